@@ -1,0 +1,215 @@
+//! Makes a directory of what is declared, or a list of every mistake in it.
+
+use mail::{Address, Domain, DomainError};
+
+use crate::{
+    Account, AccountConfig, AliasConfig, Config, Directory, DirectoryError, DomainConfig, Entry, Problem,
+    aliases::{self, Alias},
+    index::{Found, Index, Place, Rules},
+};
+
+const SEPARATOR: &str = "+";
+const SEPARATOR_OCTETS_MAX: usize = 8;
+
+pub(crate) struct Builder {
+    index: Index,
+    accounts: Vec<Account>,
+    catch_everything: Option<usize>,
+    /// In development every domain is ours, declared or not.
+    any_domain: bool,
+    errors: Vec<DirectoryError>,
+}
+
+impl Builder {
+    pub(crate) fn build(config: Config) -> Result<Directory, Vec<DirectoryError>> {
+        let mut builder = Self {
+            index: Index::new(config.own_addresses),
+            accounts: Vec::new(),
+            catch_everything: None,
+            any_domain: config.catch_everything.is_some(),
+            errors: Vec::new(),
+        };
+        for (place, domain) in config.domains.iter().enumerate() {
+            builder.add_domain(place, domain);
+        }
+        for (place, account) in config.accounts.into_iter().enumerate() {
+            builder.add_account(place, account);
+        }
+        builder.set_catch_everything(config.catch_everything.as_deref());
+        let aliases: Vec<_> =
+            config.aliases.iter().enumerate().map(|(place, alias)| builder.add_alias(place, alias)).collect();
+        let aliases = aliases::expand(&aliases, &builder.index, builder.any_domain, &mut builder.errors);
+        for (place, domain) in config.domains.iter().enumerate() {
+            builder.set_catch_all(place, domain);
+        }
+        let postmaster = builder.postmaster(config.postmaster.as_deref());
+        builder.finish(aliases, postmaster)
+    }
+
+    fn finish(
+        mut self,
+        aliases: Vec<Vec<Address>>,
+        postmaster: Option<Address>,
+    ) -> Result<Directory, Vec<DirectoryError>> {
+        match postmaster {
+            Some(postmaster) if self.errors.is_empty() => Ok(Directory {
+                index: self.index,
+                accounts: self.accounts,
+                aliases,
+                postmaster,
+                catch_everything: self.catch_everything,
+            }),
+            _ => {
+                self.errors.sort_by_key(|error| error.entry);
+                Err(self.errors)
+            }
+        }
+    }
+
+    fn error(&mut self, entry: Entry, key: &'static str, problem: Problem) {
+        self.errors.push(DirectoryError { entry, key, problem });
+    }
+
+    fn address(&mut self, entry: Entry, key: &'static str, text: &str) -> Option<Address> {
+        Address::parse(text)
+            .map_err(|error| self.error(entry, key, Problem::BadAddress { text: text.to_owned(), error }))
+            .ok()
+    }
+
+    /// An address at a domain of ours.
+    fn local_address(&mut self, entry: Entry, key: &'static str, text: &str) -> Option<Address> {
+        let address = self.address(entry, key, text)?;
+        if !self.any_domain && self.index.rules(address.domain()).is_none() {
+            self.error(entry, key, Problem::UnknownDomain(text.to_owned()));
+            return None;
+        }
+        Some(address)
+    }
+
+    /// An address that is declared somewhere.
+    fn known_address(&mut self, entry: Entry, key: &'static str, text: &str) -> Option<Address> {
+        let address = self.address(entry, key, text)?;
+        if self.any_domain || self.index.find(&address).is_some() {
+            return Some(address);
+        }
+        let local = self.index.rules(address.domain()).is_some();
+        let problem = if local { Problem::UnknownTarget } else { Problem::Elsewhere };
+        self.error(entry, key, problem(text.to_owned()));
+        None
+    }
+
+    fn add_domain(&mut self, place: usize, config: &DomainConfig) {
+        let entry = Entry::Domain(place);
+        let name = match Domain::parse(&config.name) {
+            Ok(domain @ Domain::Name(_)) => domain,
+            Ok(Domain::Literal(_)) => return self.bad_domain(entry, &config.name, DomainError::Literal),
+            Err(error) => return self.bad_domain(entry, &config.name, error),
+        };
+        let mut separator = config.subaddress.as_deref().unwrap_or(SEPARATOR);
+        if !can_separate(separator) {
+            self.error(entry, "subaddress", Problem::BadSeparator(separator.to_owned()));
+            // So that what stands on the separator is not reported as well.
+            separator = SEPARATOR;
+        }
+        let rules = Rules { catch_all: None, separator: separator.into(), place };
+        if let Err(first) = self.index.add_domain(&name, rules) {
+            let problem = Problem::Duplicate { text: config.name.clone(), first: Entry::Domain(first) };
+            self.error(entry, "name", problem);
+        }
+    }
+
+    fn bad_domain(&mut self, entry: Entry, text: &str, error: DomainError) {
+        self.error(entry, "name", Problem::BadDomain { text: text.to_owned(), error });
+    }
+
+    fn add_account(&mut self, place: usize, config: AccountConfig) {
+        let entry = Entry::Account(place);
+        let login = self.local_address(entry, "login", &config.login);
+        if let Some(login) = &login {
+            self.add(entry, "login", login, Place::Account(place));
+        }
+        let mut addresses = Vec::with_capacity(config.addresses.len());
+        for text in &config.addresses {
+            if let Some(address) = self.local_address(entry, "addresses", text) {
+                self.add(entry, "addresses", &address, Place::Account(place));
+                addresses.push(address);
+            }
+        }
+        let Some(login) = login else { return };
+        match Account::new(login, addresses, config.password) {
+            Some(account) => self.accounts.push(account),
+            None => self.error(entry, "login", Problem::LoginTooLong),
+        }
+    }
+
+    fn add(&mut self, entry: Entry, key: &'static str, address: &Address, place: Place) {
+        if let Err(first) = self.index.add(address, place) {
+            let first = match first {
+                Place::Account(place) => Entry::Account(place),
+                Place::Alias(place) => Entry::Alias(place),
+            };
+            self.error(entry, key, Problem::Duplicate { text: address.to_string(), first });
+        }
+    }
+
+    fn add_alias(&mut self, place: usize, config: &AliasConfig) -> Option<Alias> {
+        let entry = Entry::Alias(place);
+        let address = self.local_address(entry, "address", &config.address);
+        if let Some(address) = &address {
+            self.add(entry, "address", address, Place::Alias(place));
+        }
+        let to: Vec<_> = config.to.iter().map(|text| self.address(entry, "to", text)).collect();
+        if to.is_empty() {
+            self.error(entry, "to", Problem::NoTargets);
+        }
+        let to: Option<Vec<_>> = to.into_iter().collect();
+        Some(Alias { address: address?, to: to.filter(|to| !to.is_empty())? })
+    }
+
+    fn set_catch_all(&mut self, place: usize, config: &DomainConfig) {
+        let Some(text) = config.catch_all.as_deref() else { return };
+        let address = self.known_address(Entry::Domain(place), "catch_all", text);
+        if let (Some(address), Ok(domain)) = (address, Domain::parse(&config.name)) {
+            self.index.set_catch_all(&domain, address);
+        }
+    }
+
+    fn set_catch_everything(&mut self, login: Option<&str>) {
+        let Some(login) = login else { return };
+        let entry = Entry::CatchEverything;
+        let Some(login) = self.address(entry, "catch_everything", login) else { return };
+        // Aliases come later, so what is found is an account.
+        if let Some(Found { place: Place::Account(place), .. }) = self.index.find(&login) {
+            self.catch_everything = Some(place);
+            return;
+        }
+        let place = self.accounts.len();
+        self.add(entry, "catch_everything", &login, Place::Account(place));
+        match Account::new(login, Vec::new(), None) {
+            Some(account) => {
+                self.accounts.push(account);
+                self.catch_everything = Some(place);
+            }
+            None => self.error(entry, "catch_everything", Problem::LoginTooLong),
+        }
+    }
+
+    fn postmaster(&mut self, configured: Option<&str>) -> Option<Address> {
+        if let Some(text) = configured {
+            return self.known_address(Entry::Postmaster, "postmaster", text);
+        }
+        let catching = self.catch_everything.and_then(|place| self.accounts.get(place));
+        let account = catching.or(self.accounts.first()).map(|account| account.login().clone());
+        // If there were accounts, but wrong ones, their own mistakes are enough to read.
+        if account.is_none() && self.errors.is_empty() {
+            self.error(Entry::Postmaster, "postmaster", Problem::NoPostmaster);
+        }
+        account
+    }
+}
+
+/// Whether a text may stand in a dot-string without a change to its form; empty means none.
+fn can_separate(separator: &str) -> bool {
+    separator.len() <= SEPARATOR_OCTETS_MAX
+        && separator.bytes().all(|b| b.is_ascii_punctuation() && !b"\"(),.:;<>@[\\]".contains(&b))
+}

@@ -1,0 +1,75 @@
+//! What the configuration declares, as written: checked by [`crate::Directory::new`].
+
+use std::{fmt, net::IpAddr};
+
+/// Everything that is declared.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Config {
+    /// The domains whose mail ends here.
+    pub domains: Vec<DomainConfig>,
+    /// Who has a mailbox.
+    pub accounts: Vec<AccountConfig>,
+    /// Addresses that stand for others.
+    pub aliases: Vec<AliasConfig>,
+    /// Where mail to `postmaster` of any local domain, or without a domain, goes (RFC 5321 §4.5.1). Without it the
+    /// first account gets it.
+    pub postmaster: Option<String>,
+    /// For development: every address of every domain is local and ends in the account of this login, unless the
+    /// address is declared. An account that is not declared is made.
+    pub catch_everything: Option<String>,
+    /// Our own addresses: mail to `user@[192.0.2.1]` is mail to `user` at the first domain (RFC 5321 §4.1.3).
+    pub own_addresses: Vec<IpAddr>,
+}
+
+/// `[[domain]]`
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DomainConfig {
+    /// Its name.
+    pub name: String,
+    /// The address that gets what nobody else of the domain does.
+    pub catch_all: Option<String>,
+    /// What separates the user from a detail in `anna+news` (RFC 5233 §4): `+` unless given, none if empty.
+    pub subaddress: Option<String>,
+}
+
+/// `[[account]]`
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AccountConfig {
+    /// The address by which it logs in and gets mail.
+    pub login: String,
+    /// Further addresses.
+    pub addresses: Vec<String>,
+    /// The password, plain or as a PHC string.
+    pub password: Option<Secret>,
+}
+
+/// `[[alias]]`
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AliasConfig {
+    /// The address.
+    pub address: String,
+    /// What it stands for: addresses of accounts and other aliases.
+    pub to: Vec<String>,
+}
+
+/// A text that no log shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Box<str>);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<Box<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text: only for whoever checks a login.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}

@@ -1,0 +1,103 @@
+//! The directory: checked once when it is made, then only asked.
+
+use mail::{Address, Domain};
+
+use crate::{
+    Account, Config, DirectoryError,
+    builder::Builder,
+    index::{Found, Index, Place, with_detail},
+};
+
+/// Who exists here.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    pub(crate) index: Index,
+    pub(crate) accounts: Vec<Account>,
+    /// The mailboxes of each alias.
+    pub(crate) aliases: Vec<Vec<Address>>,
+    pub(crate) postmaster: Address,
+    /// The place of the account that catches everything.
+    pub(crate) catch_everything: Option<usize>,
+}
+
+/// What an address stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// Its domain is not ours: relay it, or refuse to.
+    NotLocal,
+    /// Its domain is ours, and nobody there has it: `550 5.1.1`.
+    Unknown,
+    /// The addresses of accounts that it stands for, never none, each mailbox once. Details (`anna+news`) are kept.
+    Mailboxes(Vec<Address>),
+}
+
+impl Directory {
+    /// Checks what is declared. All mistakes are returned, not only the first.
+    pub fn new(config: Config) -> Result<Self, Vec<DirectoryError>> {
+        Builder::build(config)
+    }
+
+    /// Whether mail to this domain ends here.
+    pub fn is_local(&self, domain: &Domain) -> bool {
+        self.catch_everything.is_some() || self.index.rules(domain).is_some()
+    }
+
+    /// What an address stands for. In order: the address itself, the address without its detail, `postmaster`, the
+    /// domain's catch-all.
+    pub fn resolve(&self, address: &Address) -> Resolution {
+        let rules = self.index.rules(address.domain());
+        if rules.is_none() && self.catch_everything.is_none() {
+            return Resolution::NotLocal;
+        }
+        if let Some(found) = self.index.find(address) {
+            return Resolution::Mailboxes(self.mailboxes(found, address));
+        }
+        let fallback = if self.catch_everything.is_some() {
+            Some(address)
+        } else if address.is_postmaster() {
+            Some(&self.postmaster)
+        } else {
+            rules.and_then(|rules| rules.catch_all.as_ref())
+        };
+        match fallback {
+            None => Resolution::Unknown,
+            Some(fallback) => Resolution::Mailboxes(match self.index.find(fallback) {
+                Some(found) => self.mailboxes(found, fallback),
+                None => vec![fallback.clone()],
+            }),
+        }
+    }
+
+    /// The account that an address from [`Directory::resolve`] belongs to, for final delivery.
+    pub fn account(&self, address: &Address) -> Option<&Account> {
+        let place = match self.index.find(address) {
+            Some(Found { place: Place::Account(place), .. }) => Some(place),
+            _ => self.catch_everything,
+        };
+        self.accounts.get(place?)
+    }
+
+    /// Where mail to `postmaster` goes that no account or alias of that name gets, and mail to `postmaster` without
+    /// a domain (RFC 5321 §4.5.1). Resolve it like any other address.
+    pub fn postmaster(&self) -> &Address {
+        &self.postmaster
+    }
+
+    /// All accounts, in the order in which they were declared.
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    fn mailboxes(&self, found: Found<'_>, address: &Address) -> Vec<Address> {
+        let Place::Alias(place) = found.place else { return vec![address.clone()] };
+        let targets = self.aliases.get(place).cloned().unwrap_or_default();
+        let Some(detail) = found.detail else { return targets };
+        // `sales+fair` is `anna+fair` if `sales` is `anna`: who sorts by detail can do so behind an alias too.
+        targets.iter().map(|target| self.detailed(target, detail)).collect()
+    }
+
+    fn detailed(&self, target: &Address, detail: &str) -> Address {
+        let separator = self.index.rules(target.domain()).map_or("", |rules| &rules.separator);
+        with_detail(target, detail, separator)
+    }
+}

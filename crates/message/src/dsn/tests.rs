@@ -1,0 +1,346 @@
+//! Reports as their readers get them, and that no input makes an ill-formed one.
+
+use mail::{Notify, OriginalRecipient, Ret, ReversePath, Stream};
+use proptest::prelude::*;
+
+use super::*;
+use crate::HeaderSection;
+
+const RECEIVED: Timestamp = Timestamp::from_millis(1_795_456_934_000);
+const NOW: Timestamp = Timestamp::from_millis(1_795_889_000_000);
+
+const CONTENT: &str = "Received: from laptop.example.org ([192.0.2.1])\r\n by mx.example.org; Mon, 23 Nov 2026 18:02:14 +0000\r\n\
+    Message-ID: <1@example.org>\r\nFrom: Anna <anna@example.org>\r\nTo: bob@example.net\r\nSubject: Hello\r\n\r\n\
+    Hello Bob\r\n.\r\nAnna\r\n";
+
+fn id(last: u8) -> QueueId {
+    QueueId::from_bytes([1, 0x9a, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, last])
+}
+
+fn envelope(recipients: Vec<Recipient>) -> Envelope {
+    Envelope {
+        id: id(1),
+        received: RECEIVED,
+        client: Client { hello: Some("laptop.example.org".into()), ..Client::default() },
+        listener: "submission".into(),
+        account: None,
+        stream: Stream::Transactional,
+        priority: 0,
+        deliver_by: None,
+        hold_until: None,
+        reverse_path: ReversePath::Address("anna@example.org".parse().unwrap()),
+        ret: None,
+        envid: None,
+        body: Body::SevenBit,
+        smtputf8: false,
+        require_tls: false,
+        may_bounce: true,
+        recipients,
+    }
+}
+
+fn recipient(address: &str) -> Recipient {
+    Recipient::new(address.parse().unwrap(), RECEIVED)
+}
+
+fn refused<'a>(recipient: &'a Recipient, reply: &'a Reply) -> FailedRecipient<'a> {
+    FailedRecipient {
+        recipient,
+        cause: Cause::Bounced,
+        status: reply.enhanced().unwrap_or(EnhancedStatus::new(5, 0, 0)),
+        remote_mta: Some("mx1.example.net"),
+        reply: Some(reply),
+        last_attempt: Some(RECEIVED),
+    }
+}
+
+fn report<'a>(
+    envelope: &'a Envelope,
+    recipients: &'a [FailedRecipient<'a>],
+    content: &'a [u8],
+) -> FailureReport<'a> {
+    FailureReport {
+        reporting_mta: "mx.example.org",
+        id: id(2),
+        at: NOW,
+        envelope,
+        recipients,
+        content,
+        content_octets: content.len() as u64,
+    }
+}
+
+/// What it says, with LF, after a check of its form.
+fn shown(report: &FailureReport<'_>) -> String {
+    let dsn = report.build().unwrap();
+    parts(&dsn, report.recipients.len());
+    String::from_utf8(dsn.content).unwrap().replace("\r\n", "\n")
+}
+
+/// The header section and the three parts of a well-formed report; panics on another one.
+fn parts(dsn: &Dsn, recipients: usize) -> (String, Vec<Vec<u8>>) {
+    let content = &dsn.content;
+    assert!(content.ends_with(b"\r\n"));
+    for line in content.split(|octet| *octet == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        assert!(line.len() <= 998, "a line of {} octets", line.len());
+        assert!(!line.contains(&b'\r') && !line.contains(&0));
+    }
+    assert_eq!(memchr::memchr_iter(b'\n', content).count(), memmem::find_iter(content, b"\r\n").count());
+    assert_eq!(dsn.body == Body::SevenBit, content.is_ascii());
+
+    let header = HeaderSection::read(content);
+    assert!(header.is_complete());
+    for name in
+        ["From", "To", "Date", "Subject", "Message-ID", "MIME-Version", "Content-Type", "Auto-Submitted"]
+    {
+        assert_eq!(header.count(name), 1, "{name}");
+    }
+    assert_eq!(dsn.smtputf8, !header.octets().is_ascii());
+    let kind = header.find("Content-Type").unwrap().text(1000);
+    let boundary = kind.split('"').nth(1).unwrap();
+
+    let delimiter = format!("\r\n--{boundary}");
+    let pieces: Vec<_> = split(&content[header.end()..], delimiter.as_bytes());
+    assert_eq!(pieces.len(), 5, "a preamble, three parts and the end");
+    assert_eq!(pieces[4], b"--\r\n");
+    let parts: Vec<_> =
+        pieces[1..4].iter().map(|part| part.strip_prefix(b"\r\n").unwrap().to_vec()).collect();
+    check_encodings(&parts, &header);
+    check_status(&parts[1], recipients);
+    (String::from_utf8_lossy(header.octets()).into_owned(), parts)
+}
+
+fn split<'a>(text: &'a [u8], delimiter: &[u8]) -> Vec<&'a [u8]> {
+    let mut at = 0;
+    let mut pieces = Vec::new();
+    for found in memmem::find_iter(text, delimiter) {
+        pieces.push(&text[at..found]);
+        at = found + delimiter.len();
+    }
+    pieces.push(&text[at..]);
+    pieces
+}
+
+fn check_encodings(parts: &[Vec<u8>], top: &HeaderSection<'_>) {
+    let whole_8bit = top.find("Content-Transfer-Encoding").is_some_and(|f| f.text(99) == "8bit");
+    for part in parts {
+        let header = HeaderSection::read(part);
+        assert!(header.is_complete() && header.octets().is_ascii());
+        let encoding = header.find("Content-Transfer-Encoding").unwrap().text(99);
+        assert!(encoding == "8bit" || part.is_ascii());
+        assert!(encoding != "8bit" || whole_8bit);
+    }
+}
+
+/// RFC 3464 §2.1: one group of fields for the message, and one per recipient.
+fn check_status(part: &[u8], recipients: usize) {
+    let body = &part[HeaderSection::read(part).end()..];
+    let groups: Vec<_> = split(body, b"\r\n\r\n");
+    assert_eq!(groups.len(), 1 + recipients);
+    assert_eq!(HeaderSection::read(groups[0]).count("Reporting-MTA"), 1);
+    for group in &groups {
+        assert_eq!(HeaderSection::read(group).octets().len(), group.len(), "only fields");
+    }
+    for group in &groups[1..] {
+        for name in ["Final-Recipient", "Action", "Status"] {
+            assert_eq!(HeaderSection::read(group).count(name), 1, "{name}");
+        }
+    }
+}
+
+#[test]
+fn one_recipient_was_refused() {
+    let reply = Reply::new(
+        550,
+        EnhancedStatus::new(5, 1, 1),
+        "<bob@example.net>: Recipient address rejected: User unknown",
+    );
+    let envelope = envelope(vec![recipient("bob@example.net")]);
+    let failed = [refused(&envelope.recipients[0], &reply)];
+    insta::assert_snapshot!(shown(&report(&envelope, &failed, CONTENT.as_bytes())));
+}
+
+#[test]
+fn several_recipients_failed_in_their_own_ways() {
+    let mut envelope = envelope(vec![
+        recipient("bob@example.net"),
+        recipient("carol@slow.example"),
+        recipient("dan@nullmx.example"),
+        recipient("erin@example.com"),
+    ]);
+    envelope.envid = Some("order 4711".into());
+    envelope.ret = Some(Ret::Headers);
+    envelope.recipients[0].orcpt =
+        Some(OriginalRecipient { kind: "rfc822".into(), address: "sales@example.net".into() });
+    envelope.recipients[0].notify = Notify { success: false, failure: true, delay: false };
+    let policy = Reply::new(
+        554,
+        EnhancedStatus::new(5, 7, 1),
+        "Our policy, of which there is a great deal to say, does not allow this message to be taken\nSee https://example.net/policy",
+    );
+    let busy = Reply::plain(451, "try later");
+    let none = Reply::fixed(556, (5, 1, 10), "Domain takes no mail");
+    let failed = [
+        refused(&envelope.recipients[0], &policy),
+        FailedRecipient {
+            cause: Cause::Expired,
+            status: EnhancedStatus::new(4, 4, 7),
+            remote_mta: Some("mx.slow.example"),
+            last_attempt: Some(NOW),
+            ..refused(&envelope.recipients[1], &busy)
+        },
+        FailedRecipient { remote_mta: None, ..refused(&envelope.recipients[2], &none) },
+    ];
+    insta::assert_snapshot!(shown(&report(&envelope, &failed, CONTENT.as_bytes())));
+}
+
+#[test]
+fn addresses_and_words_beyond_ascii_are_shown_in_their_own_letters() {
+    let reply = Reply::new(550, EnhancedStatus::new(5, 1, 1), "Empfänger unbekannt");
+    let mut envelope = envelope(vec![recipient("δοκιμή@bücher.example")]);
+    envelope.smtputf8 = true;
+    envelope.reverse_path = ReversePath::Address("jürgen@example.org".parse().unwrap());
+    let failed = [refused(&envelope.recipients[0], &reply)];
+    let content = "From: Jürgen <jürgen@example.org>\r\nSubject: Grüße\r\n\r\nHallo\r\n";
+    insta::assert_snapshot!(shown(&report(&envelope, &failed, content.as_bytes())));
+}
+
+#[test]
+fn eight_bit_content_makes_an_eight_bit_report() {
+    let reply = Reply::new(552, EnhancedStatus::new(5, 2, 2), "Mailbox full");
+    let mut envelope = envelope(vec![recipient("bob@example.net")]);
+    envelope.body = Body::EightBitMime;
+    let failed = [refused(&envelope.recipients[0], &reply)];
+    let content = "Subject: x\r\nMIME-Version: 1.0\r\n\r\nGrüße\r\n";
+    let dsn = report(&envelope, &failed, content.as_bytes()).build().unwrap();
+    assert_eq!((dsn.body, dsn.smtputf8), (Body::EightBitMime, false));
+    let (header, parts) = parts(&dsn, 1);
+    assert!(header.contains("Content-Transfer-Encoding: 8bit"));
+    assert!(parts[2].ends_with(content.as_bytes()));
+    let header = String::from_utf8_lossy(HeaderSection::read(&parts[2]).octets()).into_owned();
+    assert!(header.contains("message/rfc822") && header.contains("Content-Transfer-Encoding: 8bit"));
+}
+
+#[test]
+fn what_cannot_be_returned_whole_is_returned_as_its_header_section() {
+    let reply = Reply::plain(550, "no");
+    let large = format!("Subject: x\r\n\r\n{}", "0123456789\r\n".repeat(6000));
+    let long_line = format!("Subject: x\r\n\r\n{}\r\n", "a".repeat(999));
+    let long_field = format!("Subject: {}\r\n\r\nbody\r\n", "a".repeat(2000));
+    for (content, body, ret, words) in [
+        (CONTENT, Body::SevenBit, None, "The message is attached."),
+        (CONTENT, Body::SevenBit, Some(Ret::Full), "The message is attached."),
+        (CONTENT, Body::SevenBit, Some(Ret::Headers), "The header section of the message is attached."),
+        (CONTENT, Body::BinaryMime, None, "lines that no mail may have"),
+        (&large, Body::SevenBit, Some(Ret::Full), "because it is large"),
+        (&long_line, Body::SevenBit, None, "lines that no mail may have"),
+        (&long_field, Body::SevenBit, None, "lines that no mail may have"),
+        ("Subject: x\r\n\r\nbare\nLF\r\n", Body::SevenBit, None, "lines that no mail may have"),
+        ("Subject: x\r\n\r\nNUL\0\r\n", Body::SevenBit, None, "lines that no mail may have"),
+    ] {
+        let mut envelope = envelope(vec![recipient("bob@example.net")]);
+        (envelope.body, envelope.ret) = (body, ret);
+        let failed = [refused(&envelope.recipients[0], &reply)];
+        let mut report = report(&envelope, &failed, content.as_bytes());
+        report.content = &report.content[..report.content.len().min(CONTENT_RETURNED_MAX)];
+        let (_, parts) = parts(&report.build().unwrap(), 1);
+        let text = String::from_utf8(parts[0].clone()).unwrap().replace("\r\n", " ");
+        assert!(text.contains(words), "{words}: {text}");
+        let kind = HeaderSection::read(&parts[2]).find("Content-Type").unwrap().text(99);
+        assert_eq!(kind == "message/rfc822", words == "The message is attached.", "{kind}");
+    }
+}
+
+#[test]
+fn addresses_are_repeated_to_the_letter() {
+    let reply = Reply::plain(550, "no");
+    let mut envelope = envelope(vec![recipient("\"a   b\"@example.net")]);
+    envelope.reverse_path = ReversePath::Address("\"c   d\"@example.org".parse().unwrap());
+    envelope.envid = Some("two  spaces".into());
+    let failed = [refused(&envelope.recipients[0], &reply)];
+    let (header, parts) = parts(&report(&envelope, &failed, b"").build().unwrap(), 1);
+    assert!(header.contains("To: <\"c   d\"@example.org>\r\n"));
+    let status = String::from_utf8_lossy(&parts[1]).into_owned();
+    assert!(status.contains("Final-Recipient: rfc822; \"a   b\"@example.net\r\n"));
+    assert!(status.contains("Original-Envelope-Id: two  spaces\r\n"));
+}
+
+#[test]
+fn a_report_never_causes_another_one() {
+    let reply = Reply::plain(550, "no");
+    let mut envelope = envelope(vec![recipient("bob@example.net")]);
+    assert_eq!(report(&envelope, &[], b"").build(), None);
+    envelope.reverse_path = ReversePath::Null;
+    let failed = [refused(&envelope.recipients[0], &reply)];
+    assert_eq!(report(&envelope, &failed, b"").build(), None);
+}
+
+#[test]
+fn the_boundary_is_none_that_the_content_guessed() {
+    let reply = Reply::plain(550, "no");
+    let envelope = envelope(vec![recipient("bob@example.net")]);
+    let failed = [refused(&envelope.recipients[0], &reply)];
+    let (guess, next) = (format!("=_{}", id(2)), format!("=_{}.1.", id(2)));
+    let content = format!("Subject: x\r\n\r\n--{guess}--\r\n--{next}\r\n");
+    let (header, _) = parts(&report(&envelope, &failed, content.as_bytes()).build().unwrap(), 1);
+    assert!(header.contains(&format!("boundary=\"{guess}.2.\"")), "{header}");
+}
+
+#[test]
+fn a_hostile_server_cannot_write_into_the_report() {
+    let reply = Reply::plain(550, format!("x\r\n\r\n--=_{}--\nSubject: forged\n{}", id(2), "y".repeat(5000)));
+    let envelope = envelope(vec![recipient("bob@example.net")]);
+    let failed =
+        [FailedRecipient { remote_mta: Some("evil)\r\nBcc: x"), ..refused(&envelope.recipients[0], &reply) }];
+    let dsn = report(&envelope, &failed, CONTENT.as_bytes()).build().unwrap();
+    let (header, parts) = parts(&dsn, 1);
+    assert!(!header.contains("forged") && !header.contains("Bcc"));
+    assert!(!String::from_utf8_lossy(&parts[1]).contains("\nBcc"));
+    assert!(dsn.content.len() < 6000);
+}
+
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof!["\\PC{0,60}", "[\r\n\0-~é]{0,200}", "[a-z]{900,1100}", "=_[0-9a-z.]{0,30}"]
+}
+
+fn any_content() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..300),
+        "([A-Za-z-]{1,9}: ?[ -~é]{0,40}\r\n){0,6}(\r\n([ -~é]{0,80}\r\n){0,5})?".prop_map(String::into_bytes),
+        "[a-z: \t\r\n\0]{0,200}".prop_map(String::into_bytes),
+        "Subject: [a-z]{990,1010}\r\n\r\nx".prop_map(String::into_bytes),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_input_makes_an_ill_formed_report(
+        content in any_content(),
+        words in any_text(),
+        host in any_text(),
+        hello in any_text(),
+        envid in any_text(),
+        local in "[ -~é]{1,30}",
+        (body, ret, expired, more) in (0..3_u8, 0..3_u8, any::<bool>(), 0..3_u64),
+    ) {
+        let domain = mail::Domain::parse("bücher.example").unwrap();
+        let address = Address::new(&local, domain).unwrap();
+        let mut envelope = envelope(vec![recipient("bob@example.net"), Recipient::new(address.clone(), RECEIVED)]);
+        envelope.reverse_path = ReversePath::Address(address);
+        envelope.client.hello = Some(hello.as_str().into());
+        envelope.envid = Some(envid.as_str().into());
+        envelope.body = [Body::SevenBit, Body::EightBitMime, Body::BinaryMime][usize::from(body)];
+        envelope.ret = [None, Some(Ret::Full), Some(Ret::Headers)][usize::from(ret)];
+        envelope.recipients[0].orcpt =
+            Some(OriginalRecipient { kind: host.as_str().into(), address: words.as_str().into() });
+        let reply = Reply::plain(550, words);
+        let mut failed = [refused(&envelope.recipients[0], &reply), refused(&envelope.recipients[1], &reply)];
+        failed[0].remote_mta = Some(&host);
+        if expired {
+            failed[1] = FailedRecipient { cause: Cause::Expired, reply: None, last_attempt: None, ..failed[1] };
+        }
+        let report = FailureReport { reporting_mta: &host, content_octets: content.len() as u64 + more, ..report(&envelope, &failed, &content) };
+        parts(&report.build().unwrap(), 2);
+    }
+}
