@@ -1,0 +1,100 @@
+//! The client's side of a session: commands and content out, replies in.
+
+mod capabilities;
+mod exchange;
+mod replied;
+mod reply_reader;
+mod session;
+
+use mail::{Address, Body, Reply, ReversePath};
+
+pub use capabilities::Capabilities;
+pub use session::Session;
+
+/// What the driver does next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Send [`Session::output`], then wait for octets and hand them to [`Session::receive`].
+    Read(Phase),
+    /// Nothing under way: [`Session::begin`] or [`Session::quit`].
+    Ready,
+    /// The server wants the content: [`Session::content`] for each piece, then [`Session::end_content`].
+    SendContent,
+    /// The transaction ended; the next step is `Ready`.
+    Done(Box<Outcome>),
+    /// The session cannot go on: close, or [`Session::quit`] first to be polite. Returned once; then `Closed`.
+    Failed(Box<Failure>),
+    /// The session is over: close.
+    Closed,
+}
+
+/// What the session waits for: the driver maps it to a timeout (RFC 5321 §4.5.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// The greeting.
+    Greeting,
+    /// The reply to EHLO or HELO.
+    Hello,
+    /// The reply to MAIL (or to a RSET before it).
+    Mail,
+    /// The reply to RCPT.
+    Rcpt,
+    /// The reply to DATA.
+    DataInit,
+    /// Content is being sent.
+    DataBlock,
+    /// The reply to the end of data. If the session fails here, the server may or may not have the message.
+    DataFinal,
+    /// The reply to QUIT.
+    Quit,
+}
+
+/// A message to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transaction {
+    /// The reverse-path.
+    pub reverse_path: ReversePath,
+    /// The recipients; RCPT keeps their order, and the outcome has it too.
+    pub recipients: Vec<Address>,
+    /// The octets of the content, sent as SIZE where offered.
+    pub size: Option<u64>,
+    /// What the content is made of. `8BITMIME` is said where offered; where it is not, the message goes without the
+    /// parameter: look at [`Session::capabilities`] first if it has octets over 127.
+    pub body: Body,
+    /// The message needs SMTPUTF8. Where it is not offered, all recipients are refused `550 5.6.7` in [`Phase::Mail`]
+    /// without a word to the server. So they are when a path is UTF-8.
+    pub smtputf8: bool,
+}
+
+/// How a transaction ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// For each recipient, in order: the phase that decided and the reply. A 2yz reply means the server has the
+    /// message for this recipient; it is always of [`Phase::DataFinal`].
+    pub recipients: Vec<(Phase, Reply)>,
+}
+
+/// Why a session cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What was waited for.
+    pub phase: Phase,
+    /// What came instead.
+    pub kind: FailureKind,
+    /// For each recipient of the transaction under way, in order: its refusal, if one came before the failure. Empty
+    /// if none was under way.
+    pub decided: Vec<Option<(Phase, Reply)>>,
+}
+
+/// What ended a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FailureKind {
+    /// A reply that ends it: any other greeting than 220, a refused HELO, 421 at any time, a reply during the content.
+    Reply(Reply),
+    /// The server sent what is no reply, more than the bounds allow, or a reply that nobody asked for. Says what.
+    Garbled(&'static str),
+    /// The server closed the connection, or it broke.
+    Closed,
+    /// The driver's deadline passed ([`Session::timed_out`]).
+    TimedOut,
+}

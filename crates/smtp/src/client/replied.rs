@@ -1,0 +1,119 @@
+//! Replies, and what they lead to in each state.
+
+use std::mem;
+
+use mail::{Reply, ReplyClass};
+
+use super::{
+    Capabilities, FailureKind, Session,
+    exchange::{Exchange, Turn},
+    session::{State, UNASKED},
+};
+use crate::{Command, stuffing::Encoder};
+
+impl Session {
+    pub(super) fn replied(&mut self, reply: Reply) {
+        // RFC 5321 §3.8: 421 may answer any command, and the server closes then.
+        if reply.code() == 421 && !matches!(self.state, State::Quitting) {
+            self.fail(FailureKind::Reply(reply));
+            return;
+        }
+        match mem::replace(&mut self.state, State::Closed) {
+            State::Greeting => self.greeted(reply),
+            State::Hello { extended } => self.hello_replied(reply, extended),
+            State::Exchange(exchange) => self.exchange_replied(exchange, reply),
+            State::EndOfData(exchange) => self.end_replied(exchange, &reply),
+            State::Ready => {
+                self.state = State::Ready;
+                self.fail(FailureKind::Garbled(UNASKED));
+            }
+            // The server speaks before the end of data. Whatever it says, it is no reply to that.
+            state @ State::Content(..) => {
+                self.state = state;
+                self.fail(FailureKind::Reply(reply));
+            }
+            State::Quitting | State::Done(_) | State::Failed(_) | State::Closed => {}
+        }
+    }
+
+    fn greeted(&mut self, reply: Reply) {
+        match (reply.code(), reply.class()) {
+            (220, _) => self.say_hello(true),
+            (_, ReplyClass::Transient | ReplyClass::Permanent) => {
+                self.state = State::Greeting;
+                self.fail(FailureKind::Reply(reply));
+            }
+            _ => {
+                self.state = State::Greeting;
+                self.fail(FailureKind::Garbled("not a greeting"));
+            }
+        }
+    }
+
+    fn say_hello(&mut self, extended: bool) {
+        let name = self.hello.clone();
+        let command = if extended { Command::Ehlo(name) } else { Command::Helo(name) };
+        command.write_to(&mut self.output);
+        self.state = State::Hello { extended };
+        self.expect_silence();
+    }
+
+    fn hello_replied(&mut self, reply: Reply, extended: bool) {
+        self.state = State::Hello { extended };
+        match reply.class() {
+            ReplyClass::Completion => {
+                if extended {
+                    self.capabilities = Capabilities::from_reply(&reply);
+                }
+                self.state = State::Ready;
+            }
+            // RFC 5321 §3.2: an old server does not know EHLO.
+            ReplyClass::Permanent if extended => self.say_hello(false),
+            ReplyClass::Permanent | ReplyClass::Transient => self.fail(FailureKind::Reply(reply)),
+            ReplyClass::Intermediate => self.fail(FailureKind::Garbled("not a reply to HELO")),
+        }
+    }
+
+    fn exchange_replied(&mut self, mut exchange: Box<Exchange>, reply: Reply) {
+        match exchange.reply(reply) {
+            Turn::Wait => {
+                let all_answered = exchange.all_answered();
+                exchange.write(&mut self.output);
+                self.state = State::Exchange(exchange);
+                if all_answered {
+                    self.expect_silence();
+                }
+            }
+            Turn::SendContent => self.state = State::Content(exchange, Encoder::default()),
+            Turn::SendNothing => {
+                Encoder::default().finish(&mut self.output);
+                self.state = State::EndOfData(exchange);
+                self.expect_silence();
+            }
+            Turn::Over { open } => self.done(*exchange, open),
+            Turn::Garbled => {
+                self.state = State::Exchange(exchange);
+                self.fail(FailureKind::Garbled("a reply that does not fit its command"));
+            }
+            Turn::Unusable(reply) => {
+                self.state = State::Exchange(exchange);
+                self.fail(FailureKind::Reply(reply));
+            }
+        }
+    }
+
+    fn end_replied(&mut self, mut exchange: Box<Exchange>, reply: &Reply) {
+        if reply.class() == ReplyClass::Intermediate {
+            self.state = State::EndOfData(exchange);
+            self.fail(FailureKind::Garbled("not a reply to the end of data"));
+            return;
+        }
+        exchange.final_reply(reply);
+        self.done(*exchange, false);
+    }
+
+    fn done(&mut self, exchange: Exchange, open: bool) {
+        self.needs_reset = open;
+        self.state = State::Done(Box::new(exchange.into_outcome()));
+    }
+}

@@ -1,0 +1,258 @@
+//! The machine itself: one step at a time.
+
+use std::mem;
+
+use mail::Reply;
+
+use super::{
+    Capabilities, Failure, FailureKind, Outcome, Phase, Step, Transaction,
+    exchange::{Exchange, local_refusal},
+    reply_reader::ReplyReader,
+};
+use crate::{Command, input::Input, stuffing::Encoder};
+
+/// What a session holds of replies that it did not look at yet: far more than a server may owe us.
+const INPUT_OCTETS_MAX: usize = 256 * 1024;
+
+pub(super) const UNASKED: &str = "a reply that nobody asked for";
+
+/// A session from connect to close.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) hello: String,
+    pub(super) capabilities: Capabilities,
+    pub(super) state: State,
+    input: Input,
+    source: Source,
+    reader: ReplyReader,
+    pub(super) output: Vec<u8>,
+    /// The server still has the last transaction open.
+    pub(super) needs_reset: bool,
+    /// QUIT is still welcome though the session failed.
+    may_quit: bool,
+}
+
+/// What may still come from the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Open,
+    Ended,
+    /// It sent more than we hold; the rest was dropped.
+    Flooded,
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    Greeting,
+    Hello {
+        extended: bool,
+    },
+    Ready,
+    /// Commands are out.
+    Exchange(Box<Exchange>),
+    /// The server waits for content.
+    Content(Box<Exchange>, Encoder),
+    /// The end of data is out.
+    EndOfData(Box<Exchange>),
+    Done(Box<Outcome>),
+    Failed(Box<Failure>),
+    Quitting,
+    Closed,
+}
+
+impl Session {
+    /// A session on a fresh connection. `hello` is our name for EHLO: a domain or an address literal.
+    pub fn new(hello: String) -> Self {
+        Self {
+            hello,
+            capabilities: Capabilities::default(),
+            state: State::Greeting,
+            input: Input::default(),
+            source: Source::Open,
+            reader: ReplyReader::default(),
+            output: Vec::new(),
+            needs_reset: false,
+            may_quit: false,
+        }
+    }
+
+    /// Octets from the server. A server that sends more than anybody asked for makes the session fail.
+    pub fn receive(&mut self, octets: &[u8]) {
+        if self.input.len() + octets.len() > INPUT_OCTETS_MAX {
+            self.source = Source::Flooded;
+        } else {
+            self.input.push(octets);
+        }
+    }
+
+    /// The server closed its side, or the connection broke. What it sent before still counts.
+    pub fn end_of_input(&mut self) {
+        if self.source == Source::Open {
+            self.source = Source::Ended;
+        }
+    }
+
+    /// The driver's deadline passed: the next step says that the session failed.
+    pub fn timed_out(&mut self) {
+        self.fail(FailureKind::TimedOut);
+    }
+
+    /// Octets for the server. The driver takes them out when it sends them.
+    pub fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+
+    /// What the server offers. Nothing before the first [`Step::Ready`].
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// What to do next.
+    pub fn step(&mut self) -> Step {
+        loop {
+            match mem::replace(&mut self.state, State::Closed) {
+                State::Done(outcome) => {
+                    self.state = State::Ready;
+                    return Step::Done(outcome);
+                }
+                State::Failed(failure) => return Step::Failed(failure),
+                State::Closed => return Step::Closed,
+                state => self.state = state,
+            }
+            match self.next_reply() {
+                Ok(Some(reply)) => self.replied(reply),
+                Ok(None) if self.source == Source::Ended => self.input_over(),
+                Ok(None) => return self.wait(),
+                Err(what) => self.fail(FailureKind::Garbled(what)),
+            }
+        }
+    }
+
+    /// Begins a transaction. Legal when [`Step::Ready`] was returned; otherwise the session fails.
+    pub fn begin(&mut self, transaction: Transaction) {
+        match self.state {
+            State::Ready => {}
+            State::Failed(_) | State::Closed => return,
+            _ => return self.fail(FailureKind::Garbled("a transaction was begun out of turn")),
+        }
+        if let Some(reply) = local_refusal(&transaction, &self.capabilities) {
+            let recipients = vec![(Phase::Mail, reply); transaction.recipients.len()];
+            self.state = State::Done(Box::new(Outcome { recipients }));
+            return;
+        }
+        let mut exchange = Box::new(Exchange::new(transaction, &self.capabilities, self.needs_reset));
+        exchange.write(&mut self.output);
+        self.state = State::Exchange(exchange);
+        self.expect_silence();
+    }
+
+    /// A piece of content; lines end in CRLF, and a bare CR or LF is made one. Legal after [`Step::SendContent`],
+    /// else it is ignored.
+    pub fn content(&mut self, piece: &[u8]) {
+        if let State::Content(_, encoder) = &mut self.state {
+            encoder.encode(piece, &mut self.output);
+        }
+    }
+
+    /// The content is complete: writes the end of data. Legal after [`Step::SendContent`], else it is ignored.
+    pub fn end_content(&mut self) {
+        match mem::replace(&mut self.state, State::Closed) {
+            State::Content(exchange, encoder) if self.silent() => {
+                encoder.finish(&mut self.output);
+                self.state = State::EndOfData(exchange);
+            }
+            // What is here came before the end of data. Whatever it says, it is no reply to that.
+            state @ State::Content(..) => {
+                self.state = state;
+                match self.next_reply() {
+                    Ok(Some(reply)) => self.replied(reply),
+                    Ok(None) => self.fail(FailureKind::Garbled(UNASKED)),
+                    Err(what) => self.fail(FailureKind::Garbled(what)),
+                }
+            }
+            state => self.state = state,
+        }
+    }
+
+    /// Says QUIT where that is possible; else the session is closed.
+    pub fn quit(&mut self) {
+        match self.state {
+            State::Ready => self.say_quit(),
+            State::Failed(_) | State::Closed if self.may_quit => self.say_quit(),
+            State::Quitting => {}
+            _ => self.state = State::Closed,
+        }
+    }
+
+    fn say_quit(&mut self) {
+        self.may_quit = false;
+        Command::Quit.write_to(&mut self.output);
+        self.state = State::Quitting;
+    }
+
+    /// Nothing was received that was not looked at.
+    fn silent(&self) -> bool {
+        self.input.is_empty() && self.reader.is_empty() && self.source != Source::Flooded
+    }
+
+    /// Called when the only commands that are out were written just now: a reply that is here already cannot be one to
+    /// them (the class of attack that response injection is).
+    pub(super) fn expect_silence(&mut self) {
+        if !self.silent() {
+            self.fail(FailureKind::Garbled(UNASKED));
+        }
+    }
+
+    fn next_reply(&mut self) -> Result<Option<Reply>, &'static str> {
+        match self.reader.next(&mut self.input) {
+            Ok(None) if self.source == Source::Flooded => Err("more than a server may send"),
+            result => result,
+        }
+    }
+
+    fn wait(&mut self) -> Step {
+        match &self.state {
+            State::Ready => Step::Ready,
+            State::Content(..) => Step::SendContent,
+            _ => Step::Read(self.phase()),
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        match &self.state {
+            State::Greeting => Phase::Greeting,
+            State::Hello { .. } => Phase::Hello,
+            State::Exchange(exchange) => exchange.phase(),
+            State::Content(..) => Phase::DataBlock,
+            State::EndOfData(_) => Phase::DataFinal,
+            State::Quitting => Phase::Quit,
+            State::Ready | State::Done(_) | State::Failed(_) | State::Closed => Phase::Mail,
+        }
+    }
+
+    fn input_over(&mut self) {
+        match self.state {
+            State::Quitting => self.state = State::Closed,
+            _ => self.fail(FailureKind::Closed),
+        }
+    }
+
+    pub(super) fn fail(&mut self, kind: FailureKind) {
+        let phase = self.phase();
+        let decided = match mem::replace(&mut self.state, State::Closed) {
+            State::Exchange(exchange) | State::Content(exchange, _) | State::EndOfData(exchange) => {
+                exchange.into_decided()
+            }
+            // Told already, or to be told: the first failure stands, and so does an outcome.
+            State::Closed | State::Quitting => return,
+            state @ (State::Failed(_) | State::Done(_)) => {
+                self.state = state;
+                return;
+            }
+            State::Greeting | State::Hello { .. } | State::Ready => Vec::new(),
+        };
+        self.may_quit = matches!(&kind, FailureKind::Reply(reply) if reply.code() != 421)
+            && matches!(phase, Phase::Greeting | Phase::Hello);
+        self.state = State::Failed(Box::new(Failure { phase, kind, decided }));
+    }
+}

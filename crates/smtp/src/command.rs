@@ -1,0 +1,134 @@
+//! The commands of RFC 5321 §4.1.1 as values: what the server parses and the client writes.
+
+mod parse;
+
+use std::fmt;
+
+use mail::{Address, Body, ReversePath};
+
+pub use parse::CommandError;
+
+/// A command with its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// `HELO domain` (RFC 5321 §4.1.1.1). An address literal is taken too.
+    Helo(String),
+    /// `EHLO domain-or-literal` (RFC 5321 §4.1.1.1).
+    Ehlo(String),
+    /// `MAIL FROM:` (RFC 5321 §4.1.1.2).
+    Mail(Box<MailFrom>),
+    /// `RCPT TO:` (RFC 5321 §4.1.1.3).
+    Rcpt(Box<RcptTo>),
+    /// `DATA` (RFC 5321 §4.1.1.4).
+    Data,
+    /// `RSET` (RFC 5321 §4.1.1.5).
+    Rset,
+    /// `VRFY string` (RFC 5321 §4.1.1.6).
+    Vrfy(String),
+    /// `EXPN string` (RFC 5321 §4.1.1.7).
+    Expn(String),
+    /// `HELP`, its argument ignored (RFC 5321 §4.1.1.8).
+    Help,
+    /// `NOOP`, its argument ignored (RFC 5321 §4.1.1.9).
+    Noop,
+    /// `QUIT` (RFC 5321 §4.1.1.10).
+    Quit,
+}
+
+/// The arguments of `MAIL`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailFrom {
+    /// Where reports go.
+    pub reverse_path: ReversePath,
+    /// `SIZE=`: the octets that the client expects to send (RFC 1870 §6).
+    pub size: Option<u64>,
+    /// `BODY=` (RFC 6152 §3).
+    pub body: Body,
+    /// `SMTPUTF8` (RFC 6531 §3.4).
+    pub smtputf8: bool,
+}
+
+/// The arguments of `RCPT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RcptTo {
+    /// Where the message shall go.
+    pub forward_path: ForwardPath,
+}
+
+/// The path of a recipient.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ForwardPath {
+    /// `<postmaster>` without a domain, in any case: the postmaster here (RFC 5321 §4.5.1).
+    Postmaster,
+    /// An address; a source route before it is dropped (RFC 5321 §3.3, appendix C).
+    Address(Address),
+}
+
+impl Command {
+    /// Appends the command as it goes over the wire. Controls in a text become `?`, so that no text can forge a line.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        // Writing to a Vec cannot fail.
+        let _ = std::io::Write::write_fmt(out, format_args!("{self}\r\n"));
+    }
+}
+
+/// Without the CRLF.
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Helo(name) => with_text(f, "HELO ", name),
+            Self::Ehlo(name) => with_text(f, "EHLO ", name),
+            Self::Mail(mail) => mail.fmt(f),
+            Self::Rcpt(rcpt) => rcpt.fmt(f),
+            Self::Data => f.write_str("DATA"),
+            Self::Rset => f.write_str("RSET"),
+            Self::Vrfy(text) => with_text(f, "VRFY ", text),
+            Self::Expn(text) => with_text(f, "EXPN ", text),
+            Self::Help => f.write_str("HELP"),
+            Self::Noop => f.write_str("NOOP"),
+            Self::Quit => f.write_str("QUIT"),
+        }
+    }
+}
+
+/// `MAIL FROM:<…>` and its parameters; the defaults are left out.
+impl fmt::Display for MailFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MAIL FROM:{}", self.reverse_path)?;
+        if let Some(size) = self.size {
+            write!(f, " SIZE={size}")?;
+        }
+        match self.body {
+            Body::SevenBit => {}
+            Body::EightBitMime => f.write_str(" BODY=8BITMIME")?,
+            Body::BinaryMime => f.write_str(" BODY=BINARYMIME")?,
+        }
+        if self.smtputf8 { f.write_str(" SMTPUTF8") } else { Ok(()) }
+    }
+}
+
+/// `RCPT TO:<…>`.
+impl fmt::Display for RcptTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RCPT TO:{}", self.forward_path)
+    }
+}
+
+/// With angle brackets.
+impl fmt::Display for ForwardPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postmaster => f.write_str("<postmaster>"),
+            Self::Address(address) => write!(f, "<{address}>"),
+        }
+    }
+}
+
+fn with_text(f: &mut fmt::Formatter<'_>, verb: &str, text: &str) -> fmt::Result {
+    f.write_str(verb)?;
+    if text.contains(char::is_control) {
+        f.write_str(&text.replace(char::is_control, "?"))
+    } else {
+        f.write_str(text)
+    }
+}

@@ -1,0 +1,131 @@
+//! The server's side of a session (RFC 5321 §4): octets in, questions and replies out.
+
+mod answers;
+mod content;
+mod lines;
+mod obey;
+mod replies;
+mod session;
+mod state;
+
+use mail::Reply;
+
+pub use crate::command::{ForwardPath, MailFrom, RcptTo};
+pub use session::Session;
+
+/// What all sessions of a listener share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The name in the greeting and in the replies to HELO and EHLO.
+    pub hostname: String,
+    /// The name of the program, shown in the greeting.
+    pub software: &'static str,
+    /// How much a client may do.
+    pub limits: Limits,
+}
+
+/// How much a client may do before it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Octets of decoded content; announced as SIZE (RFC 1870). Over it: `552 5.3.4`.
+    pub message_size_max: u64,
+    /// Recipients of one transaction, at least 100 (RFC 5321 §4.5.3.1.8). Over it: `452 4.5.3`.
+    pub recipients_max: usize,
+    /// The bad command that is answered `421 4.7.0` and ends the session, counted since the last accepted message.
+    /// Only what the machine itself refuses counts; refusals by the policy are the policy's to count.
+    pub errors_max: u32,
+    /// Commands that do no work (NOOP, RSET, HELO, EHLO, HELP, VRFY, EXPN) since the last accepted message.
+    /// Each one over it counts as an error.
+    pub idle_commands_max: u32,
+    /// Octets of a command line, CRLF included; at least 512 (RFC 5321 §4.5.3.1.4). Over it: `500 5.5.2`.
+    pub command_line_octets_max: usize,
+    /// Transactions of one session. Over it: `421 4.7.0`.
+    pub transactions_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_size_max: 50 * 1024 * 1024,
+            recipients_max: 1000,
+            errors_max: 20,
+            idle_commands_max: 100,
+            command_line_octets_max: 4096,
+            transactions_max: 10_000,
+        }
+    }
+}
+
+/// What the driver does next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Send [`Session::output`], then wait for octets and hand them to [`Session::receive`].
+    Read(Phase),
+    /// Put the question to the policy and hand its answer to [`Session::answer`].
+    Ask(Question),
+    /// Send [`Session::output`], then close.
+    Close,
+}
+
+/// What the client is expected to send: the driver maps it to a deadline (RFC 5321 §4.5.3.2.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// The first HELO or EHLO.
+    Greeting,
+    /// A command.
+    Command,
+    /// Content.
+    Content,
+}
+
+/// What the machine cannot know.
+///
+/// A transaction begins when [`Question::Mail`] is answered with [`Answer::Proceed`]. It ends with
+/// [`Question::EndOfContent`], with [`Question::Reset`], or with the session.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Question {
+    /// A client connected. `Proceed`: greet it. `Refuse(554)`: that greeting, then only QUIT is legal
+    /// (RFC 5321 §3.1). `Refuse(421)` and `RefuseAndClose`: that greeting, and the session ends.
+    Connected,
+    /// HELO or EHLO with a name of valid syntax. `Proceed` or `Refuse`.
+    Hello {
+        /// What the client calls itself: a domain or an address literal.
+        name: String,
+        /// EHLO.
+        extended: bool,
+    },
+    /// MAIL; syntax, SIZE, BODY and SMTPUTF8 are in order. `Proceed` or `Refuse`.
+    Mail(Box<MailFrom>),
+    /// RCPT; syntax and the number of recipients are in order. `Proceed` or `Refuse`.
+    Recipient(Box<RcptTo>),
+    /// DATA with at least one recipient. `Proceed`, `Normalise` or `Refuse`; refused, the transaction stays open.
+    Data,
+    /// A piece of decoded content, about 64 KiB; more follows. `Proceed`; or `Refuse`: the rest is discarded, the
+    /// reply comes at the end of data, and [`Question::Reset`] before it.
+    Content(Vec<u8>),
+    /// The last piece, perhaps empty. `Replied`: what the client is told, `250` or not. `Proceed` would promise what
+    /// nobody vouched for, so it is told `451`.
+    EndOfContent(Vec<u8>),
+    /// Forget the transaction: RSET, HELO or EHLO inside of it, or content that the machine refused. `Proceed`.
+    Reset,
+    /// VRFY. `Replied`; `Proceed` stands for `252 2.0.0`.
+    Verify(String),
+    /// EXPN. `Replied`; `Proceed` stands for `502 5.5.1`.
+    Expand(String),
+}
+
+/// The answer to a [`Question`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Yes, with the usual reply.
+    Proceed,
+    /// To [`Question::Data`]: yes, and turn a bare CR or LF in the content into CRLF instead of refusing the message
+    /// (for authenticated clients and trusted networks). Elsewhere the same as `Proceed`.
+    Normalise,
+    /// No, with this reply; the session goes on.
+    Refuse(Reply),
+    /// No, with this reply; the session ends.
+    RefuseAndClose(Reply),
+    /// This reply, whatever it says. Where `Proceed` is possible, a 2yz reply proceeds with these words.
+    Replied(Reply),
+}

@@ -1,0 +1,160 @@
+//! The policy's answers, and what they lead to.
+
+use mail::{Reply, ReplyClass};
+
+use super::{
+    Answer, Session,
+    content::Content,
+    replies,
+    state::{After, Asked, Envelope, Stage, State},
+};
+use crate::framing::BareLineEnds;
+
+/// An answer brought down to what matters.
+enum Verdict {
+    /// Go on, perhaps with other words than the usual ones.
+    Yes(Option<Reply>),
+    No {
+        reply: Reply,
+        close: bool,
+    },
+}
+
+impl From<Answer> for Verdict {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Proceed | Answer::Normalise => Self::Yes(None),
+            Answer::Replied(reply) if reply.is_completion() => Self::Yes(Some(reply)),
+            Answer::Refuse(reply) | Answer::Replied(reply) => Self::no(reply, false),
+            Answer::RefuseAndClose(reply) => Self::no(reply, true),
+        }
+    }
+}
+
+impl Verdict {
+    fn no(reply: Reply, close: bool) -> Self {
+        // RFC 5321 §3.8: 421 says that the channel closes, so it does.
+        let close = close || reply.code() == 421;
+        match reply.class() {
+            ReplyClass::Transient | ReplyClass::Permanent => Self::No { reply, close },
+            ReplyClass::Completion | ReplyClass::Intermediate => {
+                Self::No { reply: replies::LOCAL_ERROR, close }
+            }
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn answered(&mut self, asked: Asked, answer: Answer) {
+        let bare = if answer == Answer::Normalise { BareLineEnds::Normalise } else { BareLineEnds::Refuse };
+        let verdict = Verdict::from(answer);
+        match asked {
+            Asked::Connected => self.connected(verdict),
+            Asked::Hello { extended, stage } => self.hello_answered(verdict, extended, stage),
+            Asked::Mail { size, smtputf8 } => self.mail_answered(verdict, size, smtputf8),
+            Asked::Recipient(envelope) => self.recipient_answered(verdict, envelope),
+            Asked::Data(envelope) => self.data_answered(verdict, envelope, bare),
+            Asked::Content(content) => self.content_answered(verdict, content),
+            Asked::EndOfContent => self.end_answered(verdict),
+            Asked::Reset(After { reply, close }) => self.say_and(&reply, close, Stage::READY),
+            Asked::Look { usual, stage } => match verdict {
+                Verdict::Yes(words) => self.say_and(&words.unwrap_or(usual), false, stage),
+                Verdict::No { reply, close } => self.say_and(&reply, close, stage),
+            },
+        }
+    }
+
+    fn say_and(&mut self, reply: &Reply, close: bool, stage: Stage) {
+        self.say(reply);
+        self.state = if close { State::Closed } else { State::Commands(stage) };
+    }
+
+    fn connected(&mut self, verdict: Verdict) {
+        match verdict {
+            // RFC 5321 §3.1, §4.3.1: the client waits for the greeting.
+            Verdict::Yes(_) if !self.lines.input.is_empty() => self.close_with(&replies::TALKED_TOO_EARLY),
+            Verdict::Yes(_) => {
+                let greeting = replies::greeting(&self.config);
+                self.say_and(&greeting, false, Stage::Greeted);
+            }
+            Verdict::No { reply, close } => self.say_and(&reply, close, Stage::Refused),
+        }
+    }
+
+    fn hello_answered(&mut self, verdict: Verdict, extended: bool, stage: Stage) {
+        match (verdict, stage) {
+            // RFC 5321 §4.1.4: after a refused EHLO all is as before.
+            (Verdict::No { reply, close }, stage) => self.say_and(&reply, close, stage),
+            (Verdict::Yes(_), Stage::Envelope(_)) => {
+                let reply = replies::hello(&self.config, extended);
+                self.state = State::Forget(After { reply, close: false });
+            }
+            (Verdict::Yes(_), _) => {
+                let reply = replies::hello(&self.config, extended);
+                self.say_and(&reply, false, Stage::READY);
+            }
+        }
+    }
+
+    fn mail_answered(&mut self, verdict: Verdict, size: Option<u64>, smtputf8: bool) {
+        match verdict {
+            Verdict::Yes(words) => {
+                self.transactions = self.transactions.saturating_add(1);
+                let envelope = Envelope { size, smtputf8, accepted: 0, refused: 0 };
+                self.say_and(&words.unwrap_or(replies::SENDER_OK), false, Stage::Envelope(envelope));
+            }
+            Verdict::No { reply, close } => {
+                self.say_and(&reply, close, Stage::Ready { after_refusal: true });
+            }
+        }
+    }
+
+    fn recipient_answered(&mut self, verdict: Verdict, mut envelope: Envelope) {
+        match verdict {
+            Verdict::Yes(words) => {
+                envelope.accepted += 1;
+                self.say_and(&words.unwrap_or(replies::RECIPIENT_OK), false, Stage::Envelope(envelope));
+            }
+            Verdict::No { reply, close } => {
+                envelope.refused += 1;
+                self.say_and(&reply, close, Stage::Envelope(envelope));
+            }
+        }
+    }
+
+    fn data_answered(&mut self, verdict: Verdict, envelope: Envelope, bare: BareLineEnds) {
+        match verdict {
+            Verdict::Yes(_) if !self.lines.input.is_empty() => self.close_with(&replies::TALKED_TOO_EARLY),
+            Verdict::Yes(_) => {
+                self.say(&Reply::plain(354, "End data with <CR><LF>.<CR><LF>"));
+                let octets_max = self.config.limits.message_size_max;
+                self.state = State::Content(Box::new(Content::new(bare, envelope.size, octets_max)));
+            }
+            Verdict::No { reply, close } => self.say_and(&reply, close, Stage::Envelope(envelope)),
+        }
+    }
+
+    fn content_answered(&mut self, verdict: Verdict, mut content: Box<Content>) {
+        match verdict {
+            Verdict::Yes(_) => self.state = State::Content(content),
+            // 421 waits for the end of data like any other refusal, or the client would not see it.
+            Verdict::No { reply, close } if !close || reply.code() == 421 => {
+                content.refuse(reply);
+                self.state = State::Content(content);
+            }
+            Verdict::No { reply, .. } => self.close_with(&reply),
+        }
+    }
+
+    /// RFC 5321 §4.1.1.4: whatever the reply, the transaction is over.
+    fn end_answered(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Yes(Some(reply)) => {
+                (self.errors, self.idle) = (0, 0);
+                self.say_and(&reply, false, Stage::READY);
+            }
+            Verdict::Yes(None) => self.say_and(&replies::LOCAL_ERROR, false, Stage::READY),
+            Verdict::No { reply, close } => self.say_and(&reply, close, Stage::READY),
+        }
+    }
+}

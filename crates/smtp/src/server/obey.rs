@@ -1,0 +1,208 @@
+//! Command lines: which are legal when, and what becomes of them (RFC 5321 §4.1.4).
+
+use mail::Reply;
+
+use super::{
+    Question, Session, Step,
+    lines::LineFault,
+    replies,
+    state::{After, Asked, Envelope, Stage, State},
+};
+use crate::{Command, CommandError, ForwardPath, MailFrom, RcptTo};
+
+/// A line as it was understood.
+pub(super) enum Line {
+    Command(Command),
+    Wrong(CommandError),
+    Faulty(LineFault),
+    /// Another protocol's.
+    Foreign,
+}
+
+impl Session {
+    /// The next line, if it is complete.
+    pub(super) fn next_line(&mut self) -> Option<Line> {
+        // Seen in the first octet, because such a peer may never send a line: a TLS handshake, or JSON.
+        if matches!(self.lines.first_octet(), Some(0x16 | b'{')) {
+            return Some(Line::Foreign);
+        }
+        // Larger lines than the input buffer holds would never be complete.
+        let octets_max = self.config.limits.command_line_octets_max.clamp(512, 32 * 1024);
+        let parsed = self.lines.next(octets_max, |line| match Command::parse(line) {
+            Ok(command) => Line::Command(command),
+            Err(CommandError::Unknown) if is_foreign(line) => Line::Foreign,
+            Err(error) => Line::Wrong(error),
+        })?;
+        Some(parsed.unwrap_or_else(Line::Faulty))
+    }
+
+    /// Carries a line out. None: the next step follows at once.
+    pub(super) fn obey(&mut self, stage: Stage, line: Line) -> Option<Step> {
+        match line {
+            Line::Command(command) => return self.obey_command(stage, command),
+            // One strike: whoever speaks HTTP here wants to make us send what another wrote.
+            Line::Foreign => self.close_with(&replies::NOT_SMTP),
+            Line::Faulty(LineFault::Endless) => self.close_with(&replies::line_fault(LineFault::Endless)),
+            Line::Faulty(fault) => self.bad(stage, &replies::line_fault(fault)),
+            // RFC 3030 §2: content follows BDAT without waiting. It must not be taken for commands.
+            Line::Wrong(CommandError::Chunk) => self.close_with(&replies::command_error(CommandError::Chunk)),
+            Line::Wrong(error) => self.bad(stage, &replies::command_error(error)),
+        }
+        None
+    }
+
+    fn obey_command(&mut self, stage: Stage, command: Command) -> Option<Step> {
+        match (stage, command) {
+            (_, Command::Quit) => self.close_with(&replies::BYE),
+            (Stage::Refused, _) => self.bad(Stage::Refused, &replies::QUIT_ONLY),
+            (Stage::Envelope(_), Command::Rset) => {
+                self.state = State::Forget(After { reply: replies::OK, close: false });
+            }
+            (stage, Command::Noop | Command::Rset) => self.idle(stage, &replies::OK),
+            (stage, Command::Help) => self.idle(stage, &replies::HELP),
+            (stage, Command::Helo(name)) => return self.hello(stage, name, false),
+            (stage, Command::Ehlo(name)) => return self.hello(stage, name, true),
+            (stage, Command::Vrfy(text)) => {
+                return self.look(stage, replies::NOT_VERIFIED, Question::Verify(text));
+            }
+            (stage, Command::Expn(text)) => {
+                return self.look(stage, replies::NOT_EXPANDED, Question::Expand(text));
+            }
+            (Stage::Ready { .. }, Command::Mail(mail)) => return self.mail(mail),
+            (Stage::Envelope(envelope), Command::Rcpt(rcpt)) => return self.recipient(envelope, rcpt),
+            (Stage::Envelope(envelope), Command::Data) => return self.data(envelope),
+            (stage, command) => self.out_of_order(stage, &command),
+        }
+        None
+    }
+
+    /// RFC 5321 §4.1.4: refused, and nothing changes; an open transaction stays open.
+    fn out_of_order(&mut self, stage: Stage, command: &Command) {
+        match (&stage, command) {
+            (Stage::Greeted, _) => self.bad(stage, &replies::HELLO_FIRST),
+            (Stage::Envelope(_), Command::Mail(_)) => self.bad(stage, &replies::NESTED_MAIL),
+            (Stage::Ready { after_refusal: true }, _) => self.idle(stage, &replies::MAIL_FIRST),
+            (Stage::Ready { .. }, _) => self.bad(stage, &replies::MAIL_FIRST),
+            _ => self.bad(stage, &replies::BAD_SEQUENCE),
+        }
+    }
+
+    fn hello(&mut self, stage: Stage, name: String, extended: bool) -> Option<Step> {
+        // RFC 2920 §3.1: EHLO ends its group, for nobody can know yet that pipelining is offered.
+        if !self.lines.input.is_empty() {
+            self.close_with(&replies::TALKED_TOO_EARLY);
+            return None;
+        }
+        if self.idle_too_long() {
+            self.close_with(&replies::TOO_MANY_ERRORS);
+            return None;
+        }
+        Some(self.ask(Asked::Hello { extended, stage }, Question::Hello { name, extended }))
+    }
+
+    fn look(&mut self, stage: Stage, usual: Reply, question: Question) -> Option<Step> {
+        if self.idle_too_long() {
+            self.close_with(&replies::TOO_MANY_ERRORS);
+            return None;
+        }
+        Some(self.ask(Asked::Look { usual, stage }, question))
+    }
+
+    fn mail(&mut self, mail: Box<MailFrom>) -> Option<Step> {
+        if self.transactions >= self.config.limits.transactions_max {
+            self.close_with(&replies::TOO_MANY_TRANSACTIONS);
+            return None;
+        }
+        // RFC 1870 §6.1.
+        if mail.size.is_some_and(|size| size > self.config.limits.message_size_max) {
+            self.say(&replies::TOO_LARGE);
+            self.state = State::Commands(Stage::Ready { after_refusal: true });
+            return None;
+        }
+        let asked = Asked::Mail { size: mail.size, smtputf8: mail.smtputf8 };
+        Some(self.ask(asked, Question::Mail(mail)))
+    }
+
+    fn recipient(&mut self, mut envelope: Envelope, rcpt: Box<RcptTo>) -> Option<Step> {
+        let is_utf8 = matches!(&rcpt.forward_path, ForwardPath::Address(address) if address.is_utf8());
+        if is_utf8 && !envelope.smtputf8 {
+            envelope.refused += 1;
+            self.bad(Stage::Envelope(envelope), &replies::RCPT_NEEDS_SMTPUTF8);
+            return None;
+        }
+        // RFC 5321 §4.5.3.1.10: 452, so that the client sends the rest in another transaction.
+        if envelope.accepted >= self.config.limits.recipients_max {
+            envelope.refused += 1;
+            self.say(&replies::TOO_MANY_RECIPIENTS);
+            self.state = State::Commands(Stage::Envelope(envelope));
+            return None;
+        }
+        Some(self.ask(Asked::Recipient(envelope), Question::Recipient(rcpt)))
+    }
+
+    fn data(&mut self, envelope: Envelope) -> Option<Step> {
+        // RFC 2920 §3.1: DATA ends its group. What is already here was sent blindly, so it may as well be commands:
+        // it is carried out neither as these nor as content. Postfix does the same since 3.9.
+        if !self.lines.input.is_empty() {
+            self.close_with(&replies::TALKED_TOO_EARLY);
+            return None;
+        }
+        if envelope.accepted == 0 {
+            // RFC 5321 §3.3, RFC 2920 §3.1: who pipelined DATA behind recipients that were refused did no wrong.
+            if envelope.refused == 0 {
+                self.bad(Stage::Envelope(envelope), &replies::RECIPIENT_FIRST);
+            } else {
+                self.say(&replies::NO_VALID_RECIPIENTS);
+                self.state = State::Commands(Stage::Envelope(envelope));
+            }
+            return None;
+        }
+        Some(self.ask(Asked::Data(envelope), Question::Data))
+    }
+
+    /// A bad command: counted, and refused.
+    pub(super) fn bad(&mut self, stage: Stage, reply: &Reply) {
+        self.errors = self.errors.saturating_add(1);
+        self.refused_or_over(stage, reply);
+    }
+
+    /// A command that does no work: counted.
+    fn idle(&mut self, stage: Stage, reply: &Reply) {
+        if self.idle_too_long() {
+            self.close_with(&replies::TOO_MANY_ERRORS);
+        } else {
+            self.say(reply);
+            self.state = State::Commands(stage);
+        }
+    }
+
+    /// Counts a command that does no work. Whether errors are now too many.
+    fn idle_too_long(&mut self) -> bool {
+        self.idle = self.idle.saturating_add(1);
+        if self.idle > self.config.limits.idle_commands_max {
+            self.errors = self.errors.saturating_add(1);
+        }
+        self.errors >= self.config.limits.errors_max
+    }
+
+    fn refused_or_over(&mut self, stage: Stage, reply: &Reply) {
+        if self.errors >= self.config.limits.errors_max {
+            self.close_with(&replies::TOO_MANY_ERRORS);
+            return;
+        }
+        self.say(reply);
+        self.state = State::Commands(match stage {
+            Stage::Ready { .. } => Stage::Ready { after_refusal: true },
+            stage => stage,
+        });
+    }
+}
+
+/// What browsers, proxies and scripts say first, in the verb's place.
+const FOREIGN_VERBS: [&[u8]; 10] =
+    [b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH", b"PRI"];
+
+fn is_foreign(line: &[u8]) -> bool {
+    let verb = line.split(|octet| *octet == b' ').next().unwrap_or_default();
+    FOREIGN_VERBS.into_iter().any(|foreign| verb.eq_ignore_ascii_case(foreign))
+}

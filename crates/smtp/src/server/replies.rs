@@ -1,0 +1,92 @@
+//! The machine's own replies. None repeats what the client sent: a reply that echoes its input can be made to say
+//! something in another protocol (ALPACA).
+
+use mail::Reply;
+
+use super::{Config, lines::LineFault};
+use crate::{CommandError, framing::Fault};
+
+pub(super) const OK: Reply = Reply::fixed(250, (2, 0, 0), "Ok");
+pub(super) const SENDER_OK: Reply = Reply::fixed(250, (2, 1, 0), "Sender ok");
+pub(super) const RECIPIENT_OK: Reply = Reply::fixed(250, (2, 1, 5), "Recipient ok");
+pub(super) const BYE: Reply = Reply::fixed(221, (2, 0, 0), "Bye");
+pub(super) const HELP: Reply =
+    Reply::fixed(214, (2, 0, 0), "HELO EHLO MAIL RCPT DATA RSET NOOP VRFY EXPN HELP QUIT\nSee RFC 5321");
+// RFC 5321 §3.5.3: 252 where we would take mail for the address and let delivery decide.
+pub(super) const NOT_VERIFIED: Reply =
+    Reply::fixed(252, (2, 0, 0), "Cannot verify, but will accept mail and attempt delivery");
+pub(super) const NOT_EXPANDED: Reply = Reply::fixed(502, (5, 5, 1), "Lists are not expanded here");
+
+pub(super) const SHUTTING_DOWN: Reply = Reply::fixed(421, (4, 3, 2), "Service is shutting down");
+pub(super) const TIMED_OUT: Reply = Reply::fixed(421, (4, 4, 2), "Timeout, closing");
+pub(super) const TOO_MANY_ERRORS: Reply = Reply::fixed(421, (4, 7, 0), "Too many errors, closing");
+pub(super) const TOO_MANY_TRANSACTIONS: Reply =
+    Reply::fixed(421, (4, 7, 0), "Too many messages, connect again");
+// What the policy must not say, whatever it meant: the client keeps its copy.
+pub(super) const LOCAL_ERROR: Reply = Reply::fixed(451, (4, 3, 0), "Local error in processing");
+pub(super) const TOO_MANY_RECIPIENTS: Reply = Reply::fixed(452, (4, 5, 3), "Too many recipients");
+
+pub(super) const BAD_SEQUENCE: Reply = Reply::fixed(503, (5, 5, 1), "Bad sequence of commands");
+pub(super) const HELLO_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Send HELO or EHLO first");
+pub(super) const NESTED_MAIL: Reply = Reply::fixed(503, (5, 5, 1), "A transaction is already open");
+pub(super) const MAIL_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Send MAIL first");
+pub(super) const RECIPIENT_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Send RCPT first");
+pub(super) const QUIT_ONLY: Reply = Reply::fixed(503, (5, 5, 1), "Only QUIT is accepted here");
+pub(super) const TOO_LARGE: Reply = Reply::fixed(552, (5, 3, 4), "Message exceeds the maximum size");
+// RFC 6531 §3.5: 550 to MAIL, 553 to RCPT.
+pub(super) const MAIL_NEEDS_SMTPUTF8: Reply =
+    Reply::fixed(550, (5, 6, 7), "Address needs SMTPUTF8, which was not asked for");
+pub(super) const RCPT_NEEDS_SMTPUTF8: Reply =
+    Reply::fixed(553, (5, 6, 7), "Address needs SMTPUTF8, which was not asked for");
+pub(super) const BARE_LINE_END: Reply =
+    Reply::fixed(550, (5, 6, 0), "Message contains a bare CR or LF; lines must end in CRLF");
+pub(super) const NUL: Reply = Reply::fixed(550, (5, 6, 0), "Message contains a NUL octet");
+pub(super) const NO_VALID_RECIPIENTS: Reply = Reply::fixed(554, (5, 5, 1), "No valid recipients");
+pub(super) const TALKED_TOO_EARLY: Reply = Reply::fixed(554, (5, 5, 1), "Client sent before it was its turn");
+pub(super) const NOT_SMTP: Reply = Reply::fixed(554, (5, 5, 1), "This is SMTP");
+
+/// `220` (RFC 5321 §4.2): no enhanced status code in a greeting (RFC 2034 §4).
+pub(super) fn greeting(config: &Config) -> Reply {
+    Reply::plain(220, format!("{} ESMTP {}", config.hostname, config.software))
+}
+
+/// The reply to HELO or EHLO (RFC 5321 §4.1.1.1).
+pub(super) fn hello(config: &Config, extended: bool) -> Reply {
+    let hostname = &config.hostname;
+    if !extended {
+        return Reply::plain(250, hostname.clone());
+    }
+    let size = config.limits.message_size_max;
+    Reply::plain(250, format!("{hostname}\nPIPELINING\nSIZE {size}\n8BITMIME\nENHANCEDSTATUSCODES\nSMTPUTF8"))
+}
+
+pub(super) fn line_fault(fault: LineFault) -> Reply {
+    match fault {
+        LineFault::TooLong => Reply::fixed(500, (5, 5, 2), "Line too long"),
+        LineFault::BareLf => Reply::fixed(500, (5, 5, 2), "Lines must end in CRLF"),
+        LineFault::Endless => TOO_MANY_ERRORS,
+    }
+}
+
+pub(super) fn command_error(error: CommandError) -> Reply {
+    let (code, enhanced, text) = match error {
+        CommandError::NotText => (500, (5, 5, 2), "Invalid octet in command line"),
+        CommandError::Unknown => (500, (5, 5, 1), "Command not recognized"),
+        CommandError::NotImplemented | CommandError::Chunk => (502, (5, 5, 1), "Command not implemented"),
+        CommandError::Arguments => (501, (5, 5, 4), "Wrong arguments"),
+        CommandError::HelloName => (501, (5, 5, 4), "Invalid domain or address literal"),
+        CommandError::ReversePath => (501, (5, 1, 7), "Invalid reverse-path"),
+        CommandError::ForwardPath => (501, (5, 1, 3), "Invalid forward-path"),
+        CommandError::Parameter => (555, (5, 5, 4), "Parameter not recognized, or given twice"),
+        CommandError::ParameterValue => (501, (5, 5, 4), "Invalid parameter"),
+        CommandError::NeedsSmtpUtf8 => return MAIL_NEEDS_SMTPUTF8,
+    };
+    Reply::fixed(code, enhanced, text)
+}
+
+pub(super) fn fault(fault: Fault) -> Reply {
+    match fault {
+        Fault::BareLineEnd => BARE_LINE_END,
+        Fault::Nul => NUL,
+    }
+}

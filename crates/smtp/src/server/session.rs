@@ -1,0 +1,167 @@
+//! The machine itself: one step at a time.
+
+use std::{mem, sync::Arc};
+
+use mail::Reply;
+
+use super::{
+    Answer, Config, Phase, Question, Step,
+    content::{Content, Progress},
+    lines::Lines,
+    replies,
+    state::{After, Asked, Stage, State},
+};
+
+/// Octets that wait to be used. More than a command line, so that a pipelined group comes in one read.
+const INPUT_OCTETS_MAX: usize = 64 * 1024;
+
+/// A session from connect to close. Small while idle.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) config: Arc<Config>,
+    pub(super) state: State,
+    pub(super) lines: Lines,
+    pub(super) output: Vec<u8>,
+    /// Bad commands since the last accepted message.
+    pub(super) errors: u32,
+    /// Commands that did no work since the last accepted message.
+    pub(super) idle: u32,
+    pub(super) transactions: u32,
+    input_ended: bool,
+    stopping: bool,
+}
+
+impl Session {
+    /// A session whose first step asks [`Question::Connected`].
+    pub fn new(config: Arc<Config>) -> Self {
+        Self {
+            config,
+            state: State::Connected,
+            lines: Lines::default(),
+            output: Vec::new(),
+            errors: 0,
+            idle: 0,
+            transactions: 0,
+            input_ended: false,
+            stopping: false,
+        }
+    }
+
+    /// Octets from the client, not more than [`Session::wants`].
+    pub fn receive(&mut self, octets: &[u8]) {
+        let mut octets = octets;
+        // The shortest way for content: straight from the driver's buffer into the piece.
+        if let State::Content(content) = &mut self.state
+            && self.lines.input.is_empty()
+        {
+            let taken = content.take(octets);
+            octets = octets.get(taken..).unwrap_or_default();
+        }
+        if !octets.is_empty() && !matches!(self.state, State::Closed) {
+            self.lines.input.push(octets);
+        }
+    }
+
+    /// How many more octets it takes now. Not 0 when [`Step::Read`] was returned.
+    pub fn wants(&self) -> usize {
+        INPUT_OCTETS_MAX.saturating_sub(self.lines.input.len())
+    }
+
+    /// The client closed its side. What it sent before is still carried out.
+    pub fn end_of_input(&mut self) {
+        self.input_ended = true;
+    }
+
+    /// The driver's deadline passed: `421 4.4.2` and close (RFC 5321 §4.5.3.2).
+    pub fn timed_out(&mut self) {
+        self.close_with(&replies::TIMED_OUT);
+    }
+
+    /// The server stops: `421 4.3.2` at the next command boundary (RFC 5321 §3.8). Content that is under way is
+    /// read to its end and answered first.
+    pub fn shut_down(&mut self) {
+        self.stopping = true;
+    }
+
+    /// Replies gathered so far. The driver takes them out when it sends them.
+    pub fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+
+    /// What to do next. After [`Step::Ask`] comes [`Session::answer`] before another step; a step without the answer
+    /// ends the session.
+    pub fn step(&mut self) -> Step {
+        loop {
+            let step = match mem::replace(&mut self.state, State::Closed) {
+                State::Connected if self.stopping => {
+                    self.close_with(&replies::SHUTTING_DOWN);
+                    None
+                }
+                State::Connected => Some(self.ask(Asked::Connected, Question::Connected)),
+                State::Commands(stage) => self.command(stage),
+                State::Content(content) => Some(self.content(content)),
+                State::Forget(after) => Some(self.ask(Asked::Reset(after), Question::Reset)),
+                State::Asked(_) | State::Closed => Some(Step::Close),
+            };
+            if let Some(step) = step {
+                return step;
+            }
+        }
+    }
+
+    /// The answer to the question of the last step. Without a question it is ignored.
+    pub fn answer(&mut self, answer: Answer) {
+        match mem::replace(&mut self.state, State::Closed) {
+            State::Asked(asked) => self.answered(asked, answer),
+            state => self.state = state,
+        }
+    }
+
+    pub(super) fn ask(&mut self, asked: Asked, question: Question) -> Step {
+        self.state = State::Asked(asked);
+        Step::Ask(question)
+    }
+
+    pub(super) fn say(&mut self, reply: &Reply) {
+        reply.write_to(&mut self.output);
+    }
+
+    pub(super) fn close_with(&mut self, reply: &Reply) {
+        self.say(reply);
+        self.state = State::Closed;
+    }
+
+    /// The next command line, if there is one. None: it was dealt with, step again.
+    fn command(&mut self, stage: Stage) -> Option<Step> {
+        if self.stopping {
+            self.close_with(&replies::SHUTTING_DOWN);
+            return None;
+        }
+        if let Some(line) = self.next_line() {
+            return self.obey(stage, line);
+        }
+        if self.input_ended {
+            return Some(Step::Close);
+        }
+        let phase = if matches!(stage, Stage::Greeted) { Phase::Greeting } else { Phase::Command };
+        self.state = State::Commands(stage);
+        Some(Step::Read(phase))
+    }
+
+    fn content(&mut self, mut content: Box<Content>) -> Step {
+        let taken = content.take(self.lines.input.pending());
+        self.lines.input.consume(taken);
+        match content.progress() {
+            Progress::Hungry if self.input_ended => Step::Close,
+            Progress::Hungry => {
+                self.state = State::Content(content);
+                Step::Read(Phase::Content)
+            }
+            Progress::Piece(piece) => self.ask(Asked::Content(content), Question::Content(piece)),
+            Progress::Last(piece) => self.ask(Asked::EndOfContent, Question::EndOfContent(piece)),
+            Progress::Refused { reply, close } => {
+                self.ask(Asked::Reset(After { reply, close }), Question::Reset)
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The machines in dialogue: with scripts, with attackers, with each other.
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod client_attacks;
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod server_attacks;
+#[cfg(test)]
+mod server_commands;
+#[cfg(test)]
+mod server_limits;

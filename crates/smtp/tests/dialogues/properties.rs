@@ -1,0 +1,394 @@
+//! What holds for any input.
+
+use mail::{Address, Body, Domain, ReversePath};
+use proptest::{collection::vec, prelude::*, sample::Index};
+use smtp::{
+    Command, ForwardPath, MailFrom, RcptTo, client,
+    framing::{BareLineEnds, Decoder, Fault},
+    server::Limits,
+    stuffing::Encoder,
+};
+
+use crate::common::Talk;
+
+/// Octets that matter for framing, mostly.
+fn framing_octets(most: usize) -> impl Strategy<Value = Vec<u8>> {
+    let octet =
+        prop_oneof![3 => Just(b'.'), 4 => Just(b'\r'), 4 => Just(b'\n'), 2 => Just(b'a'), 1 => Just(0)];
+    let piece = prop_oneof![3 => octet.prop_map(|octet| vec![octet]), 2 => Just(b"\r\n".to_vec())];
+    vec(piece, 0..most).prop_map(|pieces| pieces.concat())
+}
+
+/// Cuts octets into parts at any places.
+fn parts<'a>(octets: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
+    let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(octets.len() + 1)).collect();
+    places.sort_unstable();
+    places.push(octets.len());
+    let mut from = 0;
+    places.into_iter().map(|to| &octets[std::mem::replace(&mut from, to)..to]).collect()
+}
+
+fn find(text: &[u8], pattern: &[u8]) -> Option<usize> {
+    text.windows(pattern.len()).position(|window| window == pattern)
+}
+
+/// Each bare CR and LF becomes CRLF.
+fn normalised(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    while let Some((first, tail)) = rest.split_first() {
+        rest = match (first, tail) {
+            (b'\r', [b'\n', tail @ ..]) | (b'\r' | b'\n', tail) => {
+                out.extend(b"\r\n");
+                tail
+            }
+            (octet, tail) => {
+                out.push(*octet);
+                tail
+            }
+        };
+    }
+    out
+}
+
+/// The decoder as the RFC words it, for content that is all there: octets used, content and fault.
+fn decoded_by_the_book(input: &[u8], bare: BareLineEnds) -> Option<(usize, Result<Vec<u8>, Fault>)> {
+    let lines = [b"\r\n", input].concat();
+    let end = find(&lines, b"\r\n.\r\n")?;
+    let mut rest = &lines[..end + 2];
+    let mut unstuffed = Vec::new();
+    while let Some(at) = find(rest, b"\r\n.") {
+        unstuffed.extend(&rest[..at + 2]);
+        rest = &rest[at + 3..];
+    }
+    unstuffed.extend(rest);
+    let content = &unstuffed[2..];
+    let nul = content.iter().position(|octet| *octet == 0);
+    let is_bare = |at: &usize| match content[*at] {
+        b'\r' => content.get(at + 1) != Some(&b'\n'),
+        b'\n' => *at == 0 || content[at - 1] != b'\r',
+        _ => false,
+    };
+    let bare_at = (0..content.len()).find(is_bare).filter(|_| bare == BareLineEnds::Refuse);
+    let result = match (nul, bare_at) {
+        (None, None) => Ok(normalised(content)),
+        (Some(nul), Some(bare)) if nul < bare => Err(Fault::Nul),
+        (Some(_), None) => Err(Fault::Nul),
+        (_, Some(_)) => Err(Fault::BareLineEnd),
+    };
+    Some((end + 3, result))
+}
+
+fn decode(input: &[u8], cuts: &[Index], bare: BareLineEnds) -> Option<(usize, Result<Vec<u8>, Fault>)> {
+    let (mut decoder, mut out, mut used) = (Decoder::new(bare), Vec::new(), 0);
+    for part in parts(input, cuts) {
+        let (taken, ended) = decoder.decode(part, &mut out);
+        used += taken;
+        if ended {
+            return Some((used, decoder.fault().map_or(Ok(out), Err)));
+        }
+        assert_eq!(taken, part.len());
+    }
+    None
+}
+
+fn encode(content: &[u8], cuts: &[Index]) -> Vec<u8> {
+    let (mut encoder, mut out) = (Encoder::default(), Vec::new());
+    for part in parts(content, cuts) {
+        encoder.encode(part, &mut out);
+    }
+    encoder.finish(&mut out);
+    out
+}
+
+fn address() -> impl Strategy<Value = Address> {
+    ("[ -~é]{1,20}", "[a-z]{1,8}(\\.[a-z0-9]{1,8}){0,3}|\\[192\\.0\\.2\\.[1-9]\\]")
+        .prop_map(|(local, domain)| Address::new(&local, Domain::parse(&domain).unwrap()).unwrap())
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let mail = (proptest::option::of(address()), any::<Option<u64>>(), any::<bool>(), any::<bool>())
+        .prop_map(|(address, size, eight_bit, smtputf8)| {
+            let smtputf8 = smtputf8 || address.as_ref().is_some_and(Address::is_utf8);
+            let reverse_path = address.map_or(ReversePath::Null, ReversePath::Address);
+            let body = if eight_bit { Body::EightBitMime } else { Body::SevenBit };
+            Command::Mail(Box::new(MailFrom { reverse_path, size, body, smtputf8 }))
+        });
+    let rcpt = prop_oneof![9 => address().prop_map(ForwardPath::Address), 1 => Just(ForwardPath::Postmaster)]
+        .prop_map(|forward_path| Command::Rcpt(Box::new(RcptTo { forward_path })));
+    prop_oneof![
+        4 => mail,
+        4 => rcpt,
+        1 => "[a-z]{1,9}(\\.[a-z_0-9]{1,9}){0,2}".prop_map(Command::Ehlo),
+        1 => "\\[192\\.0\\.2\\.[1-9]\\]".prop_map(Command::Helo),
+        1 => "[!-~é]([ -~é]{0,9}[!-~é])?".prop_map(Command::Vrfy),
+        1 => "[!-~é]([ -~é]{0,9}[!-~é])?".prop_map(Command::Expn),
+        2 => proptest::sample::select(vec![
+            Command::Data, Command::Rset, Command::Help, Command::Noop, Command::Quit,
+        ]),
+    ]
+}
+
+/// Lines that are nearly commands.
+fn nearly_commands() -> impl Strategy<Value = Vec<u8>> {
+    let words = [
+        "EHLO ",
+        "HELO a",
+        "MAIL FROM:",
+        "RCPT TO:",
+        "<",
+        ">",
+        "<a@b>",
+        "@a,@b:",
+        "\"",
+        "\\",
+        "@",
+        ".",
+        ":",
+        "[",
+        "]",
+        " SIZE=",
+        "1",
+        " BODY=8BITMIME",
+        " SMTPUTF8",
+        "DATA\r\n",
+        "QUIT",
+        "RSET",
+        "VRFY ",
+        "NOOP",
+        "é",
+        " ",
+        "=",
+        "\r\n",
+        "\r\n",
+        "\r\n",
+        "\r",
+        "\n",
+        "\0",
+        "\r\n.\r\n",
+        "GET ",
+        "BDAT 1",
+        "postmaster",
+    ];
+    let word = prop_oneof![
+        9 => proptest::sample::select(words.to_vec()).prop_map(|word| word.as_bytes().to_vec()),
+        1 => vec(any::<u8>(), 0..4),
+    ];
+    vec(word, 0..60).prop_map(|words| words.concat())
+}
+
+/// More cases than usual, for they are short; `PROPTEST_CASES` scales them.
+fn config() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: usual.cases.saturating_mul(4), failure_persistence: None, ..usual }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn the_decoder_does_what_the_rfc_says(
+        input in framing_octets(60), cuts in vec(any::<Index>(), 0..6), normalise: bool,
+    ) {
+        let bare = if normalise { BareLineEnds::Normalise } else { BareLineEnds::Refuse };
+        prop_assert_eq!(decode(&input, &cuts, bare), decoded_by_the_book(&input, bare));
+    }
+
+    #[test]
+    fn what_is_stuffed_decodes_to_the_same(
+        input in framing_octets(60), cuts in vec(any::<Index>(), 0..6), more in vec(any::<Index>(), 0..6),
+    ) {
+        let input: Vec<u8> = input.into_iter().filter(|octet| *octet != 0).collect();
+        let out = encode(&input, &cuts);
+        let mut expected = normalised(&input);
+        if !expected.is_empty() && !expected.ends_with(b"\r\n") {
+            expected.extend(b"\r\n");
+        }
+        prop_assert_eq!(decode(&out, &more, BareLineEnds::Refuse), Some((out.len(), Ok(expected))));
+    }
+
+    #[test]
+    fn any_octets_with_their_lines_in_order_come_through(
+        content in vec(any::<u8>(), 0..500), cuts in vec(any::<Index>(), 0..6),
+    ) {
+        let mut content: Vec<u8> = content.into_iter().filter(|octet| !matches!(octet, 0 | b'\r' | b'\n')).collect();
+        content.extend(b"\r\n");
+        let out = encode(&content, &cuts);
+        prop_assert_eq!(decode(&out, &cuts, BareLineEnds::Refuse), Some((out.len(), Ok(content))));
+    }
+
+    #[test]
+    fn a_command_that_is_written_parses_to_the_same(command in command()) {
+        let mut out = Vec::new();
+        command.write_to(&mut out);
+        let line = out.strip_suffix(b"\r\n").unwrap();
+        prop_assert_eq!(Command::parse(line), Ok(command));
+    }
+
+    #[test]
+    fn no_command_line_panics(line in nearly_commands()) {
+        let _ = Command::parse(&line).is_ok();
+    }
+
+    #[test]
+    fn what_we_take_smtp_proto_takes_in_the_same_sense(line in nearly_commands(), command in command()) {
+        let mut written = Vec::new();
+        command.write_to(&mut written);
+        for line in line.split(|octet| *octet == b'\n').chain([written.trim_ascii_end()]) {
+            if let Ok(ours) = Command::parse(line.strip_suffix(b"\r").unwrap_or(line)) {
+                agrees_with_smtp_proto(&ours, line)?;
+            }
+        }
+    }
+
+    #[test]
+    fn no_octets_make_the_server_panic_or_say_what_is_no_reply(
+        input in nearly_commands(), cuts in vec(any::<Index>(), 0..8),
+    ) {
+        let mut talk = Talk::with(Limits { message_size_max: 30, ..Limits::default() }, |_| None);
+        let mut said = talk.send("");
+        for part in parts(&input, &cuts) {
+            said += &talk.send(part);
+        }
+        talk.session.end_of_input();
+        said += &talk.send("");
+        prop_assert!(talk.closed);
+        for line in said.split_terminator("\r\n") {
+            prop_assert!(line.len() > 4 && line[..3].parse::<u16>().is_ok() && !line.contains(['\r', '\n']));
+        }
+    }
+
+    #[test]
+    fn no_octets_make_the_client_panic_or_run_for_ever(
+        input in vec(vec(prop_oneof![
+            Just("220 a\r\n"), Just("250-a\r\n250 PIPELINING\r\n"), Just("250 a\r\n"), Just("354 a\r\n"), Just("550 5.1.1 a\r\n"),
+            Just("421 a\r\n"), Just("2"), Just("250-"), Just("\r\n"), Just("\n"), Just("x\0é"),
+        ], 0..4), 0..12),
+    ) {
+        let mut session = client::Session::new("c".to_owned());
+        let mut input = input.into_iter();
+        for _ in 0..200 {
+            match session.step() {
+                client::Step::Read(_) => match input.next() {
+                    Some(said) => session.receive(said.concat().as_bytes()),
+                    None => session.end_of_input(),
+                },
+                client::Step::Ready => session.begin(client::Transaction {
+                    reverse_path: ReversePath::Null,
+                    recipients: vec![Address::parse("a@b").unwrap(), Address::parse("c@d").unwrap()],
+                    size: None,
+                    body: Body::SevenBit,
+                    smtputf8: false,
+                }),
+                client::Step::SendContent => session.end_content(),
+                client::Step::Done(outcome) => prop_assert_eq!(outcome.recipients.len(), 2),
+                client::Step::Failed(_) => {}
+                client::Step::Closed => return Ok(()),
+            }
+        }
+        prop_assert!(false, "no end");
+    }
+
+    #[test]
+    fn client_and_server_agree_about_a_message(
+        content in framing_octets(40), recipients in vec(prop_oneof![address(), Just(Address::parse("nobody@a").unwrap())], 1..5),
+        piece in 1..50_usize, chunk in 1..200_usize, messages in 1..4_usize,
+    ) {
+        let content: Vec<u8> = content.into_iter().filter(|octet| *octet != 0).collect();
+        together(&content, &recipients, piece, chunk, messages)?;
+    }
+}
+
+fn agrees_with_smtp_proto(ours: &Command, line: &[u8]) -> Result<(), TestCaseError> {
+    use smtp_proto::{MAIL_BODY_8BITMIME, MAIL_SMTPUTF8, Request};
+    // It does not know address literals; what else it refuses in other commands carries no meaning.
+    if line.contains(&b'[') || !matches!(ours, Command::Mail(_) | Command::Rcpt(_)) {
+        return Ok(());
+    }
+    let line = [line.trim_ascii_end(), b"\r\n"].concat();
+    let theirs = Request::parse(&mut line.iter());
+    let shown = String::from_utf8_lossy(&line).into_owned();
+    let plain = |address: &Address| format!("{}@{}", address.local_part(), address.domain());
+    match (ours, theirs) {
+        (Command::Mail(mail), Ok(Request::Mail { from })) => {
+            let address = mail.reverse_path.address().map(plain).unwrap_or_default();
+            prop_assert_eq!(from.address.to_lowercase(), address.to_lowercase(), "{}", shown);
+            prop_assert_eq!(
+                from.flags & MAIL_BODY_8BITMIME != 0,
+                mail.body == Body::EightBitMime,
+                "{}",
+                shown
+            );
+            prop_assert_eq!(from.flags & MAIL_SMTPUTF8 != 0, mail.smtputf8, "{}", shown);
+            prop_assert_eq!(from.size as u64, mail.size.unwrap_or(0), "{}", shown);
+        }
+        (Command::Rcpt(rcpt), Ok(Request::Rcpt { to })) => {
+            let address = match &rcpt.forward_path {
+                ForwardPath::Postmaster => String::new(),
+                ForwardPath::Address(address) => plain(address),
+            };
+            prop_assert_eq!(to.address.to_lowercase(), address.to_lowercase(), "{}", shown);
+        }
+        (_, theirs) => prop_assert!(false, "{}: {:?}", shown, theirs),
+    }
+    Ok(())
+}
+
+/// A client session and a server session over a wire that passes `chunk` octets at a time.
+fn together(
+    content: &[u8],
+    recipients: &[Address],
+    piece: usize,
+    chunk: usize,
+    messages: usize,
+) -> Result<(), TestCaseError> {
+    let mut server = Talk::new();
+    let mut client = client::Session::new("client.example.net".to_owned());
+    let (mut outcomes, mut begun, mut up, mut down) = (Vec::new(), 0, Vec::new(), Vec::new());
+    loop {
+        match client.step() {
+            client::Step::Read(_) => {
+                up.append(client.output());
+                down.extend(server.send("").into_bytes());
+                while down.is_empty() && !up.is_empty() {
+                    let part: Vec<u8> = up.drain(..up.len().min(chunk)).collect();
+                    down.extend(server.send(part).into_bytes());
+                }
+                prop_assert!(!down.is_empty(), "both wait");
+                let part: Vec<u8> = down.drain(..down.len().min(chunk)).collect();
+                client.receive(&part);
+            }
+            client::Step::Ready if begun == messages => client.quit(),
+            client::Step::Ready => {
+                begun += 1;
+                client.begin(client::Transaction {
+                    reverse_path: ReversePath::Null,
+                    recipients: recipients.to_vec(),
+                    size: Some(content.len() as u64),
+                    body: Body::EightBitMime,
+                    smtputf8: false,
+                });
+            }
+            client::Step::SendContent => {
+                content.chunks(piece).for_each(|piece| client.content(piece));
+                client.end_content();
+            }
+            client::Step::Done(outcome) => outcomes.push(outcome),
+            client::Step::Failed(failure) => prop_assert!(false, "{:?}", failure),
+            client::Step::Closed => break,
+        }
+    }
+    let codes: Vec<u16> =
+        recipients.iter().map(|address| if address.local_part() == "nobody" { 550 } else { 250 }).collect();
+    for outcome in &outcomes {
+        let got: Vec<u16> = outcome.recipients.iter().map(|(_, reply)| reply.code()).collect();
+        prop_assert_eq!(&got, &codes);
+    }
+    let mut expected = normalised(content);
+    if !expected.is_empty() && !expected.ends_with(b"\r\n") {
+        expected.extend(b"\r\n");
+    }
+    let taken = if codes.contains(&250) { messages } else { 0 };
+    prop_assert_eq!(&server.contents, &vec![expected; taken]);
+    Ok(())
+}
