@@ -1,0 +1,194 @@
+//! The real file system, by rustix.
+
+use std::{
+    fs,
+    io::{self, IoSlice},
+    os::{
+        fd::AsFd,
+        unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
+    },
+    path::Path,
+    sync::Arc,
+};
+
+use rustix::{
+    fs::{FallocateFlags, FlockOperation},
+    io::{Errno, ReadWriteFlags},
+};
+
+use crate::{Disk, Entry, File, Lock, Space};
+
+/// `statfs(2)` numbers of file systems that never overwrite in place.
+const COPY_ON_WRITE: [(u64, &str); 3] =
+    [(0x9123_683e, "btrfs"), (0x2fc1_2fc1, "zfs"), (0xca45_1a4e, "bcachefs")];
+
+/// `IOV_MAX`: no call takes more buffers.
+const BUFFERS_MAX: usize = 1024;
+
+/// The disk of this machine. Files it makes are readable by us alone.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsDisk;
+
+impl Disk for OsDisk {
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        let file = fs::OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        Ok(Arc::new(OsFile(file)))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        Ok(Arc::new(OsFile(fs::OpenOptions::new().read(true).write(true).open(path)?)))
+    }
+
+    fn open_read(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        Ok(Arc::new(OsFile(fs::File::open(path)?)))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_file() => entries.push(Entry { name, len: metadata.len() }),
+                // Gone since it was listed, or no file.
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(entries)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        fs::File::open(dir)?.sync_all()
+    }
+
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        let stat = rustix::fs::statvfs(dir)?;
+        Ok(Space { free: stat.f_bavail * stat.f_frsize, total: stat.f_blocks * stat.f_frsize })
+    }
+
+    fn lock(&self, dir: &Path) -> io::Result<Box<dyn Lock>> {
+        let directory = fs::File::open(dir)?;
+        rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Box::new(OsLock { _directory: directory }))
+    }
+
+    fn copies_on_write(&self, dir: &Path) -> io::Result<Option<&'static str>> {
+        let kind = u64::try_from(rustix::fs::statfs(dir)?.f_type).unwrap_or(0);
+        Ok(COPY_ON_WRITE.iter().find(|(magic, _)| *magic == kind).map(|(_, name)| *name))
+    }
+}
+
+/// flock(2) holds as long as the descriptor is open.
+struct OsLock {
+    _directory: fs::File,
+}
+
+impl Lock for OsLock {}
+
+struct OsFile(fs::File);
+
+impl File for OsFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(buffer, offset)
+    }
+
+    fn read_at_if_cached(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut buffers = [io::IoSliceMut::new(buffer)];
+        match rustix::io::preadv2(self.0.as_fd(), &mut buffers, offset, ReadWriteFlags::NOWAIT) {
+            Ok(read) => Ok(read),
+            // A file system that cannot tell: let the caller read where it may wait.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn write_vectored_at(&self, buffers: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        let buffers = buffers.get(..BUFFERS_MAX).unwrap_or(buffers);
+        loop {
+            match rustix::io::pwritev(self.0.as_fd(), buffers, offset) {
+                Err(Errno::INTR) => {}
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        match rustix::fs::fallocate(self.0.as_fd(), FallocateFlags::empty(), 0, len) {
+            // No promise to be had here: at least the length is right, and ENOSPC comes with the writes.
+            Err(Errno::OPNOTSUPP) => self.0.set_len(len.max(self.0.metadata()?.len())),
+            result => Ok(result?),
+        }
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_in_pieces_is_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let file = OsDisk.create(&path).unwrap();
+        let pieces: Vec<Vec<u8>> = (0..3000_u32).map(|n| n.to_le_bytes().to_vec()).collect();
+        let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+        file.write_all_vectored_at(&mut slices, 7).unwrap();
+        file.sync_data().unwrap();
+        let mut read = vec![0; 12_000];
+        file.read_exact_at(&mut read, 7).unwrap();
+        assert_eq!(read, pieces.concat());
+        assert_eq!(file.len().unwrap(), 12_007);
+        assert_eq!(
+            file.read_exact_at(&mut read, 8).unwrap_err().kind(),
+            io::ErrorKind::UnexpectedEof,
+            "the file ends before"
+        );
+        assert_eq!(OsDisk.create(&path).err().unwrap().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(OsDisk.list(dir.path()).unwrap(), [Entry { name: "file".into(), len: 12_007 }]);
+    }
+
+    #[test]
+    fn a_directory_is_locked_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = OsDisk.lock(dir.path()).unwrap();
+        assert_eq!(OsDisk.lock(dir.path()).err().unwrap().kind(), io::ErrorKind::WouldBlock);
+        drop(lock);
+        assert!(OsDisk.lock(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn room_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let space = OsDisk.space(dir.path()).unwrap();
+        assert!(space.free <= space.total && space.total > 0);
+        let file = OsDisk.create(&dir.path().join("a")).unwrap();
+        file.allocate(8192).unwrap();
+        assert_eq!(file.len().unwrap(), 8192);
+    }
+}

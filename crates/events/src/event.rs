@@ -1,0 +1,273 @@
+//! One thing that happened to a message, as a line of JSON.
+
+use std::borrow::Cow;
+
+use mail::{QueueId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// The version of the line's schema. Fields may be added under the same version; one whose meaning changes raises it.
+pub const VERSION: u32 = 1;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The message became ours.
+    Accepted,
+    /// An attempt failed for now; the recipient stays.
+    Deferred,
+    /// The next hop or the mailbox has it.
+    Delivered,
+    /// Given up after a permanent failure.
+    Bounced,
+    /// Given up after its lifetime.
+    Expired,
+    /// Discarded by policy, without a report.
+    Dropped,
+    /// A report was sent; `report` names it.
+    Dsn,
+    /// Taken out of the queue by an operator.
+    Removed,
+    /// A report could neither be delivered nor reported (RFC 5321 §6.1).
+    DiscardedReport,
+    /// Put on hold.
+    Held,
+    /// Taken off hold.
+    Released,
+    /// A kind that a later version writes.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The host that an attempt spoke to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mx {
+    /// Its name, as DNS or the configuration gave it.
+    pub host: String,
+    /// Its address and port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+}
+
+/// An event. What does not apply is left out of the line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The place in the spool's order; given when the event is committed, 0 before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lsn: u64,
+    /// The version of the schema, [`VERSION`].
+    pub v: u32,
+    /// When it happened, RFC 3339 in UTC.
+    #[serde(with = "timestamp")]
+    pub at: Timestamp,
+    /// The message.
+    #[serde(with = "queue_id")]
+    pub id: QueueId,
+    /// What happened.
+    pub kind: Kind,
+    /// Where in Postrider it happened: `receive`, `deliver/remote`, `deliver/local`, `bounce`, `admin`.
+    pub station: Cow<'static, str>,
+    /// The reverse-path, without angle brackets; empty for the null one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverse_path: Option<String>,
+    /// The recipient it happened to; none if it happened to the whole message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<String>,
+    /// The Message-ID field, angle brackets included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// Octets of content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// The address of the client that gave us the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The host that was spoken to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mx: Option<Mx>,
+    /// The site of that host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
+    /// The reply in the peer's own words, or ours where no peer spoke.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<String>,
+    /// Which attempt it was, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// When the next attempt is due.
+    #[serde(default, with = "optional_timestamp", skip_serializing_if = "Option::is_none")]
+    pub next_due: Option<Timestamp>,
+    /// The queue id of the report that was sent.
+    #[serde(default, with = "optional_queue_id", skip_serializing_if = "Option::is_none")]
+    pub report: Option<QueueId>,
+    /// Why, in our words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Event {
+    /// An event with nothing but what every event has.
+    pub fn new(at: Timestamp, id: QueueId, kind: Kind, station: &'static str) -> Self {
+        Self {
+            lsn: 0,
+            v: VERSION,
+            at,
+            id,
+            kind,
+            station: Cow::Borrowed(station),
+            reverse_path: None,
+            recipient: None,
+            message_id: None,
+            size: None,
+            client: None,
+            mx: None,
+            site: None,
+            reply: None,
+            attempt: None,
+            next_due: None,
+            report: None,
+            reason: None,
+        }
+    }
+
+    /// The line without its line end.
+    pub fn to_line(&self) -> Vec<u8> {
+        // Only a map with keys that are no strings, or a failing writer, could fail here: there is neither.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads a line; none if it is no event, or one of a version we do not know.
+    pub fn from_line(line: &[u8]) -> Option<Self> {
+        serde_json::from_slice::<Self>(line).ok().filter(|event| event.v <= VERSION)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(lsn: &u64) -> bool {
+    *lsn == 0
+}
+
+/// Reads what [`Timestamp`] shows: `2026-11-23T18:02:14.000Z`.
+pub(crate) fn parse_timestamp(text: &str) -> Option<Timestamp> {
+    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u64>().ok();
+    if text.len() != 24 || !text.ends_with('Z') {
+        return None;
+    }
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    let (hour, minute, second, millis) = (number(11..13)?, number(14..16)?, number(17..19)?, number(20..23)?);
+    if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // The inverse of `Timestamp::civil`: years that begin on 1 March.
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = (era * 146_097 + day_of_era).checked_sub(719_468)?;
+    Some(Timestamp::from_millis((((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + millis))
+}
+
+mod timestamp {
+    #![expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    use mail::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(at)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        super::parse_timestamp(&text).ok_or_else(|| D::Error::custom("no timestamp"))
+    }
+}
+
+mod optional_timestamp {
+    use mail::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    #[expect(clippy::ref_option, reason = "serde passes a reference")]
+    pub(super) fn serialize<S: Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+        match at {
+            Some(at) => to.collect_str(at),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+        Option::<String>::deserialize(from)?
+            .map(|text| super::parse_timestamp(&text).ok_or_else(|| D::Error::custom("no timestamp")))
+            .transpose()
+    }
+}
+
+mod queue_id {
+    use mail::QueueId;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(id: &QueueId, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(id)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<QueueId, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+mod optional_queue_id {
+    use mail::QueueId;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    #[expect(clippy::ref_option, reason = "serde passes a reference")]
+    pub(super) fn serialize<S: Serializer>(id: &Option<QueueId>, to: S) -> Result<S::Ok, S::Error> {
+        match id {
+            Some(id) => to.collect_str(id),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<QueueId>, D::Error> {
+        Option::<String>::deserialize(from)?.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_reads_back_as_the_same_event() {
+        let at = Timestamp::from_millis(1_795_456_934_123);
+        let id = QueueId::new(at, 3, 77);
+        let mut event = Event::new(at, id, Kind::Deferred, "deliver/remote");
+        event.recipient = Some("anna@example.org".into());
+        event.reply = Some("450 4.2.0 \"try\" later".into());
+        event.next_due = Some(Timestamp::from_millis(951_782_400_000));
+        event.report = Some(id);
+        event.mx = Some(Mx { host: "mx.example.org".into(), address: None });
+        let line = event.to_line();
+        assert_eq!(Event::from_line(&line), Some(event));
+        assert!(!line.contains(&b'\n'));
+    }
+
+    #[test]
+    fn a_later_kind_is_read_and_a_later_version_is_not() {
+        let at = Timestamp::from_millis(0);
+        let line = Event::new(at, QueueId::new(at, 0, 0), Kind::Held, "admin").to_line();
+        let text = String::from_utf8(line).unwrap();
+        let later = text.replace("held", "teleported").replace("\"v\"", "\"new\":1,\"v\"");
+        assert_eq!(Event::from_line(later.as_bytes()).unwrap().kind, Kind::Unknown);
+        assert_eq!(Event::from_line(text.replace("\"v\":1", "\"v\":2").as_bytes()), None);
+    }
+
+    #[test]
+    fn timestamps_parse_to_what_was_shown() {
+        for millis in [0, 951_782_400_000, 951_868_799_999, 1_795_456_934_000, 4_107_542_400_000] {
+            let at = Timestamp::from_millis(millis);
+            assert_eq!(parse_timestamp(&at.to_string()), Some(at));
+        }
+        for text in ["", "2026-11-23T18:02:14Z", "2026-13-23T18:02:14.000Z", "0000-01-01T00:00:00.000Z"] {
+            assert_eq!(parse_timestamp(text), None, "{text}");
+        }
+    }
+}

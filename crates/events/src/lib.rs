@@ -1,0 +1,17 @@
+//! What happened to each message: the log of it, and its readers.
+//!
+//! *Takes* events from the spool, in the order of their commit. *Hands on* lines of JSON, to files that a program can
+//! read without us, and to whoever listens now. *Never* stands in the way of mail: it writes behind, on a thread of
+//! its own, and tells the spool how far it has come.
+
+mod error;
+mod event;
+mod files;
+mod log;
+mod reader;
+mod writer;
+
+pub use error::EventsError;
+pub use event::{Event, Kind, Mx, VERSION};
+pub use log::{Config, Log, Subscriber};
+pub use reader::{Order, Query, Reader};

@@ -1,0 +1,144 @@
+//! The event log over crashes, rotations and searches.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+use disk::{Clock, Disk};
+use events::{Config, Event, Kind, Log, Order, Query, Reader};
+use mail::QueueId;
+use testkit::{
+    clock::FakeClock,
+    disk::{SeededRandom, SimDisk},
+};
+
+struct World {
+    disk: SimDisk,
+    clock: Arc<FakeClock>,
+    config: Config,
+}
+
+impl World {
+    fn new() -> Self {
+        let config = Config::new(PathBuf::from("/events"));
+        Self { disk: SimDisk::default(), clock: Arc::new(FakeClock::default()), config }
+    }
+
+    fn open(&self) -> Log {
+        let disk = Arc::new(self.disk.clone()) as Arc<dyn Disk>;
+        Log::open(self.config.clone(), disk, Arc::clone(&self.clock) as Arc<dyn Clock>).unwrap()
+    }
+
+    fn line(&self, number: u64, recipient: &str) -> (u64, Vec<u8>) {
+        let id = QueueId::new(self.clock.now(), 0, number);
+        let mut event = Event::new(self.clock.now(), id, Kind::Delivered, "deliver/remote");
+        event.recipient = Some(recipient.into());
+        event.message_id = Some(format!("<{number}@example.org>"));
+        (number, event.to_line())
+    }
+
+    fn search(&self, query: &Query, order: Order, limit: usize) -> Vec<u64> {
+        let reader = Reader::new(self.config.dir.clone(), Arc::new(self.disk.clone()));
+        reader.search(query, order, limit).unwrap().into_iter().map(|event| event.lsn).collect()
+    }
+}
+
+#[test]
+fn what_was_told_durable_survives_and_what_is_told_again_stands_once() {
+    for seed in 0..100 {
+        let world = World::new();
+        let random = SeededRandom::new(seed);
+        let log = world.open();
+        log.append((1..=5).map(|number| world.line(number, "anna@example.org")));
+        log.flush();
+        assert_eq!(log.durable_lsn(), 5);
+        world.disk.fail_sync(1);
+        log.append((6..=9).map(|number| world.line(number, "anna@example.org")));
+        log.flush();
+        drop(log);
+        world.disk.crash(&random);
+        let log = world.open();
+        assert!(log.last_lsn() >= 5);
+        log.append((3..=12).map(|number| world.line(number, "anna@example.org")));
+        log.flush();
+        assert_eq!(
+            world.search(&Query::All, Order::OldestFirst, 100),
+            (1..=12).collect::<Vec<_>>(),
+            "seed {seed}"
+        );
+    }
+}
+
+#[test]
+fn a_torn_last_line_is_cut() {
+    let world = World::new();
+    let log = world.open();
+    log.append([world.line(1, "anna@example.org"), world.line(2, "anna@example.org")]);
+    drop(log);
+    let path = world.config.dir.join("0000000001.jsonl");
+    let file = world.disk.open(&path).unwrap();
+    file.set_len(file.len().unwrap() - 3).unwrap();
+    let log = world.open();
+    assert_eq!(log.last_lsn(), 1);
+    log.append([world.line(2, "bob@example.org")]);
+    log.flush();
+    assert_eq!(world.search(&Query::All, Order::OldestFirst, 100), [1, 2]);
+}
+
+#[test]
+fn files_are_rotated_and_the_oldest_go() {
+    let mut world = World::new();
+    world.config.file_octets = 1000;
+    world.config.keep_octets = 5000;
+    let log = world.open();
+    log.append((1..=100).map(|number| world.line(number, "anna@example.org")));
+    log.flush();
+    let files = world.disk.list(&world.config.dir).unwrap();
+    assert!(files.len() > 3 && files.iter().map(|file| file.len).sum::<u64>() < 7000, "{files:?}");
+    let left = world.search(&Query::All, Order::NewestFirst, 100);
+    assert_eq!(left[0], 100);
+    assert!(left.is_sorted_by(|a, b| a > b) && left.len() < 50);
+    world.clock.advance(Duration::from_hours(31 * 24));
+    log.append((101..=120).map(|number| world.line(number, "anna@example.org")));
+    log.flush();
+    assert!(world.search(&Query::All, Order::OldestFirst, 1)[0] > 90, "the old ones go by their age");
+}
+
+#[test]
+fn searches_find_by_id_address_and_message_id() {
+    let world = World::new();
+    let log = world.open();
+    log.append([
+        world.line(1, "Anna@example.org"),
+        world.line(2, "bob@example.net"),
+        world.line(3, "anna@example.org"),
+    ]);
+    log.flush();
+    let id = QueueId::new(world.clock.now(), 0, 2);
+    for (text, found) in [
+        ("anna@example.org", vec![3, 1]),
+        ("<2@example.org>", vec![2]),
+        (id.to_string().as_str(), vec![2]),
+        ("nobody@example.org", vec![]),
+    ] {
+        assert_eq!(world.search(&Query::guess(text), Order::NewestFirst, 9), found, "{text}");
+    }
+    assert_eq!(world.search(&Query::guess("anna@example.org"), Order::NewestFirst, 1), [3]);
+}
+
+#[test]
+fn subscribers_hear_each_line_until_they_have_enough() {
+    let world = World::new();
+    let log = world.open();
+    let (sender, receiver) = mpsc::channel();
+    log.subscribe(Box::new(move |line| {
+        let event = Event::from_line(line).unwrap();
+        sender.send(event.lsn).is_ok() && event.lsn < 2
+    }));
+    log.append((1..=3).map(|number| world.line(number, "anna@example.org")));
+    log.flush();
+    assert_eq!(receiver.iter().collect::<Vec<_>>(), [1, 2]);
+}

@@ -1,0 +1,212 @@
+//! The cleaner: moves the little that lives out of an old segment, so that the segment can go.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    io,
+    sync::Arc,
+};
+
+use mail::QueueId;
+
+use crate::{
+    content::read_upto,
+    files::SegmentFile,
+    format::{HEADER_LEN, Kind},
+    frame::{Class, Effect, Frame, Pieces},
+    index::{Content, Loc},
+    payload::{EnvelopeHead, Outcome, Place, StoredEnvelope, decode_envelope, encode_done, encode_envelope},
+    scan::{ContentScan, Scan},
+    shared::Shared,
+};
+
+/// A segment with less than this share alive is cleaned.
+const SPARSE_PERCENT: u64 = 15;
+/// Octets moved between two batches, so that commits do not wait long.
+const SLICE_OCTETS: usize = 1 << 20;
+/// With fewer segments than this there is nothing to win.
+const SEGMENTS_MIN: usize = 4;
+
+/// What is to be moved. It runs between batches, so it sees only what is synced and nothing changes under it.
+#[derive(Default)]
+pub(crate) struct Cleaner {
+    segment: Option<u32>,
+    ids: VecDeque<QueueId>,
+}
+
+/// A message as its records tell: the envelope brought up to date.
+pub(crate) struct Current {
+    pub(crate) head: EnvelopeHead,
+    pub(crate) stored: StoredEnvelope,
+}
+
+impl Cleaner {
+    pub(crate) fn is_busy(&self) -> bool {
+        self.segment.is_some()
+    }
+
+    /// Looks for a segment worth the work.
+    pub(crate) fn look(&mut self, shared: &Shared) {
+        let durable = shared.events.durable_lsn();
+        let state = shared.state();
+        if self.segment.is_some() || state.segments.count() < SEGMENTS_MIN {
+            return;
+        }
+        let Some(number) = state.segments.sparse(SPARSE_PERCENT, durable) else { return };
+        let Some(file) = state.segments.file(number) else { return };
+        drop(state);
+        match ids_in(&file) {
+            Ok(ids) => (self.segment, self.ids) = (Some(number), ids.into()),
+            Err(error) => tracing::warn!(%error, segment = number, "a spool segment cannot be cleaned"),
+        }
+    }
+
+    /// The next frames that move something.
+    pub(crate) fn slice(&mut self, shared: &Shared) -> Vec<Frame> {
+        let Some(segment) = self.segment else { return Vec::new() };
+        let (mut frames, mut octets) = (Vec::new(), 0);
+        while octets < SLICE_OCTETS
+            && let Some(id) = self.ids.pop_front()
+        {
+            match move_out(shared, id, segment) {
+                Ok(Some(frame)) => {
+                    octets += frame.len();
+                    frames.push(frame);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(%error, message = %id, "a message cannot be moved out of its segment");
+                }
+            }
+        }
+        if self.ids.is_empty() {
+            frames.extend(tell_done(shared, segment));
+            self.segment = None;
+        }
+        frames
+    }
+}
+
+/// The messages with a record in a segment.
+fn ids_in(segment: &Arc<SegmentFile>) -> io::Result<Vec<QueueId>> {
+    let file = segment.file()?;
+    let mut ids = BTreeSet::new();
+    Scan::new(file.as_ref(), segment.tag(), segment.len()).run(&mut |_, records| {
+        for record in &records {
+            if matches!(record.header.kind, Kind::Envelope | Kind::Outcome) {
+                ids.insert(record.header.queue_id());
+            }
+        }
+    })?;
+    Ok(ids.into_iter().collect())
+}
+
+/// A frame that writes a message's envelope anew, and its content if that is in the segment.
+fn move_out(shared: &Shared, id: QueueId, segment: u32) -> io::Result<Option<Frame>> {
+    let (locs, content) = {
+        let state = shared.state();
+        let Some(message) = state.index.get(id) else { return Ok(None) };
+        let locs: Vec<Loc> = message.locs().collect();
+        if locs.iter().all(|loc| loc.segment != segment) {
+            return Ok(None);
+        }
+        (locs, message.content)
+    };
+    let Some(Current { mut head, stored }) = read_current(shared, id, &locs, content)? else {
+        return Err(io::Error::other("its envelope is damaged"));
+    };
+    let mut frame = Frame::new(Class::Completion);
+    let mut which = None;
+    match content {
+        Content::In(loc) if loc.segment == segment => {
+            let Some(pieces) = read_content(shared, id, loc, head.content_len)? else {
+                return Err(io::Error::other("its content is damaged"));
+            };
+            head.place = Place::Here;
+            frame.contents.push(Pieces::new(id, pieces));
+            which = Some(0);
+        }
+        Content::In(loc) => head.place = Place::Elsewhere(loc.segment, loc.offset),
+        Content::Own => {}
+    }
+    if let Some(pieces) = frame.contents.first() {
+        head.stored_len = u32::try_from(pieces.stored_len()).unwrap_or(u32::MAX);
+    }
+    let record = frame.record(Kind::Envelope, id, encode_envelope(&head, &stored), which);
+    frame.effects.push(Effect::Move { record, id, content });
+    Ok(Some(frame))
+}
+
+/// Tells again who is done by the word of a segment alone.
+fn tell_done(shared: &Shared, segment: u32) -> Option<Frame> {
+    let entries = shared.state().segments.done_in(segment);
+    if entries.is_empty() {
+        return None;
+    }
+    let ids: Vec<QueueId> = entries.iter().map(|(_, id)| *id).collect();
+    let mut frame = Frame::new(Class::Completion);
+    let record = frame.record(Kind::Done, QueueId::from_bytes([0; 16]), encode_done(&ids), None);
+    frame.effects.push(Effect::Done { record, from: segment, entries });
+    Some(frame)
+}
+
+/// Reads a message's envelope and the outcomes since. None if the envelope is damaged.
+pub(crate) fn read_current(
+    shared: &Shared,
+    id: QueueId,
+    locs: &[Loc],
+    content: Content,
+) -> io::Result<Option<Current>> {
+    let (Some(envelope), rest) = (locs.first(), locs.get(1..).unwrap_or_default()) else { return Ok(None) };
+    let states = if matches!(content, Content::In(_)) { rest.get(1..).unwrap_or_default() } else { rest };
+    let Some((mut head, mut stored)) =
+        read_record(shared, id, Kind::Envelope, *envelope)?.and_then(|payload| decode_envelope(id, &payload))
+    else {
+        return Ok(None);
+    };
+    for loc in states {
+        // A damaged outcome costs its news alone: the recipients' standing is in the index.
+        let payload = read_record(shared, id, Kind::Outcome, *loc)?;
+        if let Some(outcome) = payload.and_then(|payload| Outcome::decode(&payload)) {
+            outcome.apply(&mut head, &mut stored);
+        }
+    }
+    overlay(shared, id, &mut head, &mut stored);
+    Ok(Some(Current { head, stored }))
+}
+
+/// What the index knows goes over what was read, but for recipients that are done in memory only.
+fn overlay(shared: &Shared, id: QueueId, head: &mut EnvelopeHead, stored: &mut StoredEnvelope) {
+    let state = shared.state();
+    let Some(message) = state.index.get(id) else { return };
+    head.held = message.held;
+    for (entry, recipient) in message.recipients.iter().zip(&mut stored.envelope.recipients) {
+        recipient.due = entry.due;
+        recipient.attempts = recipient.attempts.max(entry.attempts.into());
+    }
+}
+
+/// Reads a record's payload. None if it is not what is sought, or damaged.
+pub(crate) fn read_record(shared: &Shared, id: QueueId, kind: Kind, loc: Loc) -> io::Result<Option<Vec<u8>>> {
+    let Some(segment) = shared.state().segments.file(loc.segment) else { return Ok(None) };
+    let file = segment.file()?;
+    let mut octets = read_upto(file.as_ref(), loc.offset.into(), loc.len as usize)?;
+    let good = crate::format::RecordHeader::decode(&octets, &segment.tag()).is_some_and(|header| {
+        let payload = octets.get(HEADER_LEN..).unwrap_or_default();
+        header.kind == kind
+            && header.queue_id() == id
+            && header.len as usize == payload.len()
+            && crc32c::crc32c(payload) == header.payload_crc
+    });
+    Ok(good.then(|| {
+        octets.drain(..HEADER_LEN);
+        octets
+    }))
+}
+
+fn read_content(shared: &Shared, id: QueueId, loc: Loc, len: u64) -> io::Result<Option<Vec<Vec<u8>>>> {
+    let Some(segment) = shared.state().segments.file(loc.segment) else { return Ok(None) };
+    let file = segment.file()?;
+    let scan =
+        ContentScan { tag: segment.tag(), id: id.to_bytes(), at: loc.offset.into(), left: len, index: 0 };
+    scan.read_all(file.as_ref())
+}

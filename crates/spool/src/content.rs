@@ -1,0 +1,322 @@
+//! Content on its way in and out.
+
+use std::sync::Arc;
+
+use disk::File;
+use mail::QueueId;
+
+use crate::{
+    SpoolError, files,
+    format::{HEADER_LEN, Kind, PIECE_MAX, RECORD_VERSION, RecordHeader, Tag, padded},
+    frame::Pieces,
+    scan::ContentScan,
+    shared::Shared,
+};
+
+/// Gathers the content of one message: in memory as long as it is small, then in a file of its own, written piece by
+/// piece, so that a session holds no more than that whatever the size.
+pub struct ContentWriter {
+    shared: Arc<Shared>,
+    id: QueueId,
+    pieces: Vec<Vec<u8>>,
+    in_memory: usize,
+    len: u64,
+    large: Option<Large>,
+}
+
+struct Large {
+    guard: Guard,
+    file: Arc<dyn File>,
+    tag: Tag,
+    end: u64,
+    index: u16,
+}
+
+impl ContentWriter {
+    pub(crate) fn new(shared: Arc<Shared>, id: QueueId) -> Self {
+        Self { shared, id, pieces: Vec::new(), in_memory: 0, len: 0, large: None }
+    }
+
+    /// Takes the next piece; the Vec is kept as it is, so pieces of about 64 KiB are best.
+    pub async fn write(&mut self, piece: Vec<u8>) -> Result<(), SpoolError> {
+        self.len += piece.len() as u64;
+        self.in_memory += piece.len();
+        self.pieces.push(piece);
+        if self.large.is_some() || self.in_memory > self.shared.config.content_in_memory_max {
+            self.spill().await?;
+        }
+        Ok(())
+    }
+
+    /// Octets taken so far.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether nothing was taken.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Ends the content. One in a file of its own is on stable storage when this returns.
+    pub async fn finish(mut self) -> Result<Content, SpoolError> {
+        let Some(large) = self.large.take() else {
+            return Ok(Content(Kept::Memory(Pieces::new(self.id, std::mem::take(&mut self.pieces)))));
+        };
+        let (shared, len) = (Arc::clone(&self.shared), self.len);
+        let io = self.shared.io.clone();
+        io.run(move || {
+            let path = files::large_path(&shared.config.dir, large.guard.id);
+            let synced = large
+                .file
+                .sync_data()
+                .and_then(|()| shared.disk.sync_dir(&files::large_dir(&shared.config.dir)));
+            synced.map_err(|source| SpoolError::Write { path, source })?;
+            Ok(Content(Kept::File { guard: large.guard, tag: large.tag, len }))
+        })
+        .await
+    }
+
+    /// Writes what is in memory to the file.
+    async fn spill(&mut self) -> Result<(), SpoolError> {
+        self.shared.check_mail()?;
+        let (shared, id) = (Arc::clone(&self.shared), self.id);
+        let pieces = std::mem::take(&mut self.pieces);
+        self.in_memory = 0;
+        let large = self.large.take();
+        let io = self.shared.io.clone();
+        let large = io
+            .run(move || {
+                let mut large = match large {
+                    Some(large) => large,
+                    None => Large::create(&shared, id)?,
+                };
+                // An upload may be slow, and the committer may have had nothing to look at meanwhile.
+                shared.check_room()?;
+                large.write(&shared, &pieces)?;
+                Ok(large)
+            })
+            .await?;
+        self.large = Some(large);
+        Ok(())
+    }
+}
+
+impl Large {
+    fn create(shared: &Arc<Shared>, id: QueueId) -> Result<Self, SpoolError> {
+        let path = files::large_path(&shared.config.dir, id);
+        let file = shared.disk.create(&path).map_err(|source| failed(shared, path, source))?;
+        let mut tag = [0; 16];
+        shared.random.fill(&mut tag);
+        Ok(Self { guard: Guard { shared: Some(Arc::clone(shared)), id }, file, tag, end: 0, index: 0 })
+    }
+
+    fn write(&mut self, shared: &Shared, pieces: &[Vec<u8>]) -> Result<(), SpoolError> {
+        for run in pieces.iter().flat_map(|piece| piece.chunks(PIECE_MAX)) {
+            let header = RecordHeader {
+                kind: Kind::Content,
+                version: RECORD_VERSION,
+                index: self.index,
+                count: 0,
+                len: u32::try_from(run.len()).unwrap_or(u32::MAX),
+                extra: 0,
+                lsn: 0,
+                id: self.guard.id.to_bytes(),
+                payload_crc: crc32c::crc32c(run),
+            };
+            let mut head = Vec::with_capacity(HEADER_LEN);
+            header.encode(&self.tag, &mut head);
+            let pad = [0; 8];
+            let pad = pad.get(..padded(run.len()) - run.len()).unwrap_or_default();
+            let mut buffers = [run_slice(&head), run_slice(run), run_slice(pad)];
+            self.file.write_all_vectored_at(&mut buffers, self.end).map_err(|source| {
+                failed(shared, files::large_path(&shared.config.dir, self.guard.id), source)
+            })?;
+            self.end += (HEADER_LEN + padded(run.len())) as u64;
+            self.index = self.index.wrapping_add(1);
+        }
+        Ok(())
+    }
+}
+
+fn run_slice(octets: &[u8]) -> std::io::IoSlice<'_> {
+    std::io::IoSlice::new(octets)
+}
+
+/// A file of its own has no promise attached yet: no room is 452, and poisons nothing.
+fn failed(shared: &Shared, path: std::path::PathBuf, source: std::io::Error) -> SpoolError {
+    if crate::supply::is_full(&source) {
+        SpoolError::Full { dir: shared.dir() }
+    } else {
+        SpoolError::Write { path, source }
+    }
+}
+
+/// Removes the file of content that is not committed.
+pub(crate) struct Guard {
+    shared: Option<Arc<Shared>>,
+    id: QueueId,
+}
+
+impl Guard {
+    /// The file belongs to the queue now.
+    pub(crate) fn keep(mut self) {
+        self.shared = None;
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let Some(shared) = self.shared.take() else { return };
+        // After a failed sync nobody knows whether its envelope is on disk: the next start will see.
+        if shared.is_poisoned() {
+            return;
+        }
+        let path = files::large_path(&shared.config.dir, self.id);
+        let disk = Arc::clone(&shared.disk);
+        // A file that stays is removed as an orphan at the next start.
+        shared.io.spawn(move || drop(disk.remove(&path)));
+    }
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "file of {}", self.id)
+    }
+}
+
+impl std::fmt::Debug for ContentWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "content of {}, {} octets so far", self.id, self.len)
+    }
+}
+
+/// The whole content of a message.
+#[derive(Debug)]
+pub struct Content(pub(crate) Kept);
+
+#[derive(Debug)]
+pub(crate) enum Kept {
+    Memory(Pieces),
+    File { guard: Guard, tag: Tag, len: u64 },
+}
+
+impl Content {
+    /// Octets.
+    pub fn len(&self) -> u64 {
+        match &self.0 {
+            Kept::Memory(pieces) => pieces.octets.iter().map(|piece| piece.len() as u64).sum(),
+            Kept::File { len, .. } => *len,
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Content from memory, such as a DSN.
+impl From<Vec<u8>> for Content {
+    fn from(octets: Vec<u8>) -> Self {
+        // The message's id is put in at the commit.
+        Self(Kept::Memory(Pieces::new(QueueId::from_bytes([0; 16]), vec![octets])))
+    }
+}
+
+/// Reads content back, in pieces of at most 64 KiB, each checked before it is handed on.
+pub struct ContentReader {
+    pub(crate) len: u64,
+    pub(crate) source: Source,
+}
+
+pub(crate) enum Source {
+    /// From memory: it has not left it since it came.
+    Memory { pieces: Arc<Vec<Vec<u8>>>, next: usize },
+    /// From a file. What keeps it from being used anew is held as long.
+    File {
+        shared: Arc<Shared>,
+        file: Arc<dyn File>,
+        scan: Option<ContentScan>,
+        _segment: Option<Arc<files::SegmentFile>>,
+    },
+}
+
+impl std::fmt::Debug for ContentReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "reader of {} octets", self.len)
+    }
+}
+
+impl ContentReader {
+    /// Octets in all.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The next piece; none at the end. After [`SpoolError::Damaged`] nothing may follow: whoever sends it must end
+    /// the connection without the final dot.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, SpoolError> {
+        match &mut self.source {
+            Source::Memory { pieces, next } => {
+                *next += 1;
+                Ok(pieces.get(*next - 1).cloned())
+            }
+            Source::File { shared, file, scan, .. } => {
+                let Some(mut here) = scan.take().filter(|scan| scan.left > 0) else { return Ok(None) };
+                let id = QueueId::from_bytes(here.id);
+                let damaged = SpoolError::Damaged { id, what: "content" };
+                let mut octets = match read_now(file.as_ref(), here.at, here.want()) {
+                    Some(octets) => octets,
+                    None => read_later(shared, file, id, here.at, here.want()).await?,
+                };
+                if !here.take(&mut octets) {
+                    return Err(damaged);
+                }
+                *scan = Some(here);
+                Ok(Some(octets))
+            }
+        }
+    }
+}
+
+/// From the page cache, if all of it is there.
+fn read_now(file: &dyn File, at: u64, len: usize) -> Option<Vec<u8>> {
+    let mut octets = vec![0; len];
+    let read = file.read_at_if_cached(&mut octets, at).ok()?;
+    (read == len).then_some(octets)
+}
+
+async fn read_later(
+    shared: &Arc<Shared>,
+    file: &Arc<dyn File>,
+    id: QueueId,
+    at: u64,
+    len: usize,
+) -> Result<Vec<u8>, SpoolError> {
+    let file = Arc::clone(file);
+    let path = shared.dir().join(id.to_string());
+    let io = shared.io.clone();
+    io.run(move || read_upto(file.as_ref(), at, len).map_err(|source| SpoolError::Read { path, source }))
+        .await
+}
+
+/// Reads `len` octets, or fewer at the end of the file.
+pub(crate) fn read_upto(file: &dyn File, at: u64, len: usize) -> std::io::Result<Vec<u8>> {
+    let mut octets = vec![0; len];
+    let mut filled = 0;
+    while let Some(rest) = octets.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        let read = file.read_at(rest, at + filled as u64)?;
+        if read == 0 {
+            break;
+        }
+        filled += read;
+    }
+    octets.truncate(filled);
+    Ok(octets)
+}

@@ -1,0 +1,306 @@
+//! What is in the queue, in memory: messages, recipients and where their records are.
+
+use std::{collections::BTreeMap, ops::Bound};
+
+use mail::{Domain, Envelope, QueueId, Timestamp};
+
+use crate::{message::State, payload::Outcome, queue::Queue};
+
+/// Where a record begins (or a run of content records) and how many octets it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Loc {
+    pub(crate) segment: u32,
+    pub(crate) offset: u32,
+    pub(crate) len: u32,
+}
+
+/// Where content is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    In(Loc),
+    Own,
+}
+
+/// How a recipient stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Waiting,
+    InFlight,
+    Done,
+}
+
+/// One recipient: 32 octets and its local part.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) local: Box<str>,
+    pub(crate) due: Timestamp,
+    pub(crate) domain: u32,
+    pub(crate) attempts: u16,
+    pub(crate) standing: Standing,
+}
+
+/// One message.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) id: QueueId,
+    pub(crate) received: Timestamp,
+    pub(crate) size: u64,
+    pub(crate) envelope: Loc,
+    pub(crate) content: Content,
+    /// Outcome records since the envelope record, oldest first; all are needed. Mostly there are none.
+    #[expect(clippy::box_collection, reason = "eight octets rather than 24 in each of a million messages")]
+    pub(crate) states: Option<Box<Vec<Loc>>>,
+    /// Other segments that hold an older envelope record of this message.
+    #[expect(clippy::box_collection, reason = "as above")]
+    pub(crate) older_homes: Option<Box<Vec<u32>>>,
+    pub(crate) recipients: Box<[Entry]>,
+    /// Recipients not done.
+    pub(crate) left: u32,
+    pub(crate) priority: i8,
+    pub(crate) held: bool,
+}
+
+impl Message {
+    /// The segments that hold an envelope record of this message.
+    pub(crate) fn homes(&self) -> impl Iterator<Item = u32> {
+        let older = self.older_homes.iter().flat_map(|homes| homes.iter().copied());
+        std::iter::once(self.envelope.segment).chain(older)
+    }
+
+    /// All records that are needed as long as the message lives.
+    pub(crate) fn locs(&self) -> impl Iterator<Item = Loc> {
+        let content = match self.content {
+            Content::In(loc) => Some(loc),
+            Content::Own => None,
+        };
+        let states = self.states.iter().flat_map(|states| states.iter().copied());
+        std::iter::once(self.envelope).chain(content).chain(states)
+    }
+}
+
+/// All messages and the queue over them.
+#[derive(Default)]
+pub(crate) struct Index {
+    slots: Vec<Option<Message>>,
+    free: Vec<u32>,
+    /// In the order of age.
+    by_id: BTreeMap<QueueId, u32>,
+    pub(crate) queue: Queue,
+}
+
+impl Index {
+    pub(crate) fn slot(&self, id: QueueId) -> Option<u32> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub(crate) fn get(&self, id: QueueId) -> Option<&Message> {
+        self.at(self.slot(id)?)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: QueueId) -> Option<&mut Message> {
+        let slot = self.slot(id)?;
+        self.at_mut(slot)
+    }
+
+    pub(crate) fn at(&self, slot: u32) -> Option<&Message> {
+        self.slots.get(slot as usize)?.as_ref()
+    }
+
+    pub(crate) fn at_mut(&mut self, slot: u32) -> Option<&mut Message> {
+        self.slots.get_mut(slot as usize)?.as_mut()
+    }
+
+    pub(crate) fn messages(&self) -> impl Iterator<Item = &Message> {
+        self.slots.iter().flatten()
+    }
+
+    /// Messages younger than `after`, the oldest first.
+    pub(crate) fn younger(&self, after: Option<QueueId>) -> impl Iterator<Item = &Message> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.by_id.range((from, Bound::Unbounded)).filter_map(|(_, slot)| self.at(*slot))
+    }
+
+    /// Some messages from a slot on, and the slot to go on with: a long count need not hold the lock throughout.
+    pub(crate) fn some(&self, from: usize, max: usize) -> (impl Iterator<Item = &Message>, Option<usize>) {
+        let end = (from + max).min(self.slots.len());
+        let messages = self.slots.get(from..end).unwrap_or_default().iter().flatten();
+        (messages, (end < self.slots.len()).then_some(end))
+    }
+
+    /// A message as it stands in its envelope record. It is not yet in the queue.
+    pub(crate) fn message(&mut self, envelope: &Envelope, done: &[bool], size: u64) -> Message {
+        let recipients: Box<[Entry]> = envelope
+            .recipients
+            .iter()
+            .enumerate()
+            .map(|(place, recipient)| {
+                let is_done = done.get(place).copied().unwrap_or(false);
+                Entry {
+                    local: recipient.forward_path.local_part().into(),
+                    due: recipient.due,
+                    domain: self.queue.domain(recipient.forward_path.domain()),
+                    attempts: u16::try_from(recipient.attempts).unwrap_or(u16::MAX),
+                    standing: if is_done { Standing::Done } else { Standing::Waiting },
+                }
+            })
+            .collect();
+        let left = recipients.iter().filter(|entry| entry.standing != Standing::Done).count();
+        Message {
+            id: envelope.id,
+            received: envelope.received,
+            size,
+            envelope: Loc::default(),
+            content: Content::Own,
+            states: None,
+            older_homes: None,
+            left: u32::try_from(left).unwrap_or(u32::MAX),
+            recipients,
+            priority: envelope.priority,
+            held: false,
+        }
+    }
+
+    /// Takes a message in and puts its recipients into the queue.
+    pub(crate) fn insert(&mut self, message: Message) {
+        let id = message.id;
+        debug_assert!(self.slot(id).is_none(), "queue ids are never reused");
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        for (place, entry) in (0..).zip(&message.recipients) {
+            self.queue.hold_domain(entry.domain);
+            if entry.standing == Standing::Waiting && !message.held {
+                self.queue.insert(entry.domain, entry.due, slot, place);
+            }
+        }
+        self.by_id.insert(id, slot);
+        if let Some(place) = self.slots.get_mut(slot as usize) {
+            *place = Some(message);
+        }
+    }
+
+    /// Takes a message out of queue and index.
+    pub(crate) fn remove(&mut self, id: QueueId) -> Option<Message> {
+        let slot = self.by_id.remove(&id)?;
+        let message = self.slots.get_mut(slot as usize)?.take()?;
+        self.free.push(slot);
+        for (place, entry) in (0..).zip(&message.recipients) {
+            match entry.standing {
+                Standing::Waiting if !message.held => self.queue.remove(entry.domain, entry.due, slot, place),
+                Standing::InFlight => self.queue.landed(entry.domain),
+                Standing::Waiting | Standing::Done => {}
+            }
+            self.queue.drop_domain(entry.domain);
+        }
+        Some(message)
+    }
+
+    /// Brings recipients to the state of an outcome. Returns how many recipients are left, none if it is not here.
+    pub(crate) fn apply(&mut self, id: QueueId, outcome: &Outcome) -> Option<u32> {
+        let slot = self.slot(id)?;
+        let Self { slots, queue, .. } = self;
+        let message = slots.get_mut(slot as usize)?.as_mut()?;
+        if let Some(held) = outcome.held.filter(|held| *held != message.held) {
+            for (place, entry) in (0..).zip(&message.recipients) {
+                if entry.standing == Standing::Waiting {
+                    if held {
+                        queue.remove(entry.domain, entry.due, slot, place);
+                    } else {
+                        queue.insert(entry.domain, entry.due, slot, place);
+                    }
+                }
+            }
+            message.held = held;
+        }
+        for state in &outcome.recipients {
+            let standing = if state.done { Standing::Done } else { Standing::Waiting };
+            set(queue, message, slot, state.recipient, standing, Some((state.due, state.attempts)));
+        }
+        if outcome.removed {
+            for place in 0..u32::try_from(message.recipients.len()).unwrap_or(u32::MAX) {
+                set(queue, message, slot, place, Standing::Done, None);
+            }
+        }
+        Some(message.left)
+    }
+
+    /// Takes due recipients of a domain out of the queue and marks them in flight.
+    pub(crate) fn take(&mut self, domain: u32, now: Timestamp, max: usize) -> Vec<(u32, u32)> {
+        let taken = self.queue.take(domain, now, max);
+        for (slot, place) in &taken {
+            if let Some(message) = self.at_mut(*slot)
+                && let Some(entry) = message.recipients.get_mut(*place as usize)
+            {
+                entry.standing = Standing::InFlight;
+            }
+        }
+        taken
+    }
+
+    /// Puts a recipient that is in flight back as it was.
+    pub(crate) fn put_back(&mut self, id: QueueId, place: u32) {
+        let Some(slot) = self.slot(id) else { return };
+        let Self { slots, queue, .. } = self;
+        let Some(message) = slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        if message.recipients.get(place as usize).is_some_and(|entry| entry.standing == Standing::InFlight) {
+            set(queue, message, slot, place, Standing::Waiting, None);
+        }
+    }
+
+    /// Makes a waiting recipient due at `now`, if it is due later.
+    pub(crate) fn make_due(&mut self, slot: u32, place: u32, now: Timestamp) -> bool {
+        let Self { slots, queue, .. } = self;
+        let Some(message) = slots.get_mut(slot as usize).and_then(Option::as_mut) else { return false };
+        let Some(entry) = message.recipients.get(place as usize) else { return false };
+        let waits = entry.standing == Standing::Waiting && entry.due > now && !message.held;
+        let attempts = entry.attempts.into();
+        if waits {
+            set(queue, message, slot, place, Standing::Waiting, Some((now, attempts)));
+        }
+        waits
+    }
+
+    pub(crate) fn state(message: &Message, entry: &Entry) -> State {
+        match entry.standing {
+            Standing::InFlight => State::InFlight,
+            _ if message.held => State::Held,
+            _ if entry.attempts > 0 => State::Deferred,
+            _ => State::Queued,
+        }
+    }
+
+    pub(crate) fn domain_name(&self, domain: u32) -> Option<&Domain> {
+        self.queue.name(domain)
+    }
+}
+
+/// Moves a recipient from where it stands to where it shall stand.
+fn set(
+    queue: &mut Queue,
+    message: &mut Message,
+    slot: u32,
+    place: u32,
+    standing: Standing,
+    due: Option<(Timestamp, u32)>,
+) {
+    let held = message.held;
+    let Some(entry) = message.recipients.get_mut(place as usize) else { return };
+    match entry.standing {
+        // What is done stays done: completions win whatever the order.
+        Standing::Done => return,
+        Standing::InFlight => queue.landed(entry.domain),
+        Standing::Waiting if !held => queue.remove(entry.domain, entry.due, slot, place),
+        Standing::Waiting => {}
+    }
+    if let Some((due, attempts)) = due {
+        entry.due = due;
+        entry.attempts = u16::try_from(attempts).unwrap_or(u16::MAX);
+    }
+    entry.standing = standing;
+    if standing == Standing::Done {
+        message.left = message.left.saturating_sub(1);
+    } else if !held {
+        queue.insert(entry.domain, entry.due, slot, place);
+    }
+}

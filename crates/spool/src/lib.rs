@@ -1,0 +1,44 @@
+//! The durable queue: what is accepted, who is owed, when it is due.
+//!
+//! *Takes* messages and the results of attempts. *Hands on* receipts once they are on stable storage, and due
+//! recipients to whoever delivers. *Never* speaks SMTP, decides when to retry, or says that something is durable
+//! before the sync has returned.
+
+mod clean;
+mod codec;
+mod command;
+mod commit;
+mod config;
+mod content;
+mod error;
+mod files;
+mod format;
+mod frame;
+mod index;
+mod io;
+mod log;
+mod message;
+mod octets;
+mod payload;
+mod queue;
+mod recover;
+mod scan;
+mod segments;
+mod shared;
+mod spool;
+mod state;
+mod supply;
+mod verify;
+
+#[cfg(test)]
+mod simulation;
+
+pub use config::{Config, Reserve, SEGMENT_OCTETS_MIN};
+pub use content::{Content, ContentReader, ContentWriter};
+pub use error::SpoolError;
+pub use message::{
+    Disposition, DomainStats, Finished, ListFilter, Loaded, Opened, Receipt, RecipientOutcome,
+    RecipientSummary, Selection, Shown, State, Stats, Submission, Summary, Work,
+};
+pub use spool::Spool;
+pub use verify::{Verified, VerifiedSegment, verify};

@@ -1,0 +1,228 @@
+//! The schedule: a queue of due times for each recipient domain, and the domains in the order of their first.
+
+use std::collections::{BTreeSet, HashMap};
+
+use mail::{Domain, Timestamp};
+
+/// One recipient domain.
+#[derive(Debug)]
+struct DomainQueue {
+    name: Domain,
+    /// Due time, message and recipient of those that wait.
+    waiting: BTreeSet<(Timestamp, u32, u32)>,
+    in_flight: u32,
+    checked_out: bool,
+    /// Recipients that refer to this domain, done ones too.
+    held_by: u32,
+}
+
+/// The queues of all domains.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    domains: Vec<Option<DomainQueue>>,
+    free: Vec<u32>,
+    by_name: HashMap<Domain, u32>,
+    /// Domains that wait and are not checked out, by their first due time.
+    ready: BTreeSet<(Timestamp, u32)>,
+    /// What the scheduler was last told; it needs to be woken only for something earlier.
+    told: Option<Timestamp>,
+}
+
+impl Queue {
+    /// The number of a domain, made if it is new.
+    pub(crate) fn domain(&mut self, name: &Domain) -> u32 {
+        if let Some(domain) = self.by_name.get(name) {
+            return *domain;
+        }
+        let queue = DomainQueue {
+            name: name.clone(),
+            waiting: BTreeSet::new(),
+            in_flight: 0,
+            checked_out: false,
+            held_by: 0,
+        };
+        let domain = self.free.pop().unwrap_or_else(|| {
+            self.domains.push(None);
+            u32::try_from(self.domains.len() - 1).unwrap_or(u32::MAX)
+        });
+        if let Some(place) = self.domains.get_mut(domain as usize) {
+            *place = Some(queue);
+        }
+        self.by_name.insert(name.clone(), domain);
+        domain
+    }
+
+    pub(crate) fn find(&self, name: &Domain) -> Option<u32> {
+        self.by_name.get(name).copied()
+    }
+
+    pub(crate) fn name(&self, domain: u32) -> Option<&Domain> {
+        self.get(domain).map(|queue| &queue.name)
+    }
+
+    fn get(&self, domain: u32) -> Option<&DomainQueue> {
+        self.domains.get(domain as usize)?.as_ref()
+    }
+
+    /// Changes a domain's queue and puts the domain where its first due time now belongs.
+    fn change<T>(&mut self, domain: u32, change: impl FnOnce(&mut DomainQueue) -> T) -> Option<T> {
+        let queue = self.domains.get_mut(domain as usize)?.as_mut()?;
+        let before = first_ready(queue);
+        let result = change(queue);
+        let after = first_ready(queue);
+        if before != after {
+            if let Some(due) = before {
+                self.ready.remove(&(due, domain));
+            }
+            if let Some(due) = after {
+                self.ready.insert((due, domain));
+            }
+        }
+        Some(result)
+    }
+
+    pub(crate) fn hold_domain(&mut self, domain: u32) {
+        if let Some(queue) = self.domains.get_mut(domain as usize).and_then(Option::as_mut) {
+            queue.held_by += 1;
+        }
+    }
+
+    /// A recipient of the domain is gone; with the last one the domain goes too.
+    pub(crate) fn drop_domain(&mut self, domain: u32) {
+        if let Some(queue) = self.domains.get_mut(domain as usize).and_then(Option::as_mut) {
+            queue.held_by = queue.held_by.saturating_sub(1);
+        }
+        self.forget_if_empty(domain);
+    }
+
+    fn forget_if_empty(&mut self, domain: u32) {
+        let Some(place) = self.domains.get_mut(domain as usize) else { return };
+        if let Some(queue) = place.take_if(|queue| queue.held_by == 0 && !queue.checked_out) {
+            self.by_name.remove(&queue.name);
+            self.free.push(domain);
+        }
+    }
+
+    pub(crate) fn insert(&mut self, domain: u32, due: Timestamp, slot: u32, place: u32) {
+        self.change(domain, |queue| queue.waiting.insert((due, slot, place)));
+    }
+
+    pub(crate) fn remove(&mut self, domain: u32, due: Timestamp, slot: u32, place: u32) {
+        self.change(domain, |queue| queue.waiting.remove(&(due, slot, place)));
+    }
+
+    /// A recipient is no longer in flight.
+    pub(crate) fn landed(&mut self, domain: u32) {
+        self.change(domain, |queue| queue.in_flight = queue.in_flight.saturating_sub(1));
+    }
+
+    pub(crate) fn take(&mut self, domain: u32, now: Timestamp, max: usize) -> Vec<(u32, u32)> {
+        let taken = self.change(domain, |queue| {
+            let mut taken = Vec::new();
+            while taken.len() < max {
+                match queue.waiting.first() {
+                    Some((due, slot, place)) if *due <= now => taken.push((*slot, *place)),
+                    _ => break,
+                }
+                queue.waiting.pop_first();
+            }
+            queue.in_flight += u32::try_from(taken.len()).unwrap_or(u32::MAX);
+            taken
+        });
+        taken.unwrap_or_default()
+    }
+
+    pub(crate) fn checkout(&mut self, now: Timestamp) -> Option<Domain> {
+        let (_, domain) = *self.ready.first().filter(|(due, _)| *due <= now)?;
+        self.change(domain, |queue| {
+            queue.checked_out = true;
+            queue.name.clone()
+        })
+    }
+
+    pub(crate) fn release(&mut self, name: &Domain) {
+        let Some(domain) = self.find(name) else { return };
+        self.change(domain, |queue| queue.checked_out = false);
+        self.forget_if_empty(domain);
+    }
+
+    /// The earliest due time of a domain that can be checked out.
+    pub(crate) fn next_due(&mut self) -> Option<Timestamp> {
+        self.told = self.ready.first().map(|(due, _)| *due);
+        self.told
+    }
+
+    /// Whether something is due earlier than [`Queue::next_due`] said; says so once.
+    pub(crate) fn is_earlier(&mut self) -> bool {
+        let first = self.ready.first().map(|(due, _)| *due);
+        let earlier = first.is_some_and(|first| self.told.is_none_or(|told| first < told));
+        if earlier {
+            self.told = first;
+        }
+        earlier
+    }
+
+    /// The messages and recipients that wait in a domain.
+    pub(crate) fn waiting(&self, domain: u32) -> impl Iterator<Item = (u32, u32)> {
+        self.get(domain)
+            .into_iter()
+            .flat_map(|queue| queue.waiting.iter().map(|(_, slot, place)| (*slot, *place)))
+    }
+
+    /// Each domain with the number waiting, the number in flight and its first due time.
+    pub(crate) fn domains(&self) -> impl Iterator<Item = (&Domain, usize, u32, Option<Timestamp>)> {
+        self.domains.iter().flatten().map(|queue| {
+            let first = queue.waiting.first().map(|(due, ..)| *due);
+            (&queue.name, queue.waiting.len(), queue.in_flight, first)
+        })
+    }
+}
+
+/// When the domain can next be checked out.
+fn first_ready(queue: &DomainQueue) -> Option<Timestamp> {
+    queue.waiting.first().filter(|_| !queue.checked_out).map(|(due, ..)| *due)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn a_domain_is_checked_out_once_and_comes_back_with_what_came_meanwhile() {
+        let mut queue = Queue::default();
+        let name = Domain::parse("example.org").unwrap();
+        let domain = queue.domain(&name);
+        queue.hold_domain(domain);
+        queue.insert(domain, at(5), 0, 0);
+        assert!(queue.is_earlier() && !queue.is_earlier());
+        assert_eq!(queue.checkout(at(4)), None);
+        assert_eq!(queue.checkout(at(5)), Some(name.clone()));
+        assert_eq!(queue.checkout(at(5)), None);
+        assert_eq!(queue.take(domain, at(5), 10), [(0, 0)]);
+        queue.insert(domain, at(6), 1, 0);
+        assert_eq!(queue.next_due(), None);
+        queue.release(&name);
+        assert!(queue.is_earlier());
+        assert_eq!(queue.next_due(), Some(at(6)));
+    }
+
+    #[test]
+    fn a_domain_goes_with_its_last_recipient_but_not_while_it_is_checked_out() {
+        let mut queue = Queue::default();
+        let name = Domain::parse("example.org").unwrap();
+        let domain = queue.domain(&name);
+        queue.hold_domain(domain);
+        queue.insert(domain, at(0), 0, 0);
+        queue.checkout(at(0));
+        queue.take(domain, at(0), 1);
+        queue.landed(domain);
+        queue.drop_domain(domain);
+        assert_eq!(queue.find(&name), Some(domain));
+        queue.release(&name);
+        assert_eq!(queue.find(&name), None);
+    }
+}

@@ -1,0 +1,377 @@
+//! Opening: what the disk holds becomes the queue again, and nothing doubtful is built upon.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use disk::{Disk, File};
+
+use crate::{
+    Config, Opened, SpoolError,
+    files::{self, OpenFiles, SegmentFile},
+    format::{HeaderError, Kind, SEGMENT_DATA, SEGMENT_HEADERS, SegmentHeader, VERSION},
+    frame::{Class, Frame, Pieces},
+    index::Content,
+    log::Log,
+    payload::{Place, decode_envelope},
+    scan::{ContentScan, Scan, Scanned, Walk},
+    state::State,
+    supply::{EMPTY, Supply},
+};
+
+/// What opening makes.
+pub(crate) struct Recovered {
+    pub(crate) state: State,
+    pub(crate) log: Log,
+    pub(crate) supply: Supply,
+    pub(crate) file: Arc<dyn File>,
+    pub(crate) opened: Opened,
+    /// Events for the event log: those that it has not seen.
+    pub(crate) events: Vec<(u64, Vec<u8>)>,
+}
+
+/// A segment as it was found.
+pub(crate) struct Found {
+    pub(crate) file: Arc<SegmentFile>,
+    /// Nothing from here on counts.
+    pub(crate) limit: u64,
+    pub(crate) header: SegmentHeader,
+}
+
+/// The segments and spares of a directory.
+pub(crate) struct Files {
+    pub(crate) segments: BTreeMap<u32, Found>,
+    /// Number and length.
+    spares: Vec<(u32, u64)>,
+    /// The highest number.
+    last: u32,
+}
+
+/// A frame behind the last synced LSN, with where it was.
+struct Doubtful {
+    segment: u32,
+    batch: u64,
+    records: Vec<Scanned>,
+}
+
+/// Finds the segments. A header that cannot be read is damage.
+pub(crate) fn find(
+    dir: &Path,
+    disk: &Arc<dyn Disk>,
+    open: &Arc<OpenFiles>,
+    damage: &mut Vec<String>,
+) -> Result<Files, SpoolError> {
+    let entries = disk.list(dir).map_err(|source| SpoolError::Directory { dir: dir.to_owned(), source })?;
+    let (mut segments, mut spares, mut last) = (BTreeMap::new(), Vec::new(), 0);
+    for entry in entries {
+        if let Some(number) = files::number_in(&entry.name, ".free") {
+            spares.push((number, entry.len));
+            last = last.max(number);
+        }
+        let Some(number) = files::number_in(&entry.name, ".seg") else { continue };
+        last = last.max(number);
+        let path = files::segment_path(dir, number);
+        let unreadable = |source| SpoolError::Read { path: path.clone(), source };
+        let file = disk.open_read(&path).map_err(unreadable)?;
+        let head = crate::content::read_upto(file.as_ref(), 0, SEGMENT_HEADERS).map_err(unreadable)?;
+        match SegmentHeader::decode(&head) {
+            Ok(header) if header.segment == number => {
+                let (disk, open) = (Arc::clone(disk), Arc::clone(open));
+                let file = SegmentFile::new(number, header.tag, entry.len, dir, disk, open);
+                segments.insert(number, Found { file: Arc::new(file), limit: entry.len, header });
+            }
+            Err(HeaderError::Newer(found)) => {
+                return Err(SpoolError::NewerVersion { path, found, known: VERSION });
+            }
+            Ok(_) | Err(HeaderError::Damaged) => {
+                damage.push(format!("{}: the header is damaged, nothing in it can be read", path.display()));
+            }
+        }
+    }
+    Ok(Files { segments, spares, last })
+}
+
+/// Walks over a segment.
+pub(crate) fn walk(found: &Found, frame: &mut dyn FnMut(u64, Vec<Scanned>)) -> Result<Walk, SpoolError> {
+    let path = || found.file.path().to_owned();
+    let file = found.file.file().map_err(|source| SpoolError::Read { path: path(), source })?;
+    Scan::new(file.as_ref(), found.header.tag, found.limit)
+        .run(frame)
+        .map_err(|source| SpoolError::Read { path: path(), source })
+}
+
+/// The last LSN that is known to be synced: the last good batch header tells it.
+pub(crate) fn synced_lsn(segments: &BTreeMap<u32, Found>) -> Result<u64, SpoolError> {
+    for found in segments.values().rev() {
+        let walked = walk(found, &mut |_, _| {})?;
+        if walked.batches > 0 {
+            return Ok(walked.synced_lsn);
+        }
+    }
+    Ok(0)
+}
+
+/// Damage at or below the last synced LSN is loud, above it is the torn tail of a crash.
+pub(crate) fn judge(
+    found: &Found,
+    walked: &Walk,
+    before: Option<(u32, u64)>,
+    synced: u64,
+    damage: &mut Vec<String>,
+) -> u64 {
+    let path = found.file.path().display();
+    let mut torn = 0;
+    for gap in &walked.gaps {
+        if gap.lsn <= synced {
+            damage.push(format!(
+                "{path}: {} octets at {} are damaged (LSN {} on)",
+                gap.octets, gap.offset, gap.lsn
+            ));
+        } else {
+            torn += gap.octets;
+        }
+    }
+    if let (Some((number, last)), Some(first)) = (before, walked.first_lsn)
+        && number + 1 == found.file.number()
+        && !found.header.first_of_run
+        && last + 1 < first
+        && last < synced
+    {
+        damage.push(format!(
+            "{path}: the end of the segment before is missing (LSN {} to {})",
+            last + 1,
+            first - 1
+        ));
+    }
+    torn
+}
+
+/// Opens the spool's files.
+pub(crate) fn recover(
+    config: &Config,
+    disk: &Arc<dyn Disk>,
+    random: &Arc<dyn disk::Random>,
+    events_last: u64,
+) -> Result<Recovered, SpoolError> {
+    let open = Arc::new(OpenFiles::default());
+    let mut opened = Opened::default();
+    let Files { segments, spares, last: last_number } = find(&config.dir, disk, &open, &mut opened.damage)?;
+    let mut state = State::new(config.cache_octets);
+    let synced = synced_lsn(&segments)?;
+    let (mut events, mut doubtful, mut last_lsn) = (Vec::new(), Vec::new(), synced);
+    let (mut before, mut tail) = (None, None);
+    opened.segments = segments.len() as u64;
+    for (number, found) in &segments {
+        state.segments.add(&found.file, found.limit, true);
+        let mut wrong = Vec::new();
+        let walked = walk(found, &mut |batch, records| {
+            if records.last().is_some_and(|record| record.header.lsn > synced) {
+                doubtful.push(Doubtful { segment: *number, batch, records });
+                return;
+            }
+            wrong.extend(state.replay(*number, &records));
+            gather_events(&records, events_last, &mut events);
+        })?;
+        opened.damage.extend(wrong.iter().map(|wrong| format!("{}: {wrong}", found.file.path().display())));
+        opened.torn_octets += judge(found, &walked, before, synced, &mut opened.damage);
+        last_lsn = last_lsn.max(walked.last_lsn);
+        if walked.batches > 0 {
+            before = Some((*number, walked.last_lsn));
+            tail = Some((*number, walked.end));
+        }
+    }
+    let cut = doubtful.first().map(|first: &Doubtful| (first.segment, first.batch)).or(tail);
+    let of_size = |(_, len): &&(u32, u64)| *len == config.segment_octets;
+    let mut supply = Supply {
+        dir: config.dir.clone(),
+        disk: Arc::clone(disk),
+        random: Arc::clone(random),
+        open,
+        segment_octets: config.segment_octets,
+        spares_max: config.segments_spare_max,
+        next_number: last_number + 1,
+        spares: spares.iter().filter(of_size).map(|(number, _)| *number).collect(),
+    };
+    for (number, _) in spares.iter().filter(|(_, len)| *len != config.segment_octets) {
+        // Of another size, or not finished: nothing is in it.
+        let _ = disk.remove(&files::spare_path(&config.dir, *number));
+    }
+    forget_twins(&mut doubtful);
+    let refilled =
+        doubtful.iter().filter_map(|one| refill(one, &segments, config.dir.as_path(), disk, events_last));
+    let frames = refilled.filter(|frame| !frame.records.is_empty()).collect();
+    let mut log = Log::new(last_lsn.max(events_last) + 1, synced);
+    let file = rewrite(&mut state, &mut log, &mut supply, frames, (&mut events, events_last))?;
+    if let Some((number, offset)) = cut {
+        truncate(disk, &segments, number, offset)?;
+    }
+    // Only now, with the doubtful octets gone, may a batch tell that these LSNs are synced.
+    log.set_synced_lsn(log.next_lsn().saturating_sub(1));
+    own_files(&mut state, config, disk, &mut opened)?;
+    opened.messages = state.index.messages().filter(|message| message.left > 0).count() as u64;
+    opened.recipients = state.index.messages().map(|message| u64::from(message.left)).sum();
+    Ok(Recovered { state, log, supply, file, opened, events })
+}
+
+fn gather_events(records: &[Scanned], events_last: u64, events: &mut Vec<(u64, Vec<u8>)>) {
+    for record in records {
+        if record.header.kind == Kind::Event && record.header.lsn > events_last {
+            events.push((record.header.lsn, record.payload.clone()));
+        }
+    }
+}
+
+/// After a crash within an opening a frame may stand twice. Its state may be applied twice, its events not.
+fn forget_twins(doubtful: &mut Vec<Doubtful>) {
+    let mut seen = std::collections::HashSet::new();
+    doubtful.retain(|one| {
+        let has_event = one.records.iter().any(|record| record.header.kind == Kind::Event);
+        let name = |record: &Scanned| (record.header.id, record.header.kind, record.header.payload_crc);
+        !has_event || seen.insert(one.records.iter().map(name).collect::<Vec<_>>())
+    });
+}
+
+/// Makes a frame of one that may or may not have reached the disk. None if its content did not.
+fn refill(
+    doubtful: &Doubtful,
+    segments: &BTreeMap<u32, Found>,
+    dir: &Path,
+    disk: &Arc<dyn Disk>,
+    events_last: u64,
+) -> Option<Frame> {
+    let found = segments.get(&doubtful.segment)?;
+    let file = found.file.file().ok()?;
+    let mut frame = Frame::new(Class::Completion);
+    for record in &doubtful.records {
+        let (header, id) = (&record.header, record.header.queue_id());
+        if header.kind == Kind::Event && header.lsn <= events_last {
+            // The event log has it, under the LSN that it had: under a new one it would be told again.
+            continue;
+        }
+        let mut which = None;
+        if header.kind == Kind::Envelope {
+            let (head, _) = decode_envelope(id, &record.payload)?;
+            match head.place {
+                Place::Here => {
+                    let (at, left) = (header.extra.into(), head.content_len);
+                    let scan = ContentScan { tag: found.header.tag, id: header.id, at, left, index: 0 };
+                    frame.contents.push(Pieces::new(id, scan.read_all(file.as_ref()).ok()??));
+                    which = Some(frame.contents.len() - 1);
+                }
+                Place::Own(_) => drop(disk.open_read(&files::large_path(dir, id)).ok()?),
+                Place::Elsewhere(..) => {}
+            }
+        }
+        frame.record(header.kind, id, record.payload.clone(), which);
+    }
+    Some(frame)
+}
+
+/// The probe: writes a batch, even an empty one, and syncs it. Only then is anything promised.
+///
+/// These batches tell no LSN beyond the one that was synced before: after a crash in here all of it is doubtful still,
+/// the old octets and the new, and is written again. To apply a frame twice does no harm.
+fn rewrite(
+    state: &mut State,
+    log: &mut Log,
+    supply: &mut Supply,
+    mut frames: Vec<Frame>,
+    (events, events_last): (&mut Vec<(u64, Vec<u8>)>, u64),
+) -> Result<Arc<dyn File>, SpoolError> {
+    let synced = log.synced_lsn();
+    loop {
+        let prepared = supply.prepare(true)?;
+        let segment = &prepared.segment;
+        state.segments.add(segment, EMPTY, false);
+        log.begin_segment(segment.number(), segment.tag(), segment.len());
+        let rest = frames.split_off(fitting(&frames, log.room()));
+        if frames.is_empty() && !rest.is_empty() {
+            // It fitted a segment once: the size was set smaller since.
+            return Err(SpoolError::TooLarge { octets: rest.first().map_or(0, |frame| frame.len() as u64) });
+        }
+        let batch = log.append(frames);
+        prepared
+            .file
+            .write_all_vectored_at(&mut batch.buffers(), batch.offset)
+            .and_then(|()| prepared.file.sync_data())
+            .map_err(|source| SpoolError::Write { path: segment.path().to_owned(), source })?;
+        for placed in log.synced_or(batch, true) {
+            let records = placed.as_scanned();
+            gather_events(&records, events_last, events);
+            // Decoded once already: nothing can be wrong with it.
+            let _ = state.replay(log.segment(), &records);
+        }
+        log.set_synced_lsn(synced);
+        if rest.is_empty() {
+            return Ok(prepared.file);
+        }
+        state.segments.seal(log.segment(), log.end());
+        frames = rest;
+    }
+}
+
+/// How many of the frames have room together.
+fn fitting(frames: &[Frame], room: usize) -> usize {
+    let mut octets = 0;
+    frames
+        .iter()
+        .take_while(|frame| {
+            octets += frame.len();
+            octets <= room
+        })
+        .count()
+}
+
+/// What was written again, or was torn, is cut off durably: from here on it is neither damage nor mail.
+fn truncate(
+    disk: &Arc<dyn Disk>,
+    segments: &BTreeMap<u32, Found>,
+    number: u32,
+    offset: u64,
+) -> Result<(), SpoolError> {
+    for (later, found) in segments.range(number..) {
+        let limit = if *later == number { offset } else { SEGMENT_DATA };
+        let cut = || -> std::io::Result<()> {
+            let file = disk.open(found.file.path())?;
+            if file.len()? > limit {
+                file.set_len(limit)?;
+                file.sync_data()?;
+                found.file.was_cut(limit);
+            }
+            Ok(())
+        };
+        cut().map_err(|source| SpoolError::Write { path: found.file.path().to_owned(), source })?;
+    }
+    Ok(())
+}
+
+/// Content in files of its own: what has no message goes, what is missed is told.
+fn own_files(
+    state: &mut State,
+    config: &Config,
+    disk: &Arc<dyn Disk>,
+    opened: &mut Opened,
+) -> Result<(), SpoolError> {
+    let dir = files::large_dir(&config.dir);
+    let entries = disk.list(&dir).map_err(|source| SpoolError::Directory { dir: dir.clone(), source })?;
+    state.files_to_remove.clear();
+    let mut there = std::collections::BTreeSet::new();
+    for entry in entries {
+        let Ok(id) = entry.name.parse() else { continue };
+        if state.index.get(id).is_some_and(|message| message.content == Content::Own) {
+            there.insert(id);
+        } else {
+            let path = dir.join(&entry.name);
+            match disk.remove(&path) {
+                // The last run was about to remove it.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                result => result.map_err(|source| SpoolError::Write { path, source })?,
+            }
+            opened.orphans += 1;
+        }
+    }
+    for message in state.index.messages() {
+        if message.content == Content::Own && !there.contains(&message.id) {
+            opened.damage.push(format!("the content file of message {} is missing", message.id));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! What the handle, the committer and the other threads share.
+
+use std::{
+    collections::VecDeque,
+    path::PathBuf,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use disk::{Clock, Disk, Random};
+use tokio::sync::Notify;
+
+use crate::{
+    Config, SpoolError,
+    frame::{Class, Frame},
+    io::Io,
+    state::State,
+};
+
+/// Shared by all handles. Neither lock is ever held across a read, a write or a sync.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) events: Arc<events::Log>,
+    pub(crate) io: Io,
+    state: Mutex<State>,
+    inbox: Mutex<Inbox>,
+    pub(crate) awake: Condvar,
+    pub(crate) changed: Notify,
+    pub(crate) poisoned: AtomicBool,
+    pub(crate) full: AtomicBool,
+    /// Completions cannot be written: deliveries stop.
+    pub(crate) stalled: AtomicBool,
+    pub(crate) batches: AtomicU64,
+    pub(crate) synced_lsn: AtomicU64,
+    pub(crate) spares: AtomicU64,
+}
+
+/// What waits for the committer.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    pub(crate) frames: VecDeque<Frame>,
+    /// Somebody waits for a sync.
+    pub(crate) urgent: bool,
+    pub(crate) sleep: Sleep,
+    pub(crate) closing: bool,
+    pub(crate) closed: bool,
+}
+
+/// Whether the committer needs to be woken, which costs a system call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Sleep {
+    /// It is at work and looks into the inbox before it sleeps.
+    #[default]
+    Awake,
+    /// It waits for anything.
+    Idle,
+    /// It has frames that may wait, and waits for somebody who cannot, or for the time.
+    ForCompany,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        config: Config,
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        events: Arc<events::Log>,
+        io: Io,
+        state: State,
+    ) -> Self {
+        Self {
+            config,
+            disk,
+            clock,
+            random,
+            events,
+            io,
+            state: Mutex::new(state),
+            inbox: Mutex::default(),
+            awake: Condvar::new(),
+            changed: Notify::new(),
+            poisoned: AtomicBool::new(false),
+            full: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
+            batches: AtomicU64::new(0),
+            synced_lsn: AtomicU64::new(0),
+            spares: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.config.dir.clone()
+    }
+
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::SeqCst)
+    }
+
+    /// Whether new mail may come in, as far as can be told now.
+    pub(crate) fn check_mail(&self) -> Result<(), SpoolError> {
+        if self.is_poisoned() {
+            return Err(SpoolError::Poisoned);
+        }
+        // Room may have come back, and the committer may have had no reason to look.
+        if self.full.load(Ordering::SeqCst) { self.check_room() } else { Ok(()) }
+    }
+
+    /// Whether the file system has more room than the reserve.
+    pub(crate) fn check_room(&self) -> Result<(), SpoolError> {
+        match self.disk.space(&self.config.dir) {
+            Ok(space) if space.free < self.config.reserve.octets(space.total) => {
+                Err(SpoolError::Full { dir: self.dir() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Hands a frame to the committer.
+    pub(crate) fn push(&self, frame: Frame) -> Result<(), SpoolError> {
+        let mut inbox = self.inbox();
+        if inbox.closed || (inbox.closing && frame.class == Class::Mail) {
+            return Err(SpoolError::Closed);
+        }
+        inbox.urgent |= frame.waiter.is_some();
+        inbox.frames.push_back(frame);
+        let wake = match inbox.sleep {
+            Sleep::Awake => false,
+            Sleep::Idle => true,
+            Sleep::ForCompany => inbox.urgent,
+        };
+        if wake {
+            inbox.sleep = Sleep::Awake;
+        }
+        drop(inbox);
+        if wake {
+            self.awake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Wakes the scheduler if something is due earlier than it was told.
+    pub(crate) fn notify_if_earlier(&self, state: &mut State) {
+        if state.index.queue.is_earlier() {
+            self.changed.notify_one();
+        }
+    }
+}

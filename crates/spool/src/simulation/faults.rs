@@ -1,0 +1,189 @@
+//! Bits that flip, disks that fill or fail, directories that are not ours.
+
+use std::{collections::BTreeSet, path::Path, sync::Arc};
+
+use disk::Clock;
+use mail::QueueId;
+
+use super::{World, content_of};
+use crate::*;
+
+#[test]
+fn segments_are_used_again_and_nothing_of_their_former_life_comes_back() {
+    let world = World::new(1);
+    let mut machine = world.open();
+    let stays = machine.commit(&world, &["stays@example.org"], 3000).unwrap();
+    for _ in 0..40 {
+        let ids: Vec<QueueId> =
+            (0..10).map(|_| machine.commit(&world, &["a@example.org"], 30_000).unwrap()).collect();
+        for id in ids {
+            machine.finish(id, &[(0, Disposition::Delivered)], Vec::new());
+        }
+        machine.spool.shared.events.flush();
+        machine.committer.turn();
+    }
+    let stats = machine.spool.stats();
+    assert!(stats.segments <= 6, "12 MiB went through {} segments of 256 KiB", stats.segments);
+    assert!(world.disk.used() < 3 << 20, "{}", world.disk.used());
+    drop(machine);
+    world.disk.crash(&world.random);
+    let machine = world.open();
+    assert_eq!(machine.ids(), [stays].into());
+    assert_eq!(machine.read(stays).unwrap(), content_of(stays, 3000));
+}
+
+#[test]
+fn a_flipped_bit_costs_one_message_at_most_and_panics_nobody() {
+    for seed in 0..200 {
+        let world = World::new(seed);
+        let mut machine = world.open();
+        let ids: BTreeSet<QueueId> =
+            (0..12).map(|_| machine.commit(&world, &["anna@example.org"], 3000).unwrap()).collect();
+        let segment = machine.committer.log.segment();
+        let end = machine.committer.log.end();
+        drop(machine);
+        let path = files::segment_path(Path::new("/spool"), segment);
+        world.disk.flip(&path, world.random.below(end * 8));
+        let machine = world.open();
+        let there = machine.ids();
+        let whole =
+            there.iter().filter(|id| machine.read(**id).is_ok_and(|read| read == content_of(**id, 3000)));
+        assert!(whole.count() + 1 >= ids.len(), "seed {seed}: {:?}", machine.opened);
+        assert!(there.is_subset(&ids));
+    }
+}
+
+#[test]
+fn random_octets_in_a_segment_panic_nobody() {
+    for seed in 0..60 {
+        let world = World::new(seed);
+        let mut machine = world.open();
+        for _ in 0..5 {
+            machine.commit(&world, &["anna@example.org"], 2000).unwrap();
+        }
+        let (segment, end) = (machine.committer.log.segment(), machine.committer.log.end());
+        drop(machine);
+        let path = files::segment_path(Path::new("/spool"), segment);
+        for _ in 0..200 {
+            world.disk.flip(&path, world.random.below(end * 8));
+        }
+        let machine = world.open();
+        for id in machine.ids() {
+            let _ = machine.read(id);
+        }
+        let _ = verify(Path::new("/spool"), &(Arc::new(world.disk.clone()) as Arc<dyn disk::Disk>)).unwrap();
+    }
+}
+
+#[test]
+fn a_segment_mailed_inside_a_message_is_never_taken_for_real() {
+    let world = World::new(3);
+    let mut machine = world.open();
+    let first = machine.commit(&world, &["anna@example.org"], 2000).unwrap();
+    let path = files::segment_path(Path::new("/spool"), machine.committer.log.segment());
+    let stolen = world.disk.read(&path).unwrap()[..40_960].to_vec();
+    machine.finish(first, &[(0, Disposition::Delivered)], Vec::new());
+    machine.committer.turn();
+    drop(machine);
+    let mut machine = world.open();
+    let id = machine.spool.new_id(world.clock.now());
+    let (spool, envelope) = (machine.spool.clone(), world.envelope(id, &["b@example.org"]));
+    machine.run(spool.commit(Submission { envelope, content: stolen.into(), events: vec![] })).unwrap();
+    // Its batch header is damaged, so that records are sought everywhere in it.
+    let path = files::segment_path(Path::new("/spool"), machine.committer.log.segment());
+    drop((machine, spool));
+    world.disk.flip(&path, (3 * 4096 + 20) * 8);
+    let machine = world.open();
+    assert!(!machine.ids().contains(&first));
+}
+
+#[test]
+fn a_full_disk_refuses_mail_takes_completions_and_recovers() {
+    let world = World::new(4);
+    let mut machine = world.open();
+    let mut ids = vec![machine.commit(&world, &["anna@example.org"], 20_000).unwrap()];
+    world.disk.set_capacity(Some(world.disk.used() + (1 << 20)));
+    let error = loop {
+        world.clock.advance(std::time::Duration::from_secs(2));
+        match machine.commit(&world, &["anna@example.org"], 30_000) {
+            Ok(id) => ids.push(id),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.is_full(), "{error}");
+    assert!(machine.spool.stats().full && !machine.spool.is_poisoned());
+    for id in &ids {
+        machine.finish(*id, &[(0, Disposition::Delivered)], Vec::new());
+        machine.committer.turn();
+    }
+    assert!(machine.ids().is_empty());
+    world.disk.set_capacity(None);
+    world.clock.advance(std::time::Duration::from_secs(2));
+    assert!(machine.spool.accepts().is_ok(), "nobody needs to wake it");
+    let id = machine.commit(&world, &["anna@example.org"], 20_000).unwrap();
+    drop(machine);
+    world.disk.crash(&world.random);
+    assert_eq!(world.open().ids(), [id].into());
+}
+
+#[test]
+fn after_a_failed_sync_nothing_is_accepted_or_delivered_until_a_restart() {
+    let world = World::new(5);
+    let mut machine = world.open();
+    let id = machine.commit(&world, &["anna@example.org"], 100).unwrap();
+    world.disk.fail_sync(1);
+    assert!(matches!(machine.commit(&world, &["anna@example.org"], 100), Err(SpoolError::Poisoned)));
+    assert!(machine.spool.is_poisoned());
+    assert!(matches!(machine.commit(&world, &["anna@example.org"], 100), Err(SpoolError::Poisoned)));
+    assert_eq!(machine.spool.checkout(world.clock.now()), None);
+    drop(machine);
+    let mut machine = world.open();
+    assert!(machine.ids().contains(&id));
+    assert!(machine.commit(&world, &["anna@example.org"], 100).is_ok());
+}
+
+#[test]
+fn short_writes_are_finished() {
+    let world = World::new(6);
+    let mut machine = world.open();
+    world.disk.set_short_writes(Some(777));
+    let id = machine.commit(&world, &["anna@example.org"], 30_000).unwrap();
+    drop(machine);
+    world.disk.crash(&world.random);
+    assert_eq!(world.open().read(id).unwrap(), content_of(id, 30_000));
+}
+
+#[test]
+fn a_second_instance_a_newer_version_and_a_read_only_directory_are_refused() {
+    let world = World::new(7);
+    let machine = world.open();
+    assert!(matches!(world.try_open().err(), Some(SpoolError::Locked { .. })));
+    let path = files::segment_path(Path::new("/spool"), machine.committer.log.segment());
+    drop(machine);
+    world.disk.set_read_only(true);
+    assert!(matches!(world.try_open().err(), Some(SpoolError::Directory { .. })));
+    world.disk.set_read_only(false);
+    let mut head = world.disk.read(&path).unwrap()[..40].to_vec();
+    head[8] = 3;
+    let crc = crc32c::crc32c(&head[..36]).to_le_bytes();
+    head[36..].copy_from_slice(&crc);
+    disk::Disk::open(&world.disk, &path).unwrap().write_all_at(&head, 0).unwrap();
+    let error = world.try_open().err().unwrap();
+    assert!(matches!(error, SpoolError::NewerVersion { found: 3, known: 1, .. }), "{error}");
+}
+
+#[test]
+fn verify_finds_a_flipped_bit_in_content() {
+    let world = World::new(8);
+    let mut machine = world.open();
+    machine.commit(&world, &["anna@example.org"], 30_000).unwrap();
+    machine.commit(&world, &["anna@example.org"], 30_000).unwrap();
+    let path = files::segment_path(Path::new("/spool"), machine.committer.log.segment());
+    drop(machine);
+    let disk = Arc::new(world.disk.clone()) as Arc<dyn disk::Disk>;
+    let good = verify(Path::new("/spool"), &disk).unwrap();
+    assert!(good.is_good() && good.messages == 2, "{good:?}");
+    world.disk.flip(&path, (3 * 4096 + 9000) * 8);
+    let bad = verify(Path::new("/spool"), &disk).unwrap();
+    assert!(!bad.is_good(), "{bad:?}");
+}

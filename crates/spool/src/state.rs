@@ -1,0 +1,200 @@
+//! The queue and the segments under it: one state, brought forward by what is synced and by replay alike.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use mail::{Envelope, QueueId};
+
+use crate::{
+    format::{HEADER_LEN_U32, Kind},
+    frame::Pieces,
+    index::{Content, Index, Loc, Standing},
+    payload::{self, EnvelopeHead, Outcome, Place},
+    scan::Scanned,
+    segments::Segments,
+};
+
+/// Fresh mail kept in memory for its first delivery.
+#[derive(Clone)]
+pub(crate) struct Fresh {
+    pub(crate) envelope: Arc<Envelope>,
+    pub(crate) pieces: Option<Pieces>,
+    octets: usize,
+}
+
+/// All of the spool that is in memory.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) index: Index,
+    pub(crate) segments: Segments,
+    fresh: HashMap<[u8; 16], Fresh>,
+    fresh_order: VecDeque<QueueId>,
+    fresh_octets: usize,
+    fresh_octets_max: usize,
+    /// Messages with content in a file of their own that are durably done: the files may go.
+    pub(crate) files_to_remove: Vec<QueueId>,
+}
+
+impl State {
+    /// An empty state that keeps fresh mail of so many octets.
+    pub(crate) fn new(fresh_octets_max: usize) -> Self {
+        Self { fresh_octets_max, ..Self::default() }
+    }
+
+    /// A synced message enters the queue.
+    pub(crate) fn accept(&mut self, envelope: &Envelope, size: u64, at: Loc, content: Content) {
+        let mut message = self.index.message(envelope, &[], size);
+        (message.envelope, message.content) = (at, content);
+        message.locs().for_each(|loc| self.segments.pin(loc));
+        self.index.insert(message);
+    }
+
+    /// Keeps a fresh message in memory, and lets the oldest go if there are too many octets.
+    pub(crate) fn keep_fresh(&mut self, envelope: Arc<Envelope>, pieces: Option<Pieces>) {
+        let id = envelope.id;
+        let content: usize = pieces.iter().flat_map(|pieces| pieces.octets.iter().map(Vec::capacity)).sum();
+        let octets = content + 512 + 256 * envelope.recipients.len();
+        if octets > self.fresh_octets_max / 4 {
+            return;
+        }
+        self.fresh_octets += octets;
+        self.fresh.insert(id.to_bytes(), Fresh { envelope, pieces, octets });
+        self.fresh_order.push_back(id);
+        while self.fresh_octets > self.fresh_octets_max
+            || self.fresh_order.len() > 2 * self.fresh.len() + 1024
+        {
+            let Some(oldest) = self.fresh_order.pop_front() else { break };
+            self.forget_fresh(oldest);
+        }
+    }
+
+    pub(crate) fn fresh(&self, id: QueueId) -> Option<&Fresh> {
+        self.fresh.get(&id.to_bytes())
+    }
+
+    pub(crate) fn forget_fresh(&mut self, id: QueueId) {
+        if let Some(fresh) = self.fresh.remove(&id.to_bytes()) {
+            self.fresh_octets = self.fresh_octets.saturating_sub(fresh.octets);
+        }
+    }
+
+    /// An outcome is on record. If it was the last one, the message is done for good.
+    pub(crate) fn settle(&mut self, id: QueueId, at: Loc, last: bool) {
+        if last {
+            self.done(id, at.segment);
+            return;
+        }
+        let Some(message) = self.index.get(id) else { return };
+        if message.recipients.iter().any(|entry| entry.attempts > 0 && entry.standing != Standing::Done) {
+            // What is in memory does not tell its last reply.
+            self.forget_fresh(id);
+        }
+        let Some(message) = self.index.get_mut(id) else { return };
+        let states = message.states.get_or_insert_default();
+        // With one recipient each outcome says all that the one before did.
+        let replaced = if message.recipients.len() == 1 { std::mem::take(&mut **states) } else { Vec::new() };
+        states.push(at);
+        self.segments.pin(at);
+        for loc in replaced {
+            self.segments.unpin(loc);
+        }
+    }
+
+    /// A message is done by the word of a record in `segment`.
+    pub(crate) fn done(&mut self, id: QueueId, segment: u32) {
+        self.forget_fresh(id);
+        let Some(message) = self.index.remove(id) else { return };
+        message.locs().for_each(|loc| self.segments.unpin(loc));
+        message.homes().for_each(|home| self.segments.done(segment, id, home));
+        if message.content == Content::Own {
+            self.files_to_remove.push(id);
+        }
+    }
+
+    /// A message's envelope stands in a new place, up to date, so that older records of it are not needed any more.
+    pub(crate) fn moved(&mut self, id: QueueId, at: Loc, content: Content) {
+        let Some(message) = self.index.get_mut(id) else { return };
+        let before: Vec<Loc> = message.locs().collect();
+        if message.envelope.segment != at.segment {
+            let home = message.envelope.segment;
+            let older = message.older_homes.get_or_insert_default();
+            older.retain(|older| *older != home && *older != at.segment);
+            older.push(home);
+            older.retain(|home| self.segments.contains(*home));
+        }
+        (message.envelope, message.content, message.states) = (at, content, None);
+        let after: Vec<Loc> = message.locs().collect();
+        for loc in after {
+            self.segments.pin(loc);
+        }
+        for loc in before {
+            self.segments.unpin(loc);
+        }
+    }
+
+    /// Brings the state forward by a frame read from disk. Returns what is wrong with it.
+    pub(crate) fn replay(&mut self, segment: u32, records: &[Scanned]) -> Option<String> {
+        let mut wrong = None;
+        for record in records {
+            let (id, header) = (record.header.queue_id(), &record.header);
+            let at = Loc {
+                segment,
+                offset: u32::try_from(record.offset).unwrap_or(u32::MAX),
+                len: header.len + HEADER_LEN_U32,
+            };
+            match header.kind {
+                Kind::Envelope => match payload::decode_envelope(id, &record.payload) {
+                    Some((head, stored)) => self.replay_envelope(at, header.extra, &head, &stored),
+                    None => wrong = Some(format!("the envelope of message {id} cannot be read")),
+                },
+                Kind::Outcome => match Outcome::decode(&record.payload) {
+                    Some(outcome) => {
+                        if let Some(left) = self.index.apply(id, &outcome) {
+                            self.settle(id, at, left == 0);
+                        }
+                    }
+                    None => wrong = Some(format!("an outcome of message {id} cannot be read")),
+                },
+                Kind::Done => {
+                    for id in payload::decode_done(&record.payload) {
+                        self.done(id, segment);
+                    }
+                }
+                Kind::Event => self.segments.event(segment, header.lsn),
+                Kind::Batch | Kind::Content => {}
+            }
+        }
+        wrong
+    }
+
+    fn replay_envelope(&mut self, at: Loc, here: u32, head: &EnvelopeHead, stored: &payload::StoredEnvelope) {
+        let id = stored.envelope.id;
+        let content = match head.place {
+            Place::Here => Content::In(Loc { segment: at.segment, offset: here, len: head.stored_len }),
+            Place::Elsewhere(segment, offset) => Content::In(Loc { segment, offset, len: head.stored_len }),
+            Place::Own(_) => Content::Own,
+        };
+        let mut done = stored.done.clone();
+        if let Some(message) = self.index.get(id) {
+            // Completions win whatever the order.
+            for (done, entry) in done.iter_mut().zip(&message.recipients) {
+                *done |= entry.standing == Standing::Done;
+            }
+        }
+        self.moved(id, at, content);
+        let before = self.index.remove(id);
+        let mut message = self.index.message(&stored.envelope, &done, head.content_len);
+        if let Some(before) = before {
+            // The records that said so may be gone: the recipients stand as the newer envelope tells.
+            message.older_homes = before.older_homes;
+            (message.envelope, message.content, message.held) = (at, content, head.held);
+            self.index.insert(message);
+            return;
+        }
+        (message.envelope, message.content, message.held) = (at, content, head.held);
+        message.locs().for_each(|loc| self.segments.pin(loc));
+        self.index.insert(message);
+    }
+}

@@ -1,0 +1,175 @@
+//! The spool with its threads, on the real disk.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::{sync::Arc, time::Duration};
+
+use disk::{Clock, OsDisk, OsRandom, SystemClock};
+use events::Event;
+use mail::{Body, Client, Envelope, QueueId, Recipient, ReversePath, Stream};
+use spool::{
+    Config, Disposition, Finished, ListFilter, RecipientOutcome, Reserve, Spool, SpoolError, Submission,
+};
+
+fn open(dir: &std::path::Path) -> Result<Spool, SpoolError> {
+    let mut config = Config::small(dir.join("spool"));
+    config.segment_octets = 1 << 20;
+    config.reserve = Reserve { percent: 0, min: 0, max: 0 };
+    let log =
+        events::Log::open(events::Config::new(dir.join("events")), Arc::new(OsDisk), Arc::new(SystemClock));
+    let events = Arc::new(log.unwrap());
+    let (spool, opened) =
+        Spool::open(config, Arc::new(OsDisk), Arc::new(SystemClock), Arc::new(OsRandom), events)?;
+    assert_eq!(opened.damage, Vec::<String>::new());
+    Ok(spool)
+}
+
+fn envelope(id: QueueId, recipient: &str) -> Envelope {
+    let now = SystemClock.now();
+    Envelope {
+        id,
+        received: now,
+        client: Client::default(),
+        listener: "smtp".into(),
+        account: None,
+        stream: Stream::Transactional,
+        priority: 0,
+        deliver_by: None,
+        hold_until: None,
+        reverse_path: ReversePath::Null,
+        ret: None,
+        envid: None,
+        body: Body::SevenBit,
+        smtputf8: false,
+        require_tls: false,
+        may_bounce: true,
+        recipients: vec![Recipient::new(recipient.parse().unwrap(), now)],
+    }
+}
+
+async fn commit(spool: &Spool, recipient: &str, content: &[u8]) -> Result<QueueId, SpoolError> {
+    let id = spool.new_id(SystemClock.now());
+    let mut writer = spool.content(id);
+    for piece in content.chunks(60_000) {
+        writer.write(piece.to_vec()).await?;
+    }
+    let content = writer.finish().await?;
+    let events = vec![Event::new(SystemClock.now(), id, events::Kind::Accepted, "receive")];
+    let receipt = spool.commit(Submission { envelope: envelope(id, recipient), content, events }).await?;
+    assert_eq!(receipt.id(), id);
+    Ok(id)
+}
+
+async fn read(spool: &Spool, id: QueueId) -> Vec<u8> {
+    let mut content = spool.load(id).await.unwrap().content;
+    let mut octets = Vec::new();
+    while let Some(piece) = content.next().await.unwrap() {
+        assert!(piece.len() <= 64 * 1024);
+        octets.extend(piece);
+    }
+    octets
+}
+
+fn delivered(id: QueueId) -> Finished {
+    let outcomes = vec![RecipientOutcome::new(0, Disposition::Delivered)];
+    let events = vec![Event::new(SystemClock.now(), id, events::Kind::Delivered, "deliver/remote")];
+    Finished { id, outcomes, events, reports: Vec::new() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_sessions_commit_while_one_scheduler_delivers() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path()).unwrap();
+    let sessions: Vec<_> = (0..20)
+        .map(|session| {
+            let spool = spool.clone();
+            tokio::spawn(async move {
+                for message in 0..50_u32 {
+                    let recipient = format!("a@host{}.example", (session + message) % 7);
+                    commit(&spool, &recipient, &message.to_le_bytes().repeat(2500)).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let mut delivered_count = 0;
+    while delivered_count < 1000 {
+        let now = SystemClock.now();
+        let Some(domain) = spool.checkout(now) else {
+            assert!(spool.next_due().is_none_or(|due| due <= SystemClock.now()));
+            spool.changed().await;
+            continue;
+        };
+        for work in spool.take(&domain, now, 32) {
+            let octets = read(&spool, work.id).await;
+            assert_eq!(octets.len(), 10_000);
+            assert_eq!(octets[..4], octets[9996..]);
+            spool.finish(delivered(work.id));
+            delivered_count += 1;
+        }
+        spool.release(&domain);
+    }
+    for session in sessions {
+        session.await.unwrap();
+    }
+    assert_eq!(spool.stats().messages, 0);
+    assert!(spool.stats().batches < 1000, "commits share their syncs");
+    spool.close().await;
+    let spool = open(dir.path()).unwrap();
+    assert_eq!(spool.list(&ListFilter::default()), []);
+    let found = events::Reader::new(dir.path().join("events"), Arc::new(OsDisk))
+        .search(&events::Query::All, events::Order::OldestFirst, usize::MAX)
+        .unwrap();
+    assert_eq!(found.iter().filter(|event| event.kind == events::Kind::Accepted).count(), 1000);
+    assert_eq!(found.iter().filter(|event| event.kind == events::Kind::Delivered).count(), 1000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_content_goes_to_a_file_of_its_own_and_away_with_its_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path()).unwrap();
+    let content: Vec<u8> = (0..3_000_000_u32).map(|n| n.to_le_bytes()[1]).collect();
+    let id = commit(&spool, "anna@example.org", &content).await.unwrap();
+    let file = dir.path().join("spool/large").join(id.to_string());
+    assert!(file.exists());
+    // One that is given up leaves nothing.
+    let other = spool.new_id(SystemClock.now());
+    let mut writer = spool.content(other);
+    writer.write(vec![0; 200_000]).await.unwrap();
+    drop(writer);
+    spool.close().await;
+    let spool = open(dir.path()).unwrap();
+    assert!(!dir.path().join("spool/large").join(other.to_string()).exists());
+    assert_eq!(read(&spool, id).await, content);
+    spool.finish_durable(delivered(id)).await.unwrap();
+    spool.close().await;
+    drop(open(dir.path()).unwrap());
+    assert!(!file.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_instance_is_refused_and_a_closed_spool_takes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path()).unwrap();
+    let error = open(dir.path()).err().unwrap();
+    assert!(matches!(error, SpoolError::Locked { .. }), "{error}");
+    let other = spool.clone();
+    spool.close().await;
+    assert!(matches!(commit(&other, "anna@example.org", b"x").await, Err(SpoolError::Closed)));
+    drop(other);
+    assert!(open(dir.path()).is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_completion_alone_becomes_durable_within_its_delay() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path()).unwrap();
+    let id = commit(&spool, "anna@example.org", b"x").await.unwrap();
+    let before = spool.stats().synced_lsn;
+    spool.finish(delivered(id));
+    tokio::time::timeout(Duration::from_secs(20), async {
+        while spool.stats().synced_lsn == before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("nobody else commits");
+}

@@ -1,0 +1,461 @@
+//! A disk in memory that loses what was not synced, tears it, runs full and fails, as it is told.
+
+mod random;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{self, IoSlice},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use disk::{Disk, Entry, File, Lock, Space};
+
+pub use random::SeededRandom;
+
+/// What a disk writes at once, or perhaps not.
+const SECTOR: usize = 512;
+
+/// The simulated disk. Clones are the same disk.
+#[derive(Clone, Default)]
+pub struct SimDisk(Arc<Mutex<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    /// What programs see.
+    names: BTreeMap<PathBuf, u64>,
+    /// What a crash leaves of the names for sure.
+    synced_names: BTreeMap<PathBuf, u64>,
+    pending: Vec<NameChange>,
+    files: BTreeMap<u64, Contents>,
+    next_file: u64,
+    dirs: BTreeSet<PathBuf>,
+    locks: BTreeSet<PathBuf>,
+    /// Handles of an earlier life are dead.
+    life: u64,
+    capacity: Option<u64>,
+    syncs: u64,
+    fail_sync: Option<u64>,
+    short_writes: Option<u64>,
+    read_only: bool,
+}
+
+#[derive(Default)]
+struct Contents {
+    seen: Vec<u8>,
+    synced: Vec<u8>,
+    /// Sectors that differ.
+    dirty: BTreeSet<usize>,
+    /// A failed sync has made sectors count as clean that differ.
+    lost: bool,
+}
+
+#[derive(Debug, Clone)]
+enum NameChange {
+    Add(PathBuf, u64),
+    Rename(PathBuf, PathBuf, u64),
+    Remove(PathBuf, u64),
+}
+
+impl NameChange {
+    fn dir(&self) -> Option<&Path> {
+        match self {
+            Self::Add(path, _) | Self::Remove(path, _) | Self::Rename(_, path, _) => path.parent(),
+        }
+    }
+
+    fn apply(&self, names: &mut BTreeMap<PathBuf, u64>) {
+        match self {
+            Self::Add(path, file) => drop(names.insert(path.clone(), *file)),
+            Self::Rename(from, to, file) => {
+                if names.get(from) == Some(file) {
+                    names.remove(from);
+                }
+                names.insert(to.clone(), *file);
+            }
+            Self::Remove(path, file) => {
+                if names.get(path) == Some(file) {
+                    names.remove(path);
+                }
+            }
+        }
+    }
+}
+
+impl SimDisk {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The power goes. Each sector and each change of a name that was not synced is kept or lost, in no order; a kept
+    /// sector may be torn. All open files and locks are gone.
+    pub fn crash(&self, random: &SeededRandom) {
+        let mut guard = self.inner();
+        let inner = &mut *guard;
+        // Some crashes lose everything, some nothing: both ends are where bugs live.
+        let keep = match random.below(4) {
+            0 => 0,
+            1 => 100,
+            _ => random.below(101),
+        };
+        for change in inner.pending.drain(..) {
+            if random.below(100) < keep {
+                change.apply(&mut inner.synced_names);
+            }
+        }
+        inner.names = inner.synced_names.clone();
+        let named: BTreeSet<u64> = inner.names.values().copied().collect();
+        inner.files.retain(|file, _| named.contains(file));
+        for file in inner.files.values_mut() {
+            file.crash(random, keep);
+        }
+        inner.locks.clear();
+        inner.life += 1;
+    }
+
+    /// The `nth` sync from now on (1 is the next) fails, and what it should have made durable will be lost.
+    pub fn fail_sync(&self, nth: u64) {
+        let mut inner = self.inner();
+        inner.fail_sync = Some(inner.syncs + nth);
+    }
+
+    /// The disk has room for so many octets in all files; `None` for no end.
+    pub fn set_capacity(&self, octets: Option<u64>) {
+        self.inner().capacity = octets;
+    }
+
+    /// Octets of all files.
+    pub fn used(&self) -> u64 {
+        self.inner().used()
+    }
+
+    /// Each write takes at most so many octets.
+    pub fn set_short_writes(&self, max: Option<u64>) {
+        self.inner().short_writes = max;
+    }
+
+    /// Nothing can be made or written any more.
+    pub fn set_read_only(&self, read_only: bool) {
+        self.inner().read_only = read_only;
+    }
+
+    /// Turns one bit of a file over, on the disk and in what is seen.
+    pub fn flip(&self, path: &Path, bit: u64) {
+        let mut guard = self.inner();
+        let inner = &mut *guard;
+        let Some(file) = inner.names.get(path).and_then(|file| inner.files.get_mut(file)) else { return };
+        let place = usize::try_from(bit / 8).unwrap_or(usize::MAX);
+        for octets in [&mut file.seen, &mut file.synced] {
+            if let Some(octet) = octets.get_mut(place) {
+                *octet ^= 1 << (bit % 8);
+            }
+        }
+    }
+
+    /// What a file holds now.
+    pub fn read(&self, path: &Path) -> Option<Vec<u8>> {
+        let inner = self.inner();
+        inner.names.get(path).and_then(|file| inner.files.get(file)).map(|file| file.seen.clone())
+    }
+
+    /// Syncs so far.
+    pub fn syncs(&self) -> u64 {
+        self.inner().syncs
+    }
+}
+
+impl Contents {
+    fn crash(&mut self, random: &SeededRandom, keep: u64) {
+        if self.dirty.is_empty() && self.seen.len() == self.synced.len() && !self.lost {
+            return;
+        }
+        for sector in std::mem::take(&mut self.dirty) {
+            if random.below(100) >= keep {
+                continue;
+            }
+            let start = sector * SECTOR;
+            let end = (start + SECTOR).min(self.seen.len());
+            if end <= start {
+                continue;
+            }
+            if self.synced.len() < end {
+                self.synced.resize(end, 0);
+            }
+            // A torn sector: the beginning is new, the rest is old.
+            let whole = end - start;
+            let taken = if random.one_in(8) {
+                usize::try_from(random.below(whole as u64)).unwrap_or(0)
+            } else {
+                whole
+            };
+            if let (Some(to), Some(from)) =
+                (self.synced.get_mut(start..start + taken), self.seen.get(start..start + taken))
+            {
+                to.copy_from_slice(from);
+            }
+        }
+        self.seen.clone_from(&self.synced);
+        self.lost = false;
+    }
+
+    fn sync(&mut self) {
+        self.synced.resize(self.seen.len(), 0);
+        for sector in std::mem::take(&mut self.dirty) {
+            let start = sector * SECTOR;
+            let end = (start + SECTOR).min(self.seen.len());
+            if let (Some(to), Some(from)) = (self.synced.get_mut(start..end), self.seen.get(start..end)) {
+                to.copy_from_slice(from);
+            }
+        }
+    }
+
+    fn write(&mut self, octets: &[u8], offset: usize) {
+        let end = offset + octets.len();
+        if self.seen.len() < end {
+            self.seen.resize(end, 0);
+        }
+        if let Some(to) = self.seen.get_mut(offset..end) {
+            to.copy_from_slice(octets);
+        }
+        self.dirty.extend(offset / SECTOR..end.div_ceil(SECTOR));
+    }
+}
+
+impl Inner {
+    fn used(&self) -> u64 {
+        self.names.values().filter_map(|file| self.files.get(file)).map(|file| file.seen.len() as u64).sum()
+    }
+
+    fn check_room(&self, more: u64) -> io::Result<()> {
+        if self.read_only {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        match self.capacity {
+            Some(capacity) if more > 0 && self.used() + more > capacity => {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn count_sync(&mut self) -> io::Result<()> {
+        self.syncs += 1;
+        if self.fail_sync == Some(self.syncs) {
+            Err(io::Error::other("the simulated sync failed"))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn change(&mut self, change: NameChange) {
+        change.apply(&mut self.names);
+        self.pending.push(change);
+    }
+
+    fn find(&self, path: &Path) -> io::Result<u64> {
+        self.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Disk for SimDisk {
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        let mut inner = self.inner();
+        inner.check_room(0)?;
+        inner.dirs.extend(dir.ancestors().map(Path::to_owned));
+        Ok(())
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        let mut inner = self.inner();
+        inner.check_room(0)?;
+        if inner.names.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if path.parent().is_none_or(|dir| !inner.dirs.contains(dir)) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        inner.next_file += 1;
+        let file = inner.next_file;
+        inner.files.insert(file, Contents::default());
+        inner.change(NameChange::Add(path.to_owned(), file));
+        Ok(Arc::new(SimFile { disk: self.clone(), file, life: inner.life }))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        let inner = self.inner();
+        inner.check_room(0)?;
+        Ok(Arc::new(SimFile { disk: self.clone(), file: inner.find(path)?, life: inner.life }))
+    }
+
+    fn open_read(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        let inner = self.inner();
+        Ok(Arc::new(SimFile { disk: self.clone(), file: inner.find(path)?, life: inner.life }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut inner = self.inner();
+        inner.check_room(0)?;
+        let file = inner.find(from)?;
+        inner.change(NameChange::Rename(from.to_owned(), to.to_owned(), file));
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut inner = self.inner();
+        inner.check_room(0)?;
+        let file = inner.find(path)?;
+        inner.change(NameChange::Remove(path.to_owned(), file));
+        Ok(())
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        let inner = self.inner();
+        if !inner.dirs.contains(dir) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let inside = inner.names.iter().filter(|(path, _)| path.parent() == Some(dir));
+        let entries = inside.filter_map(|(path, file)| {
+            let name = path.file_name()?.to_str()?.to_owned();
+            Some(Entry { name, len: inner.files.get(file)?.seen.len() as u64 })
+        });
+        Ok(entries.collect())
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut guard = self.inner();
+        let inner = &mut *guard;
+        let result = inner.count_sync();
+        let (here, elsewhere) =
+            std::mem::take(&mut inner.pending).into_iter().partition(|change| change.dir() == Some(dir));
+        inner.pending = elsewhere;
+        result?;
+        let here: Vec<NameChange> = here;
+        for change in &here {
+            change.apply(&mut inner.synced_names);
+        }
+        Ok(())
+    }
+
+    fn space(&self, _: &Path) -> io::Result<Space> {
+        let inner = self.inner();
+        let total = inner.capacity.unwrap_or(1 << 40);
+        Ok(Space { free: total.saturating_sub(inner.used()), total })
+    }
+
+    fn lock(&self, dir: &Path) -> io::Result<Box<dyn Lock>> {
+        let mut inner = self.inner();
+        if !inner.locks.insert(dir.to_owned()) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(Box::new(SimLock { disk: self.clone(), dir: dir.to_owned(), life: inner.life }))
+    }
+
+    fn copies_on_write(&self, _: &Path) -> io::Result<Option<&'static str>> {
+        Ok(None)
+    }
+}
+
+struct SimLock {
+    disk: SimDisk,
+    dir: PathBuf,
+    life: u64,
+}
+
+impl Lock for SimLock {}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        let mut inner = self.disk.inner();
+        if inner.life == self.life {
+            inner.locks.remove(&self.dir);
+        }
+    }
+}
+
+struct SimFile {
+    disk: SimDisk,
+    file: u64,
+    life: u64,
+}
+
+impl SimFile {
+    fn with<T>(&self, use_it: impl FnOnce(&mut Contents) -> T) -> io::Result<T> {
+        let mut inner = self.disk.inner();
+        if inner.life != self.life {
+            return Err(io::Error::other("the machine has crashed since this file was opened"));
+        }
+        inner.files.get_mut(&self.file).map(use_it).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// Refuses what would not fit.
+    fn check_growth(&self, end: u64) -> io::Result<()> {
+        let len = self.len()?;
+        self.disk.inner().check_room(end.saturating_sub(len))
+    }
+}
+
+impl File for SimFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.with(|file| {
+            let from = file.seen.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
+            let len = from.len().min(buffer.len());
+            if let (Some(to), Some(from)) = (buffer.get_mut(..len), from.get(..len)) {
+                to.copy_from_slice(from);
+            }
+            len
+        })
+    }
+
+    fn read_at_if_cached(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.read_at(buffer, offset)
+    }
+
+    fn write_vectored_at(&self, buffers: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        let mut octets = Vec::with_capacity(buffers.iter().map(|buffer| buffer.len()).sum());
+        for buffer in buffers {
+            octets.extend_from_slice(buffer);
+        }
+        if let Some(max) = self.disk.inner().short_writes {
+            octets.truncate(usize::try_from(max).unwrap_or(usize::MAX));
+        }
+        self.check_growth(offset + octets.len() as u64)?;
+        self.with(|file| file.write(&octets, usize::try_from(offset).unwrap_or(usize::MAX)))?;
+        Ok(octets.len())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let result = self.disk.inner().count_sync();
+        self.with(|file| match result {
+            Ok(()) => {
+                file.sync();
+                Ok(())
+            }
+            // As Linux does: the pages count as clean from here on, though they never reached the disk.
+            Err(error) => {
+                file.dirty.clear();
+                file.lost = true;
+                Err(error)
+            }
+        })?
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.check_growth(len)?;
+        self.with(|file| {
+            let (before, len) = (file.seen.len(), usize::try_from(len).unwrap_or(usize::MAX));
+            file.seen.resize(len, 0);
+            file.dirty.extend(before.min(len) / SECTOR..before.max(len).div_ceil(SECTOR));
+        })
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        if self.len()? < len { self.set_len(len) } else { Ok(()) }
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.with(|file| file.seen.len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests;

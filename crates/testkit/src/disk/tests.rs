@@ -1,0 +1,64 @@
+//! The simulated disk does what it says.
+
+use super::*;
+
+fn disk() -> (SimDisk, PathBuf) {
+    let disk = SimDisk::default();
+    disk.create_dir_all(Path::new("/d")).unwrap();
+    (disk, PathBuf::from("/d/file"))
+}
+
+#[test]
+fn what_is_synced_survives_every_crash_and_what_is_not_does_not_always() {
+    let mut lost = 0;
+    for seed in 0..50 {
+        let (disk, path) = disk();
+        let file = disk.create(&path).unwrap();
+        file.write_all_at(&[1; 2000], 0).unwrap();
+        file.sync_data().unwrap();
+        disk.sync_dir(Path::new("/d")).unwrap();
+        file.write_all_at(&[2; 500], 3000).unwrap();
+        disk.crash(&SeededRandom::new(seed));
+        assert!(file.len().is_err(), "handles die");
+        let octets = disk.read(&path).unwrap();
+        assert_eq!(octets[..2000], [1; 2000]);
+        lost += u32::from(octets.len() < 3500 || octets[3000..] != [2; 500]);
+    }
+    assert!(lost > 5 && lost < 50, "{lost}");
+}
+
+#[test]
+fn a_name_is_durable_only_after_the_directory_is_synced() {
+    let kept = (0..50).filter(|seed| {
+        let (disk, path) = disk();
+        disk.create(&path).unwrap().sync_data().unwrap();
+        disk.crash(&SeededRandom::new(*seed));
+        disk.read(&path).is_some()
+    });
+    assert!((1..50).contains(&kept.count()));
+}
+
+#[test]
+fn a_failed_sync_loses_what_a_later_one_seems_to_save() {
+    let (disk, path) = disk();
+    let file = disk.create(&path).unwrap();
+    disk.sync_dir(Path::new("/d")).unwrap();
+    file.write_all_at(&[1; 512], 0).unwrap();
+    disk.fail_sync(1);
+    assert!(file.sync_data().is_err());
+    assert!(file.sync_data().is_ok());
+    disk.crash(&SeededRandom::new(1));
+    assert!(disk.read(&path).unwrap().iter().all(|octet| *octet == 0));
+}
+
+#[test]
+fn a_full_disk_says_so() {
+    let (disk, path) = disk();
+    let file = disk.create(&path).unwrap();
+    disk.set_capacity(Some(1000));
+    assert_eq!(file.allocate(1001).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    file.allocate(1000).unwrap();
+    disk.set_short_writes(Some(3));
+    file.write_all_at(b"0123456789", 0).unwrap();
+    assert_eq!(disk.read(&path).unwrap()[..10], *b"0123456789");
+}

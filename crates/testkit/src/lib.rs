@@ -1,0 +1,9 @@
+//! What tests share: a dialogue runner, a clock to set, scripted DNS, a disk that fails.
+//!
+//! *Takes* scripts and faults. *Hands on* what a machine, a network or a peer would do.
+//! *Never* is part of the program: only tests depend on it.
+
+pub mod clock;
+pub mod dialogue;
+pub mod disk;
+pub mod dns;
