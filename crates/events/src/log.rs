@@ -59,7 +59,10 @@ struct Inbox {
     lines: VecDeque<(u64, Vec<u8>)>,
     subscribers: Vec<Subscriber>,
     closing: bool,
-    busy: bool,
+    /// The thread has written all there was and waits for a line. While it lets lines gather, nobody wakes it.
+    asleep: bool,
+    /// Somebody waits for what was appended.
+    hurry: bool,
 }
 
 impl Shared {
@@ -102,8 +105,11 @@ impl Log {
         }
         if inbox.lines.len() > before {
             self.shared.last.store(last, Ordering::SeqCst);
+            let asleep = inbox.asleep;
             drop(inbox);
-            self.shared.awake.notify_one();
+            if asleep {
+                self.shared.awake.notify_one();
+            }
         }
     }
 
@@ -130,7 +136,9 @@ impl Log {
     /// Waits until all that was appended is durable, or a write has failed. Blocks the thread.
     pub fn flush(&self) {
         let mut inbox = self.shared.inbox();
-        while (inbox.busy || !inbox.lines.is_empty()) && !self.is_failing() {
+        while !(self.is_failing() || inbox.asleep && inbox.lines.is_empty()) {
+            inbox.hurry = true;
+            self.shared.awake.notify_one();
             inbox = self.shared.idle.wait(inbox).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -149,6 +157,9 @@ impl Drop for Log {
     }
 }
 
+/// How long lines gather for one write and one sync. The spool holds them until then, so nothing hangs on it, and a
+/// sync for each of the spool's would cost the disk twice as many.
+const GATHER: Duration = Duration::from_millis(100);
 /// How long the thread waits before it tries again to write what it could not.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
@@ -157,20 +168,18 @@ fn run(shared: &Shared, mut writer: Writer) {
     loop {
         let (lines, mut subscribers) = {
             let mut inbox = shared.inbox();
-            inbox.busy = !unwritten.is_empty();
-            if !inbox.busy {
-                shared.idle.notify_all();
-            }
             while inbox.lines.is_empty() && unwritten.is_empty() && !inbox.closing {
+                (inbox.asleep, inbox.hurry) = (true, false);
+                shared.idle.notify_all();
                 inbox = shared.awake.wait(inbox).unwrap_or_else(PoisonError::into_inner);
             }
+            inbox.asleep = false;
             if inbox.closing
                 && inbox.lines.is_empty()
                 && (unwritten.is_empty() || shared.failing.load(Ordering::SeqCst))
             {
                 return;
             }
-            inbox.busy = true;
             (std::mem::take(&mut inbox.lines), std::mem::take(&mut inbox.subscribers))
         };
         tell(&mut subscribers, &lines);
@@ -183,6 +192,7 @@ fn run(shared: &Shared, mut writer: Writer) {
             unwritten.clear();
             shared.failing.store(false, Ordering::SeqCst);
             shared.durable.fetch_max(last, Ordering::SeqCst);
+            gather(shared);
         } else {
             shared.failing.store(true, Ordering::SeqCst);
             pause(shared);
@@ -196,6 +206,12 @@ fn write(writer: &mut Writer, lines: &VecDeque<(u64, Vec<u8>)>) -> io::Result<u6
         writer.append(*lsn, line)?;
     }
     writer.sync()
+}
+
+fn gather(shared: &Shared) {
+    let inbox = shared.inbox();
+    let waits = |inbox: &mut Inbox| !inbox.closing && !inbox.hurry;
+    drop(shared.awake.wait_timeout_while(inbox, GATHER, waits));
 }
 
 fn pause(shared: &Shared) {

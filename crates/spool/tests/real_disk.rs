@@ -167,7 +167,7 @@ async fn a_completion_alone_becomes_durable_within_its_delay() {
     spool.finish(delivered(id));
     tokio::time::timeout(Duration::from_secs(20), async {
         while spool.stats().synced_lsn == before {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::task::yield_now().await;
         }
     })
     .await

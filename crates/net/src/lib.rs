@@ -1,0 +1,20 @@
+//! Sockets: listeners and their limits, and the driver that joins any protocol machine to a stream.
+//!
+//! *Takes* addresses to listen on, state machines without I/O, and policies that answer their questions.
+//! *Hands on* octets in both directions, within deadlines, and answers of the DNS.
+//! *Never* knows a protocol or decides about mail: what is refused over a limit, and how, comes in as an argument.
+
+mod admission;
+mod drive;
+mod listen;
+mod networks;
+mod patience;
+pub mod resolver;
+mod shutdown;
+
+pub use admission::{Admission, Permit, Refused};
+pub use drive::{Policy, Protocol, Step, drive};
+pub use listen::{Accepted, Bound, ListenError, bind, unmapped};
+pub use networks::{Network, NetworkError, Networks};
+pub use patience::Pace;
+pub use shutdown::{Shutdown, ShutdownSwitch};

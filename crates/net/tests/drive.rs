@@ -1,0 +1,339 @@
+//! The driver, with a protocol of lines: `ask` is a question, `content` begins a stream up to `.`, `quit` closes.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use net::{Pace, Policy, Protocol, Shutdown, ShutdownSwitch, Step, drive};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex},
+    sync::oneshot,
+    time::{Instant, sleep, timeout},
+};
+
+const LINE: Pace = Pace::Within(Duration::from_mins(5));
+const STREAM: Pace = Pace::Stream { idle: Duration::from_mins(1), octets_per_second_min: 10 };
+const HELD_MAX: usize = 4096;
+
+#[derive(Default)]
+struct Lines {
+    input: Vec<u8>,
+    output: Vec<u8>,
+    content: bool,
+    over: bool,
+    closing: bool,
+}
+
+impl Protocol for Lines {
+    type Question = String;
+    type Answer = &'static str;
+
+    fn receive(&mut self, octets: &[u8]) {
+        assert!(octets.len() <= self.wants(), "more than was wanted");
+        self.input.extend_from_slice(octets);
+    }
+    fn wants(&self) -> usize {
+        HELD_MAX - self.input.len()
+    }
+    fn end_of_input(&mut self) {
+        self.over = true;
+    }
+    fn timed_out(&mut self) {
+        self.output.extend_from_slice(b"late\n");
+        self.closing = true;
+    }
+    fn shut_down(&mut self) {
+        self.output.extend_from_slice(b"stopping\n");
+        self.closing = true;
+    }
+    fn step(&mut self) -> Step<String> {
+        while !self.closing {
+            let Some(end) = self.input.iter().position(|b| *b == b'\n') else {
+                self.closing = self.over;
+                break;
+            };
+            let line = String::from_utf8(self.input.drain(..=end).collect()).unwrap();
+            match line.trim_end() {
+                "." => self.content = false,
+                _ if self.content => continue,
+                "quit" => self.closing = true,
+                "content" => self.content = true,
+                question if question.starts_with("ask") => return Step::Ask(question.to_owned()),
+                _ => {}
+            }
+            self.output.extend_from_slice(line.as_bytes());
+        }
+        match (self.closing, self.content) {
+            (true, _) => Step::Close,
+            (_, true) => {
+                self.input.clear();
+                Step::Read(STREAM)
+            }
+            _ => Step::Read(LINE),
+        }
+    }
+    fn answer(&mut self, answer: &'static str) {
+        self.output.extend_from_slice(answer.as_bytes());
+    }
+    fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+}
+
+/// Answers `ask` at once, and `ask slow` when told; says when its future is dropped.
+#[derive(Default)]
+struct Oracle {
+    release: Option<oneshot::Receiver<()>>,
+    dropped: Arc<AtomicUsize>,
+    finished: Arc<AtomicUsize>,
+    abandons: bool,
+}
+
+struct CountsDrops(Arc<AtomicUsize>);
+
+impl Drop for CountsDrops {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Policy<String, &'static str> for Oracle {
+    async fn answer(&mut self, question: String) -> &'static str {
+        if question == "ask slow" {
+            let _guard = CountsDrops(Arc::clone(&self.dropped));
+            if let Some(release) = &mut self.release {
+                release.await.unwrap();
+            }
+            self.finished.fetch_add(1, Ordering::SeqCst);
+        }
+        "answer\n"
+    }
+    fn may_abandon(&self, _: &String) -> bool {
+        self.abandons
+    }
+}
+
+/// Counts writes, and can be told to fail reads as a reset connection does.
+struct Watched {
+    inner: DuplexStream,
+    writes: Arc<AtomicUsize>,
+    reset: Option<oneshot::Receiver<()>>,
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Some(reset) = &mut self.reset
+            && Pin::new(reset).poll(cx).is_ready()
+        {
+            self.reset = None;
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        Pin::new(&mut self.inner).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        self.writes.fetch_add(1, Ordering::SeqCst);
+        Pin::new(&mut self.inner).poll_write(cx, octets)
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+type Session = tokio::task::JoinHandle<io::Result<()>>;
+
+fn start(
+    capacity: usize,
+    mut oracle: Oracle,
+    mut shutdown: Shutdown,
+) -> (DuplexStream, Session, Arc<AtomicUsize>) {
+    let (peer, inner) = duplex(capacity);
+    let writes = Arc::new(AtomicUsize::new(0));
+    let stream = Watched { inner, writes: Arc::clone(&writes), reset: None };
+    let session =
+        tokio::spawn(async move { drive(Lines::default(), stream, &mut oracle, &mut shutdown).await });
+    (peer, session, writes)
+}
+
+async fn rest_of(mut peer: DuplexStream) -> String {
+    let mut text = String::new();
+    peer.read_to_string(&mut text).await.unwrap();
+    text
+}
+
+#[tokio::test(start_paused = true)]
+async fn replies_to_pipelined_input_leave_in_one_write() {
+    let (mut peer, session, writes) = start(8192, Oracle::default(), Shutdown::never());
+    peer.write_all(b"one\ntwo\nask\nthree\nquit\n").await.unwrap();
+    assert_eq!(rest_of(peer).await, "one\ntwo\nanswer\nthree\nquit\n");
+    session.await.unwrap().unwrap();
+    assert_eq!(writes.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_sends_before_it_reads_does_not_block_both() {
+    let (mut peer, session, _) = start(64, Oracle::default(), Shutdown::never());
+    // Each side's pipe holds 64 octets; what the peer sends fits into both pipes and what the session holds.
+    let line = [b'x'; 31].into_iter().chain([b'\n']).collect::<Vec<_>>();
+    timeout(Duration::from_secs(1), async {
+        for _ in 0..64 {
+            peer.write_all(&line).await.unwrap();
+        }
+        peer.write_all(b"quit\n").await.unwrap();
+    })
+    .await
+    .expect("the session stopped reading when its writes were blocked");
+    assert_eq!(rest_of(peer).await.len(), 64 * 32 + 5);
+    session.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_trickles_in_does_not_buy_time() {
+    let begun = Instant::now();
+    let (mut peer, session, _) = start(64, Oracle::default(), Shutdown::never());
+    let trickle = async {
+        while peer.write_all(b"x").await.is_ok() {
+            sleep(Duration::from_secs(50)).await;
+        }
+    };
+    tokio::select! { () = trickle => {}, ended = session => ended.unwrap().unwrap() }
+    assert_eq!(begun.elapsed().as_secs(), 300 + 2, "the deadline of a line, and then the time to linger");
+    assert!(rest_of(peer).await.ends_with("late\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_line_has_its_own_deadline() {
+    let (mut peer, session, _) = start(64, Oracle::default(), Shutdown::never());
+    for _ in 0..5 {
+        sleep(Duration::from_secs(299)).await;
+        peer.write_all(b"x\n").await.unwrap();
+        let mut echo = [0; 2];
+        peer.read_exact(&mut echo).await.unwrap();
+        assert_eq!(&echo, b"x\n");
+    }
+    let begun = Instant::now();
+    assert_eq!(rest_of(peer).await, "late\n");
+    assert_eq!(begun.elapsed().as_secs(), 300);
+    session.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn content_that_crawls_is_cut_off() {
+    let begun = Instant::now();
+    let (mut peer, session, _) = start(4096, Oracle::default(), Shutdown::never());
+    peer.write_all(b"content\n").await.unwrap();
+    // Never silent for long, but a tenth of the pace asked for.
+    let crawl = async {
+        while peer.write_all(b"x").await.is_ok() {
+            sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::select! { () = crawl => {}, ended = session => ended.unwrap().unwrap() }
+    assert!((60..75).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    assert_eq!(rest_of(peer).await, "content\nlate\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn content_at_pace_goes_on_for_hours() {
+    let (mut peer, session, _) = start(4096, Oracle::default(), Shutdown::never());
+    peer.write_all(b"content\n").await.unwrap();
+    for _ in 0..500 {
+        sleep(Duration::from_secs(30)).await;
+        peer.write_all(&[b'x'; 400]).await.unwrap();
+    }
+    peer.write_all(b"\n.\nquit\n").await.unwrap();
+    assert_eq!(rest_of(peer).await, "content\n.\nquit\n");
+    session.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_no_replies_is_left() {
+    let begun = Instant::now();
+    let (mut peer, session, _) = start(16, Oracle::default(), Shutdown::never());
+    peer.write_all(b"xxxxxxxxxxxxxxx\nxxxxxxxxxxxxxxx\n").await.unwrap();
+    let error = session.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert_eq!(begun.elapsed().as_secs(), 300);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_closed_its_side_still_gets_its_replies() {
+    let (mut peer, session, _) = start(4096, Oracle::default(), Shutdown::never());
+    peer.write_all(b"one\nask\n").await.unwrap();
+    peer.shutdown().await.unwrap();
+    assert_eq!(rest_of(peer).await, "one\nanswer\n");
+    session.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_word_to_stop_wakes_an_idle_session() {
+    let (switch, shutdown) = ShutdownSwitch::new();
+    let (mut peer, session, _) = start(64, Oracle::default(), shutdown);
+    peer.write_all(b"x\n").await.unwrap();
+    let mut echo = [0; 2];
+    peer.read_exact(&mut echo).await.unwrap();
+    switch.press();
+    assert_eq!(rest_of(peer).await, "stopping\n");
+    session.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_awaited_though_the_peer_is_gone() {
+    let (release, released) = oneshot::channel();
+    let oracle = Oracle { release: Some(released), ..Oracle::default() };
+    let (dropped, finished) = (Arc::clone(&oracle.dropped), Arc::clone(&oracle.finished));
+    let (mut peer, session, _) = start(64, oracle, Shutdown::never());
+    peer.write_all(b"ask slow\n").await.unwrap();
+    drop(peer);
+    tokio::task::yield_now().await;
+    assert_eq!(dropped.load(Ordering::SeqCst), 0);
+    release.send(()).unwrap();
+    let _ = session.await.unwrap();
+    assert_eq!((dropped.load(Ordering::SeqCst), finished.load(Ordering::SeqCst)), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_changes_nothing_is_given_up_on_a_reset() {
+    let (_release, released) = oneshot::channel();
+    let (reset, is_reset) = oneshot::channel();
+    let mut oracle = Oracle { release: Some(released), abandons: true, ..Oracle::default() };
+    let (dropped, finished) = (Arc::clone(&oracle.dropped), Arc::clone(&oracle.finished));
+    let (mut peer, inner) = duplex(64);
+    peer.write_all(b"ask slow\n").await.unwrap();
+    let session = tokio::spawn(async move {
+        let stream = Watched { inner, writes: Arc::default(), reset: Some(is_reset) };
+        drive(Lines::default(), stream, &mut oracle, &mut Shutdown::never()).await
+    });
+    tokio::task::yield_now().await;
+    reset.send(()).unwrap();
+    assert_eq!(session.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    assert_eq!((dropped.load(Ordering::SeqCst), finished.load(Ordering::SeqCst)), (1, 0));
+}
+
+#[test]
+fn an_idle_session_holds_no_buffer() {
+    let (_, stream) = duplex(1);
+    let mut oracle = Oracle::default();
+    let mut shutdown = Shutdown::never();
+    let session = drive(Lines::default(), stream, &mut oracle, &mut shutdown);
+    let size = size_of_val(&session);
+    assert!(size < 1024, "the future of a session has {size} octets");
+}

@@ -1,0 +1,95 @@
+//! Content on its way into the spool: our fields first, then the client's octets as they came.
+
+use mail::{Client, QueueId, Reply, Timestamp};
+use message::{HeaderSection, Received, write_date_field, write_message_id_field};
+use spool::{Content, ContentWriter, Spool};
+
+use crate::{Config, policy::Origin, reception::not_stored, transaction::Transaction, verdict::Hops};
+
+/// The longest Message-ID that events keep, in octets.
+const MESSAGE_ID_OCTETS_MAX: usize = 998;
+
+/// Content that is coming in.
+pub(crate) struct Incoming {
+    pub(crate) id: QueueId,
+    pub(crate) message_id: Option<String>,
+    writer: ContentWriter,
+    hops: Hops,
+}
+
+/// What the fields that we prepend are made from.
+pub(crate) struct Trace<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) client: &'a Client,
+    pub(crate) origin: Origin,
+    pub(crate) now: Timestamp,
+}
+
+impl Incoming {
+    /// Begins with the first piece of content, which is looked at but not taken yet. The fields that we prepend go in
+    /// a piece of their own, so that the client's octets are never copied.
+    pub(crate) async fn begin(
+        spool: &Spool,
+        trace: Trace<'_>,
+        transaction: &Transaction,
+        first: &[u8],
+    ) -> Result<Self, Reply> {
+        let id = spool.new_id(trace.now);
+        let section = HeaderSection::read(first);
+        let facts = section.facts();
+        let mut fields = Vec::with_capacity(512);
+        trace.received(transaction, id).write_to(&mut fields);
+        let mut message_id = facts.message_id.map(|field| field.text(MESSAGE_ID_OCTETS_MAX));
+        // Absent is only what a whole header section does not have.
+        if trace.origin.completes() && section.is_complete() {
+            if !facts.date {
+                write_date_field(&mut fields, trace.now);
+            }
+            if facts.message_id.is_none() {
+                write_message_id_field(&mut fields, &id.to_string(), &trace.config.hostname);
+                message_id = Some(message::message_id(&id.to_string(), &trace.config.hostname));
+            }
+        }
+        let hops = Hops::begin(&section, facts.received, first);
+        let mut writer = spool.content(id);
+        writer.write(fields).await.map_err(|error| not_stored(&error))?;
+        Ok(Self { id, message_id, writer, hops })
+    }
+
+    /// Takes a piece; `begun` says that [`begin`](Self::begin) has looked at it.
+    pub(crate) async fn write(
+        &mut self,
+        piece: Vec<u8>,
+        begun: bool,
+        received_max: usize,
+    ) -> Result<(), Reply> {
+        if !begun {
+            self.hops.read(&piece);
+        }
+        self.hops.verdict(received_max)?;
+        if piece.is_empty() {
+            return Ok(());
+        }
+        self.writer.write(piece).await.map_err(|error| not_stored(&error))
+    }
+
+    /// The whole content.
+    pub(crate) async fn finish(self) -> Result<Content, Reply> {
+        self.writer.finish().await.map_err(|error| not_stored(&error))
+    }
+}
+
+impl<'a> Trace<'a> {
+    /// RFC 5321 §4.4: every server that takes a message puts a Received field before it.
+    fn received(&self, transaction: &'a Transaction, id: QueueId) -> Received<'a> {
+        Received {
+            client: self.client,
+            authenticated: false,
+            by: &self.config.hostname,
+            smtputf8: transaction.mail.smtputf8,
+            id,
+            recipient: transaction.sole_recipient(),
+            at: self.now,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Serves SMTP: decides who may send what, and commits what it accepts to the spool.
+//!
+//! *Takes* clients from listeners, and the directory's word on who exists. *Hands on* messages with their envelopes to the
+//! spool, and to the client the reply that the spool's receipt earned. *Never* answers `250` to the end of data without a
+//! receipt, relays for a client that no named network has, or reports later what it can refuse now.
+
+mod config;
+mod content;
+mod machine;
+mod policy;
+mod receiver;
+mod reception;
+mod service;
+mod transaction;
+mod verdict;
+
+pub use config::Config;
+pub use policy::Decision;
+pub use receiver::Receiver;
+pub use service::Service;

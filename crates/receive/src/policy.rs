@@ -1,0 +1,201 @@
+//! Who may send what: pure decisions, without a session around them.
+
+use directory::{Directory, Resolution};
+use mail::{Address, Reply};
+use smtp::{ForwardPath, server::Answer};
+
+use crate::Service;
+
+/// What is decided about a transaction, a recipient or a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision<T> {
+    /// Go on with this.
+    Accept(T),
+    /// Not so, not ever: 5yz.
+    Reject(Reply),
+    /// Not now: 4yz, the client keeps it and tries again.
+    Defer(Reply),
+}
+
+impl<T> Decision<T> {
+    /// As an answer to the protocol machine; what was accepted goes to `accepted`.
+    pub(crate) fn answer(self, accepted: impl FnOnce(T)) -> Answer {
+        match self {
+            Self::Accept(value) => {
+                accepted(value);
+                Answer::Proceed
+            }
+            Self::Reject(reply) | Self::Defer(reply) => Answer::Refuse(reply),
+        }
+    }
+}
+
+/// Where a transaction comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) service: Service,
+    /// A named network has the client.
+    pub(crate) trusted: bool,
+}
+
+/// The text of no refusal holds what the client sent: it could be made to read like something else elsewhere
+/// (a cross-protocol attack reads our replies as HTML).
+const NOT_SUBMITTER: Reply =
+    Reply::fixed(550, (5, 7, 1), "Submission is for the networks of this server only");
+const RELAY: Reply = Reply::fixed(550, (5, 7, 1), "Relaying denied");
+const UNKNOWN: Reply = Reply::fixed(550, (5, 1, 1), "No such mailbox here");
+const TOO_MANY: Reply = Reply::fixed(452, (4, 5, 3), "Too many recipients");
+
+impl Origin {
+    /// Whether this client may begin a transaction.
+    ///
+    /// A submission service refuses others at MAIL with 550 5.7.1 (RFC 6409 §6.1), not with 530 5.7.0: that asks for
+    /// AUTH (RFC 4954 §6), which is not offered yet.
+    pub(crate) fn transaction(self) -> Decision<()> {
+        match (self.service, self.trusted) {
+            (Service::Submission, false) => Decision::Reject(NOT_SUBMITTER),
+            _ => Decision::Accept(()),
+        }
+    }
+
+    /// Whether the content's bare CR and LF are repaired instead of refused.
+    pub(crate) fn normalises(self) -> bool {
+        self.trusted || self.service == Service::Dev
+    }
+
+    /// Whether missing Date and Message-ID fields are added.
+    pub(crate) fn completes(self) -> bool {
+        self.service.completes()
+    }
+
+    /// What a recipient becomes: the mailboxes it stands for, or itself if we relay.
+    ///
+    /// Anyone may write to what is local. Only named networks may write to the rest: that is the whole relay rule.
+    pub(crate) fn recipient(self, directory: &Directory, path: &ForwardPath) -> Decision<Vec<Address>> {
+        // RFC 5321 §4.5.1: postmaster without a domain is the postmaster here.
+        let address = match path {
+            ForwardPath::Postmaster => directory.postmaster(),
+            ForwardPath::Address(address) => address,
+        };
+        match directory.resolve(address) {
+            Resolution::Mailboxes(mailboxes) => Decision::Accept(mailboxes),
+            Resolution::NotLocal if self.relays() => Decision::Accept(vec![address.clone()]),
+            Resolution::NotLocal => Decision::Reject(RELAY),
+            Resolution::Unknown => Decision::Reject(UNKNOWN),
+        }
+    }
+
+    fn relays(self) -> bool {
+        self.trusted && self.service != Service::Dev
+    }
+}
+
+/// Whether so many addresses more fit beside those that a transaction already has: aliases can turn one into many.
+pub(crate) fn room_for(more: usize, beside: usize, max: usize) -> Decision<()> {
+    if beside.saturating_add(more) > max && beside > 0 {
+        Decision::Defer(TOO_MANY)
+    } else {
+        Decision::Accept(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use directory::{AccountConfig, AliasConfig, Config, DomainConfig};
+
+    use super::*;
+
+    fn domain(name: &str, catch_all: Option<&str>) -> DomainConfig {
+        DomainConfig { name: name.into(), catch_all: catch_all.map(Into::into), subaddress: None }
+    }
+
+    fn directory(catch_everything: Option<&str>) -> Directory {
+        Directory::new(Config {
+            domains: vec![domain("example.org", None), domain("caught.example", Some("anna@example.org"))],
+            accounts: ["anna@example.org", "bob@example.org"]
+                .map(|login| AccountConfig { login: login.into(), addresses: Vec::new(), password: None })
+                .into(),
+            aliases: vec![AliasConfig {
+                address: "team@example.org".into(),
+                to: vec!["anna@example.org".into(), "bob@example.org".into()],
+            }],
+            postmaster: Some("bob@example.org".into()),
+            catch_everything: catch_everything.map(Into::into),
+            ..Config::default()
+        })
+        .unwrap()
+    }
+
+    fn decided(service: Service, trusted: bool, path: &str) -> String {
+        let directory = directory((service == Service::Dev).then_some("dev@example.org"));
+        let path = match path {
+            "postmaster" => ForwardPath::Postmaster,
+            address => ForwardPath::Address(address.parse().unwrap()),
+        };
+        match (Origin { service, trusted }).recipient(&directory, &path) {
+            Decision::Accept(to) => to.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+            Decision::Reject(reply) | Decision::Defer(reply) => reply.to_string(),
+        }
+    }
+
+    #[test]
+    fn the_table_of_recipients() {
+        use Service::{Dev, Smtp, Submission};
+        let (relay, unknown) = ("550 5.7.1 Relaying denied", "550 5.1.1 No such mailbox here");
+        for (service, trusted, path, decision) in [
+            (Smtp, false, "anna@example.org", "anna@example.org"),
+            (Smtp, false, "anna+news@example.org", "anna+news@example.org"),
+            (Smtp, false, "team@example.org", "anna@example.org bob@example.org"),
+            (Smtp, false, "nobody@example.org", unknown),
+            (Smtp, true, "nobody@example.org", unknown),
+            (Smtp, false, "who@caught.example", "anna@example.org"),
+            (Smtp, false, "postmaster", "bob@example.org"),
+            (Smtp, false, "PostMaster@example.org", "bob@example.org"),
+            (Smtp, false, "postmaster@caught.example", "bob@example.org"),
+            (Smtp, false, "carol@elsewhere.example", relay),
+            (Smtp, false, "carol@sub.example.org", relay),
+            (Smtp, false, "postmaster@elsewhere.example", relay),
+            (Smtp, false, "\"anna@elsewhere.example\"@example.org", unknown),
+            (Smtp, false, "carol%elsewhere.example@example.org", unknown),
+            (Smtp, false, "elsewhere.example!carol@example.org", unknown),
+            (Smtp, false, "carol@[127.0.0.1]", relay),
+            (Smtp, true, "carol@elsewhere.example", "carol@elsewhere.example"),
+            (Submission, true, "carol@elsewhere.example", "carol@elsewhere.example"),
+            (Submission, false, "carol@elsewhere.example", relay),
+            (Dev, true, "carol@elsewhere.example", "carol@elsewhere.example"),
+        ] {
+            assert_eq!(decided(service, trusted, path), decision, "{service} {trusted} {path}");
+        }
+    }
+
+    #[test]
+    fn dev_never_relays_even_for_a_named_network() {
+        let elsewhere = ForwardPath::Address("carol@elsewhere.example".parse().unwrap());
+        let origin = Origin { service: Service::Dev, trusted: true };
+        assert_eq!(origin.recipient(&directory(None), &elsewhere), Decision::Reject(RELAY));
+    }
+
+    #[test]
+    fn submission_is_for_named_networks() {
+        for (service, trusted, may) in [
+            (Service::Smtp, false, true),
+            (Service::Dev, false, true),
+            (Service::Submission, true, true),
+            (Service::Submission, false, false),
+        ] {
+            let decision = Origin { service, trusted }.transaction();
+            assert_eq!(decision == Decision::Accept(()), may, "{service} {trusted}");
+        }
+    }
+
+    #[test]
+    fn an_alias_may_fill_a_transaction_but_not_overflow_it() {
+        assert_eq!(
+            room_for(50, 0, 10),
+            Decision::Accept(()),
+            "alone it is always taken, or it never could be"
+        );
+        assert_eq!(room_for(5, 5, 10), Decision::Accept(()));
+        assert_eq!(room_for(6, 5, 10), Decision::Defer(TOO_MANY));
+    }
+}

@@ -1,0 +1,208 @@
+//! The policy of one session: answers what the SMTP machine asks, from the directory and the spool.
+
+use std::sync::Arc;
+
+use events::{Event, Kind};
+use mail::{Client, Envelope, Reply, Timestamp, Via};
+use net::Policy;
+use smtp::{
+    ForwardPath, MailFrom, RcptTo,
+    server::{Answer, Question},
+};
+use spool::{Receipt, SpoolError, Submission};
+
+use crate::{
+    content::{Incoming, Trace},
+    policy::{Decision, Origin, room_for},
+    receiver::Shared,
+    transaction::Transaction,
+};
+
+/// Where in the server a log line or event comes from.
+const STATION: &str = "receive";
+/// Aliases may turn one recipient into many: at most so many times the recipients of a transaction.
+const EXPANSION_MAX: usize = 10;
+const FULL: Reply = Reply::fixed(452, (4, 3, 1), "Insufficient system storage");
+const NOT_STORED: Reply = Reply::fixed(451, (4, 3, 0), "Not stored; try again later");
+/// RFC 5321 §3.1: the server speaks first.
+const EARLY: Reply = Reply::fixed(554, (5, 5, 1), "Client sent before it was its turn");
+const HARVESTING: Reply = Reply::fixed(421, (4, 7, 0), "Too many refused recipients");
+
+/// RFC 5321 §4.2.5: with this reply the message is ours to deliver or to bounce. Only a receipt earns it.
+fn accepted(receipt: &Receipt) -> Reply {
+    Reply::new(250, mail::EnhancedStatus::new(2, 0, 0), format!("Queued as {}", receipt.id()))
+}
+
+/// What the peer may know. 4yz, so that it keeps its copy and tries again.
+fn refusal(error: &SpoolError) -> Reply {
+    if error.is_full() { FULL } else { NOT_STORED }
+}
+
+/// As [`refusal`], with the whole truth for the operator.
+pub(crate) fn not_stored(error: &SpoolError) -> Reply {
+    tracing::error!(station = STATION, %error, "message not stored");
+    refusal(error)
+}
+
+/// One session's state beside the protocol.
+pub(crate) struct Reception {
+    shared: Arc<Shared>,
+    origin: Origin,
+    client: Client,
+    /// The client spoke before it was greeted.
+    early: bool,
+    transaction: Option<Box<Transaction>>,
+    /// Recipients accepted and refused in this session.
+    recipients_accepted: u32,
+    recipients_refused: u32,
+}
+
+impl Reception {
+    pub(crate) fn new(shared: Arc<Shared>, origin: Origin, client: Client, early: bool) -> Self {
+        Self {
+            shared,
+            origin,
+            client,
+            early,
+            transaction: None,
+            recipients_accepted: 0,
+            recipients_refused: 0,
+        }
+    }
+
+    fn hello(&mut self, name: String, extended: bool) -> Answer {
+        self.client.via = if extended { Via::Esmtp } else { Via::Smtp };
+        self.client.hello = Some(name.into());
+        Answer::Proceed
+    }
+
+    fn mail(&mut self, mail: MailFrom) -> Answer {
+        let decision = match self.origin.transaction() {
+            Decision::Accept(()) => self.room(),
+            refused => refused,
+        };
+        if decision != Decision::Accept(()) {
+            tracing::info!(station = STATION, client = %self.shown(), "transaction refused");
+        }
+        decision.answer(|()| self.transaction = Some(Box::new(Transaction::new(mail))))
+    }
+
+    /// Whether the spool could take a message now: better refused at MAIL than after its content has come.
+    fn room(&self) -> Decision<()> {
+        match self.shared.spool.accepts() {
+            Ok(()) => Decision::Accept(()),
+            Err(error) => Decision::Defer(refusal(&error)),
+        }
+    }
+
+    fn recipient(&mut self, rcpt: RcptTo) -> Answer {
+        let Some(transaction) = &mut self.transaction else { return Answer::Refuse(NOT_STORED) };
+        let max = self.shared.config.recipients_max.saturating_mul(EXPANSION_MAX);
+        let decision = match self.origin.recipient(&self.shared.directory, &rcpt.forward_path) {
+            Decision::Accept(became) => match room_for(became.len(), transaction.addresses.len(), max) {
+                Decision::Accept(()) => Decision::Accept(became),
+                Decision::Reject(reply) | Decision::Defer(reply) => Decision::Defer(reply),
+            },
+            refused => refused,
+        };
+        if let Decision::Reject(reply) = &decision {
+            let (path, reply) = (rcpt.forward_path.to_string(), reply.to_string());
+            return self.recipient_rejected(&path, &reply).unwrap_or_else(|| decision.answer(drop));
+        }
+        self.recipients_accepted = self.recipients_accepted.saturating_add(1);
+        decision.answer(|became| {
+            let given = match rcpt.forward_path {
+                ForwardPath::Postmaster => None,
+                ForwardPath::Address(address) => Some(address),
+            };
+            transaction.add(given, became);
+        })
+    }
+
+    /// Whoever guesses addresses is sent away; a sender with some dead addresses among many good ones is not.
+    fn recipient_rejected(&mut self, path: &str, reply: &str) -> Option<Answer> {
+        tracing::info!(station = STATION, client = %self.shown(), recipient = path, reply, "recipient refused");
+        self.recipients_refused = self.recipients_refused.saturating_add(1);
+        let guesses = self.recipients_refused.saturating_sub(self.recipients_accepted);
+        (guesses >= self.shared.config.errors_max).then_some(Answer::RefuseAndClose(HARVESTING))
+    }
+
+    fn data(&self) -> Answer {
+        if self.origin.normalises() { Answer::Normalise } else { Answer::Proceed }
+    }
+
+    async fn content(&mut self, piece: Vec<u8>) -> Result<(), Reply> {
+        let transaction = self.transaction.as_mut().ok_or(NOT_STORED)?;
+        let begun = transaction.content.is_none();
+        if begun {
+            let (config, now) = (&self.shared.config, self.shared.clock.now());
+            let trace = Trace { config, client: &self.client, origin: self.origin, now };
+            let incoming = Incoming::begin(&self.shared.spool, trace, transaction, &piece).await?;
+            transaction.content = Some(incoming);
+        }
+        let incoming = transaction.content.as_mut().ok_or(NOT_STORED)?;
+        incoming.write(piece, begun, self.shared.config.received_max).await
+    }
+
+    /// The last piece: from the commit on it is ours.
+    async fn end_of_content(&mut self, piece: Vec<u8>) -> Result<Reply, Reply> {
+        let written = self.content(piece).await;
+        let mut transaction = self.transaction.take().ok_or(NOT_STORED)?;
+        written?;
+        let incoming = transaction.content.take().ok_or(NOT_STORED)?;
+        let (id, message_id) = (incoming.id, incoming.message_id.clone());
+        let content = incoming.finish().await?;
+        let now = self.shared.clock.now();
+        let envelope = transaction.envelope(id, now, self.client.clone(), self.origin.service);
+        let events = accepted_events(&envelope, content.len(), message_id.as_deref(), now);
+        let (size, recipients) = (content.len(), envelope.recipients.len());
+        let commit = self.shared.spool.commit(Submission { envelope, content, events });
+        let receipt = commit.await.map_err(|error| not_stored(&error))?;
+        tracing::info!(station = STATION, %id, client = %self.shown(), size, recipients, "accepted");
+        Ok(accepted(&receipt))
+    }
+
+    fn shown(&self) -> String {
+        self.client.address.map_or_else(|| "local".to_owned(), |address| address.to_string())
+    }
+}
+
+impl Policy<Question, Answer> for Reception {
+    async fn answer(&mut self, question: Question) -> Answer {
+        match question {
+            Question::Connected if self.early => Answer::RefuseAndClose(EARLY),
+            Question::Connected | Question::Verify(_) | Question::Expand(_) => Answer::Proceed,
+            Question::Hello { name, extended } => self.hello(name, extended),
+            Question::Mail(mail) => self.mail(*mail),
+            Question::Recipient(rcpt) => self.recipient(*rcpt),
+            Question::Data => self.data(),
+            Question::Content(piece) => match self.content(piece).await {
+                Ok(()) => Answer::Proceed,
+                Err(reply) => Answer::Refuse(reply),
+            },
+            Question::EndOfContent(piece) => {
+                // Boxed, because this future is large and idle sessions must not hold room for it.
+                let reply = Box::pin(self.end_of_content(piece)).await;
+                Answer::Replied(reply.unwrap_or_else(|refused| refused))
+            }
+            Question::Reset => {
+                self.transaction = None;
+                Answer::Proceed
+            }
+        }
+    }
+}
+
+/// One event per recipient, so that a search by address finds the message.
+fn accepted_events(envelope: &Envelope, size: u64, message_id: Option<&str>, now: Timestamp) -> Vec<Event> {
+    let reverse_path = envelope.reverse_path.address().map(ToString::to_string).unwrap_or_default();
+    let event = |recipient: &mail::Recipient| Event {
+        reverse_path: Some(reverse_path.clone()),
+        recipient: Some(recipient.forward_path.to_string()),
+        message_id: message_id.map(Into::into),
+        size: Some(size),
+        client: envelope.client.address.map(|address| address.to_string()),
+        ..Event::new(now, envelope.id, Kind::Accepted, STATION)
+    };
+    envelope.recipients.iter().map(event).collect()
+}

@@ -1,0 +1,36 @@
+//! What a listener is for.
+
+use std::fmt;
+
+/// The service of a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// Mail from other servers to our domains (MX, RFC 5321).
+    Smtp,
+    /// Mail from our own users to anywhere (RFC 6409). Until AUTH exists: from the named networks.
+    Submission,
+    /// Both on one port, for development: takes mail from anyone for what is local, completes it as submission does, and never relays.
+    Dev,
+}
+
+impl Service {
+    /// Its name in configuration, envelopes and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+            Self::Submission => "submission",
+            Self::Dev => "dev",
+        }
+    }
+
+    /// Whether missing fields are added to what its clients send (RFC 6409 §8). A relay must not (RFC 5321 §6.4).
+    pub(crate) fn completes(self) -> bool {
+        matches!(self, Self::Submission | Self::Dev)
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,152 @@
+//! The dialogues of `tests/dialogues/`, each in memory under a clock of its own and again over sockets.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::mpsc,
+};
+
+use crate::stage::{Memory, Sockets, Stage};
+use testkit::dialogue::{Dialogue, play_file};
+use tokio::runtime::Builder;
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogues")
+}
+
+fn file(name: &str) -> PathBuf {
+    directory().join(name).with_extension("txt")
+}
+
+/// The paused clock of the runtime would jump on whenever the runtime has nothing to do, as while a thread of the spool works.
+/// It does not while a blocking task runs: then only `later:` moves it.
+fn in_memory(name: &str) {
+    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let (done, wait) = mpsc::channel::<()>();
+    runtime.spawn_blocking(move || wait.recv());
+    let played = runtime.block_on(async { play_file(&file(name), &mut Stage::new(Memory, true)).await });
+    drop(done);
+    assert!(played.is_ok(), "{name}, {}", played.unwrap_err());
+}
+
+fn over_sockets(name: &str) {
+    if std::env::var_os("UPDATE_DIALOGUES").is_some() {
+        return;
+    }
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let played =
+        runtime.block_on(async { play_file(&file(name), &mut Stage::new(Sockets::default(), false)).await });
+    assert!(played.is_ok(), "{name}, {}", played.unwrap_err());
+}
+
+/// Where a dialogue moves the clock, or asks for it in a comment, it is for memory only.
+fn only_in_memory(name: &str) -> bool {
+    let text = std::fs::read_to_string(file(name)).unwrap();
+    Dialogue::parse(&text).is_ok_and(|dialogue| dialogue.needs_time()) || text.contains("# memory only")
+}
+
+macro_rules! dialogues {
+    (both: $($both:ident)*; memory: $($memory:ident)*;) => {
+        mod memory {
+            $(#[test] fn $both() { super::in_memory(stringify!($both)); })*
+            $(#[test] fn $memory() { super::in_memory(stringify!($memory)); })*
+        }
+        mod sockets {
+            $(#[test] fn $both() { super::over_sockets(stringify!($both)); })*
+        }
+        #[test]
+        fn every_file_is_listed_and_in_its_place() {
+            let listed = BTreeSet::from([$(stringify!($both),)* $(stringify!($memory),)*].map(String::from));
+            let stem = |entry: std::io::Result<std::fs::DirEntry>| {
+                entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()
+            };
+            let files: BTreeSet<String> = std::fs::read_dir(directory()).unwrap().map(stem).collect();
+            assert_eq!(listed, files);
+            $(assert!(!only_in_memory(stringify!($both)), stringify!($both));)*
+            $(assert!(only_in_memory(stringify!($memory)), stringify!($memory));)*
+        }
+    };
+}
+
+dialogues! {
+    both:
+        a_hundred_recipients
+        a_message_is_accepted
+        a_named_network_may_relay
+        a_relay_adds_nothing_but_trace
+        address_harvesting
+        alias
+        auth_in_clear
+        bare_lf_in_commands
+        bare_line_ends_from_a_named_network_are_repaired
+        bdat_confusion
+        client_closes_in_content
+        client_closes_its_side_early
+        crlf_injection
+        dev_takes_everything_and_relays_nothing
+        disk_full
+        disk_full_is_told_at_mail
+        ehlo
+        ehlo_forgets_the_transaction
+        eight_bit_mime
+        endless_command_line
+        helo
+        http_to_smtp
+        large_message
+        long_command_line
+        loopback_is_not_trusted
+        nested_mail
+        no_valid_recipients
+        noop_help_vrfy_expn
+        nul_and_controls_in_commands
+        null_reverse_path
+        octets_one_by_one
+        order_of_commands
+        pipelining
+        pipelining_all_recipients_refused
+        postmaster
+        proxy_header_from_a_stranger
+        quit_at_once
+        quoted_local_part
+        received_names_a_sole_recipient
+        relay_attempts
+        replies_never_repeat_input
+        rset
+        shutdown
+        size
+        smtp_smuggling_cr_dot_cr
+        smtp_smuggling_cr_dot_crlf
+        smtp_smuggling_crcrlf_dot_crcrlf
+        smtp_smuggling_crlf_dot_cr
+        smtp_smuggling_crlf_dot_crcrlf
+        smtp_smuggling_crlf_dot_lf
+        smtp_smuggling_lf_dot_crlf
+        smtp_smuggling_lf_dot_lf
+        smtp_smuggling_lfcr_dot_lfcr
+        smtp_smuggling_nul
+        smtputf8
+        source_route
+        spool_poisoned
+        starttls_injection
+        submission_adds_missing_fields
+        submission_is_for_named_networks
+        submission_keeps_fields_that_are_there
+        syntax_errors
+        tls_handshake_to_smtp
+        too_many_errors
+        too_many_hops
+        too_many_hops_in_a_large_header
+        too_many_recipients
+        too_many_transactions
+        transparency
+        two_clients_at_once
+        unauthorised_pipelining
+        unknown_mailbox;
+    memory:
+        early_talker
+        slow_content
+        slowloris_commands
+        timeout_before_the_first_command
+        timeout_in_commands
+        timeout_in_content;
+}

@@ -1,0 +1,206 @@
+//! The world of the dialogues: the real service with a real spool, on a disk that can be told to fail.
+
+mod machine;
+mod wire;
+
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
+
+use directory::{AccountConfig, AliasConfig, Directory, DomainConfig};
+use net::{Networks, Shutdown, ShutdownSwitch};
+use receive::{Config, Receiver, Service};
+use spool::ListFilter;
+use testkit::dialogue::{World, escape, matches};
+
+pub(crate) use machine::Machine;
+pub(crate) use wire::{Memory, Sockets, Wire};
+
+/// mx.example.org with the domain example.org, the mailboxes anna and bob, and clients at 192.0.2.1.
+pub(crate) struct Stage<W> {
+    machine: Machine,
+    wire: W,
+    config: Config,
+    directory: directory::Config,
+    service: Service,
+    clients: HashMap<usize, IpAddr>,
+    /// Made when the first client connects.
+    receiver: Option<Receiver>,
+    switch: ShutdownSwitch,
+    shutdown: Shutdown,
+    /// Whether the clock is ours to move.
+    virtual_time: bool,
+}
+
+impl<W: Wire> Stage<W> {
+    pub(crate) fn new(wire: W, virtual_time: bool) -> Self {
+        let (switch, shutdown) = ShutdownSwitch::new();
+        let mut stage = Self {
+            machine: Machine::new(),
+            wire,
+            config: Config { hostname: "mx.example.org".into(), ..Config::default() },
+            directory: directory::Config {
+                postmaster: Some("anna@example.org".into()),
+                ..directory::Config::default()
+            },
+            service: Service::Smtp,
+            clients: HashMap::new(),
+            receiver: None,
+            switch,
+            shutdown,
+            virtual_time,
+        };
+        stage.domain("example.org", None);
+        stage.mailbox("anna@example.org");
+        stage.mailbox("bob@example.org");
+        stage
+    }
+
+    fn domain(&mut self, name: &str, catch_all: Option<&str>) {
+        let catch_all = catch_all.map(Into::into);
+        self.directory.domains.push(DomainConfig { name: name.into(), catch_all, subaddress: None });
+    }
+
+    fn mailbox(&mut self, login: &str) {
+        let account = AccountConfig { login: login.into(), addresses: Vec::new(), password: None };
+        self.directory.accounts.push(account);
+    }
+
+    fn alias(&mut self, address: &str, to: &str) {
+        let to = to.split_whitespace().map(Into::into).collect();
+        self.directory.aliases.push(AliasConfig { address: address.into(), to });
+    }
+
+    fn service(&mut self, name: &str) -> Result<(), String> {
+        let services = [Service::Smtp, Service::Submission, Service::Dev];
+        self.service =
+            services.into_iter().find(|service| service.name() == name).ok_or("no such service")?;
+        if self.service == Service::Dev {
+            self.directory.catch_everything = Some("anna@example.org".into());
+        }
+        Ok(())
+    }
+
+    fn limit(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let value: u32 = value.parse().map_err(|_| "no number")?;
+        let size = usize::try_from(value).map_err(|_| "too large")?;
+        match name {
+            "message_size_max" => self.config.message_size_max = value.into(),
+            "recipients_max" => self.config.recipients_max = size,
+            "errors_max" => self.config.errors_max = value,
+            "transactions_max" => self.config.transactions_max = value,
+            "received_max" => self.config.received_max = size,
+            _ => return Err("no such limit".into()),
+        }
+        Ok(())
+    }
+
+    fn receiver(&mut self) -> Receiver {
+        let (config, directory, machine) = (&self.config, &self.directory, &self.machine);
+        let make = || {
+            let directory = Directory::new(directory.clone()).expect("a good directory");
+            Receiver::new(config.clone(), machine.spool.clone(), Arc::new(directory), machine.clock.clone())
+        };
+        self.receiver.get_or_insert_with(make).clone()
+    }
+
+    /// The content of the youngest message as lines, escaped.
+    async fn lines(&self) -> Result<Vec<String>, String> {
+        let content = self.machine.content().await?;
+        Ok(content
+            .split(|octet| *octet == b'\n')
+            .map(|l| escape(l.strip_suffix(b"\r").unwrap_or(l)))
+            .collect())
+    }
+}
+
+impl<W: Wire> World for Stage<W> {
+    type Stream = W::Stream;
+
+    async fn connect(&mut self, client: usize) -> std::io::Result<W::Stream> {
+        let address = self.clients.get(&client).copied().unwrap_or(IpAddr::from([192, 0, 2, 1]));
+        let receiver = self.receiver();
+        self.wire.connect(&receiver, self.service, address, &self.shutdown).await
+    }
+
+    async fn given(&mut self, fact: &str) -> Result<(), String> {
+        match fact.split(' ').collect::<Vec<_>>()[..] {
+            ["domain", name] => self.domain(name, None),
+            ["domain", name, "catch-all", to] => self.domain(name, Some(to)),
+            ["mailbox", login] => self.mailbox(login),
+            ["alias", address, "to", ..] => {
+                self.alias(address, fact.split_once(" to ").map(|(_, to)| to).unwrap_or_default());
+            }
+            ["trusted", network] => {
+                let more = Networks::parse([network]).map_err(|error| error.to_string())?;
+                let all = self.config.trusted_networks.iter().chain(more.iter()).copied().collect();
+                self.config.trusted_networks = all;
+            }
+            ["client", number, "at", address] => {
+                let number = number.parse().map_err(|_| "no number")?;
+                self.clients.insert(number, address.parse().map_err(|_| "no address")?);
+            }
+            ["service", name] => self.service(name)?,
+            ["limit", name, value] => self.limit(name, value)?,
+            ["shutdown"] => self.switch.press(),
+            _ => return Err(format!("no fact: {fact}")),
+        }
+        Ok(())
+    }
+
+    async fn disk(&mut self, fault: &str) -> Result<(), String> {
+        self.machine.fault(fault)
+    }
+
+    async fn later(&mut self, time: Duration) -> Result<(), String> {
+        if !self.virtual_time {
+            return Err("real time cannot be moved".into());
+        }
+        self.machine.clock.advance(time);
+        tokio::time::advance(time).await;
+        Ok(())
+    }
+
+    async fn then(&mut self, fact: &str) -> Result<(), String> {
+        let (what, expected) = fact.split_once(' ').unwrap_or((fact, ""));
+        let wrong = |found: &str| Err(format!("expected `{fact}`, found {found}"));
+        match (what, expected) {
+            (number, "message" | "messages") => {
+                let messages = self.machine.spool.list(&ListFilter::default()).len();
+                if messages.to_string() == number { Ok(()) } else { wrong(&messages.to_string()) }
+            }
+            ("reverse-path", path) => {
+                let found = self.machine.envelope().await?.reverse_path.to_string();
+                if found == path { Ok(()) } else { wrong(&found) }
+            }
+            ("recipients", addresses) => {
+                let envelope = self.machine.envelope().await?;
+                let found: Vec<_> = envelope.recipients.iter().map(|r| r.forward_path.to_string()).collect();
+                if found.join(" ") == addresses { Ok(()) } else { wrong(&found.join(" ")) }
+            }
+            ("line", pattern) => {
+                let lines = self.lines().await?;
+                if lines.iter().any(|line| matches(pattern, line)) {
+                    Ok(())
+                } else {
+                    wrong(&lines.join("\n"))
+                }
+            }
+            ("no", line) => {
+                let pattern = line.strip_prefix("line ").ok_or("no what?")?;
+                let lines = self.lines().await?;
+                if lines.iter().any(|line| matches(pattern, line)) {
+                    wrong(&lines.join("\n"))
+                } else {
+                    Ok(())
+                }
+            }
+            ("size", over) => {
+                let least: usize =
+                    over.strip_prefix("over ").and_then(|n| n.parse().ok()).ok_or("no size")?;
+                let size = self.machine.content().await?.len();
+                if size > least { Ok(()) } else { wrong(&size.to_string()) }
+            }
+            ("event", expected) => self.machine.event(expected),
+            _ => Err(format!("no check: {fact}")),
+        }
+    }
+}
