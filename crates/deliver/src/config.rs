@@ -1,0 +1,128 @@
+//! The settings of delivery; each has a default that suits the open Internet.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// How mail leaves the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Our name in EHLO, in DSNs and in Maildir file names; an MX of this name is ourselves.
+    pub hostname: String,
+    /// TCP port of remote MXs. Only test networks use another than 25.
+    pub port: u16,
+    /// Whether an MX may be a loopback or private address.
+    pub private_addresses: PrivateAddresses,
+    /// Further addresses that lead back to us, such as the outer side of a NAT.
+    pub own_addresses: Vec<IpAddr>,
+    /// Intervals between attempts, the last one repeating. The first attempt is made at once.
+    pub retry: Vec<Duration>,
+    /// Lifetime of a message from its release on: after that one more failed attempt returns it.
+    pub expire: Duration,
+    /// Lifetime of a message with the null reverse-path, which nobody hears about anyway.
+    pub expire_null: Duration,
+    /// The most connections to one site at a time.
+    pub connections_per_site: usize,
+    /// The most transactions over one connection.
+    pub transactions_per_connection: u32,
+    /// The most recipients of one transaction; RFC 5321 §4.5.3.1.8 promises at least 100.
+    pub recipients_per_transaction: usize,
+    /// The most addresses tried for one message in one attempt.
+    pub addresses_max: usize,
+    /// Jobs that wait in memory per site; what is beyond waits in the spool.
+    pub ready_max: usize,
+    /// The most domains whose route is looked up at a time.
+    pub lookups_max: usize,
+    /// How long one side may take in each phase.
+    pub timeouts: Timeouts,
+    /// Where final delivery files mail: `ROOT/<directory name of the account>/{tmp,new,cur}`.
+    pub maildir_root: PathBuf,
+    /// The most batches that are filed at a time.
+    pub local_parallelism: usize,
+    /// How long running transactions may take to end when the server stops.
+    pub shutdown: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            hostname: "localhost".to_owned(),
+            port: 25,
+            private_addresses: PrivateAddresses::Refuse,
+            own_addresses: Vec::new(),
+            retry: [1, 5, 15, 30, 60, 120, 240].iter().map(|minutes| MINUTE * *minutes).collect(),
+            expire: 5 * DAY,
+            expire_null: DAY,
+            connections_per_site: 20,
+            transactions_per_connection: 100,
+            recipients_per_transaction: 100,
+            addresses_max: 5,
+            ready_max: 256,
+            lookups_max: 200,
+            timeouts: Timeouts::default(),
+            maildir_root: PathBuf::from("/var/lib/postrider/mail"),
+            local_parallelism: 4,
+            shutdown: MINUTE / 2,
+        }
+    }
+}
+
+/// Whether mail may go to an address that is not on the public Internet.
+///
+/// Whoever owns a domain says where its MX is: without this guard a stranger could point us at the services of our
+/// own machine and network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PrivateAddresses {
+    /// Such addresses are passed over; a domain that has no others is unroutable.
+    #[default]
+    Refuse,
+    /// For test networks.
+    Allow,
+}
+
+/// How long to wait (RFC 5321 §4.5.3.2; its values are minima, and are the defaults here).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a TCP connection, per address.
+    pub connect: Duration,
+    /// For the greeting (§4.5.3.2.1).
+    pub greeting: Duration,
+    /// For the reply to EHLO or HELO.
+    pub hello: Duration,
+    /// For the reply to MAIL (§4.5.3.2.2).
+    pub mail: Duration,
+    /// For the reply to RCPT (§4.5.3.2.3).
+    pub rcpt: Duration,
+    /// For the reply to DATA (§4.5.3.2.4).
+    pub data_init: Duration,
+    /// For each write of content (§4.5.3.2.5).
+    pub data_block: Duration,
+    /// For the reply to the final dot (§4.5.3.2.6).
+    pub data_final: Duration,
+    /// For the reply to QUIT, on which nothing depends.
+    pub quit: Duration,
+    /// An open connection without work is closed after this time.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: MINUTE / 2,
+            greeting: 5 * MINUTE,
+            hello: 5 * MINUTE,
+            mail: 5 * MINUTE,
+            rcpt: 5 * MINUTE,
+            data_init: 2 * MINUTE,
+            data_block: 3 * MINUTE,
+            data_final: 10 * MINUTE,
+            quit: Duration::from_secs(2),
+            idle: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The longest time that a site rests after its hosts could not be reached.
+pub(crate) const SUSPENSION_MAX: Duration = HOUR;

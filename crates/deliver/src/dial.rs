@@ -1,0 +1,124 @@
+//! The tour through the hosts of a route, until one is ready to take mail.
+
+use std::{fmt::Display, net::SocketAddr, sync::Arc};
+
+use mail::Reply;
+use smtp::client::{Failure, FailureKind, Phase};
+use tokio::time::timeout;
+
+use crate::{
+    outcome::Endpoint,
+    remote::Connection,
+    replies,
+    reply_table::{self, What},
+    route::MxRoute,
+    shared::Shared,
+    site::Site,
+    targets::Target,
+};
+
+/// The addresses that are still to be tried in this attempt, and how it went so far.
+#[derive(Debug, Default)]
+pub(crate) struct Tour {
+    /// Filled when it is first needed: with a kept connection it never is.
+    targets: Option<std::vec::IntoIter<Target>>,
+    /// Sessions that came as far as a good reply to EHLO or HELO.
+    pub(crate) sessions: usize,
+    /// Sessions that broke off later.
+    pub(crate) broken_off: usize,
+    /// The last failure.
+    pub(crate) trouble: Option<Trouble>,
+    /// The tour was given up because nothing may be begun any more.
+    pub(crate) halted: bool,
+    /// A host that lacks SMTPUTF8, which the message needs.
+    pub(crate) no_smtputf8: Option<Arc<Endpoint>>,
+}
+
+/// How a host failed.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    pub(crate) reply: Reply,
+    pub(crate) peer_words: bool,
+    pub(crate) endpoint: Arc<Endpoint>,
+}
+
+impl Tour {
+    /// Begins with the first host again.
+    pub(crate) fn begin_anew(&mut self) {
+        self.targets = None;
+    }
+
+    /// A session with the next host that is ready. None when there are no more hosts.
+    pub(crate) async fn next(&mut self, shared: &Shared, site: &Site, route: &MxRoute) -> Option<Connection> {
+        loop {
+            let targets = self.targets.get_or_insert_with(|| targets(shared, site, route).into_iter());
+            let Target { host, address } = targets.next()?;
+            let address = SocketAddr::new(address, shared.config.port);
+            let endpoint = Arc::new(Endpoint { host, address: Some(address), site: Arc::clone(&route.site) });
+            let opened = if shared.is_halted() {
+                None
+            } else {
+                shared.unless_stopped(open(shared, site, &endpoint, address)).await
+            };
+            let Some(opened) = opened else {
+                self.halted = true;
+                return None;
+            };
+            match opened {
+                Ok(connection) => {
+                    self.sessions += 1;
+                    return Some(connection);
+                }
+                Err((reply, peer_words)) => {
+                    site.shun(address.ip(), shared.now());
+                    self.trouble = Some(Trouble { reply, peer_words, endpoint });
+                }
+            }
+        }
+    }
+}
+
+/// The route's addresses, those that lately failed behind the others.
+fn targets(shared: &Shared, site: &Site, route: &MxRoute) -> Vec<Target> {
+    let now = shared.now();
+    let mut targets = route.targets(shared.config.addresses_max, || shared.random());
+    targets.sort_by_key(|target| site.is_shunned(target.address, now));
+    targets
+}
+
+async fn open(
+    shared: &Shared,
+    site: &Site,
+    endpoint: &Arc<Endpoint>,
+    address: SocketAddr,
+) -> Result<Connection, (Reply, bool)> {
+    let (config, timeouts) = (&shared.config, &shared.config.timeouts);
+    let unreachable = |problem: &dyn Display| {
+        (replies::unreachable(&format!("{} ({address})", endpoint.host), &problem), false)
+    };
+    let stream = match timeout(timeouts.connect, shared.parts.connect.connect(address)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(unreachable(&error)),
+        Err(_) => return Err(unreachable(&"no answer in time")),
+    };
+    Connection::open(stream, Arc::clone(endpoint), &config.hostname, timeouts).await.map_err(|failure| {
+        if reply_table::decide(failure.phase, What::from(&failure.kind)).slows {
+            site.slowed();
+        }
+        words(&failure, &endpoint.host)
+    })
+}
+
+/// The words for a failure, and whether they are the peer's.
+pub(crate) fn words(failure: &Failure, host: &str) -> (Reply, bool) {
+    let problem = match &failure.kind {
+        FailureKind::Reply(reply) => return (reply.clone(), true),
+        FailureKind::Garbled(what) => what,
+        FailureKind::Closed => "the connection was closed",
+        FailureKind::TimedOut => "no answer in time",
+    };
+    match failure.phase {
+        Phase::DataFinal => (replies::in_doubt(host, problem), false),
+        _ => (replies::broken_off(host, problem), false),
+    }
+}

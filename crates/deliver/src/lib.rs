@@ -1,0 +1,87 @@
+//! Takes mail from the queue to where it belongs: a mailbox of this machine, or the next hop.
+//!
+//! *Takes* due recipients from the spool. *Hands on* messages to MXs and mailboxes, and to the spool what became of
+//! each recipient, together with the reports that this causes. *Never* lets a message go without an outcome, gives a
+//! message up for what is a host's fault, reports a report, or sends to itself.
+//!
+//! The way of a recipient: [`schedule`](crate::Deliverer::run) finds its domain due, `route` says where it goes, `site`
+//! keeps it ready, a worker takes it (`worker` and `remote` for MXs, `local` and `maildir` for mailboxes),
+//! `reply_table` says what a reply means, `outcome` what becomes of the recipient, and `bounce` who hears of it.
+
+mod bounce;
+mod config;
+mod connect;
+mod dial;
+#[cfg(test)]
+mod fixtures;
+mod guard;
+mod join;
+mod local;
+mod log;
+mod maildir;
+mod outcome;
+mod remote;
+mod replies;
+mod reply_table;
+mod retry;
+mod route;
+mod schedule;
+mod shared;
+mod site;
+mod site_name;
+mod targets;
+mod worker;
+
+use std::sync::Arc;
+
+pub use bounce::{DSN_LISTENER, POSTMASTER_LISTENER};
+pub use config::{Config, PrivateAddresses, Timeouts};
+pub use connect::{Connect, Stream, TcpConnect};
+pub use guard::Own;
+
+use directory::Directory;
+use spool::Spool;
+
+/// What delivery stands on; the composition root gives it.
+#[derive(Clone)]
+pub struct Parts {
+    /// The queue.
+    pub spool: Spool,
+    /// Who is local.
+    pub directory: Arc<Directory>,
+    /// The DNS.
+    pub resolver: Arc<dyn dns::Resolve>,
+    /// The disk with the mailboxes.
+    pub disk: Arc<dyn disk::Disk>,
+    /// The time.
+    pub clock: Arc<dyn disk::Clock>,
+    /// Chance, for the order of hosts and for jitter.
+    pub random: Arc<dyn disk::Random>,
+    /// The way to peers: [`TcpConnect`].
+    pub connect: Arc<dyn Connect>,
+    /// How we recognise ourselves. [`Config::hostname`] and [`Config::own_addresses`] are added to it.
+    pub own: Own,
+}
+
+/// The delivery service.
+pub struct Deliverer {
+    dispatcher: schedule::Dispatcher,
+}
+
+impl Deliverer {
+    /// Puts it together; nothing happens before [`Deliverer::run`].
+    pub fn new(config: Config, parts: Parts) -> Self {
+        let mut own = parts.own.clone();
+        own.names.push(config.hostname.to_ascii_lowercase());
+        own.addresses.extend(&config.own_addresses);
+        let rules = route::Rules { own, private_addresses: config.private_addresses, port: config.port };
+        let shared = Arc::new(shared::Shared::new(config, parts));
+        Self { dispatcher: schedule::Dispatcher::new(shared, rules) }
+    }
+
+    /// Delivers until `stop`. Then nothing new is begun, transactions under way may end within
+    /// [`Config::shutdown`], and what is left stays in the queue. Close the spool after this has returned.
+    pub async fn run(self, stop: net::Shutdown) {
+        self.dispatcher.run(stop).await;
+    }
+}

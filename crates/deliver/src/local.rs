@@ -1,0 +1,277 @@
+//! Final delivery: messages for mailboxes of this machine, filed in batches.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use directory::Resolution;
+use disk::Disk;
+use mail::{Address, Envelope, Reply};
+use message::{HeaderSection, write_delivered_to, write_return_path};
+use spool::{ContentReader, Loaded, SpoolError, Work};
+
+use crate::{
+    maildir::{self, Draft},
+    outcome::{Fate, Finding},
+    replies,
+    shared::Shared,
+    site::{Job, Next, Site},
+};
+
+/// The station of final deliveries in events and logs.
+pub(crate) const STATION: &str = "deliver/local";
+/// Messages filed in one go: their directories are synced once.
+const BATCH_MAX: usize = 32;
+/// Octets of a batch in memory; a message that is larger is written piece by piece.
+const BATCH_OCTETS: usize = 1 << 20;
+
+/// Serves the local lane until there is nothing to do.
+pub(crate) async fn run(shared: Arc<Shared>, site: Arc<Site>, lane: Arc<str>) {
+    loop {
+        while let Next::Jobs(jobs, freed) = site.next(&lane, BATCH_MAX, false) {
+            shared.release(&freed);
+            Batch::default().file_all(&shared, jobs).await;
+        }
+        if site.leave(&lane).is_none() {
+            return;
+        }
+    }
+}
+
+/// Messages on their way into mailboxes.
+#[derive(Default)]
+struct Batch {
+    messages: Vec<Message>,
+    octets: usize,
+}
+
+/// A message and what was found for its recipients so far.
+struct Message {
+    envelope: Arc<Envelope>,
+    findings: Vec<Finding>,
+    body: Arc<Vec<u8>>,
+    filings: Vec<Filing>,
+}
+
+/// One file of one recipient.
+#[derive(Clone)]
+struct Filing {
+    recipient: u32,
+    dir: PathBuf,
+    name: String,
+    /// Return-Path and Delivered-To.
+    head: Vec<u8>,
+}
+
+impl Batch {
+    async fn file_all(mut self, shared: &Arc<Shared>, jobs: Vec<Job>) {
+        for Job { work, .. } in jobs {
+            if shared.is_halted() {
+                shared.parts.spool.put_back(&work);
+                continue;
+            }
+            let Some(loaded) = shared.load(&work).await else { continue };
+            if let Err(error) = self.add(shared, &work, loaded).await {
+                shared.content_unreadable(STATION, &work, &error).await;
+            }
+            if self.octets >= BATCH_OCTETS {
+                std::mem::take(&mut self).file(shared).await;
+            }
+        }
+        self.file(shared).await;
+    }
+
+    /// Reads a message and decides where its files go. One too large for memory is filed at once.
+    async fn add(&mut self, shared: &Arc<Shared>, work: &Work, loaded: Loaded) -> Result<(), SpoolError> {
+        let Loaded { envelope, mut content } = loaded;
+        let size = usize::try_from(content.len()).unwrap_or(usize::MAX);
+        let Some(first) = content.next().await? else {
+            self.messages.push(Message::plan(shared, &envelope, work, &[]));
+            return Ok(());
+        };
+        let mut message = Message::plan(shared, &envelope, work, &first);
+        if size > BATCH_OCTETS {
+            return message.file_large(shared, first, content).await;
+        }
+        let (mut body, mut held) = (Vec::with_capacity(size), false);
+        maildir::to_lf(&first, &mut held, &mut body);
+        while let Some(piece) = content.next().await? {
+            maildir::to_lf(&piece, &mut held, &mut body);
+        }
+        self.octets += body.len();
+        message.body = Arc::new(body);
+        self.messages.push(message);
+        Ok(())
+    }
+
+    /// Writes all files in one blocking call, then settles each message. A mailbox has its copy before the spool
+    /// hears of it (mail-rules 13).
+    async fn file(self, shared: &Arc<Shared>) {
+        let plans: Vec<_> = self
+            .messages
+            .iter()
+            .flat_map(|message| {
+                message.filings.iter().map(|filing| (filing.clone(), Arc::clone(&message.body)))
+            })
+            .collect();
+        let mut results = if plans.is_empty() {
+            Vec::new().into_iter()
+        } else {
+            let disk = Arc::clone(&shared.parts.disk);
+            let count = plans.len();
+            blocking(move || write_all(&*disk, &plans)).await.unwrap_or_else(|| lost(count)).into_iter()
+        };
+        for mut message in self.messages {
+            for filing in std::mem::take(&mut message.filings) {
+                let result = results.next().unwrap_or_else(|| Err(io::ErrorKind::Other.into()));
+                message.filed(filing.recipient, result);
+            }
+            message.settle(shared).await;
+        }
+    }
+}
+
+fn write_all(disk: &dyn Disk, plans: &[(Filing, Arc<Vec<u8>>)]) -> Vec<io::Result<()>> {
+    let draft = |(filing, body): &(Filing, Arc<Vec<u8>>)| {
+        Draft::begin(disk, &filing.dir, &filing.name)?.write_or_discard(disk, &[&filing.head, body])
+    };
+    let drafts = plans.iter().map(draft).collect();
+    maildir::publish(disk, drafts)
+}
+
+impl Message {
+    /// Looks each recipient up. `beginning` has the header section, for the loop guard.
+    fn plan(shared: &Shared, envelope: &Arc<Envelope>, work: &Work, beginning: &[u8]) -> Self {
+        let mut message = Self {
+            envelope: Arc::clone(envelope),
+            findings: Vec::new(),
+            body: Arc::default(),
+            filings: Vec::new(),
+        };
+        let header = HeaderSection::read(beginning);
+        for number in &work.recipients {
+            let place = usize::try_from(*number).unwrap_or(usize::MAX);
+            let Some(recipient) = envelope.recipients.get(place) else { continue };
+            match shared.parts.directory.resolve(&recipient.forward_path) {
+                Resolution::NotLocal => message.refuse(*number, Fate::Deferred, replies::not_local()),
+                Resolution::Unknown => message.refuse(*number, Fate::Bounced, replies::no_mailbox()),
+                Resolution::Mailboxes(addresses) => message.plan_files(shared, *number, &addresses, &header),
+            }
+        }
+        message
+    }
+
+    fn plan_files(
+        &mut self,
+        shared: &Shared,
+        number: u32,
+        addresses: &[Address],
+        header: &HeaderSection<'_>,
+    ) {
+        // RFC 9228: it came through this mailbox before. Checked for all of an alias before any is filed.
+        if let Some(address) = addresses.iter().find(|address| header.has_delivered_to(address)) {
+            return self.refuse(number, Fate::Bounced, replies::mail_loop(address));
+        }
+        let name = maildir::file_name(&self.envelope, number, &shared.config.hostname);
+        let before = self.filings.len();
+        for address in addresses {
+            let Some(account) = shared.parts.directory.account(address) else { continue };
+            let dir = shared.config.maildir_root.join(account.directory_name());
+            let head = head(&self.envelope, address);
+            self.filings.push(Filing { recipient: number, dir, name: name.clone(), head });
+        }
+        if self.filings.len() == before {
+            self.refuse(number, Fate::Bounced, replies::no_mailbox());
+        }
+    }
+
+    fn refuse(&mut self, recipient: u32, fate: Fate, reply: Reply) {
+        self.findings.push(Finding::own(recipient, fate, reply));
+    }
+
+    /// Takes in the result of one file. A recipient of several (an alias) is delivered when all are there; until then
+    /// all are filed again, each replacing its former self.
+    fn filed(&mut self, recipient: u32, result: io::Result<()>) {
+        let (fate, reply) = match result {
+            Ok(()) => (Fate::Delivered, replies::filed()),
+            Err(error) => {
+                tracing::error!(queue_id = %self.envelope.id, station = STATION, %error, "a mailbox cannot be written");
+                (Fate::Deferred, maildir::refusal(&error))
+            }
+        };
+        match self.findings.iter_mut().find(|finding| finding.recipient == recipient) {
+            Some(finding) if fate == Fate::Deferred => *finding = Finding::own(recipient, fate, reply),
+            Some(_) => {}
+            None => self.findings.push(Finding::own(recipient, fate, reply)),
+        }
+    }
+
+    /// Files a message piece by piece, into all its mailboxes at once.
+    async fn file_large(
+        mut self,
+        shared: &Arc<Shared>,
+        first: Vec<u8>,
+        mut content: ContentReader,
+    ) -> Result<(), SpoolError> {
+        let mut drafts = Vec::with_capacity(self.filings.len());
+        for filing in &self.filings {
+            let (disk, filing) = (Arc::clone(&shared.parts.disk), filing.clone());
+            drafts.push(
+                blocking_io(move || {
+                    Draft::begin(&*disk, &filing.dir, &filing.name)?.write_or_discard(&*disk, &[&filing.head])
+                })
+                .await,
+            );
+        }
+        let (mut piece, mut held) = (Some(first), false);
+        while let Some(octets) = piece {
+            let mut lines = Vec::new();
+            maildir::to_lf(&octets, &mut held, &mut lines);
+            let lines = Arc::new(lines);
+            for draft in &mut drafts {
+                let taken = std::mem::replace(draft, Err(io::ErrorKind::Other.into()));
+                let (lines, disk) = (Arc::clone(&lines), Arc::clone(&shared.parts.disk));
+                *draft = match taken {
+                    Ok(taken) => blocking_io(move || taken.write_or_discard(&*disk, &[&lines])).await,
+                    failed => failed,
+                };
+            }
+            piece = content.next().await?;
+        }
+        let disk = Arc::clone(&shared.parts.disk);
+        let count = drafts.len();
+        let results = blocking(move || maildir::publish(&*disk, drafts)).await.unwrap_or_else(|| lost(count));
+        for (filing, result) in std::mem::take(&mut self.filings).into_iter().zip(results) {
+            self.filed(filing.recipient, result);
+        }
+        self.settle(shared).await;
+        Ok(())
+    }
+
+    async fn settle(self, shared: &Shared) {
+        shared.settle(STATION, &self.envelope, &self.findings).await;
+    }
+}
+
+/// The fields that final delivery adds on top, with LF (RFC 5321 §4.4 for Return-Path, RFC 9228 for Delivered-To).
+fn head(envelope: &Envelope, address: &Address) -> Vec<u8> {
+    let mut fields = Vec::with_capacity(128);
+    write_return_path(&mut fields, &envelope.reverse_path);
+    write_delivered_to(&mut fields, address);
+    let (mut head, mut held) = (Vec::with_capacity(fields.len()), false);
+    maildir::to_lf(&fields, &mut held, &mut head);
+    head
+}
+
+/// Runs what blocks where it may. None if it panicked or the runtime ends.
+async fn blocking<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(what).await.ok()
+}
+
+async fn blocking_io<T: Send + 'static>(
+    what: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    blocking(what).await.unwrap_or_else(|| Err(io::ErrorKind::Other.into()))
+}
+
+fn lost(count: usize) -> Vec<io::Result<()>> {
+    (0..count).map(|_| Err(io::ErrorKind::Other.into())).collect()
+}

@@ -1,0 +1,189 @@
+//! From what an attempt found to what becomes of each recipient: delivered, deferred, bounced, expired.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use events::{Event, Kind, Mx};
+use mail::{EnhancedStatus, Envelope, Recipient, Reply, Timestamp};
+use message::Cause;
+use spool::{Disposition, RecipientOutcome};
+
+use crate::retry::RetryPolicy;
+
+/// What an attempt means for a recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// The next hop or the mailbox has it.
+    Delivered,
+    /// Not now.
+    Deferred,
+    /// Never.
+    Bounced,
+}
+
+/// The host that was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    /// Its name.
+    pub(crate) host: Arc<str>,
+    /// Its address and port; none if no connection was tried.
+    pub(crate) address: Option<SocketAddr>,
+    /// Its site.
+    pub(crate) site: Arc<str>,
+}
+
+/// What an attempt found for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// The recipient's number.
+    pub(crate) recipient: u32,
+    /// What it means.
+    pub(crate) fate: Fate,
+    /// The reply that decided it, or our own words in the form of one.
+    pub(crate) reply: Reply,
+    /// Whether the words are the host's.
+    pub(crate) peer_words: bool,
+    /// The host.
+    pub(crate) endpoint: Option<Arc<Endpoint>>,
+    /// Set when the site rests and nothing was tried for this recipient.
+    pub(crate) rested: Option<Rest>,
+    /// The next attempt is not made before, for the site rests from now on.
+    pub(crate) not_before: Option<Timestamp>,
+}
+
+/// A site's rest, in which recipients wait without an attempt each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rest {
+    /// When its hosts were tried in vain.
+    pub(crate) failed_at: Timestamp,
+    /// Nothing before that time.
+    pub(crate) until: Timestamp,
+}
+
+impl Finding {
+    /// A finding in our own words, without a host.
+    pub(crate) fn own(recipient: u32, fate: Fate, reply: Reply) -> Self {
+        Self { recipient, fate, reply, peer_words: false, endpoint: None, rested: None, not_before: None }
+    }
+}
+
+impl Finding {
+    /// mail-rules 11: a site's rest outranks the retry list. Who waited for it without an attempt is due at its end.
+    fn outranked(&self, next: Timestamp) -> Timestamp {
+        match self.rested {
+            Some(rest) => rest.until,
+            None => self.not_before.map_or(next, |until| until.max(next)),
+        }
+    }
+}
+
+/// What a finding is judged by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Circumstances<'a> {
+    /// The message.
+    pub(crate) envelope: &'a Envelope,
+    /// Where it happened, for events and logs.
+    pub(crate) station: &'static str,
+    /// The time.
+    pub(crate) now: Timestamp,
+    /// Retry list and lifetimes.
+    pub(crate) retry: &'a RetryPolicy,
+}
+
+/// What becomes of a recipient, and what is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// For the spool.
+    pub(crate) outcome: RecipientOutcome,
+    /// For the event log.
+    pub(crate) event: Event,
+}
+
+impl Circumstances<'_> {
+    /// Decides. `random` spreads the next attempt. None if the message has no such recipient.
+    pub(crate) fn judge(&self, finding: &Finding, random: u64) -> Option<Verdict> {
+        let place = usize::try_from(finding.recipient).ok()?;
+        let recipient = self.envelope.recipients.get(place)?;
+        let disposition = self.disposition(finding, recipient, random);
+        let outcome = RecipientOutcome {
+            recipient: finding.recipient,
+            disposition,
+            attempted: finding.rested.is_none(),
+            reply: Some(finding.reply.clone()),
+            mx: finding.endpoint.as_ref().map(|endpoint| (*endpoint.host).into()),
+            policy: None,
+        };
+        Some(Verdict { event: self.event(finding, recipient, disposition), outcome })
+    }
+
+    fn disposition(&self, finding: &Finding, recipient: &Recipient, random: u64) -> Disposition {
+        match finding.fate {
+            Fate::Delivered => Disposition::Delivered,
+            Fate::Bounced => Disposition::Bounced,
+            Fate::Deferred => {
+                let expires_at = self.retry.expires_at(self.envelope);
+                // mail-rules 12: never expires without one more attempt. The vain attempt that put the site to rest
+                // was made for all who wait for it, but only those whose time was over by then had their last one.
+                let attempted_at = finding.rested.map_or(self.now, |rest| rest.failed_at);
+                let attempt = recipient.attempts + u32::from(finding.rested.is_none());
+                match self.retry.next_attempt(attempt.max(1), self.now, expires_at, random) {
+                    _ if attempted_at >= expires_at => Disposition::Expired,
+                    Some(next) => Disposition::Deferred { until: finding.outranked(next) },
+                    None => Disposition::Deferred { until: finding.outranked(self.now) },
+                }
+            }
+        }
+    }
+
+    fn event(&self, finding: &Finding, recipient: &Recipient, disposition: Disposition) -> Event {
+        let kind = match disposition {
+            Disposition::Delivered => Kind::Delivered,
+            Disposition::Deferred { .. } => Kind::Deferred,
+            Disposition::Bounced => Kind::Bounced,
+            Disposition::Expired => Kind::Expired,
+            Disposition::Dropped => Kind::Dropped,
+        };
+        let mut event = Event::new(self.now, self.envelope.id, kind, self.station);
+        event.reverse_path =
+            Some(self.envelope.reverse_path.address().map(ToString::to_string).unwrap_or_default());
+        event.recipient = Some(recipient.forward_path.to_string());
+        if let Some(endpoint) = &finding.endpoint {
+            let address = endpoint.address.map(|address| address.to_string());
+            event.mx = Some(Mx { host: endpoint.host.to_string(), address });
+            event.site = Some(endpoint.site.to_string());
+        }
+        event.reply = Some(finding.reply.to_string());
+        if let Disposition::Deferred { until } = disposition {
+            event.next_due = Some(until);
+        }
+        if finding.rested.is_some() {
+            event.reason =
+                Some("the site rests after its hosts could not be reached; nothing was tried".to_owned());
+        } else {
+            event.attempt = Some(recipient.attempts + 1);
+        }
+        event
+    }
+}
+
+/// Why a disposition is reported to the sender, if it is a failure.
+pub(crate) fn cause(disposition: Disposition) -> Option<Cause> {
+    match disposition {
+        Disposition::Bounced => Some(Cause::Bounced),
+        Disposition::Expired => Some(Cause::Expired),
+        Disposition::Delivered | Disposition::Deferred { .. } | Disposition::Dropped => None,
+    }
+}
+
+/// The status that a DSN reports (RFC 3464 §2.3.4): the reply's own if it is one of the right class.
+pub(crate) fn status(cause: Cause, reply: &Reply) -> EnhancedStatus {
+    match (cause, reply.enhanced()) {
+        // RFC 3463 §3.5: delivery time expired.
+        (Cause::Expired, _) => EnhancedStatus::new(4, 4, 7),
+        (Cause::Bounced, Some(status)) if status.class == 5 => status,
+        (Cause::Bounced, _) => EnhancedStatus::new(5, 0, 0),
+    }
+}
+
+#[cfg(test)]
+#[path = "outcome_tests.rs"]
+mod tests;

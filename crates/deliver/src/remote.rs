@@ -1,0 +1,207 @@
+//! One SMTP session over one connection: joins the client's state machine to a stream and a clock.
+
+use std::{sync::Arc, time::Duration};
+
+use smtp::client::{Capabilities, Failure, FailureKind, Outcome, Phase, Session, Step, Transaction};
+use spool::{ContentReader, SpoolError};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{Instant, timeout, timeout_at},
+};
+
+use crate::{config::Timeouts, connect::Stream, outcome::Endpoint};
+
+/// Octets that leave in one write.
+const WRITE_OCTETS: usize = 64 * 1024;
+/// Octets read at a time: replies are short.
+const READ_OCTETS: usize = 4 * 1024;
+/// How long a peer that no longer takes octets may need for its last words.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// An open session.
+pub(crate) struct Connection {
+    session: Session,
+    stream: Box<dyn Stream>,
+    pub(crate) endpoint: Arc<Endpoint>,
+    /// Transactions ended over it.
+    pub(crate) transactions: u32,
+    buffer: Box<[u8]>,
+    deadline: Option<(Phase, Instant)>,
+}
+
+/// How a transaction ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// All recipients have their reply.
+    Done(Box<Outcome>),
+    /// The session is over.
+    Failed(Box<Failure>),
+    /// We could not read our own copy. The session is over, and the peer did not see the end of the content.
+    Unreadable(SpoolError),
+}
+
+impl Connection {
+    /// Greets and says EHLO over a fresh connection.
+    pub(crate) async fn open(
+        stream: Box<dyn Stream>,
+        endpoint: Arc<Endpoint>,
+        hello: &str,
+        timeouts: &Timeouts,
+    ) -> Result<Self, Box<Failure>> {
+        let mut connection = Self {
+            session: Session::new(hello.to_owned()),
+            stream,
+            endpoint,
+            transactions: 0,
+            buffer: vec![0; READ_OCTETS].into(),
+            deadline: None,
+        };
+        match connection.next_step(timeouts).await {
+            Step::Ready => Ok(connection),
+            Step::Failed(failure) => {
+                connection.quit(timeouts).await;
+                Err(failure)
+            }
+            _ => Err(Box::new(closed(Phase::Greeting))),
+        }
+    }
+
+    /// What the peer offers.
+    pub(crate) fn capabilities(&self) -> &Capabilities {
+        self.session.capabilities()
+    }
+
+    /// Hands a message over. After anything but [`Ended::Done`] the connection is of no use any more.
+    pub(crate) async fn transact(
+        &mut self,
+        transaction: Transaction,
+        content: &mut ContentReader,
+        timeouts: &Timeouts,
+    ) -> Ended {
+        self.session.begin(transaction);
+        loop {
+            match self.next_step(timeouts).await {
+                Step::SendContent => {
+                    if let Err(error) = self.send(content, timeouts).await {
+                        return Ended::Unreadable(error);
+                    }
+                }
+                Step::Done(outcome) => {
+                    self.transactions += 1;
+                    return Ended::Done(outcome);
+                }
+                Step::Failed(failure) => return Ended::Failed(failure),
+                // Not after `begin`; if it were so, nothing may be concluded but that the session is lost.
+                Step::Ready | Step::Closed | Step::Read(_) => {
+                    return Ended::Failed(Box::new(closed(Phase::Mail)));
+                }
+            }
+        }
+    }
+
+    /// Says goodbye and waits a little for the answer, on which nothing depends.
+    pub(crate) async fn quit(mut self, timeouts: &Timeouts) {
+        self.session.quit();
+        let goodbye = async {
+            while let Step::Read(phase) = self.session.step() {
+                self.exchange(phase, timeouts).await;
+            }
+            self.flush(timeouts.quit).await
+        };
+        let _ = timeout(timeouts.quit, goodbye).await;
+    }
+
+    /// Returns when the peer speaks or closes though nothing was asked: an idle connection is over then.
+    pub(crate) async fn disturbed(&mut self) {
+        // Whatever it says (421 above all), there is no use in the connection.
+        let _ = self.stream.read(&mut self.buffer).await;
+    }
+
+    async fn next_step(&mut self, timeouts: &Timeouts) -> Step {
+        self.deadline = None;
+        loop {
+            match self.session.step() {
+                Step::Read(phase) => self.exchange(phase, timeouts).await,
+                step => return step,
+            }
+        }
+    }
+
+    /// Sends what is to be sent and reads what has come.
+    async fn exchange(&mut self, phase: Phase, timeouts: &Timeouts) {
+        if !self.flush(timeouts.data_block).await {
+            return self.hear_last_words().await;
+        }
+        let deadline = match self.deadline {
+            Some((of, deadline)) if of == phase => deadline,
+            _ => Instant::now() + timeouts.of(phase),
+        };
+        self.deadline = Some((phase, deadline));
+        match timeout_at(deadline, self.stream.read(&mut self.buffer)).await {
+            Err(_) => self.session.timed_out(),
+            Ok(Ok(0) | Err(_)) => self.session.end_of_input(),
+            Ok(Ok(read)) => {
+                let octets = self.buffer.get(..read).unwrap_or_default();
+                // The time is for a reply, so each line starts it anew; octets without a line do not.
+                if octets.contains(&b'\n') {
+                    self.deadline = None;
+                }
+                self.session.receive(octets);
+            }
+        }
+    }
+
+    /// Content and its end. What fits leaves in one write together with the end of data.
+    async fn send(&mut self, content: &mut ContentReader, timeouts: &Timeouts) -> Result<(), SpoolError> {
+        while let Some(piece) = content.next().await? {
+            if self.session.output().len() + piece.len() / 2 > WRITE_OCTETS
+                && !self.flush(timeouts.data_block).await
+            {
+                self.hear_last_words().await;
+                return Ok(());
+            }
+            self.session.content(&piece);
+        }
+        self.session.end_content();
+        Ok(())
+    }
+
+    /// Whether all output is on its way.
+    async fn flush(&mut self, patience: Duration) -> bool {
+        let output = self.session.output();
+        if output.is_empty() {
+            return true;
+        }
+        let sent = matches!(timeout(patience, self.stream.write_all(output)).await, Ok(Ok(())));
+        output.clear();
+        sent
+    }
+
+    /// A peer that closes while we send has often said why.
+    async fn hear_last_words(&mut self) {
+        let deadline = Instant::now() + LAST_WORDS;
+        while let Ok(Ok(read @ 1..)) = timeout_at(deadline, self.stream.read(&mut self.buffer)).await {
+            self.session.receive(self.buffer.get(..read).unwrap_or_default());
+        }
+        self.session.end_of_input();
+    }
+}
+
+impl Timeouts {
+    fn of(&self, phase: Phase) -> Duration {
+        match phase {
+            Phase::Greeting => self.greeting,
+            Phase::Hello => self.hello,
+            Phase::Mail => self.mail,
+            Phase::Rcpt => self.rcpt,
+            Phase::DataInit => self.data_init,
+            Phase::DataBlock => self.data_block,
+            Phase::DataFinal => self.data_final,
+            Phase::Quit => self.quit,
+        }
+    }
+}
+
+fn closed(phase: Phase) -> Failure {
+    Failure { phase, kind: FailureKind::Closed, decided: Vec::new() }
+}

@@ -1,0 +1,71 @@
+//! What we say ourselves where no peer spoke, in the form of replies (RFC 3463).
+
+use std::fmt::Display;
+
+use mail::{EnhancedStatus, Reply};
+
+/// Our own copy cannot be read.
+pub(crate) fn unreadable() -> Reply {
+    Reply::fixed(451, (4, 3, 0), "the message cannot be read from the spool")
+}
+
+/// No connection (RFC 3463 §3.5: no answer from host).
+pub(crate) fn unreachable(host: &str, problem: &impl Display) -> Reply {
+    Reply::new(451, EnhancedStatus::new(4, 4, 1), format!("connecting to {host} failed: {problem}"))
+}
+
+/// The search for a route ended without an answer.
+pub(crate) fn route_lost() -> Reply {
+    Reply::fixed(451, (4, 3, 0), "the route could not be worked out")
+}
+
+/// There is no host to try (any more).
+pub(crate) fn no_host() -> Reply {
+    Reply::fixed(451, (4, 4, 1), "no host of the domain is left to try")
+}
+
+/// The session with a host broke off (RFC 3463 §3.5: bad connection).
+pub(crate) fn broken_off(host: &str, problem: &str) -> Reply {
+    Reply::new(451, EnhancedStatus::new(4, 4, 2), format!("the session with {host} broke off: {problem}"))
+}
+
+/// The session broke off after the end of data (RFC 1047).
+pub(crate) fn in_doubt(host: &str, problem: &str) -> Reply {
+    let text = format!(
+        "{host} did not answer the end of data: {problem}; it may have the message, and gets it again"
+    );
+    Reply::new(451, EnhancedStatus::new(4, 4, 2), text)
+}
+
+/// No host of the domain takes SMTPUTF8 (RFC 6531 §3.2, RFC 3463 with RFC 6531 §3.5: 5.6.7).
+pub(crate) fn no_smtputf8(host: &str) -> Reply {
+    Reply::new(
+        550,
+        EnhancedStatus::new(5, 6, 7),
+        format!("{host} does not support SMTPUTF8, which the message needs"),
+    )
+}
+
+/// The file is in the mailbox.
+pub(crate) fn filed() -> Reply {
+    Reply::fixed(250, (2, 0, 0), "filed into the mailbox")
+}
+
+/// Nobody has this address (any more).
+pub(crate) fn no_mailbox() -> Reply {
+    Reply::fixed(550, (5, 1, 1), "no such mailbox here")
+}
+
+/// The domain was ours when the route was chosen, and is not any more.
+pub(crate) fn not_local() -> Reply {
+    Reply::fixed(451, (4, 3, 5), "the domain is not local any more")
+}
+
+/// The message was in this mailbox before (RFC 9228).
+pub(crate) fn mail_loop(address: &impl Display) -> Reply {
+    Reply::new(
+        554,
+        EnhancedStatus::new(5, 4, 6),
+        format!("mail loop: the message was delivered to {address} before"),
+    )
+}

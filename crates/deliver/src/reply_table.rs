@@ -1,0 +1,235 @@
+//! What a reply, or its absence, means: one table, phase and reply to scope and action (mail-rules 10).
+
+use mail::ReplyClass;
+use smtp::client::{FailureKind, Phase};
+
+/// Whom it concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// This recipient.
+    Recipient,
+    /// All recipients of this transaction that have not been refused one by one.
+    Message,
+    /// This connection, and with it every recipient whose fate is open.
+    Connection,
+}
+
+/// What is done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Done: the next hop has it.
+    Deliver,
+    /// Try again later.
+    Defer,
+    /// Give up.
+    Bounce,
+    /// Try the next host at once; when there is none, later.
+    NextHost,
+}
+
+/// What came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    /// A reply with exactly this code.
+    Code(u16),
+    /// A reply of this class.
+    Class(ReplyClass),
+    /// What is no reply.
+    Garbled,
+    /// The end of the connection.
+    Closed,
+    /// Nothing, for too long.
+    Silence,
+    /// Anything.
+    Any,
+}
+
+/// A row: the first one that fits holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// The phases in which it holds; none means all.
+    pub(crate) phases: &'static [Phase],
+    /// What came.
+    pub(crate) what: What,
+    /// Whom it concerns.
+    pub(crate) scope: Scope,
+    /// What is done.
+    pub(crate) action: Action,
+    /// Whether the site gets fewer connections from now on.
+    pub(crate) slows: bool,
+    /// The reason.
+    pub(crate) why: &'static str,
+}
+
+const fn row(
+    phases: &'static [Phase],
+    what: What,
+    scope: Scope,
+    action: Action,
+    slows: bool,
+    why: &'static str,
+) -> Row {
+    Row { phases, what, scope, action, slows, why }
+}
+
+use Action::{Bounce, Defer, Deliver, NextHost};
+use Phase::{DataBlock, DataFinal, DataInit, Greeting, Hello, Mail, Quit, Rcpt};
+use ReplyClass::{Completion, Permanent, Transient};
+use Scope::{Connection, Message, Recipient};
+use What::{Any, Class, Closed, Code, Garbled, Silence};
+
+/// The table. A row for a smarthost of ours (530, 535, "too many": pace the account) comes with smarthosts.
+#[rustfmt::skip]
+pub(crate) const TABLE: &[Row] = &[
+    row(&[Greeting, Hello], Code(421), Connection, NextHost, true,
+        "RFC 5321 §3.8: this host closes; another may not"),
+    row(&[Greeting], Class(Permanent), Connection, NextHost, false,
+        "RFC 5321 §3.1, RFC 7504 §3: this host takes no mail (554, 521); it says nothing of the message"),
+    row(&[Greeting], Class(Transient), Connection, NextHost, true,
+        "this host is not ready"),
+    row(&[Hello], Class(Permanent), Connection, NextHost, false,
+        "EHLO and then HELO refused: about us or the host, never about the message"),
+    row(&[Hello], Class(Transient), Connection, NextHost, true,
+        "this host is not ready"),
+    row(&[], Code(421), Connection, Defer, true,
+        "RFC 5321 §3.8: may answer anything; the site has enough of us"),
+    row(&[Mail], Class(Transient), Message, Defer, false,
+        "RFC 5321 §4.2.1: not now, and the sender or the host is why"),
+    row(&[Mail], Class(Permanent), Message, Bounce, false,
+        "RFC 5321 §4.2.1: not with this sender, size or form"),
+    row(&[Rcpt], Code(552), Recipient, Defer, false,
+        "RFC 5321 §4.5.3.1.10: too many recipients, to be treated as 452"),
+    row(&[Rcpt], Class(Transient), Recipient, Defer, false,
+        "this recipient not now; the others are not touched"),
+    row(&[Rcpt], Class(Permanent), Recipient, Bounce, false,
+        "this recipient never; the others are not touched"),
+    row(&[DataInit], Class(Transient), Message, Defer, false,
+        "RFC 5321 §4.3.2: the accepted recipients, not now"),
+    row(&[DataInit], Class(Permanent), Message, Bounce, false,
+        "RFC 5321 §4.3.2: the accepted recipients, never"),
+    row(&[DataBlock], Class(Permanent), Connection, Defer, false,
+        "a reply in the midst of content is out of order: it may concern the host, so nothing is given up for it"),
+    row(&[DataFinal], Class(Completion), Message, Deliver, false,
+        "RFC 5321 §4.2.5: it is theirs now"),
+    row(&[DataFinal], Class(Transient), Message, Defer, false,
+        "RFC 5321 §4.2.1: not now"),
+    row(&[DataFinal], Class(Permanent), Message, Bounce, false,
+        "RFC 5321 §4.2.1: this content, never"),
+    row(&[DataFinal], Any, Connection, Defer, false,
+        "RFC 1047: they may have it or not; to come twice is better than never"),
+    row(&[DataBlock], Any, Connection, Defer, false,
+        "cut in the content: the next host would most likely cut too, and the octets are many"),
+    row(&[Quit], Any, Connection, Defer, false,
+        "nothing depends on the reply to QUIT"),
+    row(&[], Garbled, Connection, NextHost, false,
+        "not a mail server, or not in its right mind"),
+    row(&[], Closed, Connection, NextHost, false,
+        "this host went away before it had anything"),
+    row(&[], Silence, Connection, NextHost, false,
+        "RFC 5321 §4.5.3.2: we waited long enough"),
+    row(&[], Any, Connection, Defer, false,
+        "whatever else: the mail is kept"),
+];
+
+/// The row that holds.
+pub(crate) fn decide(phase: Phase, what: What) -> &'static Row {
+    const LAST: &Row = &row(&[], Any, Connection, Defer, false, "whatever else: the mail is kept");
+    TABLE.iter().find(|row| row.holds(phase, what)).unwrap_or(LAST)
+}
+
+impl Row {
+    fn holds(&self, phase: Phase, what: What) -> bool {
+        let fits = match (self.what, what) {
+            (Class(class), Code(code)) => class_of(code) == class,
+            (Any, _) => true,
+            (own, what) => own == what,
+        };
+        fits && (self.phases.is_empty() || self.phases.contains(&phase))
+    }
+}
+
+/// As [`mail::Reply::class`]: what is out of range counts as permanent.
+fn class_of(code: u16) -> ReplyClass {
+    match code / 100 {
+        2 => Completion,
+        3 => ReplyClass::Intermediate,
+        4 => Transient,
+        _ => Permanent,
+    }
+}
+
+impl From<&FailureKind> for What {
+    fn from(kind: &FailureKind) -> Self {
+        match kind {
+            FailureKind::Reply(reply) => Code(reply.code()),
+            FailureKind::Garbled(_) => Garbled,
+            FailureKind::Closed => Closed,
+            FailureKind::TimedOut => Silence,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PHASES: [Phase; 8] = [Greeting, Hello, Mail, Rcpt, DataInit, DataBlock, DataFinal, Quit];
+
+    /// Each row by a case that only it decides.
+    #[test]
+    fn every_row_of_the_table_decides_its_case() {
+        #[rustfmt::skip]
+        let cases = [
+            (Greeting,  Code(421), Connection, NextHost, true),
+            (Greeting,  Code(554), Connection, NextHost, false),
+            (Greeting,  Code(450), Connection, NextHost, true),
+            (Hello,     Code(550), Connection, NextHost, false),
+            (Hello,     Code(451), Connection, NextHost, true),
+            (Rcpt,      Code(421), Connection, Defer,    true),
+            (Mail,      Code(451), Message,    Defer,    false),
+            (Mail,      Code(553), Message,    Bounce,   false),
+            (Rcpt,      Code(552), Recipient,  Defer,    false),
+            (Rcpt,      Code(450), Recipient,  Defer,    false),
+            (Rcpt,      Code(550), Recipient,  Bounce,   false),
+            (DataInit,  Code(451), Message,    Defer,    false),
+            (DataInit,  Code(554), Message,    Bounce,   false),
+            (DataBlock, Code(554), Connection, Defer,    false),
+            (DataFinal, Code(250), Message,    Deliver,  false),
+            (DataFinal, Code(452), Message,    Defer,    false),
+            (DataFinal, Code(554), Message,    Bounce,   false),
+            (DataFinal, Closed,    Connection, Defer,    false),
+            (DataBlock, Closed,    Connection, Defer,    false),
+            (Quit,      Closed,    Connection, Defer,    false),
+            (Mail,      Garbled,   Connection, NextHost, false),
+            (Rcpt,      Closed,    Connection, NextHost, false),
+            (Greeting,  Silence,   Connection, NextHost, false),
+            (Mail,      Code(354), Connection, Defer,    false),
+        ];
+        assert_eq!(cases.len(), TABLE.len(), "a row without its case");
+        for ((phase, what, scope, action, slows), row) in cases.into_iter().zip(TABLE) {
+            assert_eq!(decide(phase, what), row, "{phase:?} {what:?} is decided by another row");
+            assert_eq!((row.scope, row.action, row.slows), (scope, action, slows), "{phase:?} {what:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_5yz_about_the_message_or_a_recipient_gives_anything_up() {
+        for phase in PHASES {
+            for what in [Garbled, Closed, Silence, Code(421), Code(450), Code(250), Code(354)] {
+                assert_ne!(decide(phase, what).action, Bounce, "{phase:?} {what:?}");
+            }
+            let bounces = decide(phase, Code(550)).action == Bounce;
+            assert_eq!(bounces, matches!(phase, Mail | Rcpt | DataInit | DataFinal), "{phase:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_2yz_to_the_final_dot_is_a_delivery() {
+        for phase in PHASES {
+            for code in 200..=599 {
+                let delivered = decide(phase, Code(code)).action == Deliver;
+                assert_eq!(delivered, phase == DataFinal && code / 100 == 2, "{phase:?} {code}");
+            }
+        }
+    }
+}

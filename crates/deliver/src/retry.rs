@@ -1,0 +1,132 @@
+//! When the next attempt is due, and when there is none (mail-rules 11 and 12).
+
+use std::time::Duration;
+
+use mail::{Envelope, Timestamp};
+
+use crate::config::{Config, SUSPENSION_MAX};
+
+/// The retry list and the lifetimes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RetryPolicy {
+    intervals: Box<[Duration]>,
+    expire: Duration,
+    expire_null: Duration,
+}
+
+impl RetryPolicy {
+    /// As the settings say. An empty list means one hour, for to try again at once would be an attack.
+    pub(crate) fn new(config: &Config) -> Self {
+        let mut intervals = config.retry.clone();
+        intervals.retain(|interval| !interval.is_zero());
+        if intervals.is_empty() {
+            intervals.push(Duration::from_hours(1));
+        }
+        Self { intervals: intervals.into(), expire: config.expire, expire_null: config.expire_null }
+    }
+
+    /// When the message has been in the queue long enough. Its lifetime runs from its release (RFC 4865), else
+    /// from its receipt.
+    pub(crate) fn expires_at(&self, envelope: &Envelope) -> Timestamp {
+        let released = envelope.hold_until.map_or(envelope.received, |until| until.max(envelope.received));
+        let lifetime = if envelope.reverse_path.is_null() { self.expire_null } else { self.expire };
+        released.after(lifetime)
+    }
+
+    /// When to try again after the failure of attempt number `attempt` (the first is 1) at `now`; none when the
+    /// lifetime is over. The last attempt is made when the lifetime ends, not an interval later.
+    ///
+    /// `random` spreads the interval by a tenth to both sides: what failed together need not return together.
+    pub(crate) fn next_attempt(
+        &self,
+        attempt: u32,
+        now: Timestamp,
+        expires_at: Timestamp,
+        random: u64,
+    ) -> Option<Timestamp> {
+        if now >= expires_at {
+            return None;
+        }
+        Some(now.after(jittered(self.interval(attempt), random)).min(expires_at))
+    }
+
+    /// How long a site rests after so many rounds in a row in which no host could be reached.
+    pub(crate) fn rest(&self, failures: u32) -> Duration {
+        self.interval(failures).min(SUSPENSION_MAX)
+    }
+
+    /// The interval after attempt number `attempt`.
+    fn interval(&self, attempt: u32) -> Duration {
+        let place = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+        self.intervals.get(place).or(self.intervals.last()).copied().unwrap_or(Duration::from_hours(1))
+    }
+}
+
+/// 90 to 110 per cent of an interval.
+pub(crate) fn jittered(interval: Duration, random: u64) -> Duration {
+    let permille = 900 + random % 201;
+    let millis = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(
+        (millis / 1000).saturating_mul(permille).saturating_add(millis % 1000 * permille / 1000),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use mail::{Address, ReversePath};
+
+    use super::*;
+    use crate::fixtures;
+
+    const NO_JITTER: u64 = 100;
+
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::from_millis(secs * 1000)
+    }
+
+    #[test]
+    fn intervals_grow_as_listed_and_the_last_one_repeats() {
+        let policy = RetryPolicy::new(&Config::default());
+        let waits = (1..=9).map(|attempt| {
+            policy.next_attempt(attempt, at(0), at(999_999), NO_JITTER).unwrap().as_secs() / 60
+        });
+        assert_eq!(waits.collect::<Vec<_>>(), [1, 5, 15, 30, 60, 120, 240, 240, 240]);
+    }
+
+    #[test]
+    fn jitter_stays_within_a_tenth() {
+        for (random, secs) in [(0, 54), (100, 60), (200, 66), (201, 54)] {
+            assert_eq!(jittered(Duration::from_mins(1), random), Duration::from_secs(secs));
+        }
+        assert_eq!(jittered(Duration::from_millis(1500), 200), Duration::from_millis(1650));
+        assert!(jittered(Duration::MAX, u64::MAX) > Duration::from_secs(1));
+    }
+
+    #[test]
+    fn the_last_attempt_is_made_when_the_lifetime_ends_and_not_after() {
+        let policy = RetryPolicy::new(&Config::default());
+        assert_eq!(policy.next_attempt(7, at(1000), at(1100), NO_JITTER), Some(at(1100)));
+        assert_eq!(policy.next_attempt(8, at(1099), at(1100), NO_JITTER), Some(at(1100)));
+        assert_eq!(policy.next_attempt(9, at(1100), at(1100), NO_JITTER), None);
+    }
+
+    #[test]
+    fn lifetime_runs_from_release_and_is_short_for_the_null_reverse_path() {
+        let policy = RetryPolicy::new(&Config::default());
+        let mut envelope = fixtures::envelope(&["anna@example.org"]);
+        envelope.received = at(1000);
+        envelope.reverse_path = ReversePath::Address(Address::parse("otto@example.net").unwrap());
+        assert_eq!(policy.expires_at(&envelope), at(1000 + 5 * 86_400));
+        envelope.hold_until = Some(at(5000));
+        assert_eq!(policy.expires_at(&envelope), at(5000 + 5 * 86_400));
+        envelope.hold_until = Some(at(500));
+        envelope.reverse_path = ReversePath::Null;
+        assert_eq!(policy.expires_at(&envelope), at(1000 + 86_400));
+    }
+
+    #[test]
+    fn a_list_without_waits_does_not_make_a_busy_loop() {
+        let policy = RetryPolicy::new(&Config { retry: vec![Duration::ZERO], ..Config::default() });
+        assert_eq!(policy.next_attempt(1, at(0), at(999_999), NO_JITTER), Some(at(3600)));
+    }
+}

@@ -1,0 +1,274 @@
+//! Where mail for a domain goes: RFC 5321 §5.1 as a decision over DNS answers.
+
+use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
+
+use dns::{Answer, DnsError, Mx, Resolve, Security};
+use mail::{Domain, EnhancedStatus, Reply};
+
+use crate::{
+    config::PrivateAddresses,
+    guard::{Own, is_public},
+    join::join_all,
+    site_name,
+};
+
+/// The most MX hosts whose addresses are looked up; more only help who wants to keep us busy.
+const HOSTS_MAX: usize = 10;
+/// How long a failure is remembered: it may be mended any minute.
+const FAILURE_TTL: Duration = Duration::from_secs(30);
+
+/// Where mail for a domain goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// Into mailboxes of this machine.
+    Local,
+    /// To the domain's mail exchangers. (A smarthost, given by configuration, will be a variant of its own.)
+    Mx(Arc<MxRoute>),
+}
+
+/// The mail exchangers of a domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MxRoute {
+    /// The site: who runs these hosts, as far as one can tell.
+    pub(crate) site: Arc<str>,
+    /// The hosts' names as one text. Domains of equal hosts share their connections.
+    pub(crate) lane: Arc<str>,
+    /// The hosts by preference; each has an address.
+    pub(crate) hosts: Vec<MxHost>,
+    /// Whether DNSSEC vouches for the list of hosts; DANE will ask.
+    pub(crate) security: Security,
+}
+
+/// A mail exchanger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MxHost {
+    /// Lower is tried first.
+    pub(crate) preference: u16,
+    /// Its name, or an address literal.
+    pub(crate) name: Arc<str>,
+    /// Its addresses, as the DNS gave them.
+    pub(crate) addresses: Vec<IpAddr>,
+}
+
+/// Why mail for a domain goes nowhere, in the form of a reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unroutable {
+    /// It may be so tomorrow: 4yz.
+    Defer(Reply),
+    /// It will not: 5yz.
+    Bounce(Reply),
+}
+
+/// A decision, and how long it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Resolved {
+    /// Where to, or why nowhere.
+    pub(crate) route: Result<Route, Unroutable>,
+    /// By the records' times to live.
+    pub(crate) ttl: Duration,
+}
+
+/// What a route is judged by, beside the DNS.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rules {
+    /// How to recognise ourselves.
+    pub(crate) own: Own,
+    /// Whether private addresses will do.
+    pub(crate) private_addresses: PrivateAddresses,
+    /// The port that will be connected to.
+    pub(crate) port: u16,
+}
+
+/// Finds the route of a domain that is not local.
+pub(crate) async fn resolve(domain: &Domain, resolver: &dyn Resolve, rules: &Rules) -> Resolved {
+    match domain {
+        Domain::Literal(address) => literal(*address, domain, rules),
+        Domain::Name(name) => match to_ascii(name) {
+            Some(name) => by_name(&name, resolver, rules).await,
+            None => failed(bounce((5, 1, 2), format!("{name} is not a valid domain name"))),
+        },
+    }
+}
+
+/// U-labels are looked up as A-labels (RFC 5890, RFC 6531 §3.2).
+fn to_ascii(name: &str) -> Option<Cow<'_, str>> {
+    if name.is_ascii() {
+        return Some(Cow::Borrowed(name));
+    }
+    idna::domain_to_ascii(name).ok().filter(|name| !name.is_empty()).map(Cow::Owned)
+}
+
+/// An address literal is its own MX (RFC 5321 §4.1.3, §5.1).
+fn literal(address: IpAddr, domain: &Domain, rules: &Rules) -> Resolved {
+    let name: Arc<str> = domain.to_string().into();
+    if rules.is_own(address) {
+        return failed(loops(&name));
+    }
+    if !rules.allows(address) {
+        return failed(private(&name));
+    }
+    let hosts = vec![MxHost { preference: 0, name: Arc::clone(&name), addresses: vec![address] }];
+    let route = MxRoute { site: Arc::clone(&name), lane: name, hosts, security: Security::Insecure };
+    Resolved { route: Ok(Route::Mx(Arc::new(route))), ttl: Duration::from_hours(1) }
+}
+
+async fn by_name(name: &str, resolver: &dyn Resolve, rules: &Rules) -> Resolved {
+    let (answer, implicit) = match resolver.mx(name).await {
+        Ok(answer) if answer.security == Security::Bogus => {
+            return failed(dns_trouble(name, "the answer is bogus"));
+        }
+        Ok(answer) => (answer, false),
+        // RFC 5321 §5.1: without MX records the domain is its own MX, an implicit one.
+        Err(DnsError::NoRecords) => (implicit_mx(name), true),
+        Err(DnsError::NoSuchName) => {
+            return failed(bounce((5, 1, 2), format!("the domain {name} does not exist")));
+        }
+        Err(DnsError::Temporary(reason)) => return failed(dns_trouble(name, &reason)),
+    };
+    if dns::is_null_mx(&answer.records) {
+        // RFC 7505 §4.1 and RFC 7504: 556, and the enhanced status code that was made for it.
+        let text = format!("{name} takes no mail: it has a null MX");
+        return failed(Unroutable::Bounce(Reply::new(556, EnhancedStatus::new(5, 1, 10), text)));
+    }
+    Candidates::look_up(answer, resolver, rules).await.decide(name, implicit, rules)
+}
+
+fn implicit_mx(name: &str) -> Answer<Vec<Mx>> {
+    Answer::insecure(vec![Mx::new(0, name)], Duration::from_hours(1))
+}
+
+/// A host before it is judged.
+struct Candidate {
+    mx: Mx,
+    addresses: Result<Vec<IpAddr>, DnsError>,
+}
+
+/// The hosts of a domain with their addresses.
+struct Candidates {
+    hosts: Vec<Candidate>,
+    /// The preference of our own name in the list.
+    own_preference: Option<u16>,
+    security: Security,
+    ttl: Duration,
+}
+
+impl Candidates {
+    async fn look_up(answer: Answer<Vec<Mx>>, resolver: &dyn Resolve, rules: &Rules) -> Self {
+        let Answer { mut records, security, mut ttl } = answer;
+        records.retain(|mx| !mx.is_root());
+        records.sort();
+        records.dedup_by(|a, b| a.exchange == b.exchange);
+        let own_preference =
+            records.iter().find(|mx| rules.own.is_name(&mx.exchange)).map(|mx| mx.preference);
+        records.retain(|mx| own_preference.is_none_or(|own| mx.preference < own));
+        records.truncate(HOSTS_MAX);
+        let answers = join_all(records.iter().map(|mx| resolver.addresses(&mx.exchange)).collect()).await;
+        let mut hosts = Vec::with_capacity(records.len());
+        for (mx, answer) in records.into_iter().zip(answers) {
+            let addresses = answer.map(|answer| {
+                ttl = ttl.min(answer.ttl);
+                answer.records
+            });
+            hosts.push(Candidate { mx, addresses });
+        }
+        Self { hosts, own_preference, security, ttl }
+    }
+
+    fn decide(mut self, domain: &str, implicit: bool, rules: &Rules) -> Resolved {
+        let looped = self.drop_ourselves(rules);
+        if looped && self.hosts.is_empty() {
+            return failed(loops(domain));
+        }
+        let (mut refused, mut trouble) = (false, None);
+        let mut hosts = Vec::with_capacity(self.hosts.len());
+        for Candidate { mx, addresses } in self.hosts {
+            let mut addresses = match addresses {
+                Ok(addresses) => addresses,
+                Err(error) => {
+                    trouble = trouble.or(Some(error).filter(DnsError::is_temporary));
+                    continue;
+                }
+            };
+            let found = addresses.len();
+            addresses.retain(|address| rules.allows(*address));
+            refused |= addresses.len() < found;
+            if !addresses.is_empty() {
+                hosts.push(MxHost { preference: mx.preference, name: mx.exchange.into(), addresses });
+            }
+        }
+        match (hosts.first(), trouble) {
+            (Some(best), _) => {
+                let site = site_name::of(&best.name);
+                let lane = lane(&hosts);
+                let route = Route::Mx(Arc::new(MxRoute { site, lane, hosts, security: self.security }));
+                Resolved { route: Ok(route), ttl: self.ttl }
+            }
+            (None, Some(error)) => failed(dns_trouble(domain, &error.to_string())),
+            (None, None) if refused => failed(private(domain)),
+            (None, None) if implicit => {
+                failed(bounce((5, 1, 2), format!("{domain} has neither an MX nor an address")))
+            }
+            (None, None) => failed(bounce((5, 4, 4), format!("no MX of {domain} has an address"))),
+        }
+    }
+
+    /// RFC 5321 §5.1: if we are in the list, hosts of our preference and worse ones are dropped, or mail would go in
+    /// circles. Whether we were in it.
+    fn drop_ourselves(&mut self, rules: &Rules) -> bool {
+        let is_own = |host: &&Candidate| {
+            let addresses = host.addresses.as_deref().unwrap_or_default();
+            addresses.iter().any(|address| rules.is_own(*address))
+        };
+        let by_address = self.hosts.iter().find(is_own).map(|host| host.mx.preference);
+        let Some(own) = by_address.into_iter().chain(self.own_preference).min() else { return false };
+        self.hosts.retain(|host| host.mx.preference < own);
+        true
+    }
+}
+
+impl Rules {
+    /// Loopback in a stranger's DNS is no word about us: whoever reads it finds himself. Where private addresses are
+    /// refused it is passed over like them.
+    fn is_own(&self, address: IpAddr) -> bool {
+        let refused = address.to_canonical().is_loopback() && !self.allows(address);
+        !refused && self.own.is_socket(address, self.port)
+    }
+
+    fn allows(&self, address: IpAddr) -> bool {
+        self.private_addresses == PrivateAddresses::Allow || is_public(address)
+    }
+}
+
+fn lane(hosts: &[MxHost]) -> Arc<str> {
+    let mut names: Vec<&str> = hosts.iter().map(|host| &*host.name).collect();
+    names.sort_unstable();
+    names.join(",").into()
+}
+
+fn failed(why: Unroutable) -> Resolved {
+    Resolved { route: Err(why), ttl: FAILURE_TTL }
+}
+
+fn bounce((class, subject, detail): (u8, u16, u16), text: String) -> Unroutable {
+    Unroutable::Bounce(Reply::new(550, EnhancedStatus::new(class, subject, detail), text))
+}
+
+fn dns_trouble(name: &str, reason: &str) -> Unroutable {
+    let text = format!("looking {name} up failed: {reason}");
+    Unroutable::Defer(Reply::new(451, EnhancedStatus::new(4, 4, 3), text))
+}
+
+fn loops(domain: &str) -> Unroutable {
+    bounce((5, 4, 6), format!("mail for {domain} loops back to this host, which does not take it"))
+}
+
+fn private(domain: &str) -> Unroutable {
+    let text = format!(
+        "{domain} leads to private addresses only, where this host does not send (private_addresses = \"refuse\")"
+    );
+    bounce((5, 4, 4), text)
+}
+
+#[cfg(test)]
+#[path = "route_tests.rs"]
+mod tests;

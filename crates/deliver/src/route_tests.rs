@@ -1,0 +1,136 @@
+//! Cases of RFC 5321 §5.1, each with the route that it must give.
+
+use testkit::dns::FakeDns;
+
+use super::*;
+
+const ZONES: &str = "
+    example.org MX 20 mx2.example.org
+    example.org MX 10 mx1.example.org
+    mx1.example.org A 192.0.2.1
+    mx1.example.org AAAA 2001:db8::1
+    mx2.example.org A 192.0.2.2
+    implicit.example A 192.0.2.3
+    null.example MX 0 .
+    mixed.example MX 0 .
+    mixed.example MX 10 mx1.example.org
+    empty.example TXT \"no address\"
+    alias.example CNAME example.org
+    hostless.example MX 10 nowhere.example
+    halfway.example MX 10 broken.example
+    halfway.example MX 20 mx2.example.org
+    allbroken.example MX 10 broken.example
+    allbroken.example MX 20 nowhere.example
+    broken.example SERVFAIL
+    slow.example TIMEOUT
+    backup.example MX 10 mx1.example.org
+    backup.example MX 20 ourselves.example.net
+    backup.example MX 20 mx2.example.org
+    backup.example MX 30 mx2.example.org
+    ours.example MX 10 ourselves.example.net
+    ours.example MX 20 mx2.example.org
+    hidden.example MX 10 mx1.example.org
+    hidden.example MX 20 other.example.net
+    hidden.example MX 20 mx2.example.org
+    other.example.net A 198.51.100.7
+    ours2.example MX 10 other.example.net
+    local.example MX 10 loop.example
+    loop.example A 127.0.0.1
+    loop.example AAAA fd00::1
+    partly.example MX 10 loop.example
+    partly.example MX 20 mx2.example.org
+    xn--bcher-kva.example MX 10 mx1.example.org
+";
+
+fn rules() -> Rules {
+    Rules {
+        own: Own {
+            names: vec!["ourselves.example.net".into()],
+            sockets: vec!["0.0.0.0:25".parse().unwrap()],
+            addresses: vec!["198.51.100.7".parse().unwrap()],
+        },
+        private_addresses: PrivateAddresses::Refuse,
+        port: 25,
+    }
+}
+
+async fn routed(domain: &str, rules: &Rules) -> String {
+    let resolved = resolve(&Domain::parse(domain).unwrap(), &FakeDns::new(ZONES), rules).await;
+    match resolved.route {
+        Ok(Route::Local) => "local".to_owned(),
+        Ok(Route::Mx(route)) => {
+            let hosts = route.hosts.iter().map(|host| format!("{} {}", host.preference, host.name));
+            format!("{}: {}", route.site, hosts.collect::<Vec<_>>().join(", "))
+        }
+        Err(Unroutable::Defer(reply)) => {
+            assert!(reply.is_transient());
+            reply.to_string()[..9].to_owned()
+        }
+        Err(Unroutable::Bounce(reply)) => {
+            let enhanced = reply.enhanced().unwrap();
+            format!("{} {enhanced}", reply.code())
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_kind_of_domain_has_its_route() {
+    for (domain, expected) in [
+        ("example.org", "example.org: 10 mx1.example.org, 20 mx2.example.org"),
+        ("implicit.example", "implicit.example: 0 implicit.example"),
+        ("null.example", "556 5.1.10"),
+        ("mixed.example", "example.org: 10 mx1.example.org"),
+        ("empty.example", "550 5.1.2"),
+        ("nowhere.example", "550 5.1.2"),
+        ("alias.example", "example.org: 10 mx1.example.org, 20 mx2.example.org"),
+        ("hostless.example", "550 5.4.4"),
+        ("halfway.example", "example.org: 20 mx2.example.org"),
+        ("allbroken.example", "451 4.4.3"),
+        ("broken.example", "451 4.4.3"),
+        ("slow.example", "451 4.4.3"),
+        ("backup.example", "example.org: 10 mx1.example.org"),
+        ("ours.example", "550 5.4.6"),
+        ("hidden.example", "example.org: 10 mx1.example.org"),
+        ("ours2.example", "550 5.4.6"),
+        ("local.example", "550 5.4.4"),
+        ("partly.example", "example.org: 20 mx2.example.org"),
+        ("bücher.example", "example.org: 10 mx1.example.org"),
+        ("[192.0.2.9]", "[192.0.2.9]: 0 [192.0.2.9]"),
+        ("[IPv6:2001:db8::9]", "[IPv6:2001:db8::9]: 0 [IPv6:2001:db8::9]"),
+        ("[127.0.0.1]", "550 5.4.4"),
+        ("[10.0.0.1]", "550 5.4.4"),
+        ("[198.51.100.7]", "550 5.4.6"),
+    ] {
+        assert_eq!(routed(domain, &rules()).await, expected, "{domain}");
+    }
+}
+
+#[tokio::test]
+async fn test_networks_may_use_loopback_but_never_reach_ourselves() {
+    let mut rules = rules();
+    rules.private_addresses = PrivateAddresses::Allow;
+    rules.port = 2526;
+    rules.own.sockets = vec!["127.0.0.1:2525".parse().unwrap()];
+    assert_eq!(routed("local.example", &rules).await, "loop.example: 10 loop.example");
+    rules.port = 2525;
+    assert_eq!(routed("local.example", &rules).await, "550 5.4.6");
+}
+
+#[tokio::test]
+async fn domains_of_the_same_hosts_share_a_lane() {
+    let dns = FakeDns::new(ZONES);
+    let lane = async |domain: &str| match resolve(&Domain::parse(domain).unwrap(), &dns, &rules()).await.route
+    {
+        Ok(Route::Mx(route)) => route.lane.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(lane("example.org").await, lane("alias.example").await);
+    assert_ne!(lane("example.org").await, lane("mixed.example").await);
+}
+
+#[tokio::test]
+async fn private_addresses_are_named_with_the_setting_that_allows_them() {
+    let resolved = resolve(&Domain::parse("local.example").unwrap(), &FakeDns::new(ZONES), &rules()).await;
+    let Err(Unroutable::Bounce(reply)) = resolved.route else { panic!("{resolved:?}") };
+    assert!(reply.text().contains("private_addresses"), "{reply}");
+}

@@ -1,0 +1,201 @@
+//! Which recipients are due, and to which site they go: the one task that looks at the queue (mail-rules 9).
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use mail::{Domain, Timestamp};
+use tokio::{
+    task::{self, JoinError, JoinSet},
+    time::{sleep, timeout},
+};
+
+use crate::{
+    local,
+    outcome::Fate,
+    replies,
+    route::{self, MxRoute, Resolved, Route, Rules, Unroutable},
+    shared::Shared,
+    site::{Job, Room, Site},
+    worker,
+};
+
+/// Recipients taken from the queue at a time.
+const TAKE_MAX: usize = 64;
+/// Routes remembered; beyond that those that are over are forgotten, then all.
+const ROUTES_MAX: usize = 20_000;
+/// Nothing is remembered for less, or for longer, whatever the DNS says.
+const TTL_MIN: Duration = Duration::from_secs(5);
+const TTL_MAX: Duration = Duration::from_hours(1);
+/// How often the dispatcher looks again when the queue promises work but hands none out.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const PRUNE_EVERY: Duration = Duration::from_mins(1);
+
+/// Looks at the queue until it is told to stop.
+pub(crate) struct Dispatcher {
+    shared: Arc<Shared>,
+    rules: Arc<Rules>,
+    routes: HashMap<Domain, (Result<Route, Unroutable>, Timestamp)>,
+    lookups: JoinSet<Resolved>,
+    /// What each lookup is for.
+    sought: HashMap<task::Id, Domain>,
+    pruned: Timestamp,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(shared: Arc<Shared>, rules: Rules) -> Self {
+        let pruned = shared.now();
+        Self {
+            shared,
+            rules: Arc::new(rules),
+            routes: HashMap::new(),
+            lookups: JoinSet::new(),
+            sought: HashMap::new(),
+            pruned,
+        }
+    }
+
+    /// Runs until `stop`, then waits for running transactions as long as the settings allow.
+    pub(crate) async fn run(mut self, mut stop: net::Shutdown) {
+        loop {
+            self.dispatch();
+            let patience = sleep(self.patience());
+            tokio::select! {
+                biased;
+                () = stop.requested() => break,
+                Some(found) = self.lookups.join_next_with_id() => self.looked_up(found),
+                () = self.shared.parts.spool.changed() => {}
+                () = self.shared.poke.notified() => {}
+                () = patience => {}
+            }
+        }
+        self.lookups.abort_all();
+        let mut tasks = self.shared.stop();
+        let all = async { while tasks.join_next().await.is_some() {} };
+        if timeout(self.shared.config.shutdown, all).await.is_err() {
+            tracing::warn!(
+                station = "deliver",
+                "transactions did not end in time; their connections are cut and the mail stays in the queue"
+            );
+        }
+        tasks.shutdown().await;
+    }
+
+    /// How long nothing will be due, as far as is known.
+    fn patience(&self) -> Duration {
+        const LONG: Duration = Duration::from_mins(1);
+        if self.is_saturated() {
+            return LONG;
+        }
+        let now = self.shared.now();
+        match self.shared.parts.spool.next_due() {
+            // It was just asked and gave nothing: it cannot, for now (mail-rules 14).
+            Some(due) if due <= now => LOOK_AGAIN,
+            Some(due) => due.since(now).min(LONG),
+            None => LONG,
+        }
+    }
+
+    fn is_saturated(&self) -> bool {
+        self.lookups.len() >= self.shared.config.lookups_max.max(1)
+    }
+
+    fn dispatch(&mut self) {
+        let now = self.shared.now();
+        if now.since(self.pruned) >= PRUNE_EVERY {
+            self.shared.prune(now);
+            self.pruned = now;
+        }
+        while !self.shared.is_halted() && !self.is_saturated() {
+            let Some(domain) = self.shared.parts.spool.checkout(now) else { return };
+            self.place(domain, now);
+        }
+    }
+
+    /// Finds the route of a domain that was checked out.
+    fn place(&mut self, domain: Domain, now: Timestamp) {
+        if self.shared.parts.directory.is_local(&domain) {
+            return self.follow(domain, &Ok(Route::Local), now);
+        }
+        if let Some((route, until)) = self.routes.get(&domain)
+            && *until > now
+        {
+            let route = route.clone();
+            return self.follow(domain, &route, now);
+        }
+        let (resolver, rules) = (Arc::clone(&self.shared.parts.resolver), Arc::clone(&self.rules));
+        let name = domain.clone();
+        let lookup = self.lookups.spawn(async move { route::resolve(&name, &*resolver, &rules).await });
+        self.sought.insert(lookup.id(), domain);
+    }
+
+    fn looked_up(&mut self, found: Result<(task::Id, Resolved), JoinError>) {
+        let id = found.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let Some(domain) = self.sought.remove(&id) else { return };
+        // A lookup that panicked is a fault of ours: its mail waits, and its domain does not stay checked out.
+        let broken = |_| Resolved { route: Err(Unroutable::Defer(replies::route_lost())), ttl: TTL_MIN };
+        self.resolved(domain, found.map_or_else(broken, |(_, resolved)| resolved));
+    }
+
+    fn resolved(&mut self, domain: Domain, Resolved { route, ttl }: Resolved) {
+        let now = self.shared.now();
+        if self.routes.len() >= ROUTES_MAX {
+            self.routes.retain(|_, (_, until)| *until > now);
+            if self.routes.len() >= ROUTES_MAX {
+                self.routes.clear();
+            }
+        }
+        self.routes.insert(domain.clone(), (route.clone(), now.after(ttl.clamp(TTL_MIN, TTL_MAX))));
+        self.follow(domain, &route, now);
+    }
+
+    fn follow(&self, domain: Domain, route: &Result<Route, Unroutable>, now: Timestamp) {
+        match route {
+            Ok(Route::Local) => self.feed(domain, &self.shared.site(None), None, now),
+            Ok(Route::Mx(route)) => self.feed(domain, &self.shared.site(Some(&route.site)), Some(route), now),
+            Err(why) => {
+                let (fate, reply) = match why {
+                    Unroutable::Defer(reply) => (Fate::Deferred, reply.clone()),
+                    Unroutable::Bounce(reply) => (Fate::Bounced, reply.clone()),
+                };
+                let shared = Arc::clone(&self.shared);
+                self.shared.spawn(async move { shared.fail_domain(&domain, fate, &reply).await });
+            }
+        }
+    }
+
+    /// Moves due recipients of a domain into the ready queue of its site, as many as it takes.
+    fn feed(&self, domain: Domain, site: &Arc<Site>, route: Option<&Arc<MxRoute>>, now: Timestamp) {
+        let lane = route.map_or_else(|| Arc::clone(&site.key.site), |route| Arc::clone(&route.lane));
+        loop {
+            let room = match site.room_or_park(&lane, &domain, now) {
+                Room::Jobs(room) => room.min(TAKE_MAX),
+                Room::Parked => return,
+                Room::Suspended(suspension) => {
+                    let (shared, site) = (Arc::clone(&self.shared), Arc::clone(&site.key.site));
+                    return self.shared.spawn(async move {
+                        shared.turn_domain_away(&domain, &site, &suspension).await;
+                    });
+                }
+            };
+            let works = self.shared.parts.spool.take(&domain, now, room);
+            let taken: usize = works.iter().map(|work| work.recipients.len()).sum();
+            if taken > 0 {
+                let jobs = works.into_iter().map(|work| Job { work, route: route.cloned() }).collect();
+                self.start(site, &lane, site.push(&lane, jobs), route.is_none());
+            }
+            if taken < room {
+                return self.shared.parts.spool.release(&domain);
+            }
+        }
+    }
+
+    fn start(&self, site: &Arc<Site>, lane: &Arc<str>, workers: usize, is_local: bool) {
+        for _ in 0..workers {
+            let (shared, site, lane) = (Arc::clone(&self.shared), Arc::clone(site), Arc::clone(lane));
+            if is_local {
+                self.shared.spawn(local::run(shared, site, lane));
+            } else {
+                self.shared.spawn(worker::run(shared, site, lane));
+            }
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! What all workers of delivery share, and how each of them ends an attempt.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use mail::{Domain, Envelope, QueueId, Reply, Timestamp};
+use message::dsn::CONTENT_RETURNED_MAX;
+use spool::{ContentReader, Disposition, Finished, Loaded, RecipientOutcome, SpoolError, Submission, Work};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    Parts,
+    bounce::{self, Audience, Failures, Reporter},
+    config::Config,
+    log,
+    outcome::{Circumstances, Endpoint, Fate, Finding, Rest, Verdict},
+    replies,
+    retry::RetryPolicy,
+    site::{Cleared, Job, Site, SiteKey, Suspension},
+};
+
+/// How many connections a site gets before it has shown what it bears.
+const WORKERS_START: usize = 5;
+
+/// What all workers share.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) parts: Parts,
+    pub(crate) retry: RetryPolicy,
+    /// Something was given back: the dispatcher looks again.
+    pub(crate) poke: Notify,
+    sites: Mutex<HashMap<SiteKey, Arc<Site>>>,
+    tasks: Mutex<JoinSet<()>>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Shared {
+    pub(crate) fn new(config: Config, parts: Parts) -> Self {
+        let retry = RetryPolicy::new(&config);
+        Self {
+            config,
+            parts,
+            retry,
+            poke: Notify::new(),
+            sites: Mutex::default(),
+            tasks: Mutex::new(JoinSet::new()),
+            stopping: watch::Sender::new(false),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    pub(crate) fn random(&self) -> u64 {
+        self.parts.random.next_u64()
+    }
+
+    /// Whether nothing new may be begun: the server stops, or the spool cannot write completions, so that whatever
+    /// were delivered now would be delivered again (mail-rules 14).
+    pub(crate) fn is_halted(&self) -> bool {
+        *self.stopping.borrow() || self.parts.spool.is_poisoned()
+    }
+
+    /// Does what nothing depends on yet, such as to connect; none if the server stops first.
+    pub(crate) async fn unless_stopped<T>(&self, what: impl Future<Output = T>) -> Option<T> {
+        let mut stopping = self.stopping.subscribe();
+        tokio::select! {
+            biased;
+            result = what => Some(result),
+            _ = stopping.wait_for(|stopping| *stopping) => None,
+        }
+    }
+
+    /// The site of this name, made if it is new. Local delivery is a site too: `None`.
+    pub(crate) fn site(&self, name: Option<&Arc<str>>) -> Arc<Site> {
+        let key = SiteKey {
+            site: name.map_or_else(|| "local".into(), Arc::clone),
+            source: None,
+            stream: mail::Stream::default(),
+        };
+        let (start, max) = match name {
+            Some(_) => (WORKERS_START, self.config.connections_per_site),
+            None => (self.config.local_parallelism, self.config.local_parallelism),
+        };
+        let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Site::new(key.clone(), start, max, self.config.ready_max));
+        Arc::clone(sites.entry(key.clone()).or_insert_with(new))
+    }
+
+    /// Forgets sites that nothing is to be remembered of.
+    pub(crate) fn prune(&self, now: Timestamp) {
+        self.sites.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, site| !site.prune(now));
+    }
+
+    /// Runs a task that shutdown waits for.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    /// Stops: nothing new is begun; what waits in memory is given back; the tasks that still run are handed out.
+    pub(crate) fn stop(&self) -> JoinSet<()> {
+        self.stopping.send_replace(true);
+        let sites: Vec<_> =
+            self.sites.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        for site in sites {
+            let Cleared { jobs, parked } = site.close();
+            for job in &jobs {
+                self.parts.spool.put_back(&job.work);
+            }
+            self.release(&parked);
+        }
+        std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Gives domains back to the schedule.
+    pub(crate) fn release(&self, domains: &[Domain]) {
+        if domains.is_empty() {
+            return;
+        }
+        for domain in domains {
+            self.parts.spool.release(domain);
+        }
+        self.poke.notify_one();
+    }
+
+    /// Reads a message back. If that cannot be, its recipients are put off and it is said loudly.
+    pub(crate) async fn load(&self, work: &Work) -> Option<Loaded> {
+        match self.parts.spool.load(work.id).await {
+            Ok(loaded) => Some(loaded),
+            // Removed by an operator in the meantime, or the spool is being closed: nothing is owed or can be said.
+            Err(SpoolError::Unknown(_) | SpoolError::Closed | SpoolError::Poisoned) => {
+                self.parts.spool.put_back(work);
+                None
+            }
+            Err(error) => {
+                self.put_off(work, &error);
+                None
+            }
+        }
+    }
+
+    /// Puts recipients off whose message cannot be read: there is no envelope to judge by.
+    fn put_off(&self, work: &Work, error: &SpoolError) {
+        tracing::error!(queue_id = %work.id, station = "deliver", %error, "a message in the spool cannot be read");
+        let until = self.now().after(std::time::Duration::from_hours(1));
+        let outcomes = work.recipients.iter().map(|recipient| {
+            let mut outcome = RecipientOutcome::new(*recipient, Disposition::Deferred { until });
+            outcome.attempted = false;
+            outcome.reply = Some(replies::unreadable());
+            outcome
+        });
+        let outcomes = outcomes.collect();
+        self.parts.spool.finish(Finished { id: work.id, outcomes, events: Vec::new(), reports: Vec::new() });
+    }
+
+    /// Puts recipients off whose content was found damaged while it was read.
+    pub(crate) async fn content_unreadable(&self, station: &'static str, work: &Work, error: &SpoolError) {
+        tracing::error!(queue_id = %work.id, station, %error, "the content of a message cannot be read");
+        let Some(loaded) = self.load(work).await else { return };
+        let finding = |number: &u32| Finding::own(*number, Fate::Deferred, replies::unreadable());
+        let findings: Vec<_> = work.recipients.iter().map(finding).collect();
+        self.settle(station, &loaded.envelope, &findings).await;
+    }
+
+    /// Ends an attempt: each finding becomes an outcome, an event and a log line; failures become a report, all in one
+    /// atomic commit.
+    pub(crate) async fn settle(&self, station: &'static str, envelope: &Envelope, findings: &[Finding]) {
+        let now = self.now();
+        let circumstances = Circumstances { envelope, station, now, retry: &self.retry };
+        let judge = |finding: &'_ Finding| {
+            // Randomness is a system call; only a deferral needs it.
+            let random = if finding.fate == Fate::Deferred { self.random() } else { 0 };
+            circumstances.judge(finding, random)
+        };
+        let mut verdicts = Vec::with_capacity(findings.len());
+        for finding in findings {
+            if let Some(verdict) = judge(finding) {
+                log::outcome(station, &verdict);
+                verdicts.push((finding, verdict));
+            }
+        }
+        let (reports, mut told) = self.reports(envelope, &verdicts, now).await;
+        let (mut outcomes, mut events) =
+            (Vec::with_capacity(verdicts.len()), Vec::with_capacity(verdicts.len()));
+        for (_, verdict) in verdicts {
+            told.extend(bounce::discarded(envelope, &verdict, now));
+            outcomes.push(verdict.outcome);
+            events.push(verdict.event);
+        }
+        events.append(&mut told);
+        self.parts.spool.finish(Finished { id: envelope.id, outcomes, events, reports });
+    }
+
+    async fn reports(
+        &self,
+        envelope: &Envelope,
+        verdicts: &[(&Finding, Verdict)],
+        now: Timestamp,
+    ) -> (Vec<Submission>, Vec<events::Event>) {
+        let Some(failures) = Failures::gather(envelope, verdicts, now) else {
+            return Default::default();
+        };
+        if failures.audience() == Audience::Postmaster {
+            tracing::warn!(queue_id = %envelope.id, station = bounce::STATION, "a report cannot be delivered; the postmaster gets a copy");
+        }
+        let (content, octets) = self.beginning(envelope.id).await;
+        let id = self.parts.spool.new_id(now);
+        let reporter =
+            Reporter { hostname: &self.config.hostname, postmaster: self.parts.directory.postmaster(), now };
+        let report = reporter.report(id, envelope, &failures, (&content, octets));
+        report.map(|(submission, event)| (vec![submission], vec![event])).unwrap_or_default()
+    }
+
+    /// As much of the content as a report returns. One that cannot be read is not returned: the report matters more.
+    async fn beginning(&self, id: QueueId) -> (Vec<u8>, u64) {
+        let Ok(Loaded { mut content, .. }) = self.parts.spool.load(id).await else { return (Vec::new(), 0) };
+        let octets = content.len();
+        let wanted = CONTENT_RETURNED_MAX.min(usize::try_from(octets).unwrap_or(usize::MAX));
+        (beginning_of(&mut content, wanted).await, octets)
+    }
+
+    /// Defers jobs and domains that wait for a site at rest, without an attempt each.
+    pub(crate) async fn turn_away(&self, cleared: Cleared, site: &Arc<str>, suspension: &Suspension) {
+        for Job { work, .. } in cleared.jobs {
+            self.defer_rested(&work, site, suspension).await;
+        }
+        for domain in cleared.parked {
+            self.turn_domain_away(&domain, site, suspension).await;
+        }
+    }
+
+    /// Defers all that is due in a domain whose site rests, and gives the domain back.
+    pub(crate) async fn turn_domain_away(&self, domain: &Domain, site: &Arc<str>, suspension: &Suspension) {
+        while let Some(works) = self.due(domain) {
+            for work in works {
+                self.defer_rested(&work, site, suspension).await;
+            }
+        }
+        self.release(std::slice::from_ref(domain));
+    }
+
+    /// Ends all that is due in a domain by one reply of our own, and gives the domain back.
+    pub(crate) async fn fail_domain(&self, domain: &Domain, fate: Fate, reply: &Reply) {
+        while let Some(works) = self.due(domain) {
+            for work in works {
+                let Some(loaded) = self.load(&work).await else { continue };
+                let finding = |number: &u32| Finding::own(*number, fate, reply.clone());
+                let findings: Vec<_> = work.recipients.iter().map(finding).collect();
+                self.settle("deliver/route", &loaded.envelope, &findings).await;
+            }
+        }
+        self.release(std::slice::from_ref(domain));
+    }
+
+    /// The next piece of what is due in a domain: memory does not grow with the backlog.
+    fn due(&self, domain: &Domain) -> Option<Vec<Work>> {
+        if self.is_halted() {
+            return None;
+        }
+        let works = self.parts.spool.take(domain, self.now(), 64);
+        (!works.is_empty()).then_some(works)
+    }
+
+    async fn defer_rested(&self, work: &Work, site: &Arc<str>, suspension: &Suspension) {
+        let Some(loaded) = self.load(work).await else { return };
+        let endpoint = suspension
+            .host
+            .as_ref()
+            .map(|host| Arc::new(Endpoint { host: Arc::clone(host), address: None, site: Arc::clone(site) }));
+        let finding = |number: &u32| Finding {
+            rested: Some(Rest { failed_at: suspension.failed_at, until: suspension.until }),
+            endpoint: endpoint.clone(),
+            ..Finding::own(*number, Fate::Deferred, suspension.reply.clone())
+        };
+        let findings: Vec<_> = work.recipients.iter().map(finding).collect();
+        self.settle("deliver/site", &loaded.envelope, &findings).await;
+    }
+}
+
+async fn beginning_of(content: &mut ContentReader, wanted: usize) -> Vec<u8> {
+    let mut beginning = Vec::with_capacity(wanted);
+    while beginning.len() < wanted {
+        let Ok(Some(piece)) = content.next().await else { break };
+        beginning.extend_from_slice(piece.get(..wanted - beginning.len()).unwrap_or(&piece));
+    }
+    beginning
+}

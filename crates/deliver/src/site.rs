@@ -1,0 +1,325 @@
+//! The ready queue of one site: jobs, the workers that take them, and how the site fares.
+//!
+//! Nothing here waits or does I/O: the lock is held for a few instructions.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use mail::{Domain, Stream, Timestamp};
+use spool::Work;
+use tokio::sync::oneshot;
+
+use crate::route::MxRoute;
+
+/// How long an address that could not be reached is tried last.
+const SHUN: Duration = Duration::from_mins(1);
+/// How long a lane without work keeps what it learned.
+const MEMORY: Duration = Duration::from_hours(2);
+
+/// What a ready queue is kept by (mail-rules 9). Sources and streams beyond the first have their place here.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct SiteKey {
+    pub(crate) site: Arc<str>,
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) stream: Stream,
+}
+
+/// Recipients of one message for one lane.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) work: Work,
+    /// None for final delivery.
+    pub(crate) route: Option<Arc<MxRoute>>,
+}
+
+/// The hosts of a lane could not be reached: nothing is tried until then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Suspension {
+    pub(crate) failed_at: Timestamp,
+    pub(crate) until: Timestamp,
+    pub(crate) reply: mail::Reply,
+    pub(crate) host: Option<Arc<str>>,
+}
+
+/// What a lane can take now.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// So many jobs.
+    Jobs(usize),
+    /// None; the domain is parked and will be given back by a worker.
+    Parked,
+    /// None before a time.
+    Suspended(Suspension),
+}
+
+/// What a worker does next.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Jobs, never none; and domains that may be fed again.
+    Jobs(Vec<Job>, Vec<Domain>),
+    /// Wait here for a job.
+    Idle(oneshot::Receiver<Job>),
+    /// Close the connection and ask for another lane.
+    Leave,
+}
+
+/// Jobs and domains that go back.
+#[derive(Debug, Default)]
+pub(crate) struct Cleared {
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) parked: Vec<Domain>,
+}
+
+/// Jobs for equal hosts; they share connections.
+#[derive(Debug, Default)]
+struct Lane {
+    jobs: VecDeque<Job>,
+    parked: Vec<Domain>,
+    idle: Vec<oneshot::Sender<Job>>,
+    workers: usize,
+    suspension: Option<Suspension>,
+    /// Rounds in a row in which no host could be reached.
+    failures: u32,
+}
+
+/// The ready queue of one site.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) key: SiteKey,
+    ready_max: usize,
+    workers_max: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    lanes: HashMap<Arc<str>, Lane>,
+    workers: usize,
+    /// How many workers the site bears: grows by one with each success while work waits, halves when it says 421.
+    allowed: usize,
+    shunned: HashMap<IpAddr, Timestamp>,
+    /// The lane served last, so that lanes take turns.
+    turn: u64,
+    closed: bool,
+}
+
+impl Site {
+    pub(crate) fn new(key: SiteKey, workers_start: usize, workers_max: usize, ready_max: usize) -> Self {
+        let workers_max = workers_max.max(1);
+        let state = State {
+            lanes: HashMap::new(),
+            workers: 0,
+            allowed: workers_start.clamp(1, workers_max),
+            shunned: HashMap::new(),
+            turn: 0,
+            closed: false,
+        };
+        Self { key, ready_max: ready_max.max(1), workers_max, state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No code panics with the lock held; if it did, the counts would still be the best there is.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How much a lane can take; if it is full, `domain` is parked in the same breath.
+    pub(crate) fn room_or_park(&self, lane: &Arc<str>, domain: &Domain, now: Timestamp) -> Room {
+        let mut state = self.state();
+        let lane = state.lanes.entry(Arc::clone(lane)).or_default();
+        if let Some(suspension) = lane.suspension.as_ref().filter(|suspension| suspension.until > now) {
+            return Room::Suspended(suspension.clone());
+        }
+        let room = self.ready_max.saturating_sub(lane.jobs.len());
+        if room == 0 {
+            lane.parked.push(domain.clone());
+            return Room::Parked;
+        }
+        Room::Jobs(room)
+    }
+
+    /// Adds jobs. Returns how many workers the caller must start for the lane; they are counted already.
+    pub(crate) fn push(&self, lane: &Arc<str>, jobs: Vec<Job>) -> usize {
+        let mut state = self.state();
+        let entry = state.lanes.entry(Arc::clone(lane)).or_default();
+        for job in jobs {
+            if let Some(job) = entry.hand_over(job) {
+                entry.jobs.push_back(job);
+            }
+        }
+        state.start_workers(lane)
+    }
+
+    /// What a worker of a lane does next. `batch` is the most jobs it takes at once; it idles only if it may.
+    pub(crate) fn next(&self, lane: &Arc<str>, batch: usize, may_idle: bool) -> Next {
+        let mut state = self.state();
+        if state.closed || state.workers > state.allowed {
+            return Next::Leave;
+        }
+        let others_wait = state.workers >= state.allowed
+            && state.lanes.iter().any(|(name, other)| name != lane && other.wants_worker());
+        let Some(entry) = state.lanes.get_mut(lane) else { return Next::Leave };
+        if !entry.jobs.is_empty() {
+            let take = batch.clamp(1, entry.jobs.len());
+            let jobs = entry.jobs.drain(..take).collect();
+            let freed = if entry.jobs.len() <= self.ready_max / 2 {
+                std::mem::take(&mut entry.parked)
+            } else {
+                Vec::new()
+            };
+            return Next::Jobs(jobs, freed);
+        }
+        if others_wait || !may_idle {
+            return Next::Leave;
+        }
+        let (sender, receiver) = oneshot::channel();
+        entry.idle.push(sender);
+        Next::Idle(receiver)
+    }
+
+    /// A worker leaves its lane. If a lane has work and the site bears it, the worker goes on there.
+    pub(crate) fn leave(&self, lane: &Arc<str>) -> Option<Arc<str>> {
+        let mut state = self.state();
+        state.workers = state.workers.saturating_sub(1);
+        if let Some(entry) = state.lanes.get_mut(lane) {
+            entry.workers = entry.workers.saturating_sub(1);
+            entry.idle.retain(|sender| !sender.is_closed());
+        }
+        if state.closed || state.workers >= state.allowed {
+            return None;
+        }
+        // Any lane but the one left first, so that one busy lane does not keep all workers.
+        state.turn = state.turn.wrapping_add(1);
+        let waiting: Vec<_> = state
+            .lanes
+            .iter()
+            .filter(|(_, lane)| lane.wants_worker())
+            .map(|(name, _)| Arc::clone(name))
+            .collect();
+        let others: Vec<_> = waiting.iter().filter(|name| *name != lane).collect();
+        let place = usize::try_from(state.turn % (others.len().max(1) as u64)).unwrap_or(0);
+        let next = others.get(place).copied().or(waiting.first()).cloned()?;
+        state.workers += 1;
+        state.lanes.get_mut(&next)?.workers += 1;
+        Some(next)
+    }
+
+    /// A transaction went well: the lane's hosts are there, and the site may get one worker more if work waits.
+    /// Returns how many workers the caller must start for the lane.
+    pub(crate) fn succeeded(&self, lane: &Arc<str>) -> usize {
+        let mut state = self.state();
+        let Some(entry) = state.lanes.get_mut(lane) else { return 0 };
+        entry.failures = 0;
+        entry.suspension = None;
+        if entry.jobs.is_empty() {
+            return 0;
+        }
+        state.allowed = (state.allowed + 1).min(self.workers_max);
+        state.start_workers(lane)
+    }
+
+    /// The site said that it has enough of us.
+    pub(crate) fn slowed(&self) {
+        let mut state = self.state();
+        state.allowed = (state.workers.min(state.allowed) / 2).max(1);
+    }
+
+    /// No host of the lane could be reached. `interval` says how long to rest after so many failures in a row.
+    /// What waited is handed out to be deferred.
+    pub(crate) fn suspend(
+        &self,
+        lane: &Arc<str>,
+        now: Timestamp,
+        failure: (mail::Reply, Option<Arc<str>>),
+        interval: impl FnOnce(u32) -> Duration,
+    ) -> (Suspension, Cleared) {
+        let mut state = self.state();
+        let entry = state.lanes.entry(Arc::clone(lane)).or_default();
+        // Workers that fail together are one failure.
+        if entry.suspension.as_ref().is_none_or(|suspension| suspension.until <= now) {
+            entry.failures += 1;
+            let until = now.after(interval(entry.failures));
+            entry.suspension =
+                Some(Suspension { failed_at: now, until, reply: failure.0.clone(), host: failure.1.clone() });
+        }
+        let cleared =
+            Cleared { jobs: entry.jobs.drain(..).collect(), parked: std::mem::take(&mut entry.parked) };
+        let suspension = entry.suspension.clone();
+        let (reply, host) = failure;
+        (suspension.unwrap_or(Suspension { failed_at: now, until: now, reply, host }), cleared)
+    }
+
+    /// An address could not be reached; for a while it is tried after the others.
+    pub(crate) fn shun(&self, address: IpAddr, now: Timestamp) {
+        self.state().shunned.insert(address, now.after(SHUN));
+    }
+
+    /// Whether an address is to be tried after the others.
+    pub(crate) fn is_shunned(&self, address: IpAddr, now: Timestamp) -> bool {
+        let state = self.state();
+        !state.shunned.is_empty() && state.shunned.get(&address).is_some_and(|until| *until > now)
+    }
+
+    /// Stops: idle workers leave, nothing is handed out any more. Returns what waited.
+    pub(crate) fn close(&self) -> Cleared {
+        let mut state = self.state();
+        state.closed = true;
+        let mut cleared = Cleared::default();
+        for lane in state.lanes.values_mut() {
+            cleared.jobs.extend(lane.jobs.drain(..));
+            cleared.parked.append(&mut lane.parked);
+            lane.idle.clear();
+        }
+        cleared
+    }
+
+    /// Forgets lanes without work or a lesson worth keeping. Whether the site may be forgotten too.
+    pub(crate) fn prune(&self, now: Timestamp) -> bool {
+        let mut state = self.state();
+        state.shunned.retain(|_, until| *until > now);
+        state.lanes.retain(|_, lane| {
+            let lesson =
+                lane.suspension.as_ref().is_some_and(|suspension| now.since(suspension.until) < MEMORY);
+            lane.workers > 0 || !lane.jobs.is_empty() || !lane.parked.is_empty() || lesson
+        });
+        state.lanes.is_empty() && state.workers == 0
+    }
+}
+
+impl State {
+    /// Counts the workers that a lane still needs and the site still bears.
+    fn start_workers(&mut self, lane: &Arc<str>) -> usize {
+        let spare = if self.closed { 0 } else { self.allowed.saturating_sub(self.workers) };
+        let Some(entry) = self.lanes.get_mut(lane) else { return 0 };
+        // Workers that are busy connecting count: each will take a job. Who came back from a failure is probed by one.
+        let wanted = if entry.failures > 0 { 1usize.saturating_sub(entry.workers) } else { entry.jobs.len() };
+        let start = if entry.jobs.is_empty() { 0 } else { wanted.min(spare) };
+        entry.workers += start;
+        self.workers += start;
+        start
+    }
+}
+
+impl Lane {
+    /// Gives a job to the worker that became idle last, so that connections in surplus age and close.
+    fn hand_over(&mut self, mut job: Job) -> Option<Job> {
+        while let Some(sender) = self.idle.pop() {
+            match sender.send(job) {
+                Ok(()) => return None,
+                Err(back) => job = back,
+            }
+        }
+        Some(job)
+    }
+
+    fn wants_worker(&self) -> bool {
+        !self.jobs.is_empty() && (self.failures == 0 || self.workers == 0)
+    }
+}
+
+#[cfg(test)]
+#[path = "site_tests.rs"]
+mod tests;

@@ -1,0 +1,309 @@
+//! The workers of a site: each keeps a connection and sends one job after the other over it.
+
+use std::sync::Arc;
+
+use mail::{Envelope, Recipient, Reply};
+use smtp::client::{Failure, FailureKind, Outcome, Phase, Transaction};
+use spool::{ContentReader, Loaded, Work};
+use tokio::{sync::oneshot, time::sleep};
+
+use crate::{
+    dial::{self, Tour, Trouble},
+    outcome::{Endpoint, Fate, Finding},
+    remote::{Connection, Ended},
+    replies,
+    reply_table::{self, Action, What},
+    retry::jittered,
+    route::MxRoute,
+    shared::Shared,
+    site::{Job, Next, Site},
+};
+
+/// The station of remote deliveries in events and logs.
+pub(crate) const STATION: &str = "deliver/remote";
+/// Sessions that may break off in one attempt before the message waits: a peer that cuts every session must not make
+/// us send the content again and again.
+const SESSIONS_MAX: usize = 2;
+
+/// Serves a lane, then others of the site that wait, until there is nothing to do.
+pub(crate) async fn run(shared: Arc<Shared>, site: Arc<Site>, mut lane: Arc<str>) {
+    loop {
+        let mut worker =
+            Worker { shared: &shared, site: &site, lane: Arc::clone(&lane), connection: None, done: 0 };
+        worker.serve().await;
+        worker.hang_up().await;
+        match site.leave(&lane) {
+            Some(next) => lane = next,
+            None => return,
+        }
+    }
+}
+
+struct Worker<'a> {
+    shared: &'a Arc<Shared>,
+    site: &'a Arc<Site>,
+    lane: Arc<str>,
+    connection: Option<Connection>,
+    /// Jobs done for this lane.
+    done: u32,
+}
+
+/// Recipients whose fate is open, and what is known of the others.
+struct Open {
+    recipients: Vec<u32>,
+    findings: Vec<Finding>,
+}
+
+impl Worker<'_> {
+    async fn serve(&mut self) {
+        while self.done < self.shared.config.transactions_per_connection {
+            let job = match self.site.next(&self.lane, 1, self.connection.is_some()) {
+                Next::Jobs(mut jobs, freed) => {
+                    self.shared.release(&freed);
+                    jobs.pop()
+                }
+                Next::Idle(receiver) => self.idle(receiver).await,
+                Next::Leave => None,
+            };
+            let Some(job) = job else { return };
+            if self.shared.is_halted() {
+                self.shared.parts.spool.put_back(&job.work);
+                return;
+            }
+            self.done += 1;
+            self.attempt(job).await;
+        }
+    }
+
+    /// Waits for a job as long as the connection lasts.
+    async fn idle(&mut self, mut receiver: oneshot::Receiver<Job>) -> Option<Job> {
+        let connection = self.connection.as_mut()?;
+        tokio::select! {
+            job = &mut receiver => return job.ok(),
+            () = connection.disturbed() => self.connection = None,
+            () = sleep(self.shared.config.timeouts.idle) => {}
+        }
+        // A job may have been handed over at the last moment.
+        receiver.close();
+        receiver.try_recv().ok()
+    }
+
+    async fn hang_up(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.quit(&self.shared.config.timeouts).await;
+        }
+    }
+
+    /// One attempt for all recipients of a job, in as many transactions as the peer's limit of recipients asks.
+    async fn attempt(&mut self, Job { work, route }: Job) {
+        let Some(route) = route else { return };
+        let Some(Loaded { envelope, content }) = self.shared.load(&work).await else { return };
+        let mut content = Some(content);
+        let known = |number: &u32| place(&envelope, *number).is_some();
+        let recipients: Vec<u32> = work.recipients.iter().copied().filter(known).collect();
+        let mut findings = Vec::with_capacity(recipients.len());
+        let mut untried = Vec::new();
+        let mut tour = Tour::default();
+        for some in recipients.chunks(self.shared.config.recipients_per_transaction.max(1)) {
+            let mut open = Open { recipients: some.to_vec(), findings: Vec::new() };
+            self.deliver(&work, &envelope, &route, content.take(), &mut tour, &mut open).await;
+            findings.append(&mut open.findings);
+            untried.append(&mut open.recipients);
+        }
+        if !untried.is_empty() {
+            self.shared.parts.spool.put_back(&Work { id: work.id, recipients: untried });
+        }
+        if !findings.is_empty() {
+            self.shared.settle(STATION, &envelope, &findings).await;
+        }
+    }
+
+    /// Tries hosts until the fate of each recipient is known. Those left over were not tried, because the server stops.
+    async fn deliver(
+        &mut self,
+        work: &Work,
+        envelope: &Envelope,
+        route: &MxRoute,
+        mut content: Option<ContentReader>,
+        tour: &mut Tour,
+        open: &mut Open,
+    ) {
+        while !open.recipients.is_empty() {
+            let Some(mut connection) = self.ready(envelope, route, tour).await else {
+                if !tour.halted {
+                    self.no_host_left(tour, open).await;
+                }
+                return;
+            };
+            let Some(mut reader) = read_again(self.shared, work, content.take()).await else {
+                self.connection = Some(connection);
+                return open.all(Fate::Deferred, &replies::unreadable(), false, None);
+            };
+            let transaction = transaction(envelope, &open.recipients, reader.len());
+            match connection.transact(transaction, &mut reader, &self.shared.config.timeouts).await {
+                Ended::Done(outcome) => {
+                    self.done(open, &outcome, &connection.endpoint);
+                    self.connection = Some(connection);
+                }
+                Ended::Failed(failure) if connection.transactions > 0 && is_stale(&failure) => {
+                    tour.begin_anew();
+                }
+                Ended::Failed(failure) => self.failed(open, &failure, &connection.endpoint, tour),
+                Ended::Unreadable(error) => {
+                    tracing::error!(queue_id = %work.id, station = STATION, %error,
+                        "content cannot be read; the connection is cut before the end of data");
+                    open.all(Fate::Deferred, &replies::unreadable(), false, Some(&connection.endpoint));
+                }
+            }
+        }
+    }
+
+    /// The kept connection, else one to the next host that can take the message. None if there is no more host.
+    async fn ready(&mut self, envelope: &Envelope, route: &MxRoute, tour: &mut Tour) -> Option<Connection> {
+        loop {
+            let connection = match self.connection.take() {
+                Some(connection) => connection,
+                None => tour.next(self.shared, self.site, route).await?,
+            };
+            if !envelope.smtputf8 || connection.capabilities().smtputf8 {
+                return Some(connection);
+            }
+            tour.no_smtputf8 = Some(Arc::clone(&connection.endpoint));
+            connection.quit(&self.shared.config.timeouts).await;
+        }
+    }
+
+    fn done(&self, open: &mut Open, outcome: &Outcome, endpoint: &Arc<Endpoint>) {
+        let mut slowed = false;
+        let mut replies = outcome.recipients.iter();
+        for recipient in std::mem::take(&mut open.recipients) {
+            match replies.next() {
+                Some((phase, reply)) => slowed |= open.decided(recipient, *phase, reply, endpoint),
+                None => open.recipients.push(recipient),
+            }
+        }
+        // An outcome has a reply for each recipient; should one be missing, nothing may be concluded for it.
+        open.all(Fate::Deferred, &replies::broken_off(&endpoint.host, "no reply"), false, Some(endpoint));
+        if slowed {
+            self.site.slowed();
+        } else {
+            self.start(self.site.succeeded(&self.lane));
+        }
+    }
+
+    /// Takes in how a session failed. Recipients that remain open are for the next host.
+    fn failed(&self, open: &mut Open, failure: &Failure, endpoint: &Arc<Endpoint>, tour: &mut Tour) {
+        let row = reply_table::decide(failure.phase, What::from(&failure.kind));
+        if row.slows {
+            self.site.slowed();
+        }
+        let mut decided = failure.decided.iter();
+        for recipient in std::mem::take(&mut open.recipients) {
+            match decided.next() {
+                Some(Some((phase, reply))) => drop(open.decided(recipient, *phase, reply, endpoint)),
+                _ => open.recipients.push(recipient),
+            }
+        }
+        let (reply, peer_words) = dial::words(failure, &endpoint.host);
+        tour.broken_off += 1;
+        if row.action == Action::NextHost && tour.broken_off < SESSIONS_MAX {
+            tour.trouble = Some(Trouble { reply, peer_words, endpoint: Arc::clone(endpoint) });
+        } else {
+            open.all(Fate::Deferred, &reply, peer_words, Some(endpoint));
+        }
+    }
+
+    /// All hosts were tried. If none answered, the lane rests, and who waits in it is turned away.
+    async fn no_host_left(&mut self, tour: &Tour, open: &mut Open) {
+        let no_smtputf8 = tour.no_smtputf8.as_ref();
+        let Some(Trouble { reply, peer_words, endpoint }) = &tour.trouble else {
+            if no_smtputf8.is_none() {
+                return open.all(Fate::Deferred, &replies::no_host(), false, None);
+            }
+            // mail-rules 16: refused if no host takes it; had one not been reached, it might have.
+            let host = no_smtputf8.map_or("the domain", |endpoint| &endpoint.host);
+            return open.all(Fate::Bounced, &replies::no_smtputf8(host), false, no_smtputf8);
+        };
+        open.all(Fate::Deferred, reply, *peer_words, Some(endpoint));
+        if tour.sessions > 0 {
+            return;
+        }
+        let random = self.shared.random();
+        let interval = |failures| jittered(self.shared.retry.rest(failures), random);
+        let failure = (reply.clone(), Some(Arc::clone(&endpoint.host)));
+        let (suspension, cleared) = self.site.suspend(&self.lane, self.shared.now(), failure, interval);
+        tracing::info!(site = %self.site.key.site, lane = %self.lane, station = "deliver/site",
+            until = %suspension.until, reply = %suspension.reply, "no host could be reached; the site rests");
+        open.findings.iter_mut().for_each(|finding| finding.not_before = Some(suspension.until));
+        self.shared.turn_away(cleared, &self.site.key.site, &suspension).await;
+    }
+
+    fn start(&self, workers: usize) {
+        for _ in 0..workers {
+            self.shared.spawn(boxed_run(self.shared, self.site, &self.lane));
+        }
+    }
+}
+
+/// A worker that starts workers: the box ends the circle of types.
+fn boxed_run(shared: &Arc<Shared>, site: &Arc<Site>, lane: &Arc<str>) -> dns::BoxFuture<'static, ()> {
+    Box::pin(run(Arc::clone(shared), Arc::clone(site), Arc::clone(lane)))
+}
+
+impl Open {
+    /// Takes in the reply that decided a recipient. Whether it slows the site.
+    fn decided(&mut self, recipient: u32, phase: Phase, reply: &Reply, endpoint: &Arc<Endpoint>) -> bool {
+        let row = reply_table::decide(phase, What::Code(reply.code()));
+        let fate = match row.action {
+            Action::Deliver => Fate::Delivered,
+            Action::Bounce => Fate::Bounced,
+            Action::Defer | Action::NextHost => Fate::Deferred,
+        };
+        self.findings.push(Finding {
+            peer_words: true,
+            endpoint: Some(Arc::clone(endpoint)),
+            ..Finding::own(recipient, fate, reply.clone())
+        });
+        row.slows
+    }
+
+    fn all(&mut self, fate: Fate, reply: &Reply, peer_words: bool, endpoint: Option<&Arc<Endpoint>>) {
+        for recipient in self.recipients.drain(..) {
+            let own = Finding::own(recipient, fate, reply.clone());
+            self.findings.push(Finding { peer_words, endpoint: endpoint.map(Arc::clone), ..own });
+        }
+    }
+}
+
+/// The content, read anew for each further transaction.
+async fn read_again(shared: &Shared, work: &Work, first: Option<ContentReader>) -> Option<ContentReader> {
+    match first {
+        Some(content) => Some(content),
+        None => shared.parts.spool.load(work.id).await.ok().map(|loaded| loaded.content),
+    }
+}
+
+fn place(envelope: &Envelope, number: u32) -> Option<&Recipient> {
+    envelope.recipients.get(usize::try_from(number).ok()?)
+}
+
+fn transaction(envelope: &Envelope, recipients: &[u32], octets: u64) -> Transaction {
+    let address = |number: &u32| place(envelope, *number).map(|recipient| recipient.forward_path.clone());
+    Transaction {
+        reverse_path: envelope.reverse_path.clone(),
+        recipients: recipients.iter().filter_map(address).collect(),
+        size: Some(octets),
+        body: envelope.body,
+        smtputf8: envelope.smtputf8,
+    }
+}
+
+/// The peer gave up a connection that we kept, before it answered anything: says nothing of the message.
+fn is_stale(failure: &Failure) -> bool {
+    let gone = match &failure.kind {
+        FailureKind::Closed => true,
+        FailureKind::Reply(reply) => reply.code() == 421,
+        FailureKind::Garbled(_) | FailureKind::TimedOut => false,
+    };
+    gone && failure.phase == Phase::Mail && failure.decided.iter().all(Option::is_none)
+}

@@ -1,0 +1,206 @@
+//! Time, DNS, backlog and shutdown.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::support::{
+    World,
+    peer::Does::{KeepSilent, Say},
+};
+use testkit::disk::SimDisk;
+
+use events::Kind::{Bounced, Deferred, Delivered, Expired};
+
+const ANNA: &str = "anna@example.org";
+const OTTO: &str = "otto@here.test";
+const TEXT: &str = "Subject: x\r\n\r\nhello\r\n";
+const MX1: &str = "192.0.2.1";
+const DAY: Duration = Duration::from_hours(24);
+
+#[tokio::test]
+async fn what_the_dns_says_decides() {
+    let mut world = World::new();
+    world.dns.set("broken.example SERVFAIL\nprivate.example A 10.0.0.1");
+    for (recipient, kind, status) in [
+        ("a@null.example", Bounced, "5.1.10"),
+        ("a@nowhere.example", Bounced, "5.1.2"),
+        ("a@broken.example", Deferred, "4.4.3"),
+        ("a@private.example", Bounced, "5.4.4"),
+        ("a@[127.0.0.1]", Bounced, "5.4.4"),
+    ] {
+        world.send("", &[recipient], TEXT).await;
+        let event = world.fate(recipient).await;
+        assert_eq!(event.kind, kind, "{recipient}");
+        assert!(event.reply.as_deref().unwrap().contains(status), "{event:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_route_is_looked_up_once_while_it_holds() {
+    let mut world = World::new();
+    world.peer(MX1);
+    for _ in 0..5 {
+        world.send(OTTO, &[ANNA], TEXT).await;
+        assert_eq!(world.fate(ANNA).await.kind, Delivered);
+    }
+    let lookups = |world: &World| world.dns.queries().iter().filter(|query| query.ends_with(" MX")).count();
+    assert_eq!(lookups(&world), 1);
+    world.clock.advance(DAY);
+    world.send(OTTO, &[ANNA], TEXT).await;
+    assert_eq!(world.fate(ANNA).await.kind, Delivered);
+    assert_eq!(lookups(&world), 2);
+}
+
+#[tokio::test]
+async fn a_message_expires_after_its_last_attempt_and_is_reported_once() {
+    let mut world = World::new();
+    let peer = world.peer(MX1);
+    peer.obey(vec![("RCPT", Say("450 4.2.0 Later"))]);
+    world.send(OTTO, &[ANNA], TEXT).await;
+    assert_eq!(world.fate(ANNA).await.kind, Deferred);
+    world.later(4 * DAY);
+    assert_eq!(world.fate(ANNA).await.kind, Deferred);
+    world.later(DAY);
+    assert_eq!(world.fate(ANNA).await.kind, Expired);
+    assert_eq!(peer.count("RCPT"), 3, "one more attempt was made");
+    assert_eq!(world.fate(OTTO).await.kind, Delivered);
+    let reports = world.mailbox(OTTO);
+    assert_eq!(reports.len(), 1);
+    assert!(reports[0].contains("4.4.7"), "{}", reports[0]);
+    assert!(world.queue().is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_was_off_for_long_tries_before_it_gives_up() {
+    let mut world = World::asleep(|_| {});
+    world.send(OTTO, &[ANNA], TEXT).await;
+    world.clock.advance(9 * DAY);
+    world.peer(MX1);
+    world.wake();
+    assert_eq!(world.fate(ANNA).await.kind, Delivered);
+}
+
+#[tokio::test]
+async fn a_backlog_larger_than_the_ready_queue_is_delivered_to_the_last() {
+    let mut world = World::asleep(|config| {
+        config.ready_max = 4;
+        config.connections_per_site = 3;
+        config.transactions_per_connection = 7;
+    });
+    let peer = world.peer(MX1);
+    for n in 0..100 {
+        world.send(OTTO, &[&format!("r{n}@example.org")], TEXT).await;
+    }
+    world.wake();
+    for _ in 0..100 {
+        world.event(|event| event.kind == Delivered).await;
+    }
+    assert_eq!(peer.got().len(), 100);
+    assert!(peer.count("CONNECT") >= 100 / 7);
+    assert!(world.queue().is_empty());
+}
+
+#[tokio::test]
+async fn a_stop_lets_a_transaction_end() {
+    let mut world = World::new();
+    world.peer(MX1);
+    world.send(OTTO, &[ANNA], TEXT).await;
+    world.peer(MX1).heard("MAIL", 1).await;
+    world.stop().await;
+    assert_eq!(world.peer(MX1).got().len(), 1);
+    assert_eq!(world.fate(ANNA).await.kind, Delivered);
+}
+
+#[tokio::test]
+async fn a_transaction_that_does_not_end_in_time_is_cut_and_its_mail_kept() {
+    let mut world = World::with(|config| config.shutdown = Duration::from_millis(20));
+    let peer = world.peer(MX1);
+    peer.obey(vec![("DATA", KeepSilent)]);
+    world.send(OTTO, &[ANNA], TEXT).await;
+    peer.heard("DATA", 1).await;
+    world.stop().await;
+    assert!(peer.got().is_empty());
+    assert_eq!(world.queue().len(), 1);
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_host_that_keeps_silent() {
+    let mut world = World::new();
+    let peer = world.peer(MX1);
+    peer.obey(vec![("CONNECT", KeepSilent)]);
+    world.send(OTTO, &[ANNA], TEXT).await;
+    peer.heard("CONNECT", 1).await;
+    // Settings allow half a minute, and the test's patience is less.
+    world.stop().await;
+    assert_eq!(world.queue()[0].recipients[0].attempts, 0, "nothing was tried that counts");
+    peer.obey(Vec::new());
+    world.wake();
+    assert_eq!(world.fate(ANNA).await.kind, Delivered, "it was given back");
+}
+
+#[tokio::test]
+async fn nothing_is_sent_when_the_spool_could_not_remember_it() {
+    for fails in [false, true] {
+        let disk = SimDisk::default();
+        let mut world = World::asleep_on(Arc::new(disk.clone()));
+        let peer = world.peer(MX1);
+        world.send(OTTO, &[ANNA], TEXT).await;
+        if fails {
+            disk.fail_sync(1);
+            world.send(OTTO, &["bert@here.test"], TEXT).await;
+            assert!(world.spool.is_poisoned());
+        }
+        world.wake();
+        if !fails {
+            assert_eq!(world.fate(ANNA).await.kind, Delivered);
+        }
+        // Work that is due is begun before the word to stop is heard.
+        tokio::task::yield_now().await;
+        world.stop().await;
+        assert_eq!(peer.count("CONNECT"), usize::from(!fails));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_is_lost_or_doubled_among_many_domains_peers_and_threads() {
+    const MESSAGES: usize = 1000;
+    let mut world = World::asleep(|config| {
+        config.ready_max = 8;
+        config.transactions_per_connection = 5;
+        config.timeouts.idle = Duration::from_millis(1);
+    });
+    for n in 0..20 {
+        world.dns.set(&format!(
+            "d{n}.example MX 10 mx{0}.site{1}.example\nmx{0}.site{1}.example A 192.0.2.{2}",
+            n % 7,
+            n % 3,
+            100 + n % 7
+        ));
+        world
+            .peer(&format!("192.0.2.{}", 100 + n % 7))
+            .obey(vec![("RCPT TO:<later", Say("450 4.2.0 Later"))]);
+    }
+    world.wake();
+    for n in 0..MESSAGES {
+        let local = if n % 10 == 0 { "later" } else { "now" };
+        world.send("", &[&format!("{local}{n}@d{}.example", n % 20)], TEXT).await;
+    }
+    let mut delivered = 0;
+    while delivered < MESSAGES - MESSAGES / 10 {
+        world.event(|event| event.kind == Delivered).await;
+        delivered += 1;
+    }
+    for n in 0..7 {
+        world.peer(&format!("192.0.2.{}", 100 + n)).obey(Vec::new());
+    }
+    while delivered < MESSAGES {
+        world.later(Duration::from_mins(1));
+        world.event(|event| event.kind == Delivered).await;
+        delivered += 1;
+    }
+    let mut got: Vec<_> = (0..7).flat_map(|n| world.peer(&format!("192.0.2.{}", 100 + n)).got()).collect();
+    got.sort_by(|a, b| a.to.cmp(&b.to));
+    assert_eq!(got.len(), MESSAGES);
+    got.dedup_by(|a, b| a.to == b.to);
+    assert_eq!(got.len(), MESSAGES, "a message came twice");
+    assert!(world.queue().is_empty());
+}

@@ -1,0 +1,288 @@
+//! A world to deliver in: a real spool in a temporary directory, scripted DNS and peers, a clock to set.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may"
+)]
+
+pub(crate) mod peer;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use deliver::{Config, Deliverer, Own, Parts, Timeouts};
+use directory::{AccountConfig, AliasConfig, Directory, DomainConfig};
+use disk::{Clock, Disk, OsDisk, OsRandom};
+use events::{Event, Kind, Log};
+use mail::{Address, Client, Envelope, QueueId, Recipient, ReversePath, Stream};
+use net::ShutdownSwitch;
+use spool::{ListFilter, Spool, Submission, Summary};
+use testkit::{clock::FakeClock, dns::FakeDns};
+use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+
+use peer::{Network, Peer};
+
+/// Nothing here takes longer unless it is broken.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) const ZONES: &str = "
+    example.org MX 10 mx1.example.org
+    example.org MX 20 mx2.example.org
+    mx1.example.org A 192.0.2.1
+    mx2.example.org A 192.0.2.2
+    example.net MX 10 mx.example.net
+    mx.example.net A 192.0.2.3
+    null.example MX 0 .
+";
+
+pub(crate) struct World {
+    pub(crate) spool: Spool,
+    pub(crate) network: Arc<Network>,
+    pub(crate) dns: Arc<FakeDns>,
+    pub(crate) clock: Arc<FakeClock>,
+    pub(crate) events: mpsc::UnboundedReceiver<Event>,
+    pub(crate) seen: Vec<Event>,
+    pub(crate) dir: tempfile::TempDir,
+    switch: Option<ShutdownSwitch>,
+    running: Option<JoinHandle<()>>,
+    config: Config,
+    parts: Parts,
+}
+
+impl World {
+    /// A world that delivers.
+    pub(crate) fn new() -> Self {
+        let mut world = Self::asleep(|_| {});
+        world.wake();
+        world
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut world = Self::asleep(change);
+        world.wake();
+        world
+    }
+
+    /// A world that does not deliver yet.
+    pub(crate) fn asleep(change: impl FnOnce(&mut Config)) -> Self {
+        Self::build(change, spool::Config::small(PathBuf::new()), Arc::new(OsDisk))
+    }
+
+    /// A world that does not deliver yet and reads all mail from disk.
+    pub(crate) fn cold() -> Self {
+        let config = spool::Config { cache_octets: 0, ..spool::Config::small(PathBuf::new()) };
+        Self::build(|_| {}, config, Arc::new(OsDisk))
+    }
+
+    /// A world that does not deliver yet, with the spool on a disk of its own.
+    pub(crate) fn asleep_on(disk: Arc<dyn Disk>) -> Self {
+        Self::build(|_| {}, spool::Config::small(PathBuf::new()), disk)
+    }
+
+    fn build(
+        change: impl FnOnce(&mut Config),
+        mut spool_config: spool::Config,
+        spool_disk: Arc<dyn Disk>,
+    ) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (clock, disk) = (Arc::new(FakeClock::default()), Arc::new(OsDisk));
+        let log_dir = dir.path().join("events");
+        let log = Arc::new(Log::open(events::Config::new(log_dir), disk.clone(), clock.clone()).unwrap());
+        let (sender, events) = mpsc::unbounded_channel();
+        log.subscribe(Box::new(move |line| sender.send(Event::from_line(line).unwrap()).is_ok()));
+        spool_config.dir = dir.path().join("spool");
+        let (spool, _) =
+            Spool::open(spool_config, spool_disk, clock.clone(), Arc::new(OsRandom), log).unwrap();
+        let mut config = Config {
+            hostname: "postrider.example".into(),
+            maildir_root: dir.path().join("mail"),
+            timeouts: Timeouts { idle: Duration::from_mins(1), ..Timeouts::default() },
+            ..Config::default()
+        };
+        change(&mut config);
+        let (network, dns) = (Arc::new(Network::default()), Arc::new(FakeDns::new(ZONES)));
+        let parts = Parts {
+            spool: spool.clone(),
+            directory: Arc::new(directory()),
+            resolver: dns.clone(),
+            disk,
+            clock: clock.clone(),
+            random: Arc::new(OsRandom),
+            connect: network.clone(),
+            own: Own::default(),
+        };
+        Self {
+            spool,
+            network,
+            dns,
+            clock,
+            events,
+            seen: Vec::new(),
+            dir,
+            switch: None,
+            running: None,
+            config,
+            parts,
+        }
+    }
+
+    pub(crate) fn wake(&mut self) {
+        let (switch, shutdown) = ShutdownSwitch::new();
+        let deliverer = Deliverer::new(self.config.clone(), self.parts.clone());
+        self.running = Some(tokio::spawn(deliverer.run(shutdown)));
+        self.switch = Some(switch);
+    }
+
+    /// Stops delivery and waits for it.
+    pub(crate) async fn stop(&mut self) {
+        self.switch.take().unwrap().press();
+        timeout(PATIENCE, self.running.take().unwrap()).await.expect("delivery does not stop").unwrap();
+    }
+
+    pub(crate) fn peer(&self, address: &str) -> Arc<Peer> {
+        self.network.peer(address)
+    }
+
+    /// Puts a message into the queue.
+    pub(crate) async fn send(&self, from: &str, to: &[&str], content: &str) -> QueueId {
+        self.send_as(from, to, content, |_| {}).await
+    }
+
+    pub(crate) async fn send_as(
+        &self,
+        from: &str,
+        to: &[&str],
+        content: &str,
+        change: impl FnOnce(&mut Envelope),
+    ) -> QueueId {
+        let now = self.clock.now();
+        let id = self.spool.new_id(now);
+        let mut envelope = envelope(id, from, to, now);
+        change(&mut envelope);
+        let mut writer = self.spool.content(id);
+        writer.write(content.as_bytes().to_vec()).await.unwrap();
+        let content = writer.finish().await.unwrap();
+        // A spool that fails is told by what it does later.
+        let _ = self.spool.commit(Submission { envelope, content, events: Vec::new() }).await;
+        id
+    }
+
+    /// The next event that fits; those before are in `seen`.
+    pub(crate) async fn event(&mut self, fits: impl Fn(&Event) -> bool) -> Event {
+        let found = async {
+            loop {
+                let event = self.events.recv().await.expect("the event log ended");
+                self.seen.push(event.clone());
+                if fits(&event) {
+                    return event;
+                }
+            }
+        };
+        let Ok(event) = timeout(PATIENCE, found).await else { panic!("no such event; {:#?}", self.seen) };
+        event
+    }
+
+    /// The fate of a recipient: the next event of its kind that ends an attempt.
+    pub(crate) async fn fate(&mut self, recipient: &str) -> Event {
+        let ends = [Kind::Delivered, Kind::Deferred, Kind::Bounced, Kind::Expired, Kind::Dropped];
+        self.event(|event| ends.contains(&event.kind) && event.recipient.as_deref() == Some(recipient)).await
+    }
+
+    /// The fates of recipients, whose events may come in any order.
+    pub(crate) async fn fates(&mut self, recipients: &[&str]) -> Vec<Kind> {
+        let mut fates: Vec<Option<Kind>> = vec![None; recipients.len()];
+        let ends = [Kind::Delivered, Kind::Deferred, Kind::Bounced, Kind::Expired, Kind::Dropped];
+        while fates.contains(&None) {
+            let event = self.event(|event| ends.contains(&event.kind)).await;
+            let place =
+                recipients.iter().position(|recipient| event.recipient.as_deref() == Some(*recipient));
+            if let Some(place) = place {
+                fates[place] = Some(event.kind);
+            }
+        }
+        fates.into_iter().flatten().collect()
+    }
+
+    /// What is still in the queue.
+    pub(crate) fn queue(&self) -> Vec<Summary> {
+        self.spool.list(&ListFilter::default())
+    }
+
+    /// Turns an octet of the spool over, where `text` is stored.
+    pub(crate) fn damage(&self, text: &str) {
+        let mut dirs = vec![self.dir.path().join("spool")];
+        while let Some(dir) = dirs.pop() {
+            for entry in std::fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    dirs.push(path);
+                } else if let Ok(octets) = std::fs::read(&path) // files that the spool prepares come and go
+                    && let Some(at) = octets.windows(text.len()).position(|window| window == text.as_bytes())
+                {
+                    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+                    std::os::unix::fs::FileExt::write_all_at(&file, b"?", at as u64).unwrap();
+                    return;
+                }
+            }
+        }
+        panic!("{text} is nowhere in the spool");
+    }
+
+    /// The messages in an account's Maildir.
+    pub(crate) fn mailbox(&self, account: &str) -> Vec<String> {
+        let new = self.dir.path().join("mail").join(account).join("new");
+        let Ok(entries) = std::fs::read_dir(new) else { return Vec::new() };
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths.iter().map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()).collect()
+    }
+
+    /// Has everything tried that waits, a while later.
+    pub(crate) fn later(&self, duration: Duration) {
+        // The order matters: the spool gives notice of what becomes due earlier, not of a clock that was set.
+        self.spool.retry(&spool::Selection::All, self.clock.now());
+        self.clock.advance(duration);
+    }
+}
+
+fn envelope(id: QueueId, from: &str, to: &[&str], now: mail::Timestamp) -> Envelope {
+    let reverse_path = match from {
+        "" => ReversePath::Null,
+        from => ReversePath::Address(Address::parse(from).unwrap()),
+    };
+    Envelope {
+        id,
+        received: now,
+        client: Client::default(),
+        listener: "smtp".into(),
+        account: None,
+        stream: Stream::default(),
+        priority: 0,
+        deliver_by: None,
+        hold_until: None,
+        reverse_path,
+        ret: None,
+        envid: None,
+        body: mail::Body::default(),
+        smtputf8: false,
+        require_tls: false,
+        may_bounce: true,
+        recipients: to.iter().map(|to| Recipient::new(Address::parse(to).unwrap(), now)).collect(),
+    }
+}
+
+/// `here.test` with Anna and Otto, `team@here.test` is both.
+fn directory() -> Directory {
+    let account = |login: &str| AccountConfig { login: login.into(), addresses: Vec::new(), password: None };
+    Directory::new(directory::Config {
+        domains: vec![DomainConfig { name: "here.test".into(), catch_all: None, subaddress: None }],
+        accounts: vec![account("anna@here.test"), account("otto@here.test")],
+        aliases: vec![AliasConfig {
+            address: "team@here.test".into(),
+            to: vec!["anna@here.test".into(), "otto@here.test".into()],
+        }],
+        ..directory::Config::default()
+    })
+    .unwrap()
+}

@@ -1,0 +1,183 @@
+//! Scripted SMTP servers behind the seam where connections are made.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex},
+};
+
+use deliver::{Connect, Stream};
+use dns::BoxFuture;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};
+use tokio::sync::Notify;
+
+/// What a peer does instead of the usual, by the beginning of the line it got; `CONNECT`, `CONTENT` and `.` stand for
+/// a new connection, the first octets of content and its end.
+pub(crate) type Rules = Vec<(&'static str, Does)>;
+
+/// What a peer does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Does {
+    Say(&'static str),
+    SayAndClose(&'static str),
+    Close,
+    KeepSilent,
+}
+
+use Does::{Close, KeepSilent, Say, SayAndClose};
+
+/// A message as a peer got it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Got {
+    pub(crate) from: String,
+    pub(crate) to: Vec<String>,
+    pub(crate) content: String,
+}
+
+/// A peer: what it does and what it saw.
+#[derive(Debug, Default)]
+pub(crate) struct Peer {
+    rules: Mutex<Rules>,
+    pub(crate) got: Mutex<Vec<Got>>,
+    pub(crate) lines: Mutex<Vec<String>>,
+    heard: Notify,
+}
+
+impl Peer {
+    pub(crate) fn obey(&self, rules: Rules) {
+        *self.rules.lock().unwrap() = rules;
+    }
+
+    pub(crate) fn got(&self) -> Vec<Got> {
+        self.got.lock().unwrap().clone()
+    }
+
+    /// How many lines began so; `CONNECT` counts connections.
+    pub(crate) fn count(&self, beginning: &str) -> usize {
+        self.lines.lock().unwrap().iter().filter(|line| line.starts_with(beginning)).count()
+    }
+
+    /// Waits until so many lines began so.
+    pub(crate) async fn heard(&self, beginning: &str, count: usize) {
+        while self.count(beginning) < count {
+            self.heard.notified().await;
+        }
+    }
+
+    fn does(&self, line: &str) -> Does {
+        self.lines.lock().unwrap().push(line.to_owned());
+        self.heard.notify_one();
+        let rules = self.rules.lock().unwrap();
+        if let Some((_, does)) = rules.iter().find(|(beginning, _)| line.starts_with(beginning)) {
+            return *does;
+        }
+        match line.split([' ', ':']).next().unwrap_or_default() {
+            "CONNECT" => Say("220 peer.example ESMTP"),
+            "EHLO" => Say(
+                "250-peer.example\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES",
+            ),
+            "DATA" => Say("354 Go on"),
+            "." => Say("250 2.0.0 Taken"),
+            "QUIT" => Say("221 2.0.0 Bye"),
+            "MAIL" | "RCPT" | "RSET" => Say("250 2.1.0 Fine"),
+            "CONTENT" => Say(""),
+            _ => Say("500 5.5.2 What?"),
+        }
+    }
+
+    async fn serve(self: Arc<Self>, stream: DuplexStream) -> Option<()> {
+        let mut stream = BufReader::new(stream);
+        self.act(&mut stream, "CONNECT").await?;
+        let (mut from, mut to) = (String::new(), Vec::new());
+        loop {
+            let line = line(&mut stream).await?;
+            let reply = self.act(&mut stream, &line).await?;
+            match line.split([' ', ':']).next().unwrap_or_default() {
+                "MAIL" => (from, to) = (path(&line), Vec::new()),
+                "RCPT" if reply.starts_with('2') => to.push(path(&line)),
+                "DATA" if reply.starts_with('3') => {
+                    self.act(&mut stream, "CONTENT").await?;
+                    let content = content(&mut stream).await?;
+                    let got = Got { from: std::mem::take(&mut from), to: std::mem::take(&mut to), content };
+                    let does = self.does(".");
+                    let reply = self.enact(&mut stream, does).await?;
+                    // RFC 2920 §3.1: who pipelined DATA behind refused recipients ends it without content for anybody.
+                    if reply.starts_with('2') && !got.to.is_empty() {
+                        self.got.lock().unwrap().push(got);
+                    }
+                    if let SayAndClose(_) = does {
+                        return None;
+                    }
+                }
+                "QUIT" => return None,
+                _ => {}
+            }
+        }
+    }
+
+    async fn act(&self, stream: &mut BufReader<DuplexStream>, line: &str) -> Option<String> {
+        self.enact(stream, self.does(line)).await
+    }
+
+    async fn enact(&self, stream: &mut BufReader<DuplexStream>, does: Does) -> Option<String> {
+        match does {
+            Say("") => Some(String::new()),
+            Say(reply) | SayAndClose(reply) => {
+                stream.write_all(format!("{reply}\r\n").as_bytes()).await.ok()?;
+                Some(reply.to_owned())
+            }
+            Close => None,
+            KeepSilent => {
+                // Until the client gives up.
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+                None
+            }
+        }
+    }
+}
+
+async fn line(stream: &mut BufReader<DuplexStream>) -> Option<String> {
+    let mut line = String::new();
+    stream.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
+    Some(line.trim_end().to_owned())
+}
+
+async fn content(stream: &mut BufReader<DuplexStream>) -> Option<String> {
+    let mut content = String::new();
+    while !content.ends_with("\r\n.\r\n") && content != ".\r\n" {
+        stream.read_line(&mut content).await.ok().filter(|read| *read > 0)?;
+    }
+    content.truncate(content.len() - 3);
+    Some(content)
+}
+
+fn path(line: &str) -> String {
+    let (_, rest) = line.split_once('<').unwrap();
+    rest.split_once('>').unwrap().0.to_owned()
+}
+
+/// The network: peers by address; every other address refuses.
+#[derive(Debug, Default)]
+pub(crate) struct Network {
+    peers: Mutex<HashMap<IpAddr, Arc<Peer>>>,
+}
+
+impl Network {
+    /// The peer at an address, made if it is new.
+    pub(crate) fn peer(&self, address: &str) -> Arc<Peer> {
+        Arc::clone(self.peers.lock().unwrap().entry(address.parse().unwrap()).or_default())
+    }
+}
+
+impl Connect for Network {
+    fn connect(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Stream>>> {
+        let peer = self.peers.lock().unwrap().get(&address.ip()).cloned();
+        Box::pin(async move {
+            let Some(peer) = peer else { return Err(io::ErrorKind::ConnectionRefused.into()) };
+            let (ours, theirs) = duplex(16 * 1024);
+            tokio::spawn(peer.serve(theirs));
+            Ok(Box::new(ours) as Box<dyn Stream>)
+        })
+    }
+}
