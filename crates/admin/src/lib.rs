@@ -1,0 +1,17 @@
+//! The HTTP API by which a running server is watched and controlled, for now over a Unix socket alone.
+//!
+//! *Takes* requests of the command line (later of the web pages and of programs). *Hands on* commands to the spool, and answers from the
+//! spool and the event log as JSON. *Never* touches mail itself, and never answers an error without a problem document (RFC 9457).
+
+pub mod api;
+mod convert;
+mod problem;
+mod query;
+mod routes;
+mod socket;
+mod trace;
+
+pub use problem::Problem;
+pub use routes::{Control, Server, router};
+pub use socket::{SocketError, bind, serve};
+pub use trace::trace;

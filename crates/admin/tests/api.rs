@@ -1,0 +1,364 @@
+//! The API over a real Unix socket, with a real spool behind it.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::{
+    fs,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use admin::{Control, Problem, Server, SocketError, api};
+use disk::{Clock, OsDisk, OsRandom};
+use events::{Event, Kind, Log};
+use http_body_util::{BodyExt, Empty};
+use hyper::{Method, Request, StatusCode, body::Bytes, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use mail::{Address, Body, Client, EnhancedStatus, Envelope, QueueId, Recipient, Reply, ReversePath, Stream};
+use serde::de::DeserializeOwned;
+use spool::{Content, Disposition, Finished, RecipientOutcome, Spool, Submission};
+use tempfile::TempDir;
+use testkit::clock::FakeClock;
+use tokio::{net::UnixStream, sync::oneshot, task::JoinHandle};
+
+/// A served API, its parts, and the directory with their files.
+struct Fixture {
+    dir: TempDir,
+    spool: Spool,
+    events: Arc<Log>,
+    clock: Arc<FakeClock>,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+struct Answer {
+    status: StatusCode,
+    kind: String,
+    body: Bytes,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (disk, clock) = (Arc::new(OsDisk), Arc::new(FakeClock::default()));
+        let events = events::Config::new(dir.path().join("events"));
+        let events = Arc::new(Log::open(events, disk.clone(), clock.clone()).unwrap());
+        let config = spool::Config::small(dir.path().join("spool"));
+        let (spool, _) =
+            Spool::open(config, disk.clone(), clock.clone(), Arc::new(OsRandom), Arc::clone(&events))
+                .unwrap();
+        let listeners = vec![api::Listener { service: "smtp".into(), address: "127.0.0.1:25".into() }];
+        let server = Server {
+            version: "0.1.0",
+            pid: 7,
+            hostname: "mx.example.org".into(),
+            started: clock.now(),
+            listeners,
+        };
+        let control = Control {
+            spool: spool.clone(),
+            events_dir: dir.path().join("events"),
+            disk,
+            clock: clock.clone(),
+            server: Arc::new(server),
+        };
+        let listener = admin::bind(&socket(dir.path())).unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let router = admin::router(control);
+        let server = tokio::spawn(admin::serve(listener, router, async { drop(stopped.await) }));
+        Self { dir, spool, events, clock, stop, server }
+    }
+
+    async fn submit(&self, reverse_path: &str, recipients: &[&str]) -> QueueId {
+        let now = self.clock.now();
+        let id = self.spool.new_id(now);
+        let envelope = envelope(id, now, reverse_path, recipients);
+        let mut accepted = Event::new(now, id, Kind::Accepted, "receive");
+        accepted.message_id = Some("<one@example.com>".into());
+        accepted.recipient = recipients.first().map(|to| (*to).to_owned());
+        let content = Content::from(b"Subject: x\r\n\r\nHello\r\n".to_vec());
+        let receipt =
+            self.spool.commit(Submission { envelope, content, events: vec![accepted] }).await.unwrap();
+        receipt.id()
+    }
+
+    /// An attempt that defers the message for four hours.
+    async fn fail_once(&self, id: QueueId) {
+        let now = self.clock.now();
+        let domain = self.spool.checkout(now).unwrap();
+        let work = self.spool.take(&domain, now, 10);
+        let until = now.after(Duration::from_hours(4));
+        let mut outcome = RecipientOutcome::new(work[0].recipients[0], Disposition::Deferred { until });
+        outcome.reply = Some(Reply::new(450, EnhancedStatus::new(4, 2, 1), "Busy"));
+        let finished = Finished { id, outcomes: vec![outcome], events: vec![], reports: vec![] };
+        self.spool.finish_durable(finished).await.unwrap();
+        self.spool.release(&domain);
+    }
+
+    async fn ask(&self, method: Method, path: &str) -> Answer {
+        let stream = UnixStream::connect(socket(self.dir.path())).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::builder().method(method).uri(path).header("host", "x");
+        let response = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+        let status = response.status();
+        let kind = response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        Answer { status, kind: kind.unwrap_or_default(), body }
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> T {
+        self.ask(Method::GET, path).await.document()
+    }
+
+    async fn problem(&self, method: Method, path: &str) -> (u16, String) {
+        let answer = self.ask(method, path).await;
+        assert_eq!(answer.kind, "application/problem+json", "{path}");
+        let problem: Problem = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(problem.status, answer.status.as_u16());
+        (problem.status, problem.detail.unwrap())
+    }
+
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.server.await.unwrap().unwrap();
+        self.spool.close().await;
+    }
+}
+
+impl Answer {
+    fn document<T: DeserializeOwned>(&self) -> T {
+        assert_eq!(
+            (self.status, self.kind.as_str()),
+            (StatusCode::OK, "application/json"),
+            "{:?}",
+            self.body
+        );
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+fn socket(dir: &Path) -> PathBuf {
+    dir.join("control.sock")
+}
+
+fn envelope(id: QueueId, now: mail::Timestamp, reverse_path: &str, recipients: &[&str]) -> Envelope {
+    let address = |text: &str| text.parse::<Address>().unwrap();
+    let reverse_path =
+        if reverse_path.is_empty() { ReversePath::Null } else { ReversePath::Address(address(reverse_path)) };
+    Envelope {
+        id,
+        received: now,
+        client: Client {
+            address: Some("192.0.2.9".parse().unwrap()),
+            hello: Some("c".into()),
+            ..Client::default()
+        },
+        listener: "smtp".into(),
+        account: None,
+        stream: Stream::default(),
+        priority: 0,
+        deliver_by: None,
+        hold_until: None,
+        reverse_path,
+        ret: None,
+        envid: None,
+        body: Body::default(),
+        smtputf8: false,
+        require_tls: false,
+        may_bounce: true,
+        recipients: recipients.iter().map(|to| Recipient::new(address(to), now)).collect(),
+    }
+}
+
+#[tokio::test]
+async fn the_status_tells_what_listens_and_what_waits() {
+    let api = Fixture::new();
+    api.submit("anna@example.com", &["bob@example.org", "eve@example.net"]).await;
+    let status: api::Status = api.get("/v1/status").await;
+    assert_eq!((status.pid, status.hostname.as_str()), (7, "mx.example.org"));
+    assert_eq!(status.started_at, "2026-11-23T18:02:14.000Z");
+    assert_eq!(status.listeners[0].address, "127.0.0.1:25");
+    assert_eq!((status.queue.messages, status.queue.recipients, status.queue.queued), (1, 2, 2));
+    assert!(!status.queue.poisoned);
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_is_listed_and_shown_with_its_recipients() {
+    let api = Fixture::new();
+    assert_eq!(api.get::<api::Page>("/v1/queue").await, api::Page::default());
+    let id = api.submit("anna@example.com", &["bob@example.org"]).await;
+    let page: api::Page = api.get("/v1/queue").await;
+    let message: api::Message = api.get(&format!("/v1/queue/{id}")).await;
+    assert_eq!(page.messages, std::slice::from_ref(&message));
+    assert_eq!(message.reverse_path.as_deref(), Some("anna@example.com"));
+    assert_eq!((message.size, message.held), (21, false));
+    assert_eq!(message.client.unwrap().address.as_deref(), Some("192.0.2.9"));
+    let recipient = &message.recipients[0];
+    assert_eq!((recipient.address.as_str(), recipient.state), ("bob@example.org", api::State::Queued));
+    assert_eq!((recipient.attempts, recipient.due.as_str()), (0, "2026-11-23T18:02:14.000Z"));
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn a_long_queue_comes_in_pages_without_gaps() {
+    let api = Fixture::new();
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        api.clock.advance(Duration::from_millis(1));
+        ids.push(api.submit("", &["bob@example.org"]).await.to_string());
+    }
+    let (mut seen, mut path) = (Vec::new(), "/v1/queue?limit=2".to_owned());
+    loop {
+        let page: api::Page = api.get(&path).await;
+        assert!(page.messages.len() <= 2);
+        seen.extend(page.messages.into_iter().map(|message| message.id));
+        let Some(cursor) = page.next_cursor else { break };
+        path = format!("/v1/queue?limit=2&cursor={cursor}");
+    }
+    assert_eq!(seen, ids);
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_can_be_of_one_domain_or_state() {
+    let api = Fixture::new();
+    let id = api.submit("", &["bob@example.org"]).await.to_string();
+    api.submit("", &["eve@example.net"]).await;
+    let ids = |page: api::Page| page.messages.into_iter().map(|message| message.id).collect::<Vec<_>>();
+    assert_eq!(ids(api.get("/v1/queue?domain=EXAMPLE.org").await), [id]);
+    assert_eq!(ids(api.get("/v1/queue?state=queued").await).len(), 2);
+    assert!(ids(api.get("/v1/queue?state=held").await).is_empty());
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn a_removed_message_is_gone_and_its_removal_is_told() {
+    let api = Fixture::new();
+    let id = api.submit("anna@example.com", &["bob@example.org"]).await;
+    let path = format!("/v1/queue/{id}");
+    let changed: api::Changed = api.ask(Method::DELETE, &path).await.document();
+    assert_eq!(changed.messages, Some(1));
+    assert_eq!(api.problem(Method::GET, &path).await, (404, format!("no message {id} in the queue")));
+    assert_eq!(api.problem(Method::DELETE, &path).await.0, 404);
+    api.events.flush();
+    let trace: api::Trace = api.get(&format!("/v1/trace?q={id}")).await;
+    let kinds: Vec<Kind> = trace.events.iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [Kind::Accepted, Kind::Removed]);
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn what_waits_can_be_made_due() {
+    let api = Fixture::new();
+    let id = api.submit("anna@example.com", &["bob@example.org"]).await;
+    let now = api.clock.now();
+    for (attempts, path) in [
+        (1, "/v1/queue/retry?domain=example.org".to_owned()),
+        (2, format!("/v1/queue/{id}/retry")),
+        (3, "/v1/queue/retry".to_owned()),
+    ] {
+        api.fail_once(id).await;
+        assert_eq!(api.spool.checkout(now), None);
+        let message: api::Message = api.get(&format!("/v1/queue/{id}")).await;
+        let recipient = &message.recipients[0];
+        assert_eq!((recipient.state, recipient.attempts), (api::State::Deferred, attempts));
+        assert_eq!(recipient.due, "2026-11-23T22:02:14.000Z");
+        assert_eq!(recipient.last_reply.as_deref(), Some("450 4.2.1 Busy"));
+        let other: api::Changed =
+            api.ask(Method::POST, "/v1/queue/retry?domain=example.net").await.document();
+        assert_eq!(other.recipients, Some(0));
+        let changed: api::Changed = api.ask(Method::POST, &path).await.document();
+        assert_eq!(changed.recipients, Some(1), "{path}");
+    }
+    assert!(api.spool.checkout(now).is_some());
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_is_traced_by_whatever_is_known_of_it() {
+    let api = Fixture::new();
+    let id = api.submit("anna@example.com", &["bob@example.org"]).await;
+    api.events.flush();
+    for known in [id.to_string(), "BOB@example.org".into(), "%3Cone@example.com%3E".into()] {
+        let trace: api::Trace = api.get(&format!("/v1/trace?q={known}")).await;
+        assert_eq!(trace.events.iter().map(|event| event.id).collect::<Vec<_>>(), [id], "{known}");
+    }
+    assert!(api.get::<api::Trace>("/v1/trace?q=nobody@example.org").await.events.is_empty());
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn every_error_is_a_problem_document() {
+    let api = Fixture::new();
+    let unknown = "0".repeat(26);
+    for (method, path, status, detail) in [
+        (Method::GET, "/".to_owned(), 404, "there is no resource /".to_owned()),
+        (Method::GET, "/v1/nothing".into(), 404, "there is no resource /v1/nothing".into()),
+        (Method::PUT, "/v1/queue".into(), 405, "/v1/queue does not know PUT".into()),
+        (Method::GET, "/v1/queue/retry".into(), 405, "/v1/queue/retry does not know GET".into()),
+        (
+            Method::GET,
+            "/v1/queue/xyz".into(),
+            400,
+            "`xyz` is not a queue id: a queue id has 26 digits and letters".into(),
+        ),
+        (Method::GET, format!("/v1/queue/{unknown}"), 404, format!("no message {unknown} in the queue")),
+        (
+            Method::POST,
+            format!("/v1/queue/{unknown}/retry"),
+            404,
+            format!("no message {unknown} in the queue"),
+        ),
+        (Method::GET, "/v1/queue?limit=0".into(), 400, "limit: `0` is not a number from 1 to 1000".into()),
+        (Method::GET, "/v1/queue?limit=99999999999999999999".into(), 400, String::new()),
+        (Method::GET, "/v1/queue?cursor=x".into(), 400, "cursor: `x` is not from a `next_cursor`".into()),
+        (
+            Method::GET,
+            "/v1/queue?state=x".into(),
+            400,
+            "state: `x` is none of queued, active, deferred, held".into(),
+        ),
+        (Method::GET, "/v1/queue?domain=a..b".into(), 400, "domain: `a..b`: empty domain or label".into()),
+        (Method::GET, "/v1/queue?domian=a.b".into(), 400, String::new()),
+        (Method::GET, "/v1/trace".into(), 400, "q: give a queue id, an address or a Message-ID".into()),
+        (Method::GET, "/v1/trace?q=%20".into(), 400, "q: give a queue id, an address or a Message-ID".into()),
+        (Method::GET, "/v1/queue/%ff".into(), 400, String::new()),
+    ] {
+        let problem = api.problem(method, &path).await;
+        assert_eq!(problem.0, status, "{path}: {}", problem.1);
+        assert!(detail.is_empty() || problem.1 == detail, "{path}: {}", problem.1);
+    }
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn the_socket_is_ours_alone() {
+    let api = Fixture::new();
+    let there = fs::metadata(socket(api.dir.path())).unwrap();
+    assert!(there.file_type().is_socket());
+    assert_eq!(there.permissions().mode() & 0o777, 0o600);
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn a_socket_that_a_crash_left_is_replaced_and_a_file_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(admin::bind(&socket(dir.path())).unwrap());
+    assert!(socket(dir.path()).exists(), "a closed socket leaves its name, as a crash does");
+    drop(admin::bind(&socket(dir.path())).unwrap());
+    fs::remove_file(socket(dir.path())).unwrap();
+    fs::write(socket(dir.path()), "precious").unwrap();
+    assert!(matches!(admin::bind(&socket(dir.path())), Err(SocketError::Occupied { .. })));
+    assert_eq!(fs::read_to_string(socket(dir.path())).unwrap(), "precious");
+}
+
+#[tokio::test]
+async fn a_path_that_the_kernel_cannot_take_is_told() {
+    let path = PathBuf::from(format!("/tmp/{}/control.sock", "x".repeat(120)));
+    let error = admin::bind(&path).unwrap_err();
+    assert!(matches!(error, SocketError::TooLong { .. }));
+    assert!(error.to_string().contains("at most 107"), "{error}");
+}

@@ -1,0 +1,37 @@
+//! The composition root: builds all parts in order, and stops them in reverse. It decides nothing about mail.
+
+mod announce;
+mod build;
+mod dev;
+mod explain;
+mod listening;
+mod logging;
+mod own;
+mod part;
+mod run;
+
+use std::path::Path;
+
+use crate::{cli, failure::Failure, place, terminal};
+use announce::Audience;
+
+/// `postrider serve`.
+pub(crate) fn serve(file: &Path, json: bool) -> Result<(), Failure> {
+    let config = place::load(file)?;
+    logging::start(config.log)?;
+    let audience = if json { Audience::Program } else { Audience::Log };
+    run::run(build::build(config, build::Flavour::Server)?, audience)
+}
+
+/// `postrider dev`.
+pub(crate) fn dev(wanted: &cli::Dev, json: bool) -> Result<(), Failure> {
+    let dir = wanted.dir.clone().unwrap_or_else(place::dev_dir);
+    // Relative paths would mean something else to who reads them from another directory.
+    let dir = std::path::absolute(&dir)
+        .map_err(|error| Failure::new(format!("cannot use {}: {error}", dir.display())))?;
+    let config = dev::config(&dir, &wanted.listen);
+    logging::start(config.log)?;
+    let audience =
+        if json { Audience::Program } else { Audience::Developer { colours: terminal::colours_on_stdout() } };
+    run::run(build::build(config, build::Flavour::Dev)?, audience)
+}

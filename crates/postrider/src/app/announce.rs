@@ -1,0 +1,136 @@
+//! Tells that the server is ready, and in `dev` one line per message.
+
+use std::{
+    path::Path,
+    sync::mpsc::{SyncSender, sync_channel},
+    thread,
+};
+
+use admin::api::Listener;
+use events::{Event, Kind};
+use serde_json::json;
+
+use crate::{commands::trace::sentence, failure::Failure, terminal};
+
+/// Lines that wait for a slow terminal; what is beyond is not shown. The event log has it.
+const LINES_MAX: usize = 10_000;
+
+/// Who watches standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// A service manager: there is the log.
+    Log,
+    /// A program: a line of JSON when ready, then one for each event.
+    Program,
+    /// Somebody who tries things out.
+    Developer { colours: bool },
+}
+
+/// What there is to tell.
+pub(super) struct Ready<'a> {
+    pub version: &'a str,
+    pub pid: u32,
+    pub listeners: &'a [Listener],
+    pub data_dir: &'a Path,
+    pub maildir: &'a Path,
+}
+
+/// Says that mail is served now.
+pub(super) fn ready(audience: Audience, ready: &Ready<'_>) -> Result<(), Failure> {
+    match audience {
+        Audience::Log => Ok(()),
+        Audience::Program => terminal::print_json_line(&json!({
+            "ready": true, "version": ready.version, "pid": ready.pid, "listeners": ready.listeners,
+            "data_dir": ready.data_dir, "maildir": ready.maildir,
+        })),
+        Audience::Developer { colours } => terminal::print(&banner(ready, colours)),
+    }
+}
+
+fn banner(ready: &Ready<'_>, colours: bool) -> String {
+    let (bold, plain) = if colours { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+    let addresses: Vec<&str> = ready.listeners.iter().map(|listener| listener.address.as_str()).collect();
+    let first = addresses.first().copied().unwrap_or_default();
+    let maildir = ready.maildir.display();
+    format!(
+        "{bold}Postrider {}{plain}, for development\n\n  \
+         SMTP   {bold}{}{plain}  takes any mail from anybody who can reach it\n  \
+         mail   {bold}{maildir}{plain}  holds every message; nothing leaves this machine\n  \
+         try    swaks --server {first} --from me@example.com --to anna@example.org\n  \
+         or     printf 'Subject: Hello\\n\\nHello!\\n' | curl -T - smtp://{first} --mail-from me@example.com --mail-rcpt anna@example.org\n  \
+         read   mutt -R -f {maildir}   or any program that knows Maildir\n  \
+         stop   Ctrl-C\n",
+        ready.version,
+        addresses.join(", "),
+    )
+}
+
+/// A subscriber of the event log that prints. It must never make the log wait, so the terminal gets a thread of its own.
+pub(super) fn subscriber(audience: Audience) -> Option<events::Subscriber> {
+    let lines = match audience {
+        Audience::Log => return None,
+        Audience::Program | Audience::Developer { .. } => printer()?,
+    };
+    Some(Box::new(move |line| {
+        let text = match audience {
+            Audience::Program => str::from_utf8(line).ok().map(str::to_owned),
+            _ => Event::from_line(line).as_ref().and_then(line_of),
+        };
+        // Ended only when the printer is gone, not when it is slow.
+        text.is_none_or(|text| {
+            !matches!(lines.try_send(text), Err(std::sync::mpsc::TrySendError::Disconnected(_)))
+        })
+    }))
+}
+
+fn printer() -> Option<SyncSender<String>> {
+    let (sender, receiver) = sync_channel::<String>(LINES_MAX);
+    let print = move || {
+        for line in receiver {
+            if terminal::print(&line).is_err() {
+                return;
+            }
+        }
+    };
+    // Without it the server works as well.
+    thread::Builder::new().name("announce".into()).spawn(print).ok().map(|_| sender)
+}
+
+/// A message's line in `dev`: that it came. Where it went is the banner's second line; only what failed is worth another.
+fn line_of(event: &Event) -> Option<String> {
+    let at = event.at.to_string();
+    let time = at.get(11..19).unwrap_or_default();
+    let filed = matches!(event.kind, Kind::Delivered);
+    (!filed).then(|| format!("{time}  {}  {}", event.id, sentence(event)))
+}
+
+#[cfg(test)]
+mod tests {
+    use mail::{QueueId, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn the_banner_tells_all_that_is_needed() {
+        let listener = |address: &str| Listener { service: "dev".into(), address: address.into() };
+        let listeners = [listener("127.0.0.1:2525"), listener("[::1]:2525")];
+        let (data_dir, maildir) = (Path::new("/tmp/dev"), Path::new("/tmp/dev/Maildir"));
+        let ready = Ready { version: "0.1.0", pid: 1, listeners: &listeners, data_dir, maildir };
+        let text = banner(&ready, false);
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_message_is_one_line() {
+        let at = Timestamp::from_millis(1_795_456_934_000);
+        let mut event = Event::new(at, QueueId::new(at, 0, 1), Kind::Accepted, "receive");
+        event.reverse_path = Some("me@example.com".into());
+        event.recipient = Some("anna@example.org".into());
+        event.size = Some(10_342);
+        let line = line_of(&event).unwrap();
+        assert!(line.starts_with("18:02:14  "), "{line}");
+        assert!(line.ends_with("accepted from <me@example.com> to <anna@example.org>, 10.0 KiB"), "{line}");
+        event.kind = Kind::Delivered;
+        assert_eq!(line_of(&event), None);
+    }
+}

@@ -1,0 +1,195 @@
+//! Builds the parts in order: what can fail before a port is open fails before a port is open.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use admin::api::Listener as Address;
+use deliver::Own;
+use directory::Directory;
+use disk::{Clock, Disk, Lock, OsDisk, OsRandom, Random, SystemClock};
+use dns::Resolve;
+use events::Log;
+use net::Bound;
+use receive::Service;
+use spool::{Opened, Spool};
+use tokio::net::UnixListener;
+
+use super::{
+    dev::{self, NoDns},
+    explain,
+    listening::Listening,
+    own,
+};
+use crate::{
+    config::{self, Config, Listener},
+    failure::Failure,
+};
+
+/// Which server it is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flavour {
+    /// The real one.
+    Server,
+    /// The one for development: small files, no DNS.
+    Dev,
+}
+
+/// Everything that was opened, nothing of it running yet. Dropped in the order of its fields: the lock goes last.
+pub(super) struct Built {
+    pub config: Config,
+    /// Where mail can be read.
+    pub maildir: PathBuf,
+    pub bound: Vec<(Service, Bound)>,
+    pub own: Own,
+    pub directory: Arc<Directory>,
+    pub resolver: Arc<dyn Resolve>,
+    pub spool: Spool,
+    pub events: Arc<Log>,
+    pub disk: Arc<dyn Disk>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    _lock: Box<dyn Lock>,
+}
+
+/// Opens all that the configuration names.
+pub(super) fn build(config: Config, flavour: Flavour) -> Result<Built, Failure> {
+    let (disk, clock, random): (Arc<dyn Disk>, Arc<dyn Clock>, Arc<dyn Random>) =
+        (Arc::new(OsDisk), Arc::new(SystemClock), Arc::new(OsRandom));
+    let lock = claim(disk.as_ref(), &config.data_dir)?;
+    Listening::forget(&config.data_dir)?;
+    let maildir = maildir(disk.as_ref(), &config, flavour)?;
+    let events = events::Config::new(config::events_dir(&config.data_dir));
+    let events =
+        Log::open(events, Arc::clone(&disk), Arc::clone(&clock)).map_err(|error| explain::events(&error))?;
+    let events = Arc::new(events);
+    let spool = open_spool(&config, flavour, &disk, &clock, &random, &events)?;
+    let mut own = Own { addresses: own::addresses(), ..Own::default() };
+    let directory = Arc::new(make_directory(config.directory.clone(), &own)?);
+    let resolver = resolver(&config, flavour)?;
+    let bound = bind(&config.listeners)?;
+    own.sockets = bound.iter().map(|(_, bound)| bound.address()).collect();
+    Ok(Built {
+        config,
+        maildir,
+        bound,
+        own,
+        directory,
+        resolver,
+        spool,
+        events,
+        disk,
+        clock,
+        random,
+        _lock: lock,
+    })
+}
+
+/// Makes the data directory and locks it: two servers on one queue would deliver everything twice.
+fn claim(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn Lock>, Failure> {
+    disk.create_dir_all(dir).map_err(|error| explain::data_dir(dir, &error))?;
+    disk.lock(dir).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => explain::locked(dir),
+        _ => explain::data_dir(dir, &error),
+    })
+}
+
+/// Makes the place for mailboxes, so that one that cannot be written stops the start and not each delivery.
+fn maildir(disk: &dyn Disk, config: &Config, flavour: Flavour) -> Result<PathBuf, Failure> {
+    let root = &config.deliver.maildir_root;
+    let made = match flavour {
+        Flavour::Server => disk.create_dir_all(root).map(|()| root.clone()),
+        Flavour::Dev => dev::mailbox(disk, config),
+    };
+    made.map_err(|error| explain::maildir(root, &error))
+}
+
+fn open_spool(
+    config: &Config,
+    flavour: Flavour,
+    disk: &Arc<dyn Disk>,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+    events: &Arc<Log>,
+) -> Result<Spool, Failure> {
+    let dir = config::spool_dir(&config.data_dir);
+    let settings = match flavour {
+        Flavour::Server => spool::Config::new(dir),
+        Flavour::Dev => spool::Config::small(dir),
+    };
+    let opened =
+        Spool::open(settings, Arc::clone(disk), Arc::clone(clock), Arc::clone(random), Arc::clone(events));
+    let (spool, found) = opened.map_err(|error| explain::spool(&error))?;
+    report(&found);
+    Ok(spool)
+}
+
+/// Says what the spool found, loudly where mail may be lost.
+fn report(found: &Opened) {
+    let Opened { messages, recipients, segments, torn_octets, damage, orphans, copies_on_write } = found;
+    tracing::info!(station = "spool", messages, recipients, segments, torn_octets, orphans, "spool opened");
+    for what in damage {
+        tracing::error!(station = "spool", "the spool is damaged: {what}");
+    }
+    if let Some(file_system) = copies_on_write {
+        tracing::warn!(
+            station = "spool",
+            "{file_system} copies on write: the space that is kept in reserve may not be there when it is needed"
+        );
+    }
+}
+
+/// The configuration was checked already, so this fails for `dev` with its fixed settings never, and else only if it changed meanwhile.
+fn make_directory(mut config: directory::Config, own: &Own) -> Result<Directory, Failure> {
+    config.own_addresses.clone_from(&own.addresses);
+    Directory::new(config).map_err(|errors| {
+        let first = errors.first();
+        let failure = Failure::usage(first.map(ToString::to_string).unwrap_or_default());
+        failure.hint(first.map(directory::DirectoryError::hint).unwrap_or_default())
+    })
+}
+
+fn resolver(config: &Config, flavour: Flavour) -> Result<Arc<dyn Resolve>, Failure> {
+    if flavour == Flavour::Dev {
+        return Ok(Arc::new(NoDns));
+    }
+    let resolver = net::resolver::Resolver::new(&config.resolver);
+    Ok(Arc::new(resolver.map_err(|error| Failure::new(&error).hint(error.hint()))?))
+}
+
+fn bind(listeners: &[Listener]) -> Result<Vec<(Service, Bound)>, Failure> {
+    let mut all = Vec::new();
+    for listener in listeners {
+        for address in &listener.bind {
+            match net::bind(&[*address]) {
+                Ok(bound) => all.extend(bound.into_iter().map(|bound| (listener.service, bound))),
+                Err(error) if listener.v6_optional && address.is_ipv6() && without_v6(&error) => {
+                    tracing::info!(%address, "this machine has no IPv6; not listening there");
+                }
+                Err(error) => return Err(explain::listen(&error)),
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Whether it failed because there is no IPv6 on this machine, not because something is in the way.
+fn without_v6(error: &net::ListenError) -> bool {
+    matches!(error, net::ListenError::NotOurs { .. } | net::ListenError::Other { .. })
+}
+
+/// What listens where, for the API and for people.
+pub(super) fn addresses(bound: &[(Service, Bound)]) -> Vec<Address> {
+    let address = |(service, bound): &(Service, Bound)| Address {
+        service: service.name().to_owned(),
+        address: bound.address().to_string(),
+    };
+    bound.iter().map(address).collect()
+}
+
+/// The control socket; needs the runtime.
+pub(super) fn control(data_dir: &Path) -> Result<UnixListener, Failure> {
+    admin::bind(&config::control_socket(data_dir)).map_err(|error| Failure::new(&error).hint(error.hint()))
+}

@@ -1,0 +1,82 @@
+//! The server for development: all settings fixed, so that one command is enough, and no way out of this machine.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use disk::Disk;
+use dns::{Answer, BoxFuture, DnsError, Mx, Resolve};
+use receive::Service;
+
+use crate::config::{Config, Listener, Log, LogFormat, LogLevel};
+
+/// A name that never leads anywhere else (RFC 6761 §6.3) and is fully qualified.
+const HOSTNAME: &str = "postrider.localhost";
+/// The account that catches everything.
+const LOGIN: &str = "dev@postrider.localhost";
+const PORT: u16 = 2525;
+
+/// The settings of a server for development on `dir`.
+pub(super) fn config(dir: &Path, listen: &[SocketAddr]) -> Config {
+    let default =
+        [SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)), SocketAddr::from((Ipv6Addr::LOCALHOST, PORT))];
+    let bind = if listen.is_empty() { default.to_vec() } else { listen.to_vec() };
+    let domain = directory::DomainConfig { name: HOSTNAME.to_owned(), ..directory::DomainConfig::default() };
+    Config {
+        hostname: HOSTNAME.to_owned(),
+        data_dir: dir.to_owned(),
+        listeners: vec![Listener { service: Service::Dev, bind, v6_optional: listen.is_empty() }],
+        resolver: net::resolver::Config::default(),
+        receive: receive::Config { hostname: HOSTNAME.to_owned(), ..receive::Config::default() },
+        deliver: deliver::Config {
+            hostname: HOSTNAME.to_owned(),
+            maildir_root: dir.join("mail"),
+            ..deliver::Config::default()
+        },
+        directory: directory::Config {
+            domains: vec![domain],
+            catch_everything: Some(LOGIN.to_owned()),
+            ..directory::Config::default()
+        },
+        log: Log { format: LogFormat::Text, level: LogLevel::Warn },
+    }
+}
+
+/// Where to find the one mailbox: under a short name, and there before the first message, for who opens it at once.
+pub(super) fn mailbox(disk: &dyn Disk, config: &Config) -> io::Result<PathBuf> {
+    let maildir = config.deliver.maildir_root.join(LOGIN);
+    for part in ["cur", "new", "tmp"] {
+        disk.create_dir_all(&maildir.join(part))?;
+    }
+    let short = config.data_dir.join("Maildir");
+    match symlink(Path::new("mail").join(LOGIN), &short) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(short),
+    }
+}
+
+/// A resolver that knows nothing and asks nobody. Every address is local in `dev`, so nothing should ever ask it; if something does, the
+/// answer must not be one that leads out.
+#[derive(Debug)]
+pub(super) struct NoDns;
+
+impl Resolve for NoDns {
+    fn mx<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Answer<Vec<Mx>>, DnsError>> {
+        Box::pin(async { Err(DnsError::NoSuchName) })
+    }
+
+    fn addresses<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Answer<Vec<IpAddr>>, DnsError>> {
+        Box::pin(async { Err(DnsError::NoSuchName) })
+    }
+
+    fn txt<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Answer<Vec<Vec<u8>>>, DnsError>> {
+        Box::pin(async { Err(DnsError::NoSuchName) })
+    }
+
+    fn ptr(&self, _: IpAddr) -> BoxFuture<'_, Result<Answer<Vec<Box<str>>>, DnsError>> {
+        Box::pin(async { Err(DnsError::NoSuchName) })
+    }
+}

@@ -1,0 +1,56 @@
+//! From the errors of the parts to what the operator is told, and what to do next.
+
+use std::{io, path::Path};
+
+use events::EventsError;
+use spool::SpoolError;
+
+use crate::{config::words, failure::Failure};
+
+const WRITABLE: &str = "the server's user must be able to write there; or choose another data directory";
+
+pub(super) fn data_dir(dir: &Path, error: &io::Error) -> Failure {
+    let failure = Failure::new(format!("cannot use the data directory {}: {}", dir.display(), words(error)));
+    failure.hint(WRITABLE)
+}
+
+pub(super) fn locked(dir: &Path) -> Failure {
+    Failure::new(format!("another postrider runs on {}", dir.display()))
+        .hint("stop it first, or give this one a data directory of its own")
+}
+
+pub(super) fn maildir(dir: &Path, error: &io::Error) -> Failure {
+    Failure::new(format!("cannot use the mail directory {}: {}", dir.display(), words(error))).hint(WRITABLE)
+}
+
+pub(super) fn spool(error: &SpoolError) -> Failure {
+    let failure = Failure::new(error);
+    match error {
+        SpoolError::Locked { .. } => {
+            failure.hint("stop it first, or give this one a data directory of its own")
+        }
+        SpoolError::Directory { .. } | SpoolError::Write { .. } => failure.hint(WRITABLE),
+        SpoolError::Full { .. } => failure.hint("free some space; what is queued stays as it is"),
+        SpoolError::NewerVersion { .. } => {
+            failure.hint("the data directory belongs to a later version: install that one again")
+        }
+        SpoolError::Poisoned => {
+            failure.hint("the disk failed a test write: look at the kernel's log before anything else")
+        }
+        SpoolError::Read { .. } | SpoolError::Damaged { .. } => failure
+            .hint("`postrider spool verify` tells what is readable; look at the disk before anything else"),
+        _ => failure,
+    }
+}
+
+pub(super) fn events(error: &EventsError) -> Failure {
+    Failure::new(error).hint(WRITABLE)
+}
+
+pub(super) fn listen(error: &net::ListenError) -> Failure {
+    let failure = Failure::new(error);
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}

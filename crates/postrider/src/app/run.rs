@@ -1,0 +1,188 @@
+//! Runs what was built until a signal comes, then stops it in the reverse order.
+
+use std::{sync::Arc, time::Duration};
+
+use admin::{Control, Server, api};
+use deliver::{Deliverer, TcpConnect};
+use net::{Bound, Shutdown};
+use receive::{Receiver, Service};
+use tokio::{
+    net::UnixListener,
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinSet,
+};
+
+use super::{
+    announce::{self, Audience, Ready},
+    build::{self, Built},
+    listening::Listening,
+    part::Part,
+};
+use crate::{config, failure::Failure};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// How long a part gets to stop, beyond the deadlines that it keeps itself.
+const STOP_MAX: Duration = Duration::from_mins(1);
+/// The API's answers are short.
+const CONTROL_STOP_MAX: Duration = Duration::from_secs(5);
+
+/// Runs until a signal, or until a part fails that the server cannot be without.
+pub(super) fn run(built: Built, audience: Audience) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    runtime.block_on(serve(built, audience))
+}
+
+async fn serve(mut built: Built, audience: Audience) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    // Bound before anything runs: whatever fails until here has changed nothing.
+    let control_socket = build::control(&built.config.data_dir)?;
+    if let Some(subscriber) = announce::subscriber(audience) {
+        built.events.subscribe(subscriber);
+    }
+    let listeners = build::addresses(&built.bound);
+    let server = server(&built, listeners.clone());
+    let bound = std::mem::take(&mut built.bound);
+
+    let mut delivery = Part::start("deliver", STOP_MAX, |shutdown| delivery(&built, shutdown));
+    let mut control =
+        Part::start("admin", CONTROL_STOP_MAX, |shutdown| control(&built, server, control_socket, shutdown));
+    let mut receiving = Part::start("receive", STOP_MAX, |shutdown| receiving(&built, bound, shutdown));
+
+    let listening = announced(&built, audience, &listeners);
+    let ended = tokio::select! {
+        signal = signals.next(), if listening.is_ok() => { tracing::info!("{signal}: stopping"); Ok(()) }
+        failure = receiving.ended() => Err(failure),
+        failure = control.ended() => Err(failure),
+        failure = delivery.ended() => Err(failure),
+        () = std::future::ready(()), if listening.is_err() => Ok(()),
+    };
+    tokio::spawn(async move {
+        let signal = signals.next().await;
+        tracing::warn!("{signal} again: stopping at once; what was accepted is safe");
+        std::process::exit(1);
+    });
+    let ended = listening.map(drop).and(ended);
+    receiving.stop().await;
+    control.stop().await;
+    delivery.stop().await;
+    close(built).await;
+    ended
+}
+
+fn server(built: &Built, listeners: Vec<api::Listener>) -> Server {
+    Server {
+        version: VERSION,
+        pid: std::process::id(),
+        hostname: built.config.hostname.clone(),
+        started: built.clock.now(),
+        listeners,
+    }
+}
+
+fn announced(built: &Built, audience: Audience, listeners: &[api::Listener]) -> Result<Listening, Failure> {
+    let (data_dir, maildir, pid) = (&built.config.data_dir, &built.maildir, std::process::id());
+    let listening = Listening::write(data_dir, pid, listeners)?;
+    announce::ready(audience, &Ready { version: VERSION, pid, listeners, data_dir, maildir })?;
+    for listener in listeners {
+        tracing::info!(service = listener.service, address = listener.address, "listening");
+    }
+    tracing::info!(version = VERSION, pid, data_dir = %data_dir.display(), "ready");
+    Ok(listening)
+}
+
+/// Accepts clients on all listeners.
+fn receiving(
+    built: &Built,
+    bound: Vec<(Service, Bound)>,
+    shutdown: Shutdown,
+) -> impl Future<Output = Result<(), String>> + Send + 'static {
+    let receiver = Receiver::new(
+        built.config.receive.clone(),
+        built.spool.clone(),
+        Arc::clone(&built.directory),
+        Arc::clone(&built.clock),
+    );
+    async move {
+        let mut listeners = JoinSet::new();
+        for (service, bound) in bound {
+            let (receiver, shutdown) = (receiver.clone(), shutdown.clone());
+            listeners.spawn(async move { receiver.serve(service, bound, shutdown).await });
+        }
+        // The first that fails ends all: a server that listens on half of its ports helps nobody.
+        while let Some(ended) = listeners.join_next().await {
+            ended.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes what is due from the spool and delivers it.
+fn delivery(built: &Built, shutdown: Shutdown) -> impl Future<Output = Result<(), String>> + Send + 'static {
+    let parts = deliver::Parts {
+        spool: built.spool.clone(),
+        directory: Arc::clone(&built.directory),
+        resolver: Arc::clone(&built.resolver),
+        disk: Arc::clone(&built.disk),
+        clock: Arc::clone(&built.clock),
+        random: Arc::clone(&built.random),
+        connect: Arc::new(TcpConnect),
+        own: built.own.clone(),
+    };
+    let deliverer = Deliverer::new(built.config.deliver.clone(), parts);
+    async move {
+        deliverer.run(shutdown).await;
+        Ok(())
+    }
+}
+
+/// Answers the command line.
+fn control(
+    built: &Built,
+    server: Server,
+    listener: UnixListener,
+    mut shutdown: Shutdown,
+) -> impl Future<Output = Result<(), String>> + Send + 'static {
+    let router = admin::router(Control {
+        spool: built.spool.clone(),
+        events_dir: config::events_dir(&built.config.data_dir),
+        disk: Arc::clone(&built.disk),
+        clock: Arc::clone(&built.clock),
+        server: Arc::new(server),
+    });
+    async move {
+        let stop = async move { shutdown.requested().await };
+        admin::serve(listener, router, stop).await.map_err(|error| error.to_string())
+    }
+}
+
+/// Writes down what is still in memory. The lock on the data directory goes last, with `built`.
+async fn close(built: Built) {
+    built.spool.clone().close().await;
+    let events = Arc::clone(&built.events);
+    // What the log could not write the spool keeps, and tells it again at the next start.
+    let _ = tokio::task::spawn_blocking(move || events.flush()).await;
+    let _ = std::fs::remove_file(config::control_socket(&built.config.data_dir));
+    tracing::info!("stopped");
+}
+
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let listen =
+            |kind| signal(kind).map_err(|error| Failure::new(format!("cannot wait for signals: {error}")));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! The command line: what may be said, and the help that explains it.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A mail server: takes mail over SMTP, keeps it safe, delivers it, and says what became of it.
+///
+/// `postrider dev` starts a server for development on this machine in one step. `postrider serve` runs the real one from a configuration
+/// file. The other commands look into a server and control it, from the same machine.
+///
+/// Exit codes: 0 all well, 1 failed, 2 wrong usage or wrong configuration.
+#[derive(Debug, Parser)]
+#[command(
+    name = "postrider",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    /// Print JSON instead of text and tables
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a server for development: every mail is caught, nothing leaves this machine
+    ///
+    /// Listens on port 2525 of loopback, takes mail from anybody there to any address, and files it into one Maildir. DNS is never asked and
+    /// no other host is ever spoken to, so a test cannot send mail to the world by accident. Stop it with Ctrl-C; the mail stays.
+    Dev(Dev),
+    /// Run the server that a configuration file describes
+    ///
+    /// Stays in the foreground and logs to standard error, as a service manager wants it. SIGTERM or SIGINT stops it gracefully: no new
+    /// sessions, running ones end at their next command; a second signal stops it at once. Neither loses mail that was accepted.
+    Serve(ConfigFile),
+    /// Check or show a configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Look at the queue and change it
+    ///
+    /// Needs a running server, which is found by its configuration or directory.
+    #[command(subcommand)]
+    Queue(QueueCommand),
+    /// Tell what became of a message, station by station, in the peer's own words
+    ///
+    /// Works without a running server too: then it reads the event log in the data directory.
+    Trace(Trace),
+    /// Look after the files that hold mail in transit
+    #[command(subcommand)]
+    Spool(SpoolCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    /// Keep mail and state in this directory [default: postrider/dev in the user's state directory]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Listen on this address and port instead of port 2525 of loopback; may be given several times, and port 0 takes any free port
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Vec<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFile {
+    /// The configuration file
+    #[arg(long, short, value_name = "FILE", default_value = crate::config::DEFAULT_FILE)]
+    pub config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Report every mistake in a configuration file, or what it would do
+    Check(ConfigFile),
+    /// Print all settings in effect, defaults included; secrets are left out
+    Show(ConfigFile),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// List messages, oldest first
+    List(QueueList),
+    /// Show one message and how each of its recipients fares
+    Show(QueueShow),
+    /// Try to deliver now what waits for another attempt
+    Retry(QueueRetry),
+    /// Remove messages for good; nobody is told
+    Remove(QueueRemove),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueueList {
+    /// Only messages with a recipient in this domain
+    #[arg(long, value_name = "DOMAIN")]
+    pub domain: Option<String>,
+    /// Only messages with a recipient in this state
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<StateWord>,
+    /// At most this many messages
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// What a recipient waits for.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum StateWord {
+    /// Waits for its first attempt
+    Queued,
+    /// Is being delivered now
+    Active,
+    /// Waits for another attempt
+    Deferred,
+    /// Is on hold
+    Held,
+}
+
+impl StateWord {
+    /// As the API wants it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Active => "active",
+            Self::Deferred => "deferred",
+            Self::Held => "held",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueueShow {
+    /// The queue id, as the 250 reply, the logs and `queue list` tell it
+    #[arg(value_name = "QUEUE-ID")]
+    pub id: String,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueueRetry {
+    /// The messages to try
+    #[arg(value_name = "QUEUE-ID", required_unless_present_any = ["domain", "all"], conflicts_with_all = ["domain", "all"])]
+    pub ids: Vec<String>,
+    /// All recipients in this domain
+    #[arg(long, value_name = "DOMAIN", conflicts_with = "all")]
+    pub domain: Option<String>,
+    /// Everything that waits
+    #[arg(long)]
+    pub all: bool,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueueRemove {
+    /// The messages to remove
+    #[arg(value_name = "QUEUE-ID", required = true)]
+    pub ids: Vec<String>,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Trace {
+    /// A queue id, an address (of sender or recipient) or a Message-ID
+    #[arg(value_name = "QUEUE-ID|ADDRESS|MESSAGE-ID")]
+    pub what: String,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SpoolCommand {
+    /// Check every record of a spool against its checksum; changes nothing
+    ///
+    /// Best with the server stopped: what a running one writes meanwhile may look torn. Exit code 1 if mail that was promised is damaged.
+    Verify(SpoolVerify),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpoolVerify {
+    /// The data directory of the server, or the spool's own directory
+    #[arg(value_name = "DIR", conflicts_with_all = ["config", "dir"])]
+    pub data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Which server is meant.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Which server")]
+pub(crate) struct Place {
+    /// The server with this configuration file [default: /etc/postrider/postrider.toml, else the dev server in its default directory]
+    #[arg(long, short, value_name = "FILE", conflicts_with = "dir")]
+    pub config: Option<PathBuf>,
+    /// The server with this data directory, such as the --dir of `postrider dev`
+    #[arg(long, visible_alias = "data-dir", value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::{Command as Clap, CommandFactory};
+
+    use super::*;
+
+    const REFERENCE: &str = include_str!("../../../docs/reference/cli.md");
+
+    /// All commands that do something, with their full names.
+    fn leaves() -> Vec<(String, Clap)> {
+        fn walk(command: &Clap, name: String, found: &mut Vec<(String, Clap)>) {
+            let subcommands: Vec<&Clap> =
+                command.get_subcommands().filter(|sub| sub.get_name() != "help").collect();
+            if subcommands.is_empty() {
+                found.push((name, command.clone()));
+            } else {
+                for sub in subcommands {
+                    walk(sub, format!("{name} {}", sub.get_name()), found);
+                }
+            }
+        }
+        let mut found = Vec::new();
+        walk(&Cli::command(), "postrider".to_owned(), &mut found);
+        found
+    }
+
+    /// The long options that a section of the reference has in its table.
+    fn documented(section: &str) -> BTreeSet<String> {
+        let option = |line: &str| {
+            line.strip_prefix("| `--").and_then(|rest| rest.split(['`', ' ']).next()).map(str::to_owned)
+        };
+        section.lines().filter_map(option).collect()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_option_is_in_the_reference_and_nothing_else() {
+        let mut sections: Vec<(&str, &str)> =
+            REFERENCE.split("\n## `").skip(1).filter_map(|section| section.split_once("`\n")).collect();
+        for (name, command) in leaves() {
+            let place = sections.iter().position(|(heading, _)| *heading == name);
+            let (_, section) =
+                sections.remove(place.unwrap_or_else(|| panic!("`{name}` is not in the reference")));
+            let known: BTreeSet<String> = command
+                .get_arguments()
+                .filter_map(|argument| argument.get_long())
+                .filter(|long| !["help", "version", "json"].contains(long))
+                .map(str::to_owned)
+                .collect();
+            assert_eq!(documented(section), known, "{name}");
+        }
+        assert!(sections.is_empty(), "the reference knows commands that do not exist: {sections:?}");
+    }
+
+    #[test]
+    fn the_help_of_every_command() {
+        let mut text = Cli::command().term_width(100).render_long_help().to_string();
+        for (name, command) in leaves() {
+            let mut command = command.term_width(100).bin_name(&name);
+            text.extend(["\n\n--- ", &name, " ---\n", &command.render_long_help().to_string()]);
+        }
+        // What ends a line is nothing to see, and editors take it away.
+        let text: Vec<&str> = text.lines().map(str::trim_end).collect();
+        let text = text.join("\n");
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn options_come_after_the_command_too() {
+        for line in [
+            "postrider queue list --json --config a.toml",
+            "postrider --json queue list --dir d",
+            "postrider queue list --data-dir d",
+            "postrider queue retry --all",
+            "postrider queue retry --domain example.org",
+            "postrider queue retry 1 2 3",
+            "postrider spool verify d",
+            "postrider spool verify --config a.toml",
+            "postrider dev --listen 127.0.0.1:0 --listen [::1]:0",
+        ] {
+            Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for line in [
+            "postrider",
+            "postrider queue",
+            "postrider queue retry",
+            "postrider queue retry 1 --all",
+            "postrider queue retry --all --domain example.org",
+            "postrider queue remove",
+            "postrider queue list --config a --dir b",
+            "postrider queue list --state asleep",
+            "postrider queue list --limit 0",
+            "postrider spool verify d --dir e",
+            "postrider dev --listen 2525",
+            "postrider trace",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Speaks to a running server: HTTP over the Unix socket in its data directory.
+
+use std::{io, path::Path, time::Duration};
+
+use http_body_util::{BodyExt, Empty};
+use hyper::{Method, Request, body::Bytes, client::conn::http1, header};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+
+use crate::failure::Failure;
+
+/// A server that does not answer its own operator for so long is stuck.
+const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum ClientError {
+    /// Nobody listens there.
+    NotRunning(Failure),
+    /// The server answered with a problem, or not at all.
+    Failed(Failure),
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::NotRunning(failure) | ClientError::Failed(failure) => failure,
+        }
+    }
+}
+
+/// Sends one request and reads the answer's document.
+pub(crate) async fn request<T: DeserializeOwned>(
+    socket: &Path,
+    method: Method,
+    path: &str,
+) -> Result<T, ClientError> {
+    let stream = UnixStream::connect(socket).await.map_err(|error| unreachable(socket, &error))?;
+    let answer = tokio::time::timeout(TIMEOUT, exchange(stream, method, path)).await;
+    let failed =
+        |why: String| ClientError::Failed(Failure::new(format!("the server does not answer: {why}")));
+    let (status, body) = answer.map_err(|_| failed("timed out".to_owned()))?.map_err(failed)?;
+    if !status.is_success() {
+        return Err(ClientError::Failed(refusal(status.as_u16(), &body)));
+    }
+    serde_json::from_slice(&body).map_err(|error| {
+        let failure = Failure::new(format!("cannot understand the server's answer: {error}"));
+        ClientError::Failed(failure.hint("is it of another version? `postrider --version` tells this one's"))
+    })
+}
+
+async fn exchange(
+    stream: UnixStream,
+    method: Method,
+    path: &str,
+) -> Result<(hyper::StatusCode, Bytes), String> {
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    // What ends the connection shows on the sender's side too.
+    tokio::spawn(connection);
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "postrider")
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| error.to_string())?;
+    let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+    let status = response.status();
+    let body = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
+    Ok((status, body))
+}
+
+fn unreachable(socket: &Path, error: &io::Error) -> ClientError {
+    let place = socket.parent().unwrap_or(socket).display();
+    let failed = |message: String, hint: &str| Failure::new(message).hint(hint);
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NotRunning(failed(
+            format!("no server runs on {place}"),
+            "start it, or name another one with --config FILE or --dir DIR",
+        )),
+        io::ErrorKind::PermissionDenied => ClientError::Failed(failed(
+            format!("cannot reach the server on {place}: permission denied"),
+            "run this as the server's user, or as root",
+        )),
+        _ => ClientError::Failed(Failure::new(format!("cannot reach the server on {place}: {error}"))),
+    }
+}
+
+fn refusal(status: u16, body: &[u8]) -> Failure {
+    let problem = serde_json::from_slice::<admin::Problem>(body).ok();
+    let text = problem.map(|problem| problem.detail.unwrap_or(problem.title));
+    Failure::new(text.unwrap_or_else(|| format!("the server answered with HTTP status {status}")))
+}
+
+/// A value of a query string or a segment of a path, percent-encoded (RFC 3986 §2.1): all but unreserved characters.
+pub(crate) fn encoded(text: &str) -> String {
+    let plain = |octet: &u8| octet.is_ascii_alphanumeric() || b"-._~".contains(octet);
+    let encode =
+        |octet: u8| if plain(&octet) { char::from(octet).to_string() } else { format!("%{octet:02X}") };
+    text.bytes().map(encode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_value_can_leave_its_place() {
+        assert_eq!(encoded("anna+x@example.org"), "anna%2Bx%40example.org");
+        assert_eq!(encoded("a/../b?c&d=e#f\r\n é"), "a%2F..%2Fb%3Fc%26d%3De%23f%0D%0A%20%C3%A9");
+    }
+}

@@ -1,0 +1,14 @@
+//! The commands that look at a server or at its files.
+
+pub(crate) mod config;
+pub(crate) mod queue;
+pub(crate) mod spool;
+pub(crate) mod trace;
+
+use crate::failure::Failure;
+
+/// Runs a client's exchange to its end: one thread is enough for it.
+pub(crate) fn run<T>(exchange: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?.block_on(exchange)
+}

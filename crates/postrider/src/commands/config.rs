@@ -1,0 +1,61 @@
+//! `postrider config`: check and show.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::{
+    cli::ConfigCommand,
+    config::{self, Config, LoadError},
+    failure::Failure,
+    place, terminal,
+};
+
+pub(crate) fn run(command: &ConfigCommand, json: bool) -> Result<(), Failure> {
+    match command {
+        ConfigCommand::Check(file) if json => check_json(&file.config),
+        ConfigCommand::Check(file) => terminal::print(&summary(&file.config, &place::load(&file.config)?)),
+        ConfigCommand::Show(file) => {
+            let shown = config::effective(&place::load(&file.config)?);
+            if json { terminal::print_json(&shown.json()) } else { terminal::print(shown.toml().trim_end()) }
+        }
+    }
+}
+
+/// What would happen, in few lines.
+fn summary(file: &Path, config: &Config) -> String {
+    let mut lines = vec![format!("{}: no mistakes", file.display())];
+    for listener in &config.listeners {
+        let addresses: Vec<String> = listener.bind.iter().map(ToString::to_string).collect();
+        lines.push(format!("  {:<11} listens on {}", listener.service.name(), addresses.join(", ")));
+    }
+    let directory = &config.directory;
+    let domains: Vec<&str> = directory.domains.iter().map(|domain| domain.name.as_str()).collect();
+    let count = |number: usize, thing| terminal::count(number as u64, thing);
+    lines.push(format!("  hostname    {}", config.hostname));
+    lines.push(format!("  state in    {}", config.data_dir.display()));
+    lines.push(format!("  mail for    {}", domains.join(", ")));
+    let aliases = directory.aliases.len();
+    let aliases = if aliases == 1 { "1 alias".to_owned() } else { format!("{aliases} aliases") };
+    lines.push(format!("  mailboxes   {}, {aliases}", count(directory.accounts.len(), "account")));
+    let trusted: Vec<String> = config.receive.trusted_networks.iter().map(ToString::to_string).collect();
+    let relay = if trusted.is_empty() { "nobody".to_owned() } else { trusted.join(", ") };
+    lines.push(format!("  may relay   {relay}"));
+    lines.join("\n")
+}
+
+/// The same for programs: on standard output, with the exit code that the text form has.
+fn check_json(file: &Path) -> Result<(), Failure> {
+    let report = match config::load(file) {
+        Ok(_) => return terminal::print_json(&json!({ "file": file, "problems": [] })),
+        Err(LoadError::Wrong(report)) => report,
+        Err(LoadError::Read { .. }) => return place::load(file).map(drop),
+    };
+    let problems = report.problems.iter().map(|problem| {
+        let (line, column) = report.position(problem);
+        json!({ "line": line, "column": column, "message": problem.message, "hint": problem.hint })
+    });
+    terminal::print_json(&json!({ "file": file, "problems": problems.collect::<Vec<_>>() }))?;
+    let count = terminal::count(report.problems.len() as u64, "error");
+    Err(Failure::report(format!("{}: {count}", file.display()), true))
+}

@@ -1,0 +1,121 @@
+//! `postrider trace`: a message's way, told from the event log.
+
+use std::{path::Path, sync::Arc};
+
+use admin::api::Trace as Document;
+use events::{Event, Kind, Query, Reader};
+use hyper::Method;
+use mail::QueueId;
+
+use crate::{
+    cli::Trace,
+    client::{ClientError, encoded, request},
+    config,
+    failure::Failure,
+    place,
+    terminal::{self, clean, size_text},
+};
+
+pub(crate) fn run(wanted: &Trace, json: bool) -> Result<(), Failure> {
+    let dir = place::data_dir(&wanted.place)?;
+    let what = wanted.what.trim();
+    if what.is_empty() {
+        return Err(Failure::usage("nothing to trace").hint("give a queue id, an address or a Message-ID"));
+    }
+    let events = find(&dir, what)?;
+    if events.is_empty() {
+        let failure = Failure::new(format!("no message found for `{}` on {}", clean(what), dir.display()));
+        return Err(failure.hint("another server can be named with --config FILE or --dir DIR"));
+    }
+    if json {
+        return events.iter().try_for_each(terminal::print_json_line);
+    }
+    terminal::print(&story(&events))
+}
+
+/// Asks the server, for it knows best; without one reads what it left.
+fn find(dir: &Path, what: &str) -> Result<Vec<Event>, Failure> {
+    let path = format!("/v1/trace?q={}", encoded(what));
+    let socket = config::control_socket(dir);
+    let answer = super::run(async { Ok(request::<Document>(&socket, Method::GET, &path).await) })?;
+    match answer {
+        Ok(document) => Ok(document.events),
+        Err(ClientError::Failed(failure)) => Err(failure),
+        Err(ClientError::NotRunning(failure)) => {
+            let events = config::events_dir(dir);
+            if !events.is_dir() {
+                return Err(failure);
+            }
+            let reader = Reader::new(events, Arc::new(disk::OsDisk));
+            admin::trace(&reader, &Query::guess(what)).map_err(Failure::new)
+        }
+    }
+}
+
+/// Each message under a heading, each event on a line.
+fn story(events: &[Event]) -> String {
+    let mut lines = Vec::new();
+    let mut current: Option<QueueId> = None;
+    for event in events {
+        if current != Some(event.id) {
+            lines.extend(current.map(|_| String::new()));
+            lines.push(event.id.to_string());
+            current = Some(event.id);
+        }
+        lines.push(format!("  {}  {:<15} {}", time(event), clean(&event.station), sentence(event)));
+    }
+    lines.join("\n")
+}
+
+fn time(event: &Event) -> String {
+    event.at.to_string().replace('T', " ").trim_end_matches('Z').to_owned()
+}
+
+/// What happened, in words; shared with `postrider dev`.
+pub(crate) fn sentence(event: &Event) -> String {
+    let mut text = kind_word(event.kind).to_owned();
+    let mut add = |label: &str, value: Option<String>| {
+        text.extend(value.into_iter().flat_map(|value| [label.to_owned(), clean(&value)]));
+    };
+    add(" from ", event.reverse_path.as_ref().map(|path| format!("<{path}>")));
+    add(
+        if event.kind == Kind::Deferred { " for " } else { " to " },
+        event.recipient.as_ref().map(|to| format!("<{to}>")),
+    );
+    add(", ", event.size.map(size_text));
+    add(", client ", event.client.clone());
+    add(", ", event.message_id.clone());
+    add(
+        " via ",
+        event.mx.as_ref().map(|mx| match &mx.address {
+            Some(address) => format!("{} [{address}]", mx.host),
+            None => mx.host.clone(),
+        }),
+    );
+    add(" as message ", event.report.map(|report| report.to_string()));
+    add(": ", event.reply.as_ref().map(|reply| reply.lines().collect::<Vec<_>>().join(" / ")));
+    add("; ", event.reason.clone());
+    add(
+        "; attempt ",
+        event.attempt.filter(|_| event.kind == Kind::Deferred).map(|attempt| attempt.to_string()),
+    );
+    add(", next ", event.next_due.map(|due| due.to_string()));
+    text
+}
+
+fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Accepted => "accepted",
+        Kind::Deferred => "deferred",
+        Kind::Delivered => "delivered",
+        Kind::Bounced => "bounced",
+        Kind::Expired => "expired",
+        Kind::Dropped => "dropped",
+        Kind::Dsn => "report sent",
+        Kind::Removed => "removed by the operator",
+        Kind::DiscardedReport => "report discarded",
+        Kind::Held => "put on hold",
+        Kind::Released => "taken off hold",
+        Kind::Unknown => "something that this version does not know",
+    }
+}

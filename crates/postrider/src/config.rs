@@ -1,0 +1,160 @@
+//! The configuration file: read whole, checked whole, all mistakes told at once.
+
+mod listeners;
+mod people;
+mod problem;
+mod secret;
+mod sections;
+mod show;
+mod value;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeSet,
+    io,
+    path::{Path, PathBuf},
+};
+
+use toml_span::{ErrorKind, Span};
+
+pub(crate) use listeners::Listener;
+pub(crate) use problem::{Problem, Report};
+pub(crate) use secret::words;
+pub(crate) use show::effective;
+use walk::{Findings, Section};
+
+/// Where `serve` looks if nobody says otherwise.
+pub(crate) const DEFAULT_FILE: &str = "/etc/postrider/postrider.toml";
+
+/// A file larger than this is no configuration.
+const FILE_OCTETS_MAX: u64 = 16 << 20;
+
+/// Everything that the operator decides. Valid by construction: only [`load`] and `dev` make one. Each part owns its settings.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// Our own name in greetings, EHLO, Received fields and reports.
+    pub hostname: String,
+    /// The directory that holds all state.
+    pub data_dir: PathBuf,
+    /// What listens where.
+    pub listeners: Vec<Listener>,
+    /// Who is asked for DNS records.
+    pub resolver: net::resolver::Config,
+    /// Limits of the receiving side.
+    pub receive: receive::Config,
+    /// How mail leaves, and when it is tried again and given up.
+    pub deliver: deliver::Config,
+    /// Who exists.
+    pub directory: directory::Config,
+    /// What is logged and how.
+    pub log: Log,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// What is worth a line.
+    pub level: LogLevel,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// An object a line, for programs.
+    Json,
+}
+
+/// What is worth a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: LogLevel::Info }
+    }
+}
+
+/// The socket by which the server on a data directory is controlled.
+pub(crate) fn control_socket(data_dir: &Path) -> PathBuf {
+    data_dir.join("control.sock")
+}
+
+/// The spool of a data directory.
+pub(crate) fn spool_dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("spool")
+}
+
+/// The event log of a data directory.
+pub(crate) fn events_dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("events")
+}
+
+/// Why there is no configuration.
+#[derive(Debug)]
+pub(crate) enum LoadError {
+    /// The file cannot be read.
+    Read { path: PathBuf, source: io::Error },
+    /// The file says something wrong.
+    Wrong(Report),
+}
+
+/// Reads and checks a file.
+pub(crate) fn load(path: &Path) -> Result<Config, LoadError> {
+    let source = read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    // A secret may stand in a file of its own beside this one.
+    let dir =
+        std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_default();
+    let (config, problems, _) = parse(&source, &dir);
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(LoadError::Wrong(Report { path: path.to_owned(), source, problems })),
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    if std::fs::metadata(path)?.len() > FILE_OCTETS_MAX {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "file too large"));
+    }
+    std::fs::read_to_string(path)
+}
+
+/// The configuration that a text says (if it says one), all that is wrong with it, and the names of all keys there are.
+fn parse(source: &str, dir: &Path) -> (Option<Config>, Vec<Problem>, BTreeSet<String>) {
+    let value = match toml_span::parse(source) {
+        Ok(value) => value,
+        Err(error) => return (None, vec![syntax(&error)], BTreeSet::new()),
+    };
+    let findings = Findings::default();
+    let config = sections::read(Section::root(&value, &findings), dir);
+    let (problems, keys) = findings.finish();
+    (config, problems, keys)
+}
+
+/// A text that is no TOML. Its parser stops at the first mistake, so there is only one of these.
+fn syntax(error: &toml_span::Error) -> Problem {
+    let problem = Problem::new(error.span.into(), error.to_string());
+    let earlier = |problem: Problem, span: &Span| problem.other((*span).into(), "first here");
+    match &error.kind {
+        ErrorKind::DuplicateTable { name, first } => {
+            earlier(problem, first).hint(format!("merge the two, or write [[{name}]] if there are several"))
+        }
+        ErrorKind::DuplicateKey { first, .. } => earlier(problem, first).hint("keep one of them"),
+        ErrorKind::DottedKeyInvalidType { first } => earlier(problem, first),
+        ErrorKind::UnquotedString => problem.hint("put the text in quotes"),
+        ErrorKind::UnterminatedString => problem.hint("a text ends in the quote that it begins with"),
+        _ => problem,
+    }
+}

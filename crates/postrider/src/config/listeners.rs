@@ -1,0 +1,126 @@
+//! `[[listener]]`: what listens where.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use receive::Service;
+use toml_span::Span;
+
+use super::{
+    problem::Problem,
+    value::{self, Wrong},
+    walk::{Section, nearest},
+};
+
+/// A service on some addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listener {
+    /// What is spoken there.
+    pub service: Service,
+    /// Addresses and ports; port 0 lets the kernel choose.
+    pub bind: Vec<SocketAddr>,
+    /// Nobody named the addresses, so on a machine without IPv6 those are left out.
+    pub v6_optional: bool,
+}
+
+fn default_port(service: Service) -> u16 {
+    if service == Service::Submission { 587 } else { 25 }
+}
+
+const LATER: [&str; 5] = ["lmtp", "imap", "pop3", "managesieve", "http"];
+
+/// All listeners; without any, SMTP on port 25 of all addresses.
+pub(super) fn read(root: &Section<'_>) -> Vec<Listener> {
+    let sections = root.sections("listener");
+    if sections.is_empty() {
+        return vec![Listener { service: Service::Smtp, bind: everywhere(25), v6_optional: true }];
+    }
+    let mut taken = Vec::new();
+    sections.into_iter().filter_map(|section| one(section, &mut taken)).collect()
+}
+
+fn everywhere(port: u16) -> Vec<SocketAddr> {
+    vec![(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()]
+}
+
+fn one(section: Section<'_>, taken: &mut Vec<(SocketAddr, Span)>) -> Option<Listener> {
+    if section.get("service").is_none() {
+        section.missing("service", "say what is spoken there: service = \"smtp\" or \"submission\"");
+    }
+    let service = section.parsed("service", service);
+    section.parsed("tls", tls);
+    let bind = section.parsed_list("bind", value::socket_address);
+    if bind.as_ref().is_some_and(Vec::is_empty)
+        && let Some(value) = section.get("bind")
+        && value.as_array().is_some_and(Vec::is_empty)
+    {
+        let wrong = Wrong::new("`bind` is empty: nothing would listen");
+        section
+            .wrong(value.span, wrong.hint("name an address and port, or leave `bind` out for all addresses"));
+    }
+    for (address, span) in bind.iter().flatten() {
+        clash(&section, taken, *address, *span);
+        taken.push((*address, *span));
+    }
+    let bind = bind.map(|list| list.into_iter().map(|(address, _)| address).collect());
+    let v6_optional = section.get("bind").is_none();
+    let bind =
+        bind.unwrap_or_else(|| service.map(|service| absent(&section, service, taken)).unwrap_or_default());
+    section.finish();
+    Some(Listener { service: service?, bind, v6_optional })
+}
+
+/// The addresses of a listener that names none.
+fn absent(section: &Section<'_>, service: Service, taken: &mut Vec<(SocketAddr, Span)>) -> Vec<SocketAddr> {
+    let bind = everywhere(default_port(service));
+    for address in &bind {
+        clash(section, taken, *address, section.span());
+        taken.push((*address, section.span()));
+    }
+    bind
+}
+
+fn clash(section: &Section<'_>, taken: &[(SocketAddr, Span)], address: SocketAddr, span: Span) {
+    if let Some((other, earlier)) = taken.iter().find(|(other, _)| clashes(*other, address)) {
+        let problem = Problem::new(span.into(), format!("{address} is taken: {other} listens there already"));
+        let problem = problem.other((*earlier).into(), "taken here");
+        section.findings.add(problem.hint("give each listener its own port or address"));
+    }
+}
+
+/// Two sockets that the kernel would not let us have both. An IPv6 socket takes no IPv4 clients here.
+fn clashes(a: SocketAddr, b: SocketAddr) -> bool {
+    let wild = |ip: IpAddr| ip.is_unspecified();
+    a.port() == b.port()
+        && a.port() != 0
+        && a.is_ipv4() == b.is_ipv4()
+        && (a.ip() == b.ip() || wild(a.ip()) || wild(b.ip()))
+}
+
+fn service(text: &str) -> Result<Service, Wrong> {
+    match text {
+        "smtp" => Ok(Service::Smtp),
+        "submission" => Ok(Service::Submission),
+        later if LATER.contains(&later) => {
+            Err(Wrong::new(format!("service `{later}` is not available yet in this version"))
+                .hint("there is \"smtp\", \"submission\""))
+        }
+        _ => {
+            let near = nearest(text, ["smtp", "submission"].into_iter().chain(LATER));
+            let near = near.map(|near| format!("did you mean \"{near}\"? ")).unwrap_or_default();
+            Err(Wrong::new(format!("`{text}` is not a service"))
+                .hint(format!("{near}there is \"smtp\", \"submission\"")))
+        }
+    }
+}
+
+fn tls(text: &str) -> Result<(), Wrong> {
+    match text {
+        "none" => Ok(()),
+        "starttls" | "implicit" => {
+            Err(Wrong::new(format!("tls = \"{text}\" is not available yet in this version"))
+                .hint("write tls = \"none\", and put the listener where nobody can listen in"))
+        }
+        _ => Err(Wrong::new(format!("`{text}` is not a value of `tls`"))
+            .hint("there is \"none\"; \"starttls\" and \"implicit\" come with a later version")),
+    }
+}

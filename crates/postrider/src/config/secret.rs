@@ -1,0 +1,91 @@
+//! Secrets: written in the file, or kept out of it in a file of their own or in the environment.
+
+use std::{fmt, path::Path};
+
+use directory::Secret;
+use toml_span::Span;
+
+use super::{value::Wrong, walk::Section};
+
+/// A secret is a line, not a book.
+const SECRET_OCTETS_MAX: u64 = 65_536;
+
+/// `key = "plain"`, `key = { file = "path" }` or `key = { env = "NAME" }`. A relative path starts at `dir`.
+pub(super) fn read(section: &Section<'_>, key: &'static str, dir: &Path) -> Option<Secret> {
+    let value = section.get(key)?;
+    if let Some(text) = value.as_str() {
+        return section.report(value.span, checked(text, "")).map(Secret::new);
+    }
+    let hint = "write it as \"text\", { file = \"path\" } or { env = \"NAME\" }";
+    let Some(table) = value.as_table() else {
+        section.wrong(value.span, Wrong::new(format!("`{key}` wants a secret")).hint(hint));
+        return None;
+    };
+    let mut entries = table.iter();
+    let (Some((from, place)), None) = (entries.next(), entries.next()) else {
+        section
+            .wrong(value.span, Wrong::new(format!("`{key}` wants one place to find the secret")).hint(hint));
+        return None;
+    };
+    let found = match (from.name.as_ref(), place.as_str()) {
+        ("file", Some(path)) => from_file(&dir.join(path)),
+        ("env", Some(name)) => from_env(name),
+        _ => Err(Wrong::new(format!("`{key}` wants a secret")).hint(hint)),
+    };
+    let span: Span = place.span;
+    section.report(span, found).map(Secret::new)
+}
+
+fn from_file(path: &Path) -> Result<String, Wrong> {
+    let shown = path.display();
+    let unreadable = |error: &dyn fmt::Display| {
+        Wrong::new(format!("cannot read the secret in {shown}: {error}"))
+            .hint("the path is relative to the configuration file; the server's user must be able to read it")
+    };
+    let size = std::fs::metadata(path).map_err(|error| unreadable(&words(&error)))?.len();
+    if size > SECRET_OCTETS_MAX {
+        return Err(unreadable(&"it is too large to be a secret"));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(&words(&error)))?;
+    checked(text.strip_suffix('\n').unwrap_or(&text).trim_end_matches('\r'), &shown.to_string())
+}
+
+fn from_env(name: &str) -> Result<String, Wrong> {
+    // An empty name or one with `=` or NUL would make the standard library panic on some systems.
+    if name.is_empty() || name.contains(['=', '\0']) {
+        return Err(Wrong::new(format!("`{name}` is not the name of an environment variable")));
+    }
+    let text = std::env::var(name).map_err(|error| {
+        let why = match error {
+            std::env::VarError::NotPresent => "is not set",
+            std::env::VarError::NotUnicode(_) => "is not UTF-8",
+        };
+        Wrong::new(format!("the environment variable {name} {why}"))
+            .hint("set it where the server is started")
+    })?;
+    checked(&text, name)
+}
+
+fn checked(text: &str, place: &str) -> Result<String, Wrong> {
+    let place = if place.is_empty() { String::new() } else { format!(" in {place}") };
+    if text.is_empty() {
+        return Err(Wrong::new(format!("the secret{place} is empty")));
+    }
+    if text.contains(['\n', '\r', '\0']) {
+        return Err(Wrong::new(format!("the secret{place} has more than one line")));
+    }
+    Ok(text.to_owned())
+}
+
+/// What the system said, without its number.
+pub(crate) fn words(error: &std::io::Error) -> String {
+    use std::io::ErrorKind::{FileTooLarge, InvalidData, IsADirectory, NotFound, PermissionDenied};
+    match error.kind() {
+        NotFound => "no such file".to_owned(),
+        PermissionDenied => "permission denied".to_owned(),
+        IsADirectory => "it is a directory".to_owned(),
+        InvalidData => "it is not UTF-8 text".to_owned(),
+        FileTooLarge => "it is too large".to_owned(),
+        _ => error.to_string(),
+    }
+}

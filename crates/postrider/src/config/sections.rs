@@ -1,0 +1,146 @@
+//! The sections of the file, each key with its range: no number in the file can overflow anything behind.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use deliver::PrivateAddresses;
+
+use super::{
+    Config, Log, LogFormat, LogLevel, listeners, people,
+    value::{self, Wrong},
+    walk::Section,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+const DATA_DIR: &str = "/var/lib/postrider";
+
+/// Reads the whole file. `None` only if `hostname` is missing or wrong, which is reported then.
+pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
+    let hostname = root.parsed("hostname", value::hostname);
+    if root.get("hostname").is_none() {
+        root.missing(
+            "hostname",
+            "add the name under which DNS knows this machine: hostname = \"mail.example.org\"",
+        );
+    }
+    let data_dir = root.parsed("data_dir", |text| path(text, dir)).unwrap_or_else(|| DATA_DIR.into());
+    let listeners = listeners::read(&root);
+    let resolver = resolver(root.section("dns"));
+    let receive = receive(root.section("receive"), hostname.as_deref());
+    let deliver = deliver(&root, dir, &data_dir, hostname.as_deref());
+    let directory = people::read(&root, dir, hostname.as_deref());
+    let log = log(root.section("log"));
+    root.not_yet("tls", "TLS comes with a later version; until then use tls = \"none\" and trusted networks");
+    root.not_yet("relay", "mail goes to the MX of each recipient's domain");
+    root.finish();
+    Some(Config { hostname: hostname?, data_dir, listeners, resolver, receive, deliver, directory, log })
+}
+
+/// A path; a relative one starts at the directory of the configuration file.
+fn path(text: &str, dir: &Path) -> Result<PathBuf, Wrong> {
+    if text.is_empty() || text.contains('\0') {
+        return Err(
+            Wrong::new("this is no path").hint("write an absolute path, such as \"/var/lib/postrider\"")
+        );
+    }
+    Ok(dir.join(text))
+}
+
+/// Puts a value that the file gives in the place of a default.
+fn set<T>(place: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *place = given;
+    }
+}
+
+/// For sizes and counts whose range is far below the limits of the type.
+fn count(number: Option<u32>) -> Option<usize> {
+    number.and_then(|number| usize::try_from(number).ok())
+}
+
+fn resolver(section: Section<'_>) -> net::resolver::Config {
+    let mut config = net::resolver::Config::default();
+    let servers = section.parsed_list("servers", value::dns_server).unwrap_or_default();
+    config.servers = servers.into_iter().map(|(server, _)| server).collect();
+    section.finish();
+    config
+}
+
+fn receive(section: Section<'_>, hostname: Option<&str>) -> receive::Config {
+    let mut config = receive::Config::default();
+    set(&mut config.hostname, hostname.map(str::to_owned));
+    // RFC 5321 §4.5.3.1.7: at least 64 KiB. §4.5.3.1.8: at least 100 recipients.
+    set(&mut config.message_size_max, section.size("message_size_max", &(65_536..=1 << 40)));
+    set(&mut config.recipients_max, count(section.integer("recipients_max", 100..=100_000)));
+    set(&mut config.errors_max, section.integer("errors_max", 1..=10_000));
+    set(&mut config.transactions_max, section.integer("transactions_max", 1..=10_000_000));
+    set(&mut config.sessions_max, count(section.integer("sessions_max", 1..=1_000_000)));
+    let per_address = section.integer("sessions_per_address_max", 1..=1_000_000);
+    set(&mut config.sessions_per_address_max, count(per_address));
+    set(&mut config.idle_timeout, section.duration("idle_timeout", SECOND..=HOUR));
+    set(&mut config.content_timeout, section.duration("content_timeout", SECOND..=HOUR));
+    let trusted = section.parsed_list("trusted_networks", value::trusted_network).unwrap_or_default();
+    config.trusted_networks = trusted.into_iter().map(|(network, _)| network).collect();
+    section.finish();
+    config
+}
+
+/// `[queue]` and `[deliver]`: when, and how.
+fn deliver(root: &Section<'_>, dir: &Path, data_dir: &Path, hostname: Option<&str>) -> deliver::Config {
+    let mut config = deliver::Config { maildir_root: data_dir.join("mail"), ..deliver::Config::default() };
+    set(&mut config.hostname, hostname.map(str::to_owned));
+    queue(root.section("queue"), &mut config);
+    let section = root.section("deliver");
+    let port = section.integer("port", 1..=65_535).and_then(|port| u16::try_from(port).ok());
+    set(&mut config.port, port);
+    let private = [("refuse", PrivateAddresses::Refuse), ("allow", PrivateAddresses::Allow)];
+    set(&mut config.private_addresses, section.choice("private_addresses", &private));
+    set(&mut config.maildir_root, section.parsed("maildir", |text| path(text, dir)));
+    set(&mut config.connections_per_site, count(section.integer("connections_per_site_max", 1..=10_000)));
+    section.finish();
+    config
+}
+
+fn queue(section: Section<'_>, config: &mut deliver::Config) {
+    set(&mut config.retry, section.durations("retry", &(SECOND..=7 * DAY)));
+    if let Some(value) = section.get("retry")
+        && value.as_array().is_some_and(Vec::is_empty)
+    {
+        let wrong = Wrong::new("`retry` is empty: no message would be tried twice");
+        section.wrong(
+            value.span,
+            wrong.hint("name at least one interval; the last one repeats until the message expires"),
+        );
+    }
+    set(&mut config.expire, section.duration("expire", MINUTE..=30 * DAY));
+    set(&mut config.expire_null, section.duration("expire_reports", MINUTE..=30 * DAY));
+    section.not_yet("delay_notice", "only final failures are reported");
+    section.finish();
+}
+
+fn log(section: Section<'_>) -> Log {
+    let mut log = Log::default();
+    set(&mut log.format, section.choice("format", LogFormat::WORDS));
+    set(&mut log.level, section.choice("level", LogLevel::WORDS));
+    section.finish();
+    log
+}
+
+impl LogFormat {
+    pub(super) const WORDS: &[(&'static str, Self)] = &[("text", Self::Text), ("json", Self::Json)];
+}
+
+impl LogLevel {
+    pub(super) const WORDS: &[(&'static str, Self)] = &[
+        ("error", Self::Error),
+        ("warn", Self::Warn),
+        ("info", Self::Info),
+        ("debug", Self::Debug),
+        ("trace", Self::Trace),
+    ];
+}

@@ -1,0 +1,159 @@
+//! The configuration in effect, defaults included, as TOML that could be read again and as JSON.
+
+use std::fmt::Write;
+
+use deliver::PrivateAddresses;
+use serde_json::{Map, Value, json};
+
+use super::{
+    Config, LogFormat, LogLevel,
+    value::{show_duration, show_size},
+};
+
+/// Stands for a secret.
+const NOT_SHOWN: &str = "(not shown)";
+
+/// A configuration to show: sections in the order of the reference, the first one being the top of the file.
+pub(crate) struct Shown(Vec<(Heading, Vec<(&'static str, Value)>)>);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heading {
+    Top,
+    One(&'static str),
+    Many(&'static str),
+}
+
+/// All settings in effect. Passwords are named but not shown.
+pub(crate) fn effective(config: &Config) -> Shown {
+    let mut top = vec![
+        ("hostname", json!(config.hostname)),
+        ("data_dir", json!(config.data_dir.display().to_string())),
+    ];
+    top.extend(config.directory.postmaster.as_ref().map(|postmaster| ("postmaster", json!(postmaster))));
+    let mut sections = vec![(Heading::Top, top)];
+    for listener in &config.listeners {
+        let bind: Vec<String> = listener.bind.iter().map(ToString::to_string).collect();
+        let values =
+            vec![("service", json!(listener.service.name())), ("bind", json!(bind)), ("tls", json!("none"))];
+        sections.push((Heading::Many("listener"), values));
+    }
+    let servers: Vec<String> = config.resolver.servers.iter().map(ToString::to_string).collect();
+    sections.push((Heading::One("dns"), vec![("servers", json!(servers))]));
+    sections.push((Heading::One("receive"), receive(&config.receive)));
+    sections.push((Heading::One("queue"), queue(&config.deliver)));
+    sections.push((Heading::One("deliver"), deliver(&config.deliver)));
+    sections.push((Heading::One("log"), log(config)));
+    people(&config.directory, &mut sections);
+    Shown(sections)
+}
+
+fn receive(config: &receive::Config) -> Vec<(&'static str, Value)> {
+    let trusted: Vec<String> = config.trusted_networks.iter().map(ToString::to_string).collect();
+    vec![
+        ("message_size_max", json!(show_size(config.message_size_max))),
+        ("recipients_max", json!(config.recipients_max)),
+        ("errors_max", json!(config.errors_max)),
+        ("transactions_max", json!(config.transactions_max)),
+        ("sessions_max", json!(config.sessions_max)),
+        ("sessions_per_address_max", json!(config.sessions_per_address_max)),
+        ("idle_timeout", json!(show_duration(config.idle_timeout))),
+        ("content_timeout", json!(show_duration(config.content_timeout))),
+        ("trusted_networks", json!(trusted)),
+    ]
+}
+
+fn queue(config: &deliver::Config) -> Vec<(&'static str, Value)> {
+    let retry: Vec<String> = config.retry.iter().map(|interval| show_duration(*interval)).collect();
+    vec![
+        ("retry", json!(retry)),
+        ("expire", json!(show_duration(config.expire))),
+        ("expire_reports", json!(show_duration(config.expire_null))),
+    ]
+}
+
+fn deliver(config: &deliver::Config) -> Vec<(&'static str, Value)> {
+    let private = match config.private_addresses {
+        PrivateAddresses::Refuse => "refuse",
+        PrivateAddresses::Allow => "allow",
+    };
+    vec![
+        ("port", json!(config.port)),
+        ("private_addresses", json!(private)),
+        ("maildir", json!(config.maildir_root.display().to_string())),
+        ("connections_per_site_max", json!(config.connections_per_site)),
+    ]
+}
+
+fn log(config: &Config) -> Vec<(&'static str, Value)> {
+    let format = LogFormat::WORDS.iter().find(|(_, format)| *format == config.log.format);
+    let level = LogLevel::WORDS.iter().find(|(_, level)| *level == config.log.level);
+    let word = |found: Option<&'static str>| json!(found.unwrap_or_default());
+    vec![("format", word(format.map(|(word, _)| *word))), ("level", word(level.map(|(word, _)| *word)))]
+}
+
+fn people(config: &directory::Config, sections: &mut Vec<(Heading, Vec<(&'static str, Value)>)>) {
+    for domain in &config.domains {
+        let mut values = vec![("name", json!(domain.name))];
+        values.extend(domain.catch_all.as_ref().map(|address| ("catch_all", json!(address))));
+        values.push(("subaddress", json!(domain.subaddress.as_deref().unwrap_or("+"))));
+        sections.push((Heading::Many("domain"), values));
+    }
+    for account in &config.accounts {
+        let mut values = vec![("login", json!(account.login))];
+        values.extend(account.password.as_ref().map(|_| ("password", json!(NOT_SHOWN))));
+        values.push(("addresses", json!(account.addresses)));
+        sections.push((Heading::Many("account"), values));
+    }
+    for alias in &config.aliases {
+        sections
+            .push((Heading::Many("alias"), vec![("address", json!(alias.address)), ("to", json!(alias.to))]));
+    }
+}
+
+impl Shown {
+    /// As a TOML file. JSON's strings, numbers and lists of strings are TOML's, but for DEL, which no value here can hold unescaped.
+    pub(crate) fn toml(&self) -> String {
+        let mut text = String::new();
+        for (heading, values) in &self.0 {
+            // Writing to a String cannot fail.
+            let _ = match heading {
+                Heading::Top => Ok(()),
+                Heading::One(name) => writeln!(text, "\n[{name}]"),
+                Heading::Many(name) => writeln!(text, "\n[[{name}]]"),
+            };
+            for (key, value) in values {
+                // A comment: whoever reads the file again must not take it for the secret.
+                let _ = match value.as_str() {
+                    Some(NOT_SHOWN) => writeln!(text, "# {key} is set, and not shown"),
+                    _ => writeln!(text, "{key} = {}", toml_value(value)),
+                };
+            }
+        }
+        text
+    }
+
+    /// As one JSON object.
+    pub(crate) fn json(&self) -> Value {
+        let mut all = Map::new();
+        for (heading, values) in &self.0 {
+            let object: Map<String, Value> =
+                values.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+            match heading {
+                Heading::Top => all.extend(object),
+                Heading::One(name) => drop(all.insert((*name).to_owned(), Value::Object(object))),
+                Heading::Many(name) => {
+                    let list = all.entry(*name).or_insert_with(|| json!([]));
+                    list.as_array_mut().into_iter().for_each(|list| list.push(Value::Object(object.clone())));
+                }
+            }
+        }
+        Value::Object(all)
+    }
+}
+
+fn toml_value(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(toml_value).collect::<Vec<_>>().join(", ")),
+        other => other.to_string().replace('\u{7f}', "\\u007f"),
+    }
+}

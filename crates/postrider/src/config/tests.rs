@@ -1,0 +1,399 @@
+//! What is said about wrong files, and that the reference tells the truth.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use proptest::prelude::*;
+use toml_span::Value;
+
+use super::{Config, LoadError, Report, effective, load, parse};
+
+const REFERENCE: &str = include_str!("../../../../docs/reference/configuration.md");
+const SMALL: &str = "hostname = \"mail.example.org\"\n";
+
+/// The rendered report about a text, with a path that is the same everywhere.
+fn report(source: &str) -> String {
+    let (_, problems, _) = parse(source, Path::new("/nowhere"));
+    assert!(!problems.is_empty(), "nothing was found wrong with:\n{source}");
+    Report { path: "postrider.toml".into(), source: source.to_owned(), problems }.render(false)
+}
+
+/// One report after the other, each under what it is about.
+fn reports(cases: &[(&str, &str)], before: &str) -> String {
+    let one =
+        |(name, source): &(&str, &str)| format!("## {name}\n{}\n", report(&format!("{before}{source}")));
+    cases.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+/// Compares with what is kept for the calling test.
+#[track_caller]
+fn snapshot(text: &str) {
+    let thread = std::thread::current();
+    let name = thread.name().and_then(|name| name.rsplit("::").next()).unwrap().to_owned();
+    insta::assert_snapshot!(name, text);
+}
+
+fn good(source: &str) -> Config {
+    let (config, problems, _) = parse(source, Path::new("/etc/postrider"));
+    assert_eq!(problems, [], "{source}");
+    config.unwrap()
+}
+
+#[test]
+fn text_that_is_no_toml_is_shown_where_it_breaks() {
+    snapshot(&reports(
+        &[
+            ("no value", "hostname =\n"),
+            ("no quotes", "hostname = mail.example.org\n"),
+            ("no end of text", "hostname = \"mail.example.org\n"),
+            ("key twice", "hostname = \"a.example\"\nhostname = \"b.example\"\n"),
+            ("section twice", "hostname = \"a.example\"\n[dns]\n[log]\n[dns]\n"),
+            (
+                "single brackets",
+                "hostname = \"a.example\"\n[domain]\nname = \"example.org\"\n[domain]\nname = \"example.net\"\n",
+            ),
+        ],
+        "",
+    ));
+}
+
+#[test]
+fn the_top_of_the_file() {
+    snapshot(&reports(
+        &[
+            ("empty", ""),
+            ("hostname missing", "# nothing\n[dns]\n"),
+            ("hostname not text", "hostname = 5\n"),
+            ("hostname short", "hostname = \"localhost\"\n"),
+            ("hostname with dot", "hostname = \"mail.example.org.\"\n"),
+            ("hostname is an address", "hostname = \"192.0.2.1\"\n"),
+            ("hostname not ASCII", "hostname = \"bücher.example\"\n"),
+            ("data_dir empty", "hostname = \"mail.example.org\"\ndata_dir = \"\"\n"),
+            ("unknown key", "hostnam = \"mail.example.org\"\n"),
+            ("key of another section", "hostname = \"mail.example.org\"\nrecipients_max = 5\n"),
+            ("unknown section", "hostname = \"mail.example.org\"\n[recieve]\n"),
+            ("section is no section", "hostname = \"mail.example.org\"\ndns = \"127.0.0.1\"\n"),
+            ("relay", "hostname = \"mail.example.org\"\n[relay]\npreset = \"gmail\"\n"),
+            ("tls", "hostname = \"mail.example.org\"\n[[tls.certificate]]\nkey = \"key.pem\"\n"),
+        ],
+        "",
+    ));
+}
+
+#[test]
+fn listeners() {
+    snapshot(&reports(
+        &[
+            ("single brackets", "[listener]\nservice = \"smtp\"\n"),
+            ("service missing", "[[listener]]\nbind = [\"0.0.0.0:25\"]\n"),
+            ("service misspelt", "[[listener]]\nservice = \"submision\"\n"),
+            ("service of later", "[[listener]]\nservice = \"imap\"\n"),
+            ("service unknown", "[[listener]]\nservice = \"gopher\"\n"),
+            ("tls of later", "[[listener]]\nservice = \"smtp\"\ntls = \"starttls\"\n"),
+            ("tls unknown", "[[listener]]\nservice = \"smtp\"\ntls = true\n"),
+            ("bind no list", "[[listener]]\nservice = \"smtp\"\nbind = \"0.0.0.0:25\"\n"),
+            ("bind empty", "[[listener]]\nservice = \"smtp\"\nbind = []\n"),
+            ("bind not text", "[[listener]]\nservice = \"smtp\"\nbind = [25]\n"),
+            ("bind without port", "[[listener]]\nservice = \"smtp\"\nbind = [\"192.0.2.1\", \"::1\"]\n"),
+            ("bind by name", "[[listener]]\nservice = \"smtp\"\nbind = [\"localhost:25\"]\n"),
+            ("port too high", "[[listener]]\nservice = \"smtp\"\nbind = [\"0.0.0.0:65536\"]\n"),
+            (
+                "same address",
+                "[[listener]]\nservice = \"smtp\"\nbind = [\"192.0.2.1:25\", \"192.0.2.1:25\"]\n",
+            ),
+            (
+                "any and one",
+                "[[listener]]\nservice = \"smtp\"\nbind = [\"0.0.0.0:25\"]\n\n[[listener]]\nservice = \"submission\"\nbind = [\"127.0.0.1:25\"]\n",
+            ),
+            ("defaults", "[[listener]]\nservice = \"smtp\"\n\n[[listener]]\nservice = \"smtp\"\n"),
+        ],
+        SMALL,
+    ));
+}
+
+#[test]
+fn limits_and_deadlines() {
+    snapshot(&reports(
+        &[
+            ("unknown key", "[receive]\nmessage_size_maximum = \"50MiB\"\n"),
+            ("far from any key", "[log]\ncolour = true\n"),
+            ("size is a number", "[receive]\nmessage_size_max = 52428800\n"),
+            ("size without unit", "[receive]\nmessage_size_max = \"50\"\n"),
+            ("size too small", "[receive]\nmessage_size_max = \"1KiB\"\n"),
+            ("size overflows", "[receive]\nmessage_size_max = \"99999999999999TiB\"\n"),
+            ("number is text", "[receive]\nrecipients_max = \"many\"\n"),
+            ("number is a fraction", "[receive]\nrecipients_max = 1.5\n"),
+            ("number too small", "[receive]\nrecipients_max = 10\n"),
+            ("number negative", "[receive]\nerrors_max = -1\n"),
+            ("number huge", "[receive]\nsessions_max = 9223372036854775807\n"),
+            ("number beyond TOML", "[receive]\nsessions_max = 9223372036854775808\n"),
+            ("duration is a number", "[receive]\nidle_timeout = 300\n"),
+            ("duration without unit", "[receive]\nidle_timeout = \"300\"\n"),
+            ("duration too long", "[receive]\ncontent_timeout = \"2h\"\n"),
+            ("duration overflows", "[queue]\nexpire = \"99999999999999999w\"\n"),
+            (
+                "network",
+                "[receive]\ntrusted_networks = [\"10.0.0.0/8\", \"192.0.2.1/24\", \"nonsense\", \"10.0.0.0/33\"]\n",
+            ),
+            ("open relay", "[receive]\ntrusted_networks = [\"0.0.0.0/0\", \"::/0\"]\n"),
+            ("retry empty", "[queue]\nretry = []\n"),
+            ("retry wrong", "[queue]\nretry = [\"1m\", \"soon\", 5, \"0s\"]\n"),
+            ("delay notice", "[queue]\ndelay_notice = \"4h\"\n"),
+            ("port", "[deliver]\nport = 0\n"),
+            ("private addresses", "[deliver]\nprivate_addresses = \"alow\"\n"),
+            ("DNS server", "[dns]\nservers = [\"dns.example.org\"]\n"),
+            ("log", "[log]\nformat = \"xml\"\nlevel = \"inof\"\n"),
+        ],
+        SMALL,
+    ));
+}
+
+#[test]
+fn domains_accounts_and_aliases() {
+    const DOMAIN: &str = "hostname = \"mail.example.org\"\n[[domain]]\nname = \"example.org\"\n";
+    snapshot(&reports(
+        &[
+            ("domain without name", "[[domain]]\nsubaddress = \"-\"\n"),
+            ("domain wrong", "[[domain]]\nname = \"exa mple.org\"\n"),
+            ("domain twice", "[[domain]]\nname = \"Example.org\"\n"),
+            ("separator wrong", "subaddress = \"@\"\n"),
+            ("catch-all for nobody", "catch_all = \"bob@example.org\"\n"),
+            ("login missing", "[[account]]\naddresses = [\"anna@example.org\"]\n"),
+            ("login wrong", "[[account]]\nlogin = \"anna\"\n"),
+            ("domain not declared", "[[account]]\nlogin = \"anna@example.net\"\n"),
+            (
+                "address twice",
+                "[[account]]\nlogin = \"anna@example.org\"\naddresses = [\"bob@example.org\"]\n[[account]]\nlogin = \"bob@example.org\"\n",
+            ),
+            ("alias without target", "[[alias]]\naddress = \"info@example.org\"\n"),
+            ("alias for nobody", "[[alias]]\naddress = \"info@example.org\"\nto = []\n"),
+            (
+                "alias to nobody",
+                "[[account]]\nlogin = \"anna@example.org\"\n[[alias]]\naddress = \"info@example.org\"\nto = [\"anna@example.org\", \"ana@example.org\"]\n",
+            ),
+            (
+                "alias to elsewhere",
+                "[[alias]]\naddress = \"info@example.org\"\nto = [\"anna@example.net\"]\n",
+            ),
+            (
+                "alias loop",
+                "[[alias]]\naddress = \"a@example.org\"\nto = [\"b@example.org\"]\n[[alias]]\naddress = \"b@example.org\"\nto = [\"a@example.org\"]\n",
+            ),
+            ("secret of the wrong kind", "[[account]]\nlogin = \"anna@example.org\"\npassword = 5\n"),
+            ("secret empty", "[[account]]\nlogin = \"anna@example.org\"\npassword = \"\"\n"),
+            (
+                "secret file missing",
+                "[[account]]\nlogin = \"anna@example.org\"\npassword = { file = \"anna.password\" }\n",
+            ),
+            (
+                "secret not in the environment",
+                "[[account]]\nlogin = \"anna@example.org\"\npassword = { env = \"POSTRIDER_NO_SUCH_VARIABLE\" }\n",
+            ),
+            (
+                "secret from nowhere",
+                "[[account]]\nlogin = \"anna@example.org\"\npassword = { vault = \"x\" }\n",
+            ),
+            (
+                "secret from two places",
+                "[[account]]\nlogin = \"anna@example.org\"\npassword = { file = \"a\", env = \"B\" }\n",
+            ),
+        ],
+        DOMAIN,
+    ));
+}
+
+#[test]
+fn all_mistakes_of_a_file_are_told_at_once() {
+    snapshot(&report(
+        "hostname = \"localhost\"\n\n[receive]\nmesage_size_max = \"50MiB\"\nrecipients_max = 0\nidle_timeout = \"soon\"\n\n\
+         [[listener]]\nservice = \"smpt\"\nbind = [\"0.0.0.0\"]\n\n[log]\nlevel = 3\n",
+    ));
+}
+
+#[test]
+fn a_secret_comes_from_its_file_without_the_line_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("postrider.toml");
+    let source = format!(
+        "{SMALL}[[domain]]\nname = \"example.org\"\n[[account]]\nlogin = \"anna@example.org\"\npassword = {{ file = \"anna.password\" }}\n"
+    );
+    fs::write(&file, source).unwrap();
+    fs::write(dir.path().join("anna.password"), "correct horse\n").unwrap();
+    let config = load(&file).unwrap();
+    let password = config.directory.accounts[0].password.as_ref().unwrap();
+    assert_eq!(password.expose(), "correct horse");
+    assert!(!effective(&config).toml().contains("horse"));
+    fs::write(dir.path().join("anna.password"), "two\nlines\n").unwrap();
+    assert!(matches!(load(&file), Err(LoadError::Wrong(_))));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in
+        [("missing.toml", None), ("latin1.toml", Some(&b"hostname = \"\xe9.example\""[..]))]
+    {
+        let file = dir.path().join(name);
+        if let Some(content) = content {
+            fs::write(&file, content).unwrap();
+        }
+        assert!(matches!(load(&file), Err(LoadError::Read { .. })), "{name}");
+    }
+    assert!(matches!(load(dir.path()), Err(LoadError::Read { .. })), "a directory");
+}
+
+#[test]
+fn without_accounts_somebody_reads_postmasters_mail() {
+    let config = good(SMALL);
+    assert_eq!(config.directory.accounts[0].login, "postmaster@mail.example.org");
+    let config = good(&format!("{SMALL}[[domain]]\nname = \"Mail.Example.org\"\n"));
+    assert_eq!(config.directory.domains.len(), 1, "our own name is not declared twice");
+}
+
+#[test]
+fn a_relative_path_starts_at_the_configuration_file() {
+    let config =
+        good("hostname = \"mail.example.org\"\ndata_dir = \"state\"\n[deliver]\nmaildir = \"/srv/mail\"\n");
+    assert_eq!(config.data_dir, Path::new("/etc/postrider/state"));
+    assert_eq!(config.deliver.maildir_root, Path::new("/srv/mail"));
+}
+
+#[test]
+fn what_is_shown_is_read_as_the_same() {
+    for source in [SMALL, &whole_file()] {
+        let config = good(source);
+        let shown = effective(&config).toml();
+        // All but secrets, of which only a comment tells.
+        let again = shown.replace("# password is set, and not shown", "password = \"other\"");
+        assert_eq!(effective(&good(&again)).toml(), shown);
+    }
+    snapshot(&effective(&good(SMALL)).toml());
+}
+
+// --- the reference ---
+
+/// The last example of the reference, which sets every key.
+fn whole_file() -> String {
+    let (_, last) = REFERENCE.rsplit_once("```toml\n").unwrap();
+    last.split("```").next().unwrap().to_owned()
+}
+
+/// Each key with the text about it. A heading of the third level names the key.
+fn documented() -> BTreeMap<String, String> {
+    let part = |part: &str| {
+        let (head, text) = part.split_once('\n')?;
+        Some((head.strip_prefix('`')?.strip_suffix('`')?.to_owned(), text.replace('\n', " ")))
+    };
+    REFERENCE.split("\n### ").skip(1).filter_map(part).collect()
+}
+
+#[test]
+fn every_example_of_the_reference_is_right() {
+    let examples: Vec<&str> =
+        REFERENCE.split("```toml\n").skip(1).map(|e| e.split("```").next().unwrap()).collect();
+    assert!(examples.len() >= 2);
+    for example in examples {
+        good(example);
+    }
+}
+
+#[test]
+fn every_key_is_documented_and_every_documented_key_exists() {
+    let (_, problems, known) = parse(&whole_file(), Path::new("/"));
+    assert_eq!(problems, []);
+    let sections = ["listener", "dns", "receive", "queue", "deliver", "domain", "account", "alias", "log"];
+    let known: BTreeSet<String> = known.into_iter().filter(|key| !sections.contains(&key.as_str())).collect();
+    let documented: BTreeSet<String> = documented().into_keys().collect();
+    assert_eq!(documented, known);
+    for section in sections {
+        assert!(
+            REFERENCE.contains(&format!("\n## `[{section}]`\n"))
+                || REFERENCE.contains(&format!("\n## `[[{section}]]`\n")),
+            "{section}"
+        );
+    }
+}
+
+#[test]
+fn the_last_example_sets_every_key() {
+    let file = whole_file();
+    let value = toml_span::parse(&file).unwrap();
+    for key in documented().keys() {
+        let path: Vec<&str> = key.split('.').collect();
+        let found = match path.as_slice() {
+            [key] => value.as_table().unwrap().get(*key).is_some(),
+            [section, key] => match value.as_table().unwrap().get(*section) {
+                Some(found) if found.as_array().is_some() => {
+                    found.as_array().unwrap().iter().any(|one| one.has_key(key))
+                }
+                found => found.is_some_and(|found| found.has_key(key)),
+            },
+            _ => false,
+        };
+        assert!(found, "{key}");
+    }
+}
+
+/// What stands in backticks behind "default" in the text about a key is in effect when the key is absent.
+#[test]
+fn every_documented_default_is_in_effect() {
+    let source = format!(
+        "{SMALL}[[listener]]\nservice = \"smtp\"\n[[domain]]\nname = \"example.org\"\n[[account]]\nlogin = \"anna@example.org\"\n"
+    );
+    let shown = effective(&good(&source)).json();
+    let mut compared = 0;
+    for (key, text) in documented() {
+        let Some((_, default)) = text.split_once("default `") else { continue };
+        let default = format!("x = {}", default.split('`').next().unwrap());
+        let default = toml_span::parse(&default).unwrap_or_else(|error| panic!("{key}: {error}"));
+        let mut actual = &shown;
+        for part in key.split('.') {
+            actual = actual.get(part).unwrap_or_else(|| panic!("{key} is not shown"));
+            actual = actual.get(0).unwrap_or(actual);
+        }
+        if key.ends_with("retry") {
+            actual = &shown["queue"]["retry"];
+        }
+        assert_eq!(json(default.pointer("/x").unwrap()), *actual, "{key}");
+        compared += 1;
+    }
+    assert!(compared >= 20, "only {compared} defaults were found");
+}
+
+fn json(value: &Value<'_>) -> serde_json::Value {
+    if let Some(items) = value.as_array() {
+        return items.iter().map(json).collect();
+    }
+    match (value.as_str(), value.as_integer()) {
+        (Some(text), _) => text.into(),
+        (_, Some(number)) => number.into(),
+        _ => panic!("{value:?}"),
+    }
+}
+
+// --- nothing panics ---
+
+proptest! {
+    #[test]
+    fn no_file_panics(text in "([a-z_]{0,12}|\\[|\\]|=|\"|\\.|#|\n|\\{|\\}|-?[0-9]{0,25}|é|'){0,40}") {
+        render(&text);
+    }
+
+    #[test]
+    fn no_change_to_a_good_file_panics(at in 0_usize..4000, octets in 0_usize..40, put in "\\PC{0,3}|\n|\"|\\[|99999999999999999999") {
+        let file = whole_file();
+        let start = file.floor_char_boundary(at.min(file.len()));
+        let end = file.ceil_char_boundary((start + octets).min(file.len()));
+        render(&format!("{}{put}{}", &file[..start], &file[end..]));
+    }
+}
+
+fn render(source: &str) {
+    let (_, problems, _) = parse(source, Path::new("/nowhere"));
+    let report = Report { path: "x".into(), source: source.to_owned(), problems };
+    assert!(report.problems.iter().all(|problem| report.position(problem) >= (1, 1)));
+    report.render(true);
+}
