@@ -1,0 +1,269 @@
+//! The command line.
+
+use crate::scenario::Work;
+use crate::sink::Manner;
+use crate::source::{Load, Plan, Recipients};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Measures Postrider beside its peers, on loopback.
+#[derive(Debug, Parser)]
+#[command(name = "bench", version)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Send messages to an SMTP server and measure its replies
+    Source(SourceOptions),
+    /// Accept and count messages
+    Sink(SinkOptions),
+    /// Start Postrider and its peer in turn, load both alike, and print and keep the figures
+    Run(RunOptions),
+    /// Run another program until standard input ends (used by `run` for its servers)
+    #[command(hide = true)]
+    Guard {
+        /// What to run
+        program: PathBuf,
+        /// Its arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SourceOptions {
+    /// The server's address and port
+    server: SocketAddr,
+    /// Sessions open at a time
+    #[arg(long, default_value = "20", value_parser = at_least_one)]
+    sessions: u64,
+    /// Messages in all
+    #[arg(long, default_value = "1000")]
+    messages: u64,
+    /// Octets of a message's content: 10KiB, 1MiB, 2000
+    #[arg(long, default_value = "10KiB", value_parser = size)]
+    size: usize,
+    /// Messages a second (open loop); without it each session sends as fast as replies come (closed loop)
+    #[arg(long, value_parser = rate)]
+    rate: Option<f64>,
+    /// Wait for each reply before the next command
+    #[arg(long)]
+    no_pipelining: bool,
+    /// Messages until a session quits and another is opened; without it sessions are kept
+    #[arg(long, value_parser = at_least_one)]
+    per_session: Option<u64>,
+    /// The recipient; `{}` stands for a number below --spread: `user{}@example.test`, `user@d{}.example.test`
+    #[arg(long, default_value = "user@sink.test")]
+    to: String,
+    /// How many recipients `{}` in --to makes
+    #[arg(long, default_value = "1")]
+    spread: u64,
+    /// No message is started after this many seconds
+    #[arg(long, default_value = "60", value_parser = seconds)]
+    time_limit: Duration,
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl SourceOptions {
+    pub(crate) fn plan(&self) -> Plan {
+        Plan {
+            server: self.server,
+            sessions: usize::try_from(self.sessions).unwrap_or(usize::MAX),
+            messages: self.messages,
+            size: self.size,
+            load: self.rate.map_or(Load::Closed, |per_second| Load::Open { per_second }),
+            pipelining: !self.no_pipelining,
+            per_session: self.per_session,
+            recipients: Recipients::new(&self.to, self.spread),
+            time_limit: self.time_limit,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SinkOptions {
+    /// Where to listen; port 0 lets the kernel choose
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// Stop after this many messages
+    #[arg(long)]
+    pub(crate) count: Option<u64>,
+    /// Stop after this many seconds
+    #[arg(long, value_parser = seconds)]
+    pub(crate) time_limit: Option<Duration>,
+    /// Take connections and never say a word
+    #[arg(long)]
+    silent: bool,
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl SinkOptions {
+    pub(crate) fn manner(&self) -> Manner {
+        if self.silent { Manner::Silent } else { Manner::Accepting }
+    }
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(crate) struct RunOptions {
+    /// What to measure; all of it when nothing is named
+    pub(crate) works: Vec<Work>,
+    /// Sessions of the source, one column of figures for each
+    #[arg(long, default_value = "1,20,200", value_delimiter = ',', value_parser = at_least_one)]
+    pub(crate) sessions: Vec<u64>,
+    /// Octets of a message's content
+    #[arg(long, default_value = "10KiB", value_parser = size)]
+    pub(crate) size: usize,
+    /// Messages of a round, warm-up not counted; too few make a round so short that chance decides
+    #[arg(long, default_value = "10000", value_parser = at_least_one)]
+    pub(crate) messages: u64,
+    /// Rounds; the median of them counts
+    #[arg(long, default_value = "3", value_parser = at_least_one)]
+    pub(crate) rounds: u64,
+    /// The server to compare with
+    #[arg(long, default_value = "postfix")]
+    pub(crate) peer: Peer,
+    /// Leave Postrider out (to look at the peer or at the bench itself)
+    #[arg(long)]
+    pub(crate) peer_only: bool,
+    /// Who makes the load
+    #[arg(long, default_value = "own")]
+    pub(crate) generator: Generator,
+    /// Messages until a session quits and another is opened; without it sessions are kept
+    #[arg(long, value_parser = at_least_one)]
+    pub(crate) per_session: Option<u64>,
+    /// Wait for each reply before the next command
+    #[arg(long)]
+    pub(crate) no_pipelining: bool,
+    /// Recipient domains (accept, relay) or mailboxes (local)
+    #[arg(long, default_value = "10", value_parser = at_least_one)]
+    pub(crate) spread: u64,
+    /// No message of a round is started after this many seconds
+    #[arg(long, default_value = "15", value_parser = seconds)]
+    pub(crate) time_limit: Duration,
+    /// Where the servers keep their spools; it should be the disk you mean to measure
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
+    /// Keep the servers' directories (configuration, logs, spools) afterwards
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// The Postrider program; default: the release build of this checkout, built if it is missing
+    #[arg(long)]
+    pub(crate) postrider: Option<PathBuf>,
+    /// Where the figures are written
+    #[arg(long, default_value = "bench/results")]
+    pub(crate) results: PathBuf,
+    /// Write no files
+    #[arg(long)]
+    pub(crate) no_results: bool,
+}
+
+/// Whom Postrider is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Peer {
+    /// Postfix in the same circumstances as Postrider
+    Postfix,
+    /// Postfix that puts accepted mail on hold, so that its queue manager has no work (accept, latency)
+    PostfixHold,
+    /// Nobody
+    None,
+}
+
+/// Who makes the load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Generator {
+    /// The source of this program
+    Own,
+    /// Postfix's smtp-source: one message a session, no pipelining, no latencies
+    SmtpSource,
+}
+
+/// `10KiB`, `2MiB`, `1kB`, `500B` or `500`, in octets.
+fn size(text: &str) -> Result<usize, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1000,
+        "k" | "kib" => 1024,
+        "mb" => 1_000_000,
+        "m" | "mib" => 1024 * 1024,
+        _ => return Err(format!("unknown unit {unit:?}: use B, kB, KiB, MB or MiB")),
+    };
+    let number: usize = number.parse().map_err(|_| "a size is a number and a unit: 10KiB".to_owned())?;
+    number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
+        _ => Err("a rate is a number above 0".to_owned()),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.strip_suffix('s').unwrap_or(text);
+    let seconds = number.parse::<f64>().map_err(|_| "seconds are a number: 10 or 0.5".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn at_least_one(text: &str) -> Result<u64, String> {
+    match text.parse::<u64>() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("a number from 1".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("10KiB"), Ok(10240));
+        assert_eq!(size("1MiB"), Ok(1_048_576));
+        assert_eq!(size("2 kB"), Ok(2000));
+        assert_eq!(size("512"), Ok(512));
+        for wrong in ["", "KiB", "-1", "10 GiB", "1.5KiB", "99999999999999999999"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_and_rates_are_checked() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(seconds("3s"), Ok(Duration::from_secs(3)));
+        assert!(seconds("-1").is_err() && seconds("soon").is_err());
+        assert_eq!(rate("12.5"), Ok(12.5));
+        assert!(rate("0").is_err() && rate("inf").is_err() && rate("NaN").is_err());
+    }
+
+    #[test]
+    fn a_run_takes_works_and_a_list_of_sessions() {
+        let options =
+            Options::try_parse_from(["bench", "run", "accept", "relay", "--sessions", "1,20"]).unwrap();
+        let Command::Run(run) = options.command else { panic!("not a run") };
+        assert_eq!(run.works, [Work::Accept, Work::Relay]);
+        assert_eq!(run.sessions, [1, 20]);
+        assert_eq!((run.size, run.rounds, run.peer), (10240, 3, Peer::Postfix));
+        for wrong in [&["--sessions", "0"], &["--rounds", "0"], &["--peer", "me"]] {
+            assert!(Options::try_parse_from(["bench", "run"].iter().chain(wrong)).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `bench`: measures Postrider beside its peers, with its own light SMTP source and sink.
+#![expect(clippy::print_stderr, reason = "a command-line tool speaks to its user")]
+
+/// Prints a line of the product. A reader that has gone (`| head`) is no reason to panic, as `println!` would.
+macro_rules! say {
+    ($($arguments:tt)*) => {{
+        use std::io::Write as _;
+        drop(writeln!(std::io::stdout(), $($arguments)*));
+    }};
+}
+
+mod args;
+mod clock;
+mod content;
+mod cpu;
+mod dns;
+mod guard;
+mod machine;
+mod maildir;
+mod poller;
+mod results;
+mod run;
+mod scenario;
+mod servers;
+mod sink;
+mod source;
+mod stats;
+mod table;
+
+use args::{Command, Options};
+use clap::Parser as _;
+use std::process::ExitCode;
+
+/// A failure told to the person who ran the command; nothing here needs to tell kinds apart.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let outcome = match Options::parse().command {
+        Command::Source(options) => source::command(&options),
+        Command::Sink(options) => sink::command(&options),
+        Command::Run(options) => run::command(&options),
+        Command::Guard { program, arguments } => guard::command(&program, &arguments),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

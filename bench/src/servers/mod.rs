@@ -1,0 +1,144 @@
+//! Starts and stops the servers that are measured, each with its own configuration and spool.
+
+mod postfix;
+mod postrider;
+
+use crate::scenario::Work;
+use crate::{Failure, cpu};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+pub(crate) use postrider::program;
+
+/// The domain of the local mailboxes.
+pub(crate) const LOCAL_DOMAIN: &str = "local.bench.test";
+const START_MAX: Duration = Duration::from_secs(30);
+const STOP_MAX: Duration = Duration::from_secs(15);
+
+/// A server that can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Postfix,
+    Postrider,
+}
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Postfix => "Postfix",
+            Self::Postrider => "Postrider",
+        }
+    }
+}
+
+/// What a server needs to know of the bench.
+#[derive(Debug)]
+pub(crate) struct Setting<'a> {
+    pub(crate) work: Work,
+    /// An empty directory of its own.
+    pub(crate) dir: &'a Path,
+    /// Where mail for other domains goes.
+    pub(crate) next_hop: SocketAddr,
+    /// The DNS server that leads there.
+    pub(crate) dns: SocketAddr,
+    /// Sessions it must be able to hold.
+    pub(crate) sessions: u64,
+    /// Local mailboxes: `user0` to `user{n-1}` at `LOCAL_DOMAIN`.
+    pub(crate) mailboxes: u64,
+    /// Spare Postfix its queue manager where mail stays in the queue.
+    pub(crate) postfix_holds: bool,
+    /// The Postrider program.
+    pub(crate) postrider: &'a Path,
+}
+
+impl Setting<'_> {
+    fn mailbox_names(&self) -> impl Iterator<Item = String> {
+        (0..self.mailboxes).map(|number| format!("user{number}"))
+    }
+}
+
+/// A running server; stopped when dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    /// Where it takes mail.
+    pub(crate) address: SocketAddr,
+    /// The Maildirs it delivers into (`Work::Local`).
+    pub(crate) maildirs: Vec<PathBuf>,
+    /// The guard, above all processes of the server.
+    child: Child,
+    log: PathBuf,
+}
+
+impl Server {
+    /// Starts a server and waits for its greeting.
+    pub(crate) fn start(kind: Kind, setting: &Setting<'_>) -> Result<Self, Failure> {
+        match kind {
+            Kind::Postfix => postfix::start(setting),
+            Kind::Postrider => postrider::start(setting),
+        }
+    }
+
+    /// CPU nanoseconds of all its processes so far, those that ended included.
+    pub(crate) fn cpu_ns(&self) -> u64 {
+        cpu::tree_ns(self.child.id())
+    }
+
+    /// Is the process above all others still there?
+    fn alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits for a 220 greeting, or tells what the server's log ends with.
+    fn wait_for_greeting(&mut self) -> Result<(), Failure> {
+        let started = Instant::now();
+        while started.elapsed() < START_MAX {
+            if greets(self.address) {
+                return Ok(());
+            }
+            if !self.alive() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(format!("the server did not come up; its log ends with:\n{}", self.log_end()).into())
+    }
+
+    /// The last lines of what it wrote.
+    pub(crate) fn log_end(&self) -> String {
+        let text = fs::read(&self.log)
+            .map(|octets| String::from_utf8_lossy(&octets).into_owned())
+            .unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let started = Instant::now();
+        while self.alive() && started.elapsed() < STOP_MAX {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A loopback port that is free now.
+fn free_port() -> Result<SocketAddr, Failure> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+fn greets(address: SocketAddr) -> bool {
+    let Ok(mut socket) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) else { return false };
+    let waits = socket.set_read_timeout(Some(Duration::from_secs(5)));
+    let mut line = String::new();
+    let greeted =
+        waits.is_ok() && BufReader::new(&socket).read_line(&mut line).is_ok() && line.starts_with("220");
+    greeted && socket.write_all(b"QUIT\r\n").is_ok()
+}

@@ -1,0 +1,215 @@
+//! Postfix with a configuration, queue and data directory of its own, set up to be as fast as it can be and stay safe.
+
+use super::{LOCAL_DOMAIN, Server, Setting, free_port};
+use crate::guard::spawn;
+use crate::scenario::Work;
+use crate::{Failure, maildir};
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Who owns the Maildirs: virtual(8) delivers as the recipient's user, never as root.
+const NOBODY: u32 = 65534;
+
+pub(super) fn start(setting: &Setting<'_>) -> Result<Server, Failure> {
+    if !rustix::process::geteuid().is_root() {
+        return Err("Postfix starts only as root; use --peer none to measure Postrider alone".into());
+    }
+    let (conf, queue, data) = (setting.dir.join("conf"), setting.dir.join("queue"), setting.dir.join("data"));
+    for dir in [&conf, &queue, &data] {
+        fs::create_dir_all(dir)?;
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o755))?;
+    }
+    let (user, _) =
+        owner("/etc/passwd", "postfix").ok_or("there is no user postfix: is Postfix installed?")?;
+    chown(&data, Some(user), None)?;
+    let address = free_port()?;
+    fs::write(conf.join("main.cf"), main_cf(setting, &queue, &data))?;
+    fs::write(conf.join("master.cf"), master_cf(address))?;
+    fs::write(conf.join("mailboxes"), mailboxes(setting))?;
+    let maildirs = make_maildirs(setting)?;
+
+    let log = setting.dir.join("postfix.log");
+    // `postfix check` makes the queue's directories. `postfix start-fg` is a script above the master: we want the master.
+    postfix_says(Command::new("postfix").arg("-c").arg(&conf).arg("check"))?;
+    let daemons = postfix_says(Command::new("postconf").args(["-d", "-h", "daemon_directory"]))?;
+    let master = Path::new(daemons.trim()).join("master");
+    let child = spawn(&master, &["-c".as_ref(), conf.as_os_str(), "-s".as_ref()], &log)?;
+    let mut server = Server { address, maildirs, child, log };
+    server.wait_for_greeting()?;
+    Ok(server)
+}
+
+/// What a command prints; an error when it fails.
+fn postfix_says(command: &mut Command) -> Result<String, Failure> {
+    let program = command.get_program().display().to_string();
+    let output = command
+        .output()
+        .map_err(|error| format!("cannot start {program}: {error}; is Postfix installed?"))?;
+    if !output.status.success() {
+        return Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// User and group id by name, from the password file.
+fn owner(passwd: &str, name: &str) -> Option<(u32, u32)> {
+    let text = fs::read_to_string(passwd).ok()?;
+    let fields = text
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| fields.first() == Some(&name))?;
+    Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
+}
+
+fn main_cf(setting: &Setting<'_>, queue: &Path, data: &Path) -> String {
+    let mut text = format!(
+        "compatibility_level = 3.6\n\
+         queue_directory = {}\n\
+         data_directory = {}\n\
+         mail_owner = postfix\n\
+         setgid_group = postdrop\n\
+         myhostname = postfix.bench.test\n\
+         mydestination =\n\
+         local_recipient_maps =\n\
+         alias_maps =\n\
+         alias_database =\n\
+         inet_interfaces = 127.0.0.1\n\
+         inet_protocols = ipv4\n\
+         mynetworks = 127.0.0.0/8\n\
+         smtpd_relay_restrictions = permit_mynetworks, reject\n\
+         smtpd_tls_security_level = none\n\
+         smtp_tls_security_level = none\n\
+         relayhost = [127.0.0.1]:{}\n\
+         notify_classes =\n",
+        queue.display(),
+        data.display(),
+        setting.next_hop.port()
+    );
+    // What would hold it back here: the pause between reception and delivery, the limits for strangers, the
+    // look-up of the client's name.
+    let processes = setting.sessions + 100;
+    let _infallible = write!(
+        text,
+        "in_flow_delay = 0\n\
+         default_process_limit = {processes}\n\
+         smtpd_client_connection_count_limit = 0\n\
+         smtpd_peername_lookup = no\n"
+    );
+    if setting.postfix_holds && setting.work.stays_in_the_queue() {
+        text += "smtpd_data_restrictions = check_client_access static:HOLD\n";
+    }
+    if setting.work == Work::Local {
+        let _infallible = write!(
+            text,
+            "virtual_mailbox_domains = {LOCAL_DOMAIN}\n\
+             virtual_mailbox_base = {}\n\
+             virtual_mailbox_maps = texthash:{}\n\
+             virtual_uid_maps = static:{NOBODY}\n\
+             virtual_gid_maps = static:{NOBODY}\n\
+             virtual_mailbox_limit = 0\n",
+            setting.dir.join("mail").display(),
+            setting.dir.join("conf/mailboxes").display(),
+        );
+    }
+    text
+}
+
+/// The services that take, keep and deliver mail. Nothing runs in a chroot: that costs nothing and needs files there.
+fn master_cf(address: SocketAddr) -> String {
+    format!(
+        "127.0.0.1:{} inet n - n - - smtpd\n\
+         cleanup unix n - n - 0 cleanup\n\
+         qmgr unix n - n 300 1 qmgr\n\
+         rewrite unix - - n - - trivial-rewrite\n\
+         bounce unix - - n - 0 bounce\n\
+         defer unix - - n - 0 bounce\n\
+         trace unix - - n - 0 bounce\n\
+         verify unix - - n - 1 verify\n\
+         flush unix n - n 1000? 0 flush\n\
+         proxymap unix - - n - - proxymap\n\
+         proxywrite unix - - n - 1 proxymap\n\
+         smtp unix - - n - - smtp\n\
+         relay unix - - n - - smtp\n\
+         showq unix n - n - - showq\n\
+         error unix - - n - - error\n\
+         retry unix - - n - - error\n\
+         discard unix - - n - - discard\n\
+         virtual unix - n n - - virtual\n\
+         anvil unix - - n - 1 anvil\n\
+         scache unix - - n - 1 scache\n\
+         postlog unix-dgram n - n - 1 postlogd\n",
+        address.port()
+    )
+}
+
+/// virtual(8) takes a path that ends with `/` for a Maildir.
+fn mailboxes(setting: &Setting<'_>) -> String {
+    let mut text = String::new();
+    for name in setting.mailbox_names() {
+        let _infallible = writeln!(text, "{name}@{LOCAL_DOMAIN} {LOCAL_DOMAIN}/{name}/");
+    }
+    text
+}
+
+fn make_maildirs(setting: &Setting<'_>) -> Result<Vec<PathBuf>, Failure> {
+    if setting.work != Work::Local {
+        return Ok(Vec::new());
+    }
+    let base = setting.dir.join("mail").join(LOCAL_DOMAIN);
+    let maildirs: Vec<PathBuf> = setting.mailbox_names().map(|name| base.join(name)).collect();
+    for path in &maildirs {
+        maildir::create(path, Some((NOBODY, NOBODY)))?;
+    }
+    Ok(maildirs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting(work: Work) -> Setting<'static> {
+        Setting {
+            work,
+            dir: Path::new("/dir"),
+            next_hop: "127.0.0.1:4025".parse().unwrap(),
+            dns: "127.0.0.1:4053".parse().unwrap(),
+            sessions: 20,
+            mailboxes: 2,
+            postfix_holds: false,
+            postrider: Path::new("/postrider"),
+        }
+    }
+
+    #[test]
+    fn mail_for_others_goes_to_the_next_hop_and_syncing_stays_as_postfix_has_it() {
+        let text = main_cf(&setting(Work::Relay), Path::new("/q"), Path::new("/d"));
+        assert!(text.contains("\nrelayhost = [127.0.0.1]:4025\n"));
+        assert!(text.contains("\ndefault_process_limit = 120\n"));
+        assert!(!text.contains("fsync") && !text.contains("virtual_"));
+    }
+
+    #[test]
+    fn holding_is_for_mail_that_stays_in_the_queue_only() {
+        let text = |work| {
+            main_cf(&Setting { postfix_holds: true, ..setting(work) }, Path::new("/q"), Path::new("/d"))
+        };
+        assert!(
+            text(Work::Accept).contains("static:HOLD\n") && text(Work::Latency).contains("static:HOLD\n")
+        );
+        assert!(!text(Work::Relay).contains("HOLD") && !text(Work::Local).contains("HOLD"));
+    }
+
+    #[test]
+    fn local_mail_goes_into_a_maildir_for_each_mailbox() {
+        let text = main_cf(&setting(Work::Local), Path::new("/q"), Path::new("/d"));
+        assert!(text.contains("\nvirtual_mailbox_base = /dir/mail\n"));
+        assert_eq!(
+            mailboxes(&setting(Work::Local)),
+            "user0@local.bench.test local.bench.test/user0/\nuser1@local.bench.test local.bench.test/user1/\n"
+        );
+    }
+}

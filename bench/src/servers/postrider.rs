@@ -1,0 +1,107 @@
+//! Postrider: the release build of this checkout, with a configuration and data directory of its own.
+
+use super::{LOCAL_DOMAIN, Server, Setting, free_port};
+use crate::guard::spawn;
+use crate::scenario::Work;
+use crate::{Failure, maildir};
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub(super) fn start(setting: &Setting<'_>) -> Result<Server, Failure> {
+    let data = setting.dir.join("data");
+    fs::create_dir_all(&data)?;
+    let address = free_port()?;
+    let config = setting.dir.join("postrider.toml");
+    fs::write(&config, toml(setting, &data, address))?;
+    let maildirs = make_maildirs(setting, &data)?;
+    let log = setting.dir.join("postrider.log");
+    let child = spawn(setting.postrider, &["serve".as_ref(), "--config".as_ref(), config.as_os_str()], &log)?;
+    let mut server = Server { address, maildirs, child, log };
+    server.wait_for_greeting()?;
+    Ok(server)
+}
+
+fn toml(setting: &Setting<'_>, data: &Path, address: SocketAddr) -> String {
+    // The limits are for strangers; all load comes from one address and in few long sessions here.
+    let mut text = format!(
+        "hostname = \"postrider.bench.test\"\n\
+         data_dir = \"{}\"\n\
+         [[listener]]\nservice = \"smtp\"\nbind = [\"{address}\"]\n\
+         [receive]\ntrusted_networks = [\"127.0.0.0/8\"]\n\
+         sessions_per_address_max = {}\ntransactions_max = 1000000\n\
+         [deliver]\nport = {}\nprivate_addresses = \"allow\"\n\
+         [dns]\nservers = [\"{}\"]\n",
+        data.display(),
+        setting.sessions + 100,
+        setting.next_hop.port(),
+        setting.dns,
+    );
+    if setting.work == Work::Local {
+        let _infallible = write!(text, "[[domain]]\nname = \"{LOCAL_DOMAIN}\"\n");
+        for name in setting.mailbox_names() {
+            let _infallible = write!(text, "[[account]]\nlogin = \"{name}@{LOCAL_DOMAIN}\"\n");
+        }
+    }
+    text
+}
+
+/// Postrider's Maildirs are at `DATA_DIR/mail/<login>`.
+fn make_maildirs(setting: &Setting<'_>, data: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if setting.work != Work::Local {
+        return Ok(Vec::new());
+    }
+    let base = data.join("mail");
+    let maildirs: Vec<PathBuf> =
+        setting.mailbox_names().map(|name| base.join(format!("{name}@{LOCAL_DOMAIN}"))).collect();
+    for path in &maildirs {
+        maildir::create(path, None)?;
+    }
+    Ok(maildirs)
+}
+
+/// The program to measure: the one named, else the release build of this checkout, which is brought up to date.
+pub(crate) fn program(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(path) = named {
+        return path.canonicalize().map_err(|error| format!("{}: {error}", path.display()).into());
+    }
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no workspace around bench")?;
+    let built = workspace.join("target/release/postrider");
+    if !built.exists() {
+        eprintln!("building postrider (release)");
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let status = Command::new(cargo)
+            .args(["build", "--release", "--package", "postrider"])
+            .current_dir(workspace)
+            .status()?;
+        if !status.success() {
+            return Err("postrider does not build; use --peer-only to measure the peer alone".into());
+        }
+    }
+    Ok(built)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_leads_to_the_sink_and_names_the_mailboxes() {
+        let setting = Setting {
+            work: Work::Local,
+            dir: Path::new("/dir"),
+            next_hop: "127.0.0.1:4025".parse().unwrap(),
+            dns: "127.0.0.1:4053".parse().unwrap(),
+            sessions: 20,
+            mailboxes: 2,
+            postfix_holds: false,
+            postrider: Path::new("/postrider"),
+        };
+        let text = toml(&setting, Path::new("/dir/data"), "127.0.0.1:4000".parse().unwrap());
+        assert!(text.contains("bind = [\"127.0.0.1:4000\"]\n") && text.contains("\nport = 4025\n"));
+        assert!(text.contains("servers = [\"127.0.0.1:4053\"]\n"));
+        assert!(text.contains("login = \"user1@local.bench.test\"\n") && !text.contains("user2"));
+    }
+}

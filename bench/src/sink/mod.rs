@@ -1,0 +1,211 @@
+//! The SMTP sink: accepts every message, keeps none, counts them all.
+
+mod dialogue;
+mod tally;
+
+pub(crate) use tally::Tally;
+
+use crate::args::SinkOptions;
+use crate::clock::{monotonic_ns, thread_cpu_ns};
+use crate::poller::{Interest, Poller, Ready};
+use crate::{Failure, stats};
+use dialogue::Dialogue;
+use serde_json::json;
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+const LISTENER: u64 = u64::MAX;
+const READ_OCTETS: usize = 128 * 1024;
+/// How often the sink looks whether it is to stop.
+const STOP_CHECK: Duration = Duration::from_millis(100);
+
+/// How the sink treats its clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Takes every message.
+    Accepting,
+    /// Takes the connection and never says a word: mail for it stays in the sender's queue.
+    Silent,
+}
+
+/// A sink on a thread of its own, stopped when dropped.
+#[derive(Debug)]
+pub(crate) struct Sink {
+    pub(crate) address: SocketAddr,
+    pub(crate) tally: Arc<Tally>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sink {
+    /// Listens on a loopback port that the kernel chooses.
+    pub(crate) fn start(manner: Manner) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let tally = Arc::new(Tally::default());
+        let shared = Arc::clone(&tally);
+        let thread = std::thread::Builder::new().name("sink".to_owned()).spawn(move || {
+            if let Err(error) = serve(&listener, manner, &shared) {
+                eprintln!("the sink failed: {error}");
+            }
+        })?;
+        Ok(Self { address, tally, thread: Some(thread) })
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.tally.stop();
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+/// Serves until `tally` says stop.
+fn serve(listener: &TcpListener, manner: Manner, tally: &Tally) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let mut poller = Poller::new()?;
+    poller.add(listener, LISTENER, Interest::Read)?;
+    let mut clients: Vec<Option<Client>> = Vec::new();
+    let mut free: Vec<usize> = Vec::new();
+    let mut ready: Vec<Ready> = Vec::new();
+    let mut buffer = vec![0; READ_OCTETS];
+    while !tally.stopped() {
+        poller.wait(STOP_CHECK, &mut ready)?;
+        for event in &ready {
+            if event.token == LISTENER {
+                accept(listener, manner, &poller, &mut clients, &mut free)?;
+                continue;
+            }
+            let Ok(slot) = usize::try_from(event.token) else { continue };
+            let Some(place) = clients.get_mut(slot) else { continue };
+            if place.as_mut().is_some_and(|client| !client.go_on(&mut buffer, tally)) {
+                *place = None;
+                free.push(slot);
+            }
+        }
+        tally.set_cpu(thread_cpu_ns());
+    }
+    Ok(())
+}
+
+fn accept(
+    listener: &TcpListener,
+    manner: Manner,
+    poller: &Poller,
+    clients: &mut Vec<Option<Client>>,
+    free: &mut Vec<usize>,
+) -> io::Result<()> {
+    loop {
+        let socket = match listener.accept() {
+            Ok((socket, _)) => socket,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+            Err(error) => return Err(error),
+        };
+        socket.set_nonblocking(true)?;
+        socket.set_nodelay(true)?;
+        let slot = free.pop().unwrap_or(clients.len());
+        poller.add(&socket, u64::try_from(slot).unwrap_or(LISTENER - 1), Interest::Read)?;
+        let client = Client::greet(socket, manner);
+        match clients.get_mut(slot) {
+            Some(place) => *place = client,
+            None => clients.push(client),
+        }
+    }
+}
+
+/// One client of the sink. Replies are far smaller than a socket's buffer, so a write that blocks ends the session.
+#[derive(Debug)]
+struct Client {
+    socket: TcpStream,
+    /// `None`: the silent manner.
+    dialogue: Option<Dialogue>,
+    replies: Vec<u8>,
+}
+
+impl Client {
+    fn greet(mut socket: TcpStream, manner: Manner) -> Option<Self> {
+        let dialogue = match manner {
+            Manner::Silent => None,
+            Manner::Accepting => {
+                socket.write_all(Dialogue::GREETING).ok()?;
+                Some(Dialogue::default())
+            }
+        };
+        Some(Self { socket, dialogue, replies: Vec::new() })
+    }
+
+    /// Reads once and answers. `false`: the session is over.
+    fn go_on(&mut self, buffer: &mut [u8], tally: &Tally) -> bool {
+        let count = match self.socket.read(buffer) {
+            Ok(0) => return false,
+            Ok(count) => count,
+            Err(error) => {
+                return matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted);
+            }
+        };
+        let Some(dialogue) = &mut self.dialogue else { return true };
+        self.replies.clear();
+        let ended = dialogue.receive(buffer.get(..count).unwrap_or_default(), &mut self.replies);
+        if ended > 0 {
+            tally.add(ended, monotonic_ns());
+        }
+        self.socket.write_all(&self.replies).is_ok() && !dialogue.quit()
+    }
+}
+
+/// `bench sink`.
+pub(crate) fn command(options: &SinkOptions) -> Result<ExitCode, Failure> {
+    let listener = TcpListener::bind(options.listen)?;
+    eprintln!("listening on {}", listener.local_addr()?);
+    let tally = Tally::until(options.count, options.time_limit);
+    serve(&listener, options.manner(), &tally)?;
+    let (messages, elapsed) = (tally.messages(), tally.last_ns().saturating_sub(tally.first_ns()));
+    let cpu = stats::us_each(tally.cpu_ns(), messages);
+    if options.json {
+        let figures = json!({
+            "messages": messages,
+            "first_ns": tally.first_ns(),
+            "last_ns": tally.last_ns(),
+            "messages_per_second": stats::per_second(messages, elapsed),
+            "sink_cpu_us_per_message": cpu,
+        });
+        say!("{figures}");
+    } else {
+        say!(
+            "{messages} messages; {:.3} s from the first to the last: {:.0}/s; the sink itself used {cpu:.1} us CPU a message",
+            stats::seconds(elapsed),
+            stats::per_second(messages, elapsed),
+        );
+    }
+    let complete = options.count.is_none_or(|count| messages >= count);
+    Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn a_silent_sink_takes_the_connection_and_says_nothing() {
+        let sink = Sink::start(Manner::Silent).unwrap();
+        let mut client = TcpStream::connect(sink.address).unwrap();
+        client.write_all(b"EHLO source.test\r\n").unwrap();
+        client.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        assert_eq!(client.read(&mut [0; 10]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_sink_stops_when_dropped() {
+        let sink = Sink::start(Manner::Accepting).unwrap();
+        let started = Instant::now();
+        drop(sink);
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
+}

@@ -1,0 +1,123 @@
+//! One SMTP session of the source: which reply it waits for, and what it writes next.
+
+use super::replies::{Replies, Reply};
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
+
+/// The reply a session waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Greeting,
+    Hello,
+    /// Nothing: no message is under way.
+    Idle,
+    Mail,
+    Recipient,
+    Data,
+    EndOfData,
+    Quit,
+}
+
+impl Stage {
+    /// Does this code let the session go on?
+    pub(crate) fn accepts(self, code: u16) -> bool {
+        match self {
+            Self::Data => code == 354,
+            _ => (200..300).contains(&code),
+        }
+    }
+}
+
+/// A message under way.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct UnderWay {
+    pub(crate) number: u64,
+    /// When it was to start (open loop) or started.
+    pub(crate) due_ns: u64,
+    /// When the final dot was written.
+    pub(crate) dot_ns: u64,
+}
+
+/// A socket, what it still has to write, and where its dialogue stands.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) socket: TcpStream,
+    pub(crate) stage: Stage,
+    pub(crate) pipelining: bool,
+    /// Messages accepted in this session.
+    pub(crate) accepted: u64,
+    pub(crate) message: Option<UnderWay>,
+    replies: Replies,
+    unsent: Vec<u8>,
+}
+
+impl Session {
+    pub(crate) fn new(socket: TcpStream) -> Self {
+        Self {
+            socket,
+            stage: Stage::Greeting,
+            pipelining: false,
+            accepted: 0,
+            message: None,
+            replies: Replies::default(),
+            unsent: Vec::new(),
+        }
+    }
+
+    /// Reads once. `Ok(false)`: the peer closed its side.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+        match self.socket.read(buffer) {
+            Ok(0) => Ok(false),
+            Ok(count) => {
+                self.replies.receive(buffer.get(..count).unwrap_or_default());
+                Ok(true)
+            }
+            Err(error) if again(&error) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn next_reply(&mut self) -> Option<Reply> {
+        self.replies.next()
+    }
+
+    /// Writes at once what the socket takes; the rest waits. `Ok(false)`: something waits.
+    pub(crate) fn write(&mut self, octets: &[u8]) -> io::Result<bool> {
+        if self.unsent.is_empty() {
+            let written = match self.socket.write(octets) {
+                Ok(count) => count,
+                Err(error) if again(&error) => 0,
+                Err(error) => return Err(error),
+            };
+            self.unsent.extend_from_slice(octets.get(written..).unwrap_or_default());
+        } else {
+            self.unsent.extend_from_slice(octets);
+        }
+        Ok(self.unsent.is_empty())
+    }
+
+    /// Writes what waited. `Ok(false)`: there is still some.
+    pub(crate) fn flush(&mut self) -> io::Result<bool> {
+        let waiting = std::mem::take(&mut self.unsent);
+        self.write(&waiting)
+    }
+}
+
+fn again(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_354_lets_data_go_on_and_only_2yz_the_rest() {
+        assert!(Stage::Data.accepts(354));
+        assert!(!Stage::Data.accepts(250));
+        assert!(Stage::EndOfData.accepts(250) && Stage::Greeting.accepts(220));
+        for code in [0, 354, 421, 452, 550] {
+            assert!(!Stage::EndOfData.accepts(code), "{code}");
+        }
+    }
+}
