@@ -1,0 +1,96 @@
+//! Knot DNS with zones of the test's own, the one authority that the server under test asks.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::loopback::Loopback;
+use crate::process::Process;
+use crate::tool::said;
+use crate::wait::eventually_true;
+
+/// The host of the net that answers.
+const HOST: u8 = 253;
+
+/// A zone of a test.
+#[derive(Debug, Clone, Copy)]
+pub struct Zone<'a> {
+    /// Its name, with the last dot.
+    pub name: &'a str,
+    /// Its records without SOA and NS. `None`: a file that does not load, so that Knot answers SERVFAIL.
+    pub records: Option<&'a str>,
+}
+
+/// A running name server.
+#[derive(Debug)]
+pub struct Knot {
+    _process: Process,
+    _folder: TempDir,
+    address: SocketAddr,
+}
+
+impl Knot {
+    /// Starts Knot and waits until it answers for the first zone.
+    pub fn start(net: &Loopback, zones: &[Zone<'_>]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let address = SocketAddr::from((net.host(HOST), net.port()));
+        let config = folder.path().join("knot.conf");
+        for zone in zones {
+            fs::write(folder.path().join(format!("{}zone", zone.name)), zone_file(zone, net.host(HOST)))
+                .unwrap();
+        }
+        fs::write(&config, configuration(folder.path().to_str().expect("UTF-8"), address, zones)).unwrap();
+        let mut command = Command::new("/usr/sbin/knotd");
+        command.arg("--config").arg(&config);
+        let mut process = Process::start("knotd", command, &folder.path().join("log"));
+        let first = zones.first().expect("a zone").name;
+        eventually_true("Knot to answer", Duration::from_secs(20), || {
+            assert!(process.ended().is_none(), "knotd ended: {}", process.printed());
+            answers(address, first)
+        });
+        Self { _process: process, _folder: folder, address }
+    }
+
+    /// Where it listens, by UDP and TCP.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+fn answers(address: SocketAddr, zone: &str) -> bool {
+    let (server, port) = (format!("@{}", address.ip()), address.port().to_string());
+    let asked = said(
+        Command::new("kdig").args([&server, "-p", &port, "+short", "+retry=0", "+time=1", zone, "SOA"]),
+        b"",
+    );
+    asked.code == 0 && asked.out.contains("hostmaster")
+}
+
+fn zone_file(zone: &Zone<'_>, server: Ipv4Addr) -> String {
+    let Some(records) = zone.records else { return "this is no zone file\n".to_owned() };
+    let name = zone.name;
+    // The last number of the SOA bounds how long a "no" may be cached (RFC 2308 §5).
+    let soa =
+        format!("@ SOA ns.{name} hostmaster.{name} 1 3600 600 86400 1\n@ NS ns.{name}\nns A {server}\n");
+    format!("$ORIGIN {name}\n$TTL 60\n{soa}{records}\n")
+}
+
+fn configuration(folder: &str, address: SocketAddr, zones: &[Zone<'_>]) -> String {
+    let zones: String = zones.iter().map(|zone| zone_entry(folder, zone)).collect();
+    format!(
+        "server:\n    rundir: \"{folder}\"\n    listen: {}@{}\n    udp-workers: 1\n    tcp-workers: 1\n\
+         \x20   background-workers: 1\n    user: root\nlog:\n  - target: stderr\n    any: warning\n\
+         database:\n    storage: \"{folder}/db\"\n\
+         template:\n  - id: default\n    journal-content: none\n    zonefile-sync: -1\nzone:\n{zones}",
+        address.ip(),
+        address.port(),
+    )
+}
+
+fn zone_entry(folder: &str, zone: &Zone<'_>) -> String {
+    let name = zone.name;
+    format!("  - domain: {name}\n    file: \"{folder}/{name}zone\"\n")
+}

@@ -1,0 +1,33 @@
+//! The harness of the end-to-end tests: the real program among real peers, all on loopback.
+//!
+//! *Takes* the `postrider` binary of the same build. *Hands on* running servers, peers with a script, name servers
+//! and Maildirs to look into. *Never* uses a fixed port of the machine, sleeps for a time instead of waiting for an
+//! event, or leaves a process behind.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+#![expect(clippy::missing_panics_doc, reason = "everything here panics when the test should fail")]
+
+mod binary;
+mod client;
+mod knot;
+mod loopback;
+mod maildir;
+mod postfix;
+mod postrider;
+mod process;
+mod sink;
+mod tool;
+mod wait;
+mod world;
+
+pub use binary::binary;
+pub use client::Client;
+pub use knot::{Knot, Zone};
+pub use loopback::Loopback;
+pub use maildir::{Mail, Maildir};
+pub use postfix::Postfix;
+pub use postrider::{House, Postrider};
+pub use process::Process;
+pub use sink::{Received, Script, Sink};
+pub use tool::{Said, run, said};
+pub use wait::{eventually, eventually_true};
+pub use world::{World, queue_id};

@@ -1,0 +1,11 @@
+//! All end-to-end tests in one binary: linking it once is quicker than linking each.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
+
+mod clients;
+mod crash;
+mod fates;
+mod harness;
+mod lifecycle;
+mod postfix;
+mod queue;
+mod refusals;

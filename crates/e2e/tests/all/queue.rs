@@ -1,0 +1,105 @@
+//! The queue from the command line: look, try again, remove; and what a restart keeps of it.
+
+use std::fs;
+use std::time::Duration;
+
+use e2e::{World, eventually};
+
+const SOON: Duration = Duration::from_mins(1);
+const ZONE: &str = "a MX 10 mx1\nmx1 A @1\nb MX 10 mx2\nmx2 A @2\n";
+const PATIENT: &str = "retry = [\"1h\"]";
+
+/// Nobody listens at the MX: the first attempt fails, the next one would come in an hour.
+fn waiting(world: &World, to: &str, subject: &str) -> String {
+    let id = world.send(&[to], subject);
+    let state = || world.house.recipient_state(&id, to).filter(|state| state == "deferred");
+    eventually("the first attempt to fail", SOON, state);
+    id
+}
+
+#[test]
+fn a_waiting_message_is_listed_shown_and_retried() {
+    let world = World::new(ZONE, PATIENT);
+    let id = waiting(&world, "x@a.test", "waits");
+    let listed = world.house.command(&["queue", "list"]);
+    assert_eq!(listed.code, 0, "{}", listed.err);
+    assert!(listed.out.contains(&id) && listed.out.contains("anna@here.test"), "{}", listed.out);
+    let shown = world.house.command(&["queue", "show", &id]);
+    assert!(shown.out.contains("x@a.test"), "{}", shown.out);
+    let sink = world.sink(1);
+    let retried = world.house.command(&["queue", "retry", &id]);
+    assert_eq!(retried.code, 0, "{}", retried.err);
+    sink.wait_for("x@a.test", SOON);
+    world.house.wait_for_empty_queue(SOON);
+}
+
+#[test]
+fn a_removed_message_is_gone_and_nobody_hears_of_it() {
+    let world = World::new(ZONE, PATIENT);
+    let (id, other) = (waiting(&world, "x@a.test", "removed"), waiting(&world, "y@b.test", "kept"));
+    let removed = world.house.command(&["queue", "remove", &id]);
+    assert_eq!(removed.code, 0, "{}", removed.err);
+    assert_eq!(world.house.queue_ids(), [other]);
+    assert!(world.house.maildir("anna@here.test").messages().is_empty());
+    assert_ne!(world.house.command(&["queue", "show", &id]).code, 0);
+}
+
+#[test]
+fn an_unknown_queue_id_is_a_clear_error() {
+    let world = World::new(ZONE, PATIENT);
+    for id in ["nonsense", "../../etc/passwd"] {
+        let shown = world.house.command(&["queue", "show", id]);
+        assert_ne!(shown.code, 0, "{}", shown.out);
+        assert!(shown.err.contains("error:"), "{}", shown.err);
+    }
+}
+
+#[test]
+fn a_stop_keeps_the_queue_and_the_state_of_each_recipient() {
+    let mut world = World::new(ZONE, PATIENT);
+    let id = waiting(&world, "x@a.test", "kept");
+    world.stop();
+    world.start();
+    assert_eq!(world.house.queue_ids(), [id.as_str()]);
+    // It was tried an hour ago at most: a restart is no reason to try again.
+    assert_eq!(world.house.recipient_state(&id, "x@a.test").as_deref(), Some("deferred"));
+    let sink = world.sink(1);
+    assert_eq!(world.house.command(&["queue", "retry", "--all"]).code, 0);
+    sink.wait_for("x@a.test", SOON);
+    world.house.wait_for_empty_queue(SOON);
+}
+
+#[test]
+fn damage_to_promised_mail_is_told_and_does_not_stop_the_rest() {
+    let mut world = World::new(ZONE, PATIENT);
+    waiting(&world, "x@a.test", "damaged");
+    let sound = waiting(&world, "y@b.test", "sound");
+    world.stop();
+    let verified = world.house.command(&["spool", "verify"]);
+    assert_eq!(verified.code, 0, "{}{}", verified.out, verified.err);
+    damage(&world, b"body of damaged");
+    let verified = world.house.command(&["spool", "verify"]);
+    assert_eq!(verified.code, 1, "{}{}", verified.out, verified.err);
+    assert!(verified.err.contains("error:"), "{}", verified.err);
+    world.start();
+    assert!(world.house.queue_ids().contains(&sound));
+    let (first, second) = (world.sink(1), world.sink(2));
+    assert_eq!(world.house.command(&["queue", "retry", "--all"]).code, 0);
+    second.wait_for("y@b.test", SOON);
+    assert!(first.received().is_empty(), "damaged content must not reach a peer as a whole message");
+}
+
+/// Flips a bit of these octets, wherever in the spool they are.
+fn damage(world: &World, what: &[u8]) {
+    let mut places = 0;
+    for entry in fs::read_dir(world.house.data().join("spool")).unwrap() {
+        let path = entry.unwrap().path();
+        let Ok(mut octets) = fs::read(&path) else { continue };
+        while let Some(at) = octets.windows(what.len()).position(|window| window == what) {
+            *octets.get_mut(at).unwrap() ^= 1;
+            places += 1;
+        }
+        fs::write(&path, octets).unwrap();
+    }
+    assert!(places > 0, "the content is nowhere in the spool");
+}

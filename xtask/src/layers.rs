@@ -1,0 +1,168 @@
+//! The layers of the workspace as a table: who may depend on whom, and who may use what from outside.
+
+/// What one crate of ours may depend on.
+pub(crate) struct Layer {
+    /// The crate.
+    pub(crate) name: &'static str,
+    /// The crates of ours that its code may use.
+    pub(crate) ours: &'static [&'static str],
+    /// The crates of others that its code may use; `None`: all but what `RESERVED` keeps for others.
+    pub(crate) others: Option<&'static [&'static str]>,
+}
+
+/// Below the services: everything a service may use.
+const BELOW_SERVICES: &[&str] = &[
+    "mail",
+    "message",
+    "message-auth",
+    "sasl",
+    "smtp",
+    "imap",
+    "pop3",
+    "dns",
+    "disk",
+    "spool",
+    "events",
+    "store",
+    "mailstore",
+    "directory",
+    "net",
+];
+
+/// The four services. They meet in the crates below and never depend on each other.
+pub(crate) const SERVICES: &[&str] = &["receive", "deliver", "access", "admin"];
+
+/// What only tests and benches are made of: never a dependency of the program.
+pub(crate) const TESTS_ONLY: &[&str] = &["testkit", "e2e", "bench", "xtask"];
+
+const fn layer(name: &'static str, ours: &'static [&'static str]) -> Layer {
+    Layer { name, ours, others: None }
+}
+
+/// A protocol or a vocabulary: no runtime, sockets, files, clocks or randomness.
+const fn sans_io(
+    name: &'static str,
+    ours: &'static [&'static str],
+    others: &'static [&'static str],
+) -> Layer {
+    Layer { name, ours, others: Some(others) }
+}
+
+/// One row per crate. A crate without a row may depend on nothing: add the row with the crate.
+pub(crate) const LAYERS: &[Layer] = &[
+    sans_io("mail", &[], &[]),
+    sans_io("message", &["mail"], &["memchr"]),
+    sans_io("message-auth", &["mail", "message", "dns"], &["memchr"]),
+    sans_io("sasl", &["mail"], &[]),
+    sans_io("smtp", &["mail", "sasl"], &["memchr"]),
+    sans_io("imap", &["mail", "message", "sasl"], &["memchr"]),
+    sans_io("pop3", &["mail", "message", "sasl"], &["memchr"]),
+    sans_io("dns", &[], &[]),
+    layer("disk", &["mail"]),
+    layer("events", &["mail", "disk"]),
+    layer("spool", &["mail", "disk", "events"]),
+    layer("store", &["mail", "disk"]),
+    layer("mailstore", &["mail", "message", "store"]),
+    layer("directory", &["mail", "store"]),
+    layer("net", &["mail", "dns"]),
+    layer("receive", BELOW_SERVICES),
+    layer("deliver", BELOW_SERVICES),
+    layer("access", BELOW_SERVICES),
+    layer("admin", BELOW_SERVICES),
+    layer("testkit", BELOW_SERVICES),
+    layer("e2e", &["mail", "testkit"]),
+    layer("bench", &["mail"]),
+    layer("xtask", &[]),
+];
+
+/// The composition root knows every part but those for tests.
+pub(crate) const ROOT: &str = "postrider";
+
+/// A crate of others that only some of ours may use.
+pub(crate) struct Reserved {
+    /// The crate, or with a trailing `*` all crates whose names begin so.
+    pub(crate) name: &'static str,
+    /// Who may use it.
+    pub(crate) users: &'static [&'static str],
+    /// The only modules of it that a user may name, where not all.
+    pub(crate) limited: &'static [(&'static str, &'static str)],
+    /// Why it is kept.
+    pub(crate) reason: &'static str,
+}
+
+const RUNTIME: &[&str] =
+    &["spool", "net", "receive", "deliver", "access", "admin", "postrider", "testkit", "e2e", "bench"];
+
+/// Who may use what of the crates that would break a layer.
+pub(crate) const RESERVED: &[Reserved] = &[
+    Reserved {
+        name: "tokio",
+        users: RUNTIME,
+        limited: &[("spool", "tokio::sync")],
+        reason: "a state crate may wait, but runs nothing and opens no sockets",
+    },
+    Reserved {
+        name: "rustix",
+        users: &["disk", "net", "deliver", "postrider", "bench", "e2e"],
+        limited: &[],
+        reason: "system calls are made in few places",
+    },
+    Reserved {
+        name: "socket2",
+        users: &["net", "bench"],
+        limited: &[],
+        reason: "sockets are the business of `net`",
+    },
+    Reserved { name: "hickory*", users: &["net"], limited: &[], reason: "others ask through `dns::Resolve`" },
+    Reserved { name: "rustls*", users: &["net"], limited: &[], reason: "TLS ends in `net`" },
+    Reserved { name: "rusqlite", users: &["store"], limited: &[], reason: "only `store` knows the engines" },
+    Reserved {
+        name: "tokio-postgres",
+        users: &["store"],
+        limited: &[],
+        reason: "only `store` knows the engines",
+    },
+    Reserved { name: "axum", users: &["admin"], limited: &[], reason: "HTTP is served by `admin`" },
+    Reserved {
+        name: "hyper*",
+        users: &["admin", "postrider"],
+        limited: &[],
+        reason: "HTTP belongs to `admin`",
+    },
+    Reserved {
+        name: "clap",
+        users: &["postrider", "bench"],
+        limited: &[],
+        reason: "only programs have arguments",
+    },
+    Reserved {
+        name: "mimalloc",
+        users: &["postrider", "bench"],
+        limited: &[],
+        reason: "the program chooses",
+    },
+];
+
+/// Crates that must not be in what is built, with the reason.
+pub(crate) const FORBIDDEN: &[(&str, &str)] = &[
+    ("openssl", "one TLS provider: aws-lc-rs"),
+    ("openssl-sys", "one TLS provider: aws-lc-rs"),
+    ("native-tls", "one TLS provider: aws-lc-rs"),
+    ("ring", "one TLS provider: aws-lc-rs"),
+    ("boring", "one TLS provider: aws-lc-rs"),
+    ("boring-sys", "one TLS provider: aws-lc-rs"),
+    ("sqlx", "its SQLite cannot be linked beside rusqlite's"),
+];
+
+/// The row of a crate.
+pub(crate) fn layer_of(name: &str) -> Option<&'static Layer> {
+    LAYERS.iter().find(|layer| layer.name == name)
+}
+
+/// The reservation that covers a crate of others.
+pub(crate) fn reserved(name: &str) -> Option<&'static Reserved> {
+    RESERVED.iter().find(|kept| match kept.name.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => kept.name == name,
+    })
+}

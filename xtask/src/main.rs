@@ -1,0 +1,85 @@
+//! What watches over the tree: layers, licences, tidiness. `cargo xtask help` lists the commands.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
+
+mod conformance;
+mod finding;
+mod gate;
+mod layers;
+mod licence;
+mod links;
+mod manifest;
+mod source;
+mod style;
+mod tidy;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use finding::Finding;
+
+const HELP: &str = "\
+cargo xtask check                    run what CI runs (scripts/test)
+cargo xtask gate                     layers, licences and forbidden crates, from the lock file alone
+cargo xtask tidy                     style, sizes, citations, links
+cargo xtask tidy --fix-conformance   bring the files and tests in docs/conformance.md up to date first";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let root = root();
+    match words.as_slice() {
+        ["check"] => check(&root),
+        ["gate"] => report("gate", gate::run(&root)),
+        ["tidy"] => report("tidy", tidy::run(&root)),
+        ["tidy", "--fix-conformance"] => match conformance::fix(&root) {
+            Ok(()) => report("tidy", tidy::run(&root)),
+            Err(error) => report("tidy", Err(error)),
+        },
+        ["help" | "--help"] => {
+            println!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("{HELP}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The root of the workspace: the folder above this crate's.
+fn root() -> PathBuf {
+    let crate_dir = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    crate_dir.and_then(|dir| dir.parent().map(Path::to_path_buf)).unwrap_or_else(|| PathBuf::from("."))
+}
+
+fn check(root: &Path) -> ExitCode {
+    match Command::new(root.join("scripts/test")).current_dir(root).status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("error: cannot run scripts/test: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn report(name: &str, result: Result<Vec<Finding>, String>) -> ExitCode {
+    match result {
+        Ok(findings) if findings.is_empty() => {
+            println!("{name}: ok");
+            ExitCode::SUCCESS
+        }
+        Ok(findings) => {
+            for finding in &findings {
+                eprintln!("{finding}");
+            }
+            eprintln!("{name}: {} to mend", findings.len());
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("error: {name}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
