@@ -17,6 +17,8 @@ const PAGE: &str = "docs/conformance.md";
 const STATES: &[&str] = &["yes", "part", "departs", "later", "term"];
 /// What is no part of the program and no test of it: its citations need no rows.
 const APART: &[&str] = &["xtask/", "bench/", "crates/testkit/", "crates/e2e/src/"];
+/// Where dialogues lie, each in a file of its own.
+const DIALOGUES: &str = "/tests/dialogues/";
 const UNKNOWN: &str = "?";
 const TABLE_HEAD: &str = "| Clause | What it asks | State | Where | Shown by |\n|---|---|---|---|---|\n";
 
@@ -64,7 +66,7 @@ pub(crate) fn judge(tree: &Tree) -> Vec<Finding> {
     let Some((_, text)) = tree.texts.iter().find(|(path, _)| path == PAGE) else {
         return vec![Finding::whole(PAGE, "is missing")];
     };
-    let cited = citations(&tree.sources);
+    let cited = citations(tree);
     let mut findings = Vec::new();
     for source in tree.sources.iter().filter(|source| !source.path.starts_with("xtask/")) {
         findings.extend(unmarked(source));
@@ -101,7 +103,7 @@ pub(crate) fn fix(root: &Path) -> Result<(), String> {
     let tree = Tree::read(root)?;
     let text =
         tree.texts.iter().find(|(path, _)| path == PAGE).map(|(_, text)| text.as_str()).unwrap_or_default();
-    let cited = citations(&tree.sources);
+    let cited = citations(&tree);
     let mut page = read(text);
     page.rows.retain(|clause, row| cited.contains_key(clause) || row.state == "later");
     for clause in cited.keys() {
@@ -167,9 +169,19 @@ fn listed(names: &BTreeSet<String>) -> String {
     quoted.join(", ")
 }
 
-/// All clauses that are cited, in production code and in tests.
-fn citations(sources: &[Source]) -> BTreeMap<Clause, Places> {
+/// All clauses that are cited, in production code, in tests and in dialogues.
+fn citations(tree: &Tree) -> BTreeMap<Clause, Places> {
     let mut all: BTreeMap<Clause, Places> = BTreeMap::new();
+    for (path, text) in &tree.texts {
+        let Some(dialogue) = path.strip_suffix(".txt").filter(|path| path.contains(DIALOGUES)) else {
+            continue;
+        };
+        let name = dialogue.rsplit('/').next().unwrap_or(dialogue);
+        for (_, clause) in clauses(text) {
+            all.entry(clause).or_default().tests.insert(name.to_owned());
+        }
+    }
+    let sources = &tree.sources;
     for source in sources.iter().filter(|source| !APART.iter().any(|part| source.path.starts_with(part))) {
         let functions = source.functions();
         for (at, clause) in clauses(&source.text) {

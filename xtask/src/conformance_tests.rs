@@ -54,6 +54,15 @@ fn a_moved_citation_makes_the_page_old() {
 }
 
 #[test]
+fn a_dialogue_is_proof() {
+    let mut tree = Tree { sources: Vec::new(), texts: Vec::new(), paths: Vec::new() };
+    tree.add("crates/x/tests/dialogues/a_reset.txt".to_owned(), "# RFC 5321 §4.1.1.5.\nC: RSET\n".to_owned());
+    let cited = citations(&tree);
+    let places = cited.get(&Clause::new(5321, "4.1.1.5")).unwrap();
+    assert_eq!(places.tests, BTreeSet::from(["a_reset".to_owned()]));
+}
+
+#[test]
 fn a_helper_of_tests_is_no_proof() {
     let code = CODE.replace("    #[test]\n", "");
     assert_eq!(found(&code, &FULL.replace("`a_digit_has_a_meaning`", "")), [""; 0]);

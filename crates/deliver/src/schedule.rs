@@ -38,11 +38,13 @@ pub(crate) struct Dispatcher {
     /// What each lookup is for.
     sought: HashMap<task::Id, Domain>,
     pruned: Timestamp,
+    /// Retries by hand that were seen.
+    retries: u64,
 }
 
 impl Dispatcher {
     pub(crate) fn new(shared: Arc<Shared>, rules: Rules) -> Self {
-        let pruned = shared.now();
+        let (pruned, retries) = (shared.now(), shared.parts.spool.retries());
         Self {
             shared,
             rules: Arc::new(rules),
@@ -50,6 +52,7 @@ impl Dispatcher {
             lookups: JoinSet::new(),
             sought: HashMap::new(),
             pruned,
+            retries,
         }
     }
 
@@ -103,6 +106,12 @@ impl Dispatcher {
         if now.since(self.pruned) >= PRUNE_EVERY {
             self.shared.prune(now);
             self.pruned = now;
+        }
+        let retries = self.shared.parts.spool.retries();
+        if retries != self.retries {
+            // Who asks for a retry by hand has a reason that no timer knows.
+            self.retries = retries;
+            self.shared.wake_sites();
         }
         while !self.shared.is_halted() && !self.is_saturated() {
             let Some(domain) = self.shared.parts.spool.checkout(now) else { return };

@@ -93,6 +93,11 @@ impl Shared {
         Arc::clone(sites.entry(key.clone()).or_insert_with(new))
     }
 
+    /// Lets no site rest any longer.
+    pub(crate) fn wake_sites(&self) {
+        self.sites.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(|site| site.wake());
+    }
+
     /// Forgets sites that nothing is to be remembered of.
     pub(crate) fn prune(&self, now: Timestamp) {
         self.sites.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, site| !site.prune(now));

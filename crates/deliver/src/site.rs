@@ -252,6 +252,11 @@ impl Site {
         (suspension.unwrap_or(Suspension { failed_at: now, until: now, reply, host }), cleared)
     }
 
+    /// Rests no more: somebody wants to know at once whether the hosts are back. One worker will probe.
+    pub(crate) fn wake(&self) {
+        self.state().lanes.values_mut().for_each(|lane| lane.suspension = None);
+    }
+
     /// An address could not be reached; for a while it is tried after the others.
     pub(crate) fn shun(&self, address: IpAddr, now: Timestamp) {
         self.state().shunned.insert(address, now.after(SHUN));

@@ -158,7 +158,7 @@ impl Reception {
         let (size, recipients) = (content.len(), envelope.recipients.len());
         let commit = self.shared.spool.commit(Submission { envelope, content, events });
         let receipt = commit.await.map_err(|error| not_stored(&error))?;
-        tracing::info!(station = STATION, %id, client = %self.shown(), size, recipients, "accepted");
+        tracing::info!(station = STATION, queue_id = %id, client = %self.shown(), size, recipients, "accepted");
         Ok(accepted(&receipt))
     }
 

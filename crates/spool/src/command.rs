@@ -65,8 +65,14 @@ impl Spool {
         };
         let count =
             targets.into_iter().filter(|(slot, place)| state.index.make_due(*slot, *place, now)).count();
+        self.shared.retries.fetch_add(1, Ordering::SeqCst);
         self.shared.notify_if_earlier(&mut state);
         count
+    }
+
+    /// How often [`Spool::retry`] was called. When it has risen, somebody wants mail tried though its site rests.
+    pub fn retries(&self) -> u64 {
+        self.shared.retries.load(Ordering::SeqCst)
     }
 
     /// Puts messages on hold; returns how many. Durable. What is in flight goes on.

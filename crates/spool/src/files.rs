@@ -9,13 +9,21 @@ use std::{
     },
 };
 
-use disk::{Disk, File};
+use disk::{Disk, File, Lock};
 use mail::QueueId;
 
-use crate::format::Tag;
+use crate::{SpoolError, format::Tag};
 
 /// No more segments than these are kept open for reading.
 const OPEN_MAX: usize = 64;
+
+/// Locks a spool's directory: one server, or one inspection, at a time.
+pub(crate) fn lock(dir: &Path, disk: &dyn Disk) -> Result<Box<dyn Lock>, SpoolError> {
+    disk.lock(dir).map_err(|source| match source.kind() {
+        io::ErrorKind::WouldBlock => SpoolError::Locked { dir: dir.to_owned() },
+        _ => SpoolError::Directory { dir: dir.to_owned(), source },
+    })
+}
 
 pub(crate) fn segment_path(dir: &Path, number: u32) -> PathBuf {
     dir.join(format!("{number:08x}.seg"))

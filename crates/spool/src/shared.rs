@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) full: AtomicBool,
     /// Completions cannot be written: deliveries stop.
     pub(crate) stalled: AtomicBool,
+    /// Retries that somebody asked for.
+    pub(crate) retries: AtomicU64,
     pub(crate) batches: AtomicU64,
     pub(crate) synced_lsn: AtomicU64,
     pub(crate) spares: AtomicU64,
@@ -87,6 +89,7 @@ impl Shared {
             poisoned: AtomicBool::new(false),
             full: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
+            retries: AtomicU64::new(0),
             batches: AtomicU64::new(0),
             synced_lsn: AtomicU64::new(0),
             spares: AtomicU64::new(0),

@@ -108,10 +108,7 @@ impl Spool {
         let unusable = |source| SpoolError::Directory { dir: dir.clone(), source };
         disk.create_dir_all(&files::large_dir(&dir)).map_err(unusable)?;
         disk.sync_dir(&dir).map_err(unusable)?;
-        let lock = disk.lock(&dir).map_err(|source| match source.kind() {
-            std::io::ErrorKind::WouldBlock => SpoolError::Locked { dir: dir.clone() },
-            _ => unusable(source),
-        })?;
+        let lock = files::lock(&dir, disk.as_ref())?;
         let Recovered { state, log, mut supply, file, mut opened, events: unseen } =
             recover(&config, &disk, &random, events.last_lsn())?;
         supply.fill_reserve()?;

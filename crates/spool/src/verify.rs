@@ -55,9 +55,12 @@ impl Verified {
     }
 }
 
-/// Reads a spool's directory, all of its content included. The server may run: what it writes meanwhile may then show
-/// as torn.
+/// Reads a spool's directory, all of its content included; changes nothing.
+///
+/// # Errors
+/// [`SpoolError::Locked`] while a server runs on it: segments that are reused meanwhile would look like damage.
 pub fn verify(dir: &Path, disk: &Arc<dyn Disk>) -> Result<Verified, SpoolError> {
+    let _lock = files::lock(dir, disk.as_ref())?;
     let mut verified = Verified::default();
     let open = Arc::new(OpenFiles::default());
     let segments = find(dir, disk, &open, &mut verified.damage)?.segments;

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use disk::{Disk, OsDisk};
 use serde_json::{Value, json};
-use spool::Verified;
+use spool::{SpoolError, Verified};
 
 use crate::{
     cli::{SpoolCommand, SpoolVerify},
@@ -23,7 +23,7 @@ pub(crate) fn run(command: &SpoolCommand, json: bool) -> Result<(), Failure> {
 fn verify(wanted: &SpoolVerify, json: bool) -> Result<(), Failure> {
     let dir = spool_dir(wanted)?;
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
-    let verified = spool::verify(&dir, &disk).map_err(Failure::new)?;
+    let verified = spool::verify(&dir, &disk).map_err(|error| unverified(&error))?;
     if json {
         terminal::print_json(&document(&verified))?;
     } else {
@@ -36,6 +36,14 @@ fn verify(wanted: &SpoolVerify, json: bool) -> Result<(), Failure> {
     Err(Failure::new(format!("{} is damaged in {damage}", dir.display())).hint(
         "the server starts all the same, and keeps what is readable; look at the disk before anything else",
     ))
+}
+
+fn unverified(error: &SpoolError) -> Failure {
+    let failure = Failure::new(error);
+    match error {
+        SpoolError::Locked { .. } => failure.hint("stop the server first, or verify a copy of the directory"),
+        _ => failure,
+    }
 }
 
 fn spool_dir(wanted: &SpoolVerify) -> Result<PathBuf, Failure> {

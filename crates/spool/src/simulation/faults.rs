@@ -71,6 +71,7 @@ fn random_octets_in_a_segment_panic_nobody() {
         for id in machine.ids() {
             let _ = machine.read(id);
         }
+        drop(machine);
         let _ = verify(Path::new("/spool"), &(Arc::new(world.disk.clone()) as Arc<dyn disk::Disk>)).unwrap();
     }
 }
