@@ -73,6 +73,9 @@ pub struct Event {
     /// The recipient it happened to; none if it happened to the whole message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipient: Option<String>,
+    /// All recipients, of a message that became ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<String>,
     /// The Message-ID field, angle brackets included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
@@ -117,6 +120,7 @@ impl Event {
             station: Cow::Borrowed(station),
             reverse_path: None,
             recipient: None,
+            recipients: Vec::new(),
             message_id: None,
             size: None,
             client: None,

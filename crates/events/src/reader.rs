@@ -55,7 +55,9 @@ impl Query {
             Self::All => true,
             Self::Id(id) => event.id == *id || event.report == Some(*id),
             Self::Address(address) => {
-                is(event.recipient.as_ref(), address) || is(event.reverse_path.as_ref(), address)
+                let single = [event.recipient.as_ref(), event.reverse_path.as_ref()];
+                let mut all = single.into_iter().chain(event.recipients.iter().map(Some));
+                all.any(|field| is(field, address))
             }
             Self::MessageId(wanted) => event.message_id.as_deref().is_some_and(|found| {
                 let bare = |id: &str| id.trim_start_matches('<').trim_end_matches('>').to_owned();

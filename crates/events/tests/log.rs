@@ -116,12 +116,17 @@ fn searches_find_by_id_address_and_message_id() {
         world.line(2, "bob@example.net"),
         world.line(3, "anna@example.org"),
     ]);
+    let mut accepted =
+        Event::new(world.clock.now(), QueueId::new(world.clock.now(), 0, 4), Kind::Accepted, "receive");
+    accepted.recipients = vec!["carol@example.com".into(), "dora@example.com".into()];
+    log.append([(4, accepted.to_line())]);
     log.flush();
     let id = QueueId::new(world.clock.now(), 0, 2);
     for (text, found) in [
         ("anna@example.org", vec![3, 1]),
         ("<2@example.org>", vec![2]),
         (id.to_string().as_str(), vec![2]),
+        ("dora@example.com", vec![4]),
         ("nobody@example.org", vec![]),
     ] {
         assert_eq!(world.search(&Query::guess(text), Order::NewestFirst, 9), found, "{text}");

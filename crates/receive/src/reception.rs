@@ -154,7 +154,7 @@ impl Reception {
         let content = incoming.finish().await?;
         let now = self.shared.clock.now();
         let envelope = transaction.envelope(id, now, self.client.clone(), self.origin.service);
-        let events = accepted_events(&envelope, content.len(), message_id.as_deref(), now);
+        let events = vec![accepted_event(&envelope, content.len(), message_id, now)];
         let (size, recipients) = (content.len(), envelope.recipients.len());
         let commit = self.shared.spool.commit(Submission { envelope, content, events });
         let receipt = commit.await.map_err(|error| not_stored(&error))?;
@@ -193,16 +193,13 @@ impl Policy<Question, Answer> for Reception {
     }
 }
 
-/// One event per recipient, so that a search by address finds the message.
-fn accepted_events(envelope: &Envelope, size: u64, message_id: Option<&str>, now: Timestamp) -> Vec<Event> {
-    let reverse_path = envelope.reverse_path.address().map(ToString::to_string).unwrap_or_default();
-    let event = |recipient: &mail::Recipient| Event {
-        reverse_path: Some(reverse_path.clone()),
-        recipient: Some(recipient.forward_path.to_string()),
-        message_id: message_id.map(Into::into),
+fn accepted_event(envelope: &Envelope, size: u64, message_id: Option<String>, now: Timestamp) -> Event {
+    Event {
+        reverse_path: Some(envelope.reverse_path.address().map(ToString::to_string).unwrap_or_default()),
+        recipients: envelope.recipients.iter().map(|recipient| recipient.forward_path.to_string()).collect(),
+        message_id,
         size: Some(size),
         client: envelope.client.address.map(|address| address.to_string()),
         ..Event::new(now, envelope.id, Kind::Accepted, STATION)
-    };
-    envelope.recipients.iter().map(event).collect()
+    }
 }

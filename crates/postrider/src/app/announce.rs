@@ -125,11 +125,16 @@ mod tests {
         let at = Timestamp::from_millis(1_795_456_934_000);
         let mut event = Event::new(at, QueueId::new(at, 0, 1), Kind::Accepted, "receive");
         event.reverse_path = Some("me@example.com".into());
-        event.recipient = Some("anna@example.org".into());
+        event.recipients = vec!["anna@example.org".into(), "bert@example.org".into()];
         event.size = Some(10_342);
         let line = line_of(&event).unwrap();
         assert!(line.starts_with("18:02:14  "), "{line}");
-        assert!(line.ends_with("accepted from <me@example.com> to <anna@example.org>, 10.0 KiB"), "{line}");
+        assert!(
+            line.ends_with(
+                "accepted from <me@example.com> to <anna@example.org>, <bert@example.org>, 10.0 KiB"
+            ),
+            "{line}"
+        );
         event.kind = Kind::Delivered;
         assert_eq!(line_of(&event), None);
     }

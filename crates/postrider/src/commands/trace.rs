@@ -78,10 +78,7 @@ pub(crate) fn sentence(event: &Event) -> String {
         text.extend(value.into_iter().flat_map(|value| [label.to_owned(), clean(&value)]));
     };
     add(" from ", event.reverse_path.as_ref().map(|path| format!("<{path}>")));
-    add(
-        if event.kind == Kind::Deferred { " for " } else { " to " },
-        event.recipient.as_ref().map(|to| format!("<{to}>")),
-    );
+    add(if event.kind == Kind::Deferred { " for " } else { " to " }, recipients(event));
     add(", ", event.size.map(size_text));
     add(", client ", event.client.clone());
     add(", ", event.message_id.clone());
@@ -101,6 +98,19 @@ pub(crate) fn sentence(event: &Event) -> String {
     );
     add(", next ", event.next_due.map(|due| due.to_string()));
     text
+}
+
+/// The recipient, or of many the first few.
+fn recipients(event: &Event) -> Option<String> {
+    const SHOWN: usize = 3;
+    let all: Vec<&String> = event.recipient.iter().chain(&event.recipients).collect();
+    let shown: Vec<String> = all.iter().take(SHOWN).map(|to| format!("<{to}>")).collect();
+    let more = all.len().saturating_sub(SHOWN);
+    match more {
+        _ if all.is_empty() => None,
+        0 => Some(shown.join(", ")),
+        _ => Some(format!("{} and {more} more", shown.join(", "))),
+    }
 }
 
 fn kind_word(kind: Kind) -> &'static str {
