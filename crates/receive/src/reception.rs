@@ -22,6 +22,8 @@ use crate::{
 const STATION: &str = "receive";
 /// Aliases may turn one recipient into many: at most so many times the recipients of a transaction.
 const EXPANSION_MAX: usize = 10;
+/// mail-rules 1: what was changed is on record.
+const REPAIRED: &str = "bare CR or LF was made CRLF";
 const FULL: Reply = Reply::fixed(452, (4, 3, 1), "Insufficient system storage");
 const NOT_STORED: Reply = Reply::fixed(451, (4, 3, 0), "Not stored; try again later");
 /// RFC 5321 §3.1: the server speaks first.
@@ -145,7 +147,7 @@ impl Reception {
     }
 
     /// The last piece: from the commit on it is ours.
-    async fn end_of_content(&mut self, piece: Vec<u8>) -> Result<Reply, Reply> {
+    async fn end_of_content(&mut self, piece: Vec<u8>, repaired: bool) -> Result<Reply, Reply> {
         let written = self.content(piece).await;
         let mut transaction = self.transaction.take().ok_or(NOT_STORED)?;
         written?;
@@ -154,7 +156,9 @@ impl Reception {
         let content = incoming.finish().await?;
         let now = self.shared.clock.now();
         let envelope = transaction.envelope(id, now, self.client.clone(), self.origin.service);
-        let events = vec![accepted_event(&envelope, content.len(), message_id, now)];
+        let mut event = accepted_event(&envelope, content.len(), message_id, now);
+        event.reason = repaired.then(|| REPAIRED.to_owned());
+        let events = vec![event];
         let (size, recipients) = (content.len(), envelope.recipients.len());
         let commit = self.shared.spool.commit(Submission { envelope, content, events });
         let receipt = commit.await.map_err(|error| not_stored(&error))?;
@@ -180,9 +184,9 @@ impl Policy<Question, Answer> for Reception {
                 Ok(()) => Answer::Proceed,
                 Err(reply) => Answer::Refuse(reply),
             },
-            Question::EndOfContent(piece) => {
+            Question::EndOfContent { piece, repaired } => {
                 // Boxed, because this future is large and idle sessions must not hold room for it.
-                let reply = Box::pin(self.end_of_content(piece)).await;
+                let reply = Box::pin(self.end_of_content(piece, repaired)).await;
                 Answer::Replied(reply.unwrap_or_else(|refused| refused))
             }
             Question::Reset => {

@@ -46,18 +46,24 @@ pub struct Decoder {
     at: At,
     bare: BareLineEnds,
     fault: Option<Fault>,
+    repaired: bool,
     discard: bool,
 }
 
 impl Decoder {
     /// A decoder for what follows the DATA line.
     pub fn new(bare: BareLineEnds) -> Self {
-        Self { at: At::LineStart, bare, fault: None, discard: false }
+        Self { at: At::LineStart, bare, fault: None, repaired: false, discard: false }
     }
 
     /// The first fault so far. From there on nothing is handed on, but the end is still found.
     pub fn fault(&self) -> Option<Fault> {
         self.fault
+    }
+
+    /// Whether a bare CR or LF was made a CRLF.
+    pub fn repaired(&self) -> bool {
+        self.repaired
     }
 
     /// Hands nothing on any more, only looks for the end.
@@ -141,7 +147,10 @@ impl Decoder {
         self.at = At::Inside;
         match self.bare {
             BareLineEnds::Refuse => self.fault_found(Fault::BareLineEnd),
-            BareLineEnds::Normalise => self.put(b"\r\n", out),
+            BareLineEnds::Normalise => {
+                self.repaired = true;
+                self.put(b"\r\n", out);
+            }
         }
     }
 

@@ -105,7 +105,12 @@ pub enum Question {
     Content(Vec<u8>),
     /// The last piece, perhaps empty. `Replied`: what the client is told, `250` or not. `Proceed` would promise what
     /// nobody vouched for, so it is told `451`.
-    EndOfContent(Vec<u8>),
+    EndOfContent {
+        /// It.
+        piece: Vec<u8>,
+        /// A bare CR or LF was made a CRLF, as [`Answer::Normalise`] allows.
+        repaired: bool,
+    },
     /// Forget the transaction: RSET, HELO or EHLO inside of it, or content that the machine refused. `Proceed`.
     Reset,
     /// VRFY. `Replied`; `Proceed` stands for `252 2.0.0`.

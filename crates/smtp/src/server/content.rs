@@ -28,8 +28,8 @@ pub(super) enum Progress {
     Hungry,
     /// Hand this piece on.
     Piece(Vec<u8>),
-    /// Hand the last piece on.
-    Last(Vec<u8>),
+    /// Hand the last piece on, and say whether bare line ends were repaired.
+    Last { piece: Vec<u8>, repaired: bool },
     /// It is over, and refused with this reply; `close` if the session must end too.
     Refused { reply: Reply, close: bool },
 }
@@ -85,7 +85,10 @@ impl Content {
                 self.refusal = Some(reply);
                 Progress::Hungry
             }
-            None if self.ended => Progress::Last(std::mem::take(&mut self.piece)),
+            None if self.ended => {
+                let repaired = self.decoder.repaired();
+                Progress::Last { piece: std::mem::take(&mut self.piece), repaired }
+            }
             None if self.piece.len() >= PIECE_OCTETS => {
                 self.handed_on += self.piece.len() as u64;
                 Progress::Piece(std::mem::take(&mut self.piece))

@@ -158,7 +158,9 @@ impl Session {
                 Step::Read(Phase::Content)
             }
             Progress::Piece(piece) => self.ask(Asked::Content(content), Question::Content(piece)),
-            Progress::Last(piece) => self.ask(Asked::EndOfContent, Question::EndOfContent(piece)),
+            Progress::Last { piece, repaired } => {
+                self.ask(Asked::EndOfContent, Question::EndOfContent { piece, repaired })
+            }
             Progress::Refused { reply, close } => {
                 self.ask(Asked::Reset(After { reply, close }), Question::Reset)
             }

@@ -38,7 +38,7 @@ fn usual(question: &Question) -> Answer {
         Question::Recipient(rcpt) if matches!(&rcpt.forward_path, ForwardPath::Address(a) if a.local_part() == "nobody") => {
             Answer::Refuse(reply(550, (5, 1, 1), "No such user"))
         }
-        Question::EndOfContent(_) => Answer::Replied(reply(250, (2, 0, 0), "Queued")),
+        Question::EndOfContent { .. } => Answer::Replied(reply(250, (2, 0, 0), "Queued")),
         _ => Answer::Proceed,
     }
 }
@@ -102,7 +102,7 @@ impl Talk {
                 self.pieces.push(piece.len());
                 self.content.extend(piece);
             }
-            Question::EndOfContent(piece) => {
+            Question::EndOfContent { piece, .. } => {
                 self.pieces.push(piece.len());
                 self.content.extend(piece);
                 self.contents.push(mem::take(&mut self.content));

@@ -317,7 +317,7 @@ fn a_transaction_stays_open_when_data_is_refused() {
 #[test]
 fn no_250_without_the_policys_word() {
     let policy = |question: &Question| match question {
-        Question::EndOfContent(_) => Some(Answer::Proceed),
+        Question::EndOfContent { .. } => Some(Answer::Proceed),
         _ => None,
     };
     let end: (&[u8], &str) = (b"x\r\n.\r\n", "451 4.3.0 Local error in processing\r\n");
