@@ -136,7 +136,7 @@ pub(crate) struct RunOptions {
     /// Leave Postrider out (to look at the peer or at the bench itself)
     #[arg(long)]
     pub(crate) peer_only: bool,
-    /// Who makes the load
+    /// Who makes the load, and who takes what is relayed
     #[arg(long, default_value = "own")]
     pub(crate) generator: Generator,
     /// Messages until a session quits and another is opened; without it sessions are kept
@@ -179,13 +179,13 @@ pub(crate) enum Peer {
     None,
 }
 
-/// Who makes the load.
+/// Who makes the load, and who takes what is relayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Generator {
-    /// The source of this program
+    /// The source and the sink of this program
     Own,
-    /// Postfix's smtp-source: one message a session, no pipelining, no latencies
-    SmtpSource,
+    /// Postfix's smtp-source and smtp-sink: one message a session, no pipelining, no latencies
+    Postfix,
 }
 
 /// `10KiB`, `2MiB`, `1kB`, `500B` or `500`, in octets.

@@ -107,7 +107,9 @@ fn works(options: &RunOptions) -> Vec<Work> {
 fn load(options: &RunOptions) -> String {
     let generator = match options.generator {
         Generator::Own => "own source",
-        Generator::SmtpSource => "smtp-source (one message a session, no pipelining)",
+        Generator::Postfix => {
+            "smtp-source (one message a session, no pipelining) and, behind relay, smtp-sink"
+        }
     };
     let per_session =
         options.per_session.map_or_else(|| "as many as come".to_owned(), |most| most.to_string());

@@ -3,7 +3,7 @@
 use crate::args::{Generator, Peer, RunOptions};
 use crate::dns::Dns;
 use crate::servers::{Kind, LOCAL_DOMAIN, Server, Setting};
-use crate::sink::{Manner, Sink};
+use crate::sink::{Manner, Sink, external};
 use crate::source::{self, Load, Plan, Recipients, Report};
 use crate::stats::{self, Latency};
 use crate::{Failure, clock, cpu, maildir};
@@ -80,8 +80,11 @@ pub(crate) fn measure(
     postrider: &Path,
     dir: &Path,
 ) -> Result<Figures, Failure> {
-    let manner = if work == Work::Relay { Manner::Accepting } else { Manner::Silent };
-    let sink = Sink::start(manner)?;
+    let sink = match (work, options.generator) {
+        (Work::Relay, Generator::Postfix) => external::start()?,
+        (Work::Relay, Generator::Own) => Sink::start(Manner::Accepting)?,
+        _ => Sink::start(Manner::Silent)?,
+    };
     let dns = Dns::start()?;
     let setting = Setting {
         work,
@@ -106,7 +109,7 @@ pub(crate) fn measure(
     let before = Snapshot::take(&server);
     let report = match options.generator {
         Generator::Own => bench.source(&plan)?,
-        Generator::SmtpSource => smtp_source(&plan)?,
+        Generator::Postfix => smtp_source(&plan)?,
     };
     let last_out = bench.wait_for(warm.accepted + at_peak + report.accepted)?;
     let wall_end = last_out.unwrap_or(report.ended_ns);

@@ -1,6 +1,7 @@
 //! The SMTP sink: accepts every message, keeps none, counts them all.
 
 mod dialogue;
+pub(crate) mod external;
 mod tally;
 
 pub(crate) use tally::Tally;
@@ -13,7 +14,7 @@ use dialogue::Dialogue;
 use serde_json::json;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::ExitCode;
+use std::process::{Child, ExitCode};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -38,6 +39,8 @@ pub(crate) struct Sink {
     pub(crate) address: SocketAddr,
     pub(crate) tally: Arc<Tally>,
     thread: Option<JoinHandle<()>>,
+    /// smtp-sink, where it serves in our place.
+    child: Option<Child>,
 }
 
 impl Sink {
@@ -52,13 +55,16 @@ impl Sink {
                 eprintln!("the sink failed: {error}");
             }
         })?;
-        Ok(Self { address, tally, thread: Some(thread) })
+        Ok(Self { address, tally, thread: Some(thread), child: None })
     }
 }
 
 impl Drop for Sink {
     fn drop(&mut self) {
         self.tally.stop();
+        if let Some(child) = &mut self.child {
+            external::end(child);
+        }
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
