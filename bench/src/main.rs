@@ -1,5 +1,9 @@
 //! `bench`: measures Postrider beside its peers, with its own light SMTP source and sink.
 #![expect(clippy::print_stderr, reason = "a command-line tool speaks to its user")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what measures time reads the clock, and looks again now and then"
+)]
 
 /// Prints a line of the product. A reader that has gone (`| head`) is no reason to panic, as `println!` would.
 macro_rules! say {

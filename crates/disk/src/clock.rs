@@ -15,6 +15,7 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the program reads the system's time")]
     fn now(&self) -> Timestamp {
         SystemTime::now().into()
     }
