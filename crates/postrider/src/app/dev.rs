@@ -30,7 +30,7 @@ pub(super) fn config(dir: &Path, listen: &[SocketAddr]) -> Config {
         data_dir: dir.to_owned(),
         listeners: vec![Listener { service: Service::Dev, bind, v6_optional: listen.is_empty() }],
         resolver: net::resolver::Config::default(),
-        receive: receive::Config { hostname: HOSTNAME.to_owned(), ..receive::Config::default() },
+        receive: receive_config(),
         deliver: deliver::Config {
             hostname: HOSTNAME.to_owned(),
             maildir_root: dir.join("mail"),
@@ -42,6 +42,16 @@ pub(super) fn config(dir: &Path, listen: &[SocketAddr]) -> Config {
             ..directory::Config::default()
         },
         log: Log { format: LogFormat::Text, level: LogLevel::Warn },
+    }
+}
+
+/// All clients are at one address here, so the limit for one is that for all.
+fn receive_config() -> receive::Config {
+    let default = receive::Config::default();
+    receive::Config {
+        hostname: HOSTNAME.to_owned(),
+        sessions_per_address_max: default.sessions_max,
+        ..default
     }
 }
 
