@@ -175,6 +175,10 @@ impl Message {
         for address in addresses {
             let Some(account) = shared.parts.directory.account(address) else { continue };
             let dir = shared.config.maildir_root.join(account.directory_name());
+            // Two addresses of one account are one mailbox, and the file there has one name.
+            if self.filings.iter().skip(before).any(|filing| filing.dir == dir) {
+                continue;
+            }
             let head = head(&self.envelope, address);
             self.filings.push(Filing { recipient: number, dir, name: name.clone(), head });
         }

@@ -21,7 +21,8 @@ pub use random::{OsRandom, Random};
 ///
 /// A new name, a rename and a removal are durable only once [`Disk::sync_dir`] of the directory has returned.
 pub trait Disk: Send + Sync {
-    /// Makes a directory and those above it; one that exists is fine. New directories are readable by us alone.
+    /// Makes a directory and those above it; one that exists is fine. New directories are readable by us alone,
+    /// and durable when this returns.
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
     /// Makes a new, empty file for reading and writing; one that exists is an error.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>>;

@@ -31,7 +31,13 @@ pub struct OsDisk;
 
 impl Disk for OsDisk {
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+        let missing: Vec<&Path> = dir.ancestors().take_while(|above| !names_something(above)).collect();
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        // The name of a directory is as perishable as that of a file: without it all that is synced inside is lost.
+        let above = missing.iter().filter_map(|made| made.parent());
+        above
+            .map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above })
+            .try_for_each(|above| self.sync_dir(above))
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
@@ -90,6 +96,10 @@ impl Disk for OsDisk {
         let kind = u64::try_from(rustix::fs::statfs(dir)?.f_type).unwrap_or(0);
         Ok(COPY_ON_WRITE.iter().find(|(magic, _)| *magic == kind).map(|(_, name)| *name))
     }
+}
+
+fn names_something(path: &Path) -> bool {
+    path.as_os_str().is_empty() || path.exists()
 }
 
 /// flock(2) holds as long as the descriptor is open.

@@ -29,6 +29,14 @@ async fn an_alias_of_two_is_filed_twice() {
 }
 
 #[tokio::test]
+async fn an_alias_that_leads_to_one_mailbox_twice_is_filed_there_once() {
+    let mut world = World::new();
+    world.send("bert@example.org", &["twice@here.test"], TEXT).await;
+    assert_eq!(world.fate("twice@here.test").await.kind, Delivered);
+    assert_eq!(world.mailbox(ANNA).len(), 1);
+}
+
+#[tokio::test]
 async fn many_messages_are_filed_one_file_each() {
     let mut world = World::asleep(|_| {});
     for _ in 0..100 {

@@ -278,10 +278,16 @@ fn directory() -> Directory {
     Directory::new(directory::Config {
         domains: vec![DomainConfig { name: "here.test".into(), catch_all: None, subaddress: None }],
         accounts: vec![account("anna@here.test"), account("otto@here.test")],
-        aliases: vec![AliasConfig {
-            address: "team@here.test".into(),
-            to: vec!["anna@here.test".into(), "otto@here.test".into()],
-        }],
+        aliases: vec![
+            AliasConfig {
+                address: "team@here.test".into(),
+                to: vec!["anna@here.test".into(), "otto@here.test".into()],
+            },
+            AliasConfig {
+                address: "twice@here.test".into(),
+                to: vec!["anna@here.test".into(), "anna+lists@here.test".into()],
+            },
+        ],
         ..directory::Config::default()
     })
     .unwrap()
