@@ -39,8 +39,10 @@ fn report(envelope: &Envelope, findings: &[Finding]) -> Option<(Submission, Even
 fn the_sender_hears_of_failures_unless_it_said_otherwise() {
     let envelope = fixtures::envelope(&["anna@example.org"]);
     let recipient = envelope.recipients[0].clone();
-    let silent =
-        Recipient { notify: Notify { success: true, failure: false, delay: true }, ..recipient.clone() };
+    let silent = Recipient {
+        notify: Notify { success: true, failure: false, delay: true, given: true },
+        ..recipient.clone()
+    };
     let spam = Envelope { may_bounce: false, ..envelope.clone() };
     let null = Envelope { reverse_path: ReversePath::Null, ..envelope.clone() };
     let own = Envelope { listener: DSN_LISTENER.into(), ..null.clone() };

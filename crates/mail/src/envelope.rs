@@ -1,8 +1,8 @@
 //! The envelope: everything about a message in transit that is not its content.
 
-use std::{fmt, net::IpAddr};
+use std::net::IpAddr;
 
-use crate::{Address, QueueId, Reply, ReversePath, Timestamp};
+use crate::{Address, OriginalRecipient, QueueId, Reply, ReversePath, Timestamp};
 
 /// What the spool keeps of a message beside its content, from the first version of its format on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,7 +171,8 @@ impl Recipient {
     }
 }
 
-/// NOTIFY (RFC 3461 §4.1). All false is `NEVER`.
+/// NOTIFY (RFC 3461 §4.1). `success`, `failure` and `delay` all false is `NEVER`.
+#[expect(clippy::struct_excessive_bools, reason = "the words of the parameter, any of which may be there")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Notify {
     /// `SUCCESS`.
@@ -180,26 +181,13 @@ pub struct Notify {
     pub failure: bool,
     /// `DELAY`.
     pub delay: bool,
+    /// The sender said so: only then is the parameter passed on (RFC 3461 §5.2.1).
+    pub given: bool,
 }
 
 /// Without NOTIFY the sender hears of failures, and may hear of delays (RFC 3461 §4.1).
 impl Default for Notify {
     fn default() -> Self {
-        Self { success: false, failure: true, delay: true }
-    }
-}
-
-/// ORCPT, decoded (RFC 3461 §4.2): an address of some type, as given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OriginalRecipient {
-    /// The address type, such as `rfc822` or `utf-8`.
-    pub kind: Box<str>,
-    /// The address.
-    pub address: Box<str>,
-}
-
-impl fmt::Display for OriginalRecipient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{};{}", self.kind, self.address)
+        Self { success: false, failure: true, delay: true, given: false }
     }
 }

@@ -6,17 +6,18 @@
 mod address;
 mod domain;
 mod envelope;
+mod orcpt;
 mod path;
 mod queue_id;
 mod reply;
 mod status;
 mod time;
+pub mod xtext;
 
 pub use address::{Address, AddressError};
 pub use domain::{Domain, DomainError, valid_ehlo_name};
-pub use envelope::{
-    Body, Client, DeliverBy, Envelope, Notify, OriginalRecipient, Recipient, Ret, Stream, TlsFacts, Via,
-};
+pub use envelope::{Body, Client, DeliverBy, Envelope, Notify, Recipient, Ret, Stream, TlsFacts, Via};
+pub use orcpt::OriginalRecipient;
 pub use path::ReversePath;
 pub use queue_id::{QueueId, QueueIdError};
 pub use reply::{Reply, ReplyClass};

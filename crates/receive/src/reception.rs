@@ -6,7 +6,7 @@ use events::{Event, Kind};
 use mail::{Client, Envelope, Reply, Timestamp, Via};
 use net::Policy;
 use smtp::{
-    ForwardPath, MailFrom, RcptTo,
+    MailFrom, RcptTo,
     server::{Answer, Question},
 };
 use spool::{Receipt, SpoolError, Submission};
@@ -101,7 +101,7 @@ impl Reception {
         let Some(transaction) = &mut self.transaction else { return Answer::Refuse(NOT_STORED) };
         let max = self.shared.config.recipients_max.saturating_mul(EXPANSION_MAX);
         let decision = match self.origin.recipient(&self.shared.directory, &rcpt.forward_path) {
-            Decision::Accept(became) => match room_for(became.len(), transaction.addresses.len(), max) {
+            Decision::Accept(became) => match room_for(became.len(), transaction.addressed.len(), max) {
                 Decision::Accept(()) => Decision::Accept(became),
                 Decision::Reject(reply) | Decision::Defer(reply) => Decision::Defer(reply),
             },
@@ -112,13 +112,7 @@ impl Reception {
             return self.recipient_rejected(&path, &reply).unwrap_or_else(|| decision.answer(drop));
         }
         self.recipients_accepted = self.recipients_accepted.saturating_add(1);
-        decision.answer(|became| {
-            let given = match rcpt.forward_path {
-                ForwardPath::Postmaster => None,
-                ForwardPath::Address(address) => Some(address),
-            };
-            transaction.add(given, became);
-        })
+        decision.answer(|became| transaction.add(rcpt, became))
     }
 
     /// Whoever guesses addresses is sent away; a sender with some dead addresses among many good ones is not.

@@ -1,9 +1,9 @@
 //! A transaction: from MAIL to the end of data, one reverse-path and the recipients so far.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use mail::{Address, Client, Envelope, QueueId, Recipient, Stream, Timestamp};
-use smtp::MailFrom;
+use mail::{Address, Client, Envelope, Notify, OriginalRecipient, QueueId, Recipient, Stream, Timestamp};
+use smtp::{ForwardPath, MailFrom, RcptTo};
 
 use crate::{Service, content::Incoming};
 
@@ -11,7 +11,7 @@ use crate::{Service, content::Incoming};
 pub(crate) struct Transaction {
     pub(crate) mail: MailFrom,
     /// What the recipients became, in the order given; an address may stand twice.
-    pub(crate) addresses: Vec<Address>,
+    pub(crate) addressed: Vec<Addressed>,
     /// How many recipients were accepted, as the client counts them.
     pub(crate) accepted: usize,
     /// The first recipient as the client wrote it.
@@ -20,18 +20,39 @@ pub(crate) struct Transaction {
     pub(crate) content: Option<Incoming>,
 }
 
+/// An address that a recipient became, with what the client said of that recipient.
+pub(crate) struct Addressed {
+    address: Address,
+    notify: Notify,
+    orcpt: Option<OriginalRecipient>,
+}
+
 impl Transaction {
     pub(crate) fn new(mail: MailFrom) -> Self {
-        Self { mail, addresses: Vec::new(), accepted: 0, first: None, content: None }
+        Self { mail, addressed: Vec::new(), accepted: 0, first: None, content: None }
     }
 
-    /// Adds a recipient, as given (none for bare `postmaster`) and as what it became.
-    pub(crate) fn add(&mut self, given: Option<Address>, became: Vec<Address>) {
+    /// Adds a recipient, as given and as what it became.
+    ///
+    /// RFC 3461 §5.2.7.1: what an alias stands for inherits what the client said of the alias, and reports name the
+    /// address that the client knows.
+    pub(crate) fn add(&mut self, rcpt: RcptTo, became: Vec<Address>) {
+        let given = match rcpt.forward_path {
+            ForwardPath::Postmaster => None,
+            ForwardPath::Address(address) => Some(address),
+        };
+        let renamed = given.as_ref().filter(|given| !matches!(&became[..], [same] if same == *given));
+        let orcpt = rcpt.orcpt.or_else(|| renamed.map(|given| OriginalRecipient::of(&given.to_string())));
         if self.accepted == 0 {
             self.first = given;
         }
         self.accepted += 1;
-        self.addresses.extend(became);
+        let notify = rcpt.notify;
+        self.addressed.extend(became.into_iter().map(|address| Addressed {
+            address,
+            notify,
+            orcpt: orcpt.clone(),
+        }));
     }
 
     /// The recipient for the Received field: only a sole one, and as the client knows it, so that no recipient learns
@@ -59,34 +80,55 @@ impl Transaction {
             deliver_by: None,
             hold_until: None,
             reverse_path: self.mail.reverse_path,
-            ret: None,
-            envid: None,
+            ret: self.mail.ret,
+            envid: self.mail.envid,
             body: self.mail.body,
             smtputf8: self.mail.smtputf8,
             require_tls: false,
             // Until SPF is checked, every origin may hear of a failure.
             may_bounce: true,
-            recipients: once_each(self.addresses)
+            recipients: once_each(self.addressed)
                 .into_iter()
-                .map(|address| Recipient::new(address, received))
+                .map(|Addressed { address, notify, orcpt }| Recipient {
+                    notify,
+                    orcpt,
+                    ..Recipient::new(address, received)
+                })
                 .collect(),
         }
     }
 }
 
-/// Each address once, in the order of its first place: nobody gets a message twice for being in two aliases.
-fn once_each(addresses: Vec<Address>) -> Vec<Address> {
-    if addresses.len() < 2 {
-        return addresses;
+/// Each address once, in the order of its first place: nobody gets a message twice for being in two aliases. What is
+/// asked for it in any place is asked for it.
+fn once_each(addressed: Vec<Addressed>) -> Vec<Addressed> {
+    if addressed.len() < 2 {
+        return addressed;
     }
-    let mut seen = HashSet::with_capacity(addresses.len());
-    let first: Vec<bool> = addresses.iter().map(|address| seen.insert(address)).collect();
-    addresses.into_iter().zip(first).filter_map(|(address, first)| first.then_some(address)).collect()
+    let mut places = HashMap::with_capacity(addressed.len());
+    let mut once: Vec<Addressed> = Vec::with_capacity(addressed.len());
+    for one in addressed {
+        let place = *places.entry(one.address.clone()).or_insert(once.len());
+        match once.get_mut(place) {
+            Some(first) => first.notify = both(first.notify, one.notify),
+            None => once.push(one),
+        }
+    }
+    once
+}
+
+fn both(a: Notify, b: Notify) -> Notify {
+    Notify {
+        success: a.success || b.success,
+        failure: a.failure || b.failure,
+        delay: a.delay || b.delay,
+        given: a.given || b.given,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use mail::{Body, ReversePath};
+    use mail::ReversePath;
 
     use super::*;
 
@@ -94,20 +136,51 @@ mod tests {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
+    fn rcpt(line: &str) -> RcptTo {
+        match smtp::Command::parse(line.as_bytes()) {
+            Ok(smtp::Command::Rcpt(rcpt)) => *rcpt,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
     fn transaction() -> Transaction {
-        let reverse_path = ReversePath::Null;
-        Transaction::new(MailFrom { reverse_path, size: None, body: Body::SevenBit, smtputf8: false })
+        Transaction::new(MailFrom::new(ReversePath::Null))
+    }
+
+    fn envelope(transaction: Transaction) -> Envelope {
+        let id = QueueId::from_bytes([0; 16]);
+        transaction.envelope(id, Timestamp::default(), Client::default(), Service::Smtp)
     }
 
     #[test]
     fn an_address_in_two_aliases_gets_one_copy() {
         let mut transaction = transaction();
-        transaction.add(None, addresses(&["b@x.example", "a@x.example"]));
-        transaction.add(None, addresses(&["a@x.example", "c@x.example", "b@x.example"]));
-        let id = QueueId::from_bytes([0; 16]);
-        let envelope = transaction.envelope(id, Timestamp::default(), Client::default(), Service::Smtp);
+        transaction.add(rcpt("RCPT TO:<x@x.example>"), addresses(&["b@x.example", "a@x.example"]));
+        transaction
+            .add(rcpt("RCPT TO:<y@x.example>"), addresses(&["a@x.example", "c@x.example", "b@x.example"]));
+        let envelope = envelope(transaction);
         let kept: Vec<_> = envelope.recipients.iter().map(|r| r.forward_path.to_string()).collect();
         assert_eq!(kept, ["b@x.example", "a@x.example", "c@x.example"]);
+    }
+
+    #[test]
+    fn what_an_alias_stands_for_inherits_what_was_said_of_the_alias() {
+        let mut transaction = transaction();
+        transaction.add(rcpt("RCPT TO:<a@x.example> NOTIFY=NEVER"), addresses(&["a@x.example"]));
+        let team = "RCPT TO:<team@x.example> NOTIFY=SUCCESS";
+        transaction.add(rcpt(team), addresses(&["a@x.example", "b@x.example"]));
+        let named = "RCPT TO:<team@x.example> NOTIFY=DELAY ORCPT=rfc822;old@y.example";
+        transaction.add(rcpt(named), addresses(&["c@x.example"]));
+        let told: Vec<_> =
+            envelope(transaction).recipients.into_iter().map(|r| (r.notify, r.orcpt)).collect();
+        let notify = |success, delay| Notify { success, failure: false, delay, given: true };
+        let of = |address| Some(OriginalRecipient::of(address));
+        let expected = [
+            (notify(true, false), None),
+            (notify(true, false), of("team@x.example")),
+            (notify(false, true), of("old@y.example")),
+        ];
+        assert_eq!(told, expected);
     }
 
     #[test]
@@ -115,9 +188,9 @@ mod tests {
         let given = addresses(&["team@x.example"]);
         let mut transaction = transaction();
         assert_eq!(transaction.sole_recipient(), None);
-        transaction.add(given.first().cloned(), addresses(&["a@x.example", "b@x.example"]));
+        transaction.add(rcpt("RCPT TO:<team@x.example>"), addresses(&["a@x.example", "b@x.example"]));
         assert_eq!(transaction.sole_recipient(), given.first());
-        transaction.add(None, addresses(&["c@x.example"]));
+        transaction.add(rcpt("RCPT TO:<postmaster>"), addresses(&["c@x.example"]));
         assert_eq!(transaction.sole_recipient(), None);
     }
 }

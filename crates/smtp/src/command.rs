@@ -4,7 +4,7 @@ mod parse;
 
 use std::fmt;
 
-use mail::{Address, Body, ReversePath};
+use mail::{Address, Body, Notify, OriginalRecipient, Ret, ReversePath, xtext::encode_xtext};
 
 pub use parse::CommandError;
 
@@ -46,6 +46,10 @@ pub struct MailFrom {
     pub body: Body,
     /// `SMTPUTF8` (RFC 6531 §3.4).
     pub smtputf8: bool,
+    /// `RET=` (RFC 3461 §4.3).
+    pub ret: Option<Ret>,
+    /// `ENVID=`, decoded (RFC 3461 §4.4).
+    pub envid: Option<Box<str>>,
 }
 
 /// The arguments of `RCPT`.
@@ -53,6 +57,24 @@ pub struct MailFrom {
 pub struct RcptTo {
     /// Where the message shall go.
     pub forward_path: ForwardPath,
+    /// `NOTIFY=`, or what holds without it (RFC 3461 §4.1).
+    pub notify: Notify,
+    /// `ORCPT=` (RFC 3461 §4.2).
+    pub orcpt: Option<OriginalRecipient>,
+}
+
+impl MailFrom {
+    /// Without parameters.
+    pub fn new(reverse_path: ReversePath) -> Self {
+        Self { reverse_path, size: None, body: Body::SevenBit, smtputf8: false, ret: None, envid: None }
+    }
+}
+
+impl RcptTo {
+    /// Without parameters.
+    pub fn new(forward_path: ForwardPath) -> Self {
+        Self { forward_path, notify: Notify::default(), orcpt: None }
+    }
 }
 
 /// The path of a recipient.
@@ -103,14 +125,57 @@ impl fmt::Display for MailFrom {
             Body::EightBitMime => f.write_str(" BODY=8BITMIME")?,
             Body::BinaryMime => f.write_str(" BODY=BINARYMIME")?,
         }
-        if self.smtputf8 { f.write_str(" SMTPUTF8") } else { Ok(()) }
+        if self.smtputf8 {
+            f.write_str(" SMTPUTF8")?;
+        }
+        match self.ret {
+            Some(Ret::Full) => f.write_str(" RET=FULL")?,
+            Some(Ret::Headers) => f.write_str(" RET=HDRS")?,
+            None => {}
+        }
+        match &self.envid {
+            Some(envid) => write!(f, " ENVID={}", encode_xtext(envid)),
+            None => Ok(()),
+        }
     }
 }
 
-/// `RCPT TO:<…>`.
+/// `RCPT TO:<…>` and its parameters. ORCPT of type `utf-8` keeps its UTF-8 only beside a UTF-8 path, which shows that
+/// the server takes SMTPUTF8 (RFC 6533 §3).
 impl fmt::Display for RcptTo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RCPT TO:{}", self.forward_path)
+        write!(f, "RCPT TO:{}", self.forward_path)?;
+        if self.notify.given {
+            write!(f, " NOTIFY={}", NotifyWords(self.notify))?;
+        }
+        match &self.orcpt {
+            Some(orcpt) => write!(f, " ORCPT={}", orcpt.to_parameter(!self.forward_path.is_utf8())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// As the parameter has it: `NEVER`, or what is wanted with commas between.
+struct NotifyWords(Notify);
+
+impl fmt::Display for NotifyWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Notify { success, failure, delay, .. } = self.0;
+        let mut separator = "";
+        for (wanted, word) in [(success, "SUCCESS"), (failure, "FAILURE"), (delay, "DELAY")] {
+            if wanted {
+                write!(f, "{separator}{word}")?;
+                separator = ",";
+            }
+        }
+        if separator.is_empty() { f.write_str("NEVER") } else { Ok(()) }
+    }
+}
+
+impl ForwardPath {
+    /// Whether it needs SMTPUTF8.
+    pub fn is_utf8(&self) -> bool {
+        matches!(self, Self::Address(address) if address.is_utf8())
     }
 }
 

@@ -239,8 +239,12 @@ fn address(octets: &[u8]) -> Option<Address> {
 fn encode_recipient(recipient: &Recipient, out: &mut Vec<u8>) {
     put_address(out, 1, &recipient.forward_path);
     if recipient.notify != Notify::default() {
-        let Notify { success, failure, delay } = recipient.notify;
-        put_number(out, 2, u64::from(success) | u64::from(failure) << 1 | u64::from(delay) << 2);
+        let Notify { success, failure, delay, given } = recipient.notify;
+        put_number(
+            out,
+            2,
+            u64::from(success) | u64::from(failure) << 1 | u64::from(delay) << 2 | u64::from(given) << 3,
+        );
     }
     if let Some(orcpt) = &recipient.orcpt {
         put_field(out, 3, format!("{};{}", orcpt.kind, orcpt.address).as_bytes());
@@ -274,7 +278,7 @@ fn decode_recipient(octets: &[u8]) -> Option<(Recipient, bool, Vec<u8>)> {
             2 => {
                 let flags = number(value)?;
                 let (success, failure, delay) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0);
-                recipient.notify = Notify { success, failure, delay };
+                recipient.notify = Notify { success, failure, delay, given: flags & 8 != 0 };
             }
             3 => {
                 let (kind, address) = text(value)?.split_once(';')?;
@@ -343,7 +347,7 @@ mod tests {
             let get = |n: usize| texts[n].clone().map(String::into_boxed_str);
             let orcpt = get(0).map(|address| OriginalRecipient { kind: "rfc822".into(), address });
             Recipient {
-                notify: Notify { success: bits & 1 != 0, failure: bits & 2 != 0, delay: bits & 4 != 0 },
+                notify: Notify { success: bits & 1 != 0, failure: bits & 2 != 0, delay: bits & 4 != 0, given: bits & 8 != 0 },
                 orcpt, route: get(1), source: get(2), verp: get(3), attempts, last_reply, last_mx: get(4), policy: get(5),
                 ..Recipient::new(path, Timestamp::from_millis(due))
             }

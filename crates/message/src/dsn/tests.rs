@@ -173,7 +173,7 @@ fn several_recipients_failed_in_their_own_ways() {
     envelope.ret = Some(Ret::Headers);
     envelope.recipients[0].orcpt =
         Some(OriginalRecipient { kind: "rfc822".into(), address: "sales@example.net".into() });
-    envelope.recipients[0].notify = Notify { success: false, failure: true, delay: false };
+    envelope.recipients[0].notify = Notify { success: false, failure: true, delay: false, given: true };
     let policy = Reply::new(
         554,
         EnhancedStatus::new(5, 7, 1),

@@ -86,6 +86,7 @@ dialogues! {
         dev_takes_everything_and_relays_nothing
         disk_full
         disk_full_is_told_at_mail
+        dsn_parameters
         ehlo
         ehlo_forgets_the_transaction
         eight_bit_mime

@@ -58,10 +58,10 @@ impl Exchange {
         let smtputf8 = needs_smtputf8(&transaction);
         let Transaction { reverse_path, recipients, size, .. } = transaction;
         let mail = MailFrom {
-            reverse_path,
             size: size.filter(|_| capabilities.size.is_some()),
             body: if eight_bit { Body::EightBitMime } else { Body::SevenBit },
             smtputf8,
+            ..MailFrom::new(reverse_path)
         };
         let decided = vec![None; recipients.len()];
         let window = if capabilities.pipelining { PIPELINED_MAX } else { 1 };

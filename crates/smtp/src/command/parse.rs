@@ -1,6 +1,8 @@
 //! The grammar of command lines (RFC 5321 §4.1.2), by hand: strict where laxness would be ambiguous.
 
-use mail::{Address, Body, Domain, ReversePath, valid_ehlo_name};
+use mail::{
+    Address, Body, Domain, Notify, OriginalRecipient, Ret, ReversePath, valid_ehlo_name, xtext::decode_xtext,
+};
 
 use super::{Command, ForwardPath, MailFrom, RcptTo};
 
@@ -109,7 +111,7 @@ fn parse_mail(argument: &str) -> Result<Command, CommandError> {
         "" => ReversePath::Null,
         inner => ReversePath::Address(address(inner).ok_or(CommandError::ReversePath)?),
     };
-    let mut mail = MailFrom { reverse_path, size: None, body: Body::SevenBit, smtputf8: false };
+    let mut mail = MailFrom::new(reverse_path);
     mail_parameters(&mut mail, parameters)?;
     match mail.reverse_path.address() {
         Some(address) if address.is_utf8() && !mail.smtputf8 => Err(CommandError::NeedsSmtpUtf8),
@@ -126,11 +128,9 @@ fn parse_rcpt(argument: &str) -> Result<Command, CommandError> {
     } else {
         ForwardPath::Address(address(inner).ok_or(CommandError::ForwardPath)?)
     };
-    match esmtp_parameters(parameters).next() {
-        None => Ok(Command::Rcpt(Box::new(RcptTo { forward_path }))),
-        Some(Ok(_)) => Err(CommandError::Parameter),
-        Some(Err(error)) => Err(error),
-    }
+    let mut rcpt = RcptTo::new(forward_path);
+    rcpt_parameters(&mut rcpt, parameters)?;
+    Ok(Command::Rcpt(Box::new(rcpt)))
 }
 
 /// Takes `FROM:` or `TO:` off the front. A space behind it is against the grammar but clear, and common.
@@ -187,12 +187,79 @@ fn mail_parameters(mail: &mut MailFrom, parameters: &str) -> Result<(), CommandE
             body = Some(body_type(value.ok_or(CommandError::ParameterValue)?)?);
         } else if keyword.eq_ignore_ascii_case("SMTPUTF8") && !mail.smtputf8 {
             mail.smtputf8 = value.is_none().then_some(true).ok_or(CommandError::ParameterValue)?;
+        } else if keyword.eq_ignore_ascii_case("RET") && mail.ret.is_none() {
+            mail.ret = Some(ret(value.ok_or(CommandError::ParameterValue)?)?);
+        } else if keyword.eq_ignore_ascii_case("ENVID") && mail.envid.is_none() {
+            mail.envid = Some(envid(value.ok_or(CommandError::ParameterValue)?)?);
         } else {
             return Err(CommandError::Parameter);
         }
     }
     mail.body = body.unwrap_or_default();
     Ok(())
+}
+
+fn rcpt_parameters(rcpt: &mut RcptTo, parameters: &str) -> Result<(), CommandError> {
+    for parameter in esmtp_parameters(parameters) {
+        let (keyword, value) = parameter?;
+        if keyword.eq_ignore_ascii_case("NOTIFY") && !rcpt.notify.given {
+            rcpt.notify = notify(value.ok_or(CommandError::ParameterValue)?)?;
+        } else if keyword.eq_ignore_ascii_case("ORCPT") && rcpt.orcpt.is_none() {
+            rcpt.orcpt = Some(orcpt(value.ok_or(CommandError::ParameterValue)?)?);
+        } else {
+            return Err(CommandError::Parameter);
+        }
+    }
+    Ok(())
+}
+
+/// `ret-value = "FULL" / "HDRS"` (RFC 3461 §4.3).
+fn ret(value: &str) -> Result<Ret, CommandError> {
+    if value.eq_ignore_ascii_case("FULL") {
+        Ok(Ret::Full)
+    } else if value.eq_ignore_ascii_case("HDRS") {
+        Ok(Ret::Headers)
+    } else {
+        Err(CommandError::ParameterValue)
+    }
+}
+
+/// RFC 3461 §4.4: at most 100 characters, encoded.
+fn envid(value: &str) -> Result<Box<str>, CommandError> {
+    const OCTETS_MAX: usize = 100;
+    let decoded = (value.len() <= OCTETS_MAX).then(|| decode_xtext(value)).flatten();
+    decoded.map(Into::into).ok_or(CommandError::ParameterValue)
+}
+
+/// RFC 3461 §4.2: at most 500 characters, encoded.
+fn orcpt(value: &str) -> Result<OriginalRecipient, CommandError> {
+    const OCTETS_MAX: usize = 500;
+    let read = (value.len() <= OCTETS_MAX).then(|| OriginalRecipient::from_parameter(value)).flatten();
+    read.ok_or(CommandError::ParameterValue)
+}
+
+/// ```text
+/// notify-esmtp-value  = "NEVER" / ( notify-list-element *( "," notify-list-element ) )
+/// notify-list-element = "SUCCESS" / "FAILURE" / "DELAY"
+/// ```
+/// (RFC 3461 §4.1.) `NEVER` stands alone. A word given twice says nothing new and does no harm.
+fn notify(value: &str) -> Result<Notify, CommandError> {
+    let mut notify = Notify { success: false, failure: false, delay: false, given: true };
+    if value.eq_ignore_ascii_case("NEVER") {
+        return Ok(notify);
+    }
+    for word in value.split(',') {
+        if word.eq_ignore_ascii_case("SUCCESS") {
+            notify.success = true;
+        } else if word.eq_ignore_ascii_case("FAILURE") {
+            notify.failure = true;
+        } else if word.eq_ignore_ascii_case("DELAY") {
+            notify.delay = true;
+        } else {
+            return Err(CommandError::ParameterValue);
+        }
+    }
+    Ok(notify)
 }
 
 /// The parameters one by one.

@@ -8,7 +8,7 @@ use super::{
     replies,
     state::{After, Asked, Envelope, Stage, State},
 };
-use crate::{Command, CommandError, ForwardPath, MailFrom, RcptTo};
+use crate::{Command, CommandError, MailFrom, RcptTo};
 
 /// A line as it was understood.
 pub(super) enum Line {
@@ -124,8 +124,7 @@ impl Session {
     }
 
     fn recipient(&mut self, mut envelope: Envelope, rcpt: Box<RcptTo>) -> Option<Step> {
-        let is_utf8 = matches!(&rcpt.forward_path, ForwardPath::Address(address) if address.is_utf8());
-        if is_utf8 && !envelope.smtputf8 {
+        if rcpt.forward_path.is_utf8() && !envelope.smtputf8 {
             envelope.refused += 1;
             self.bad(Stage::Envelope(envelope), &replies::RCPT_NEEDS_SMTPUTF8);
             return None;

@@ -57,7 +57,10 @@ pub(super) fn hello(config: &Config, extended: bool) -> Reply {
         return Reply::plain(250, hostname.clone());
     }
     let size = config.limits.message_size_max;
-    Reply::plain(250, format!("{hostname}\nPIPELINING\nSIZE {size}\n8BITMIME\nENHANCEDSTATUSCODES\nSMTPUTF8"))
+    Reply::plain(
+        250,
+        format!("{hostname}\nPIPELINING\nSIZE {size}\n8BITMIME\nDSN\nENHANCEDSTATUSCODES\nSMTPUTF8"),
+    )
 }
 
 pub(super) fn line_fault(fault: LineFault) -> Reply {

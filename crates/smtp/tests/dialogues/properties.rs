@@ -1,6 +1,6 @@
 //! What holds for any input.
 
-use mail::{Address, Body, Domain, ReversePath};
+use mail::{Address, Body, Domain, Notify, OriginalRecipient, Ret, ReversePath};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use smtp::{
     Command, ForwardPath, MailFrom, RcptTo, client,
@@ -107,15 +107,26 @@ fn address() -> impl Strategy<Value = Address> {
 }
 
 fn command() -> impl Strategy<Value = Command> {
-    let mail = (proptest::option::of(address()), any::<Option<u64>>(), any::<bool>(), any::<bool>())
-        .prop_map(|(address, size, eight_bit, smtputf8)| {
+    let parameters = (proptest::option::of("[ -~]{1,20}"), 0..3_u8, any::<bool>(), any::<bool>());
+    let mail = (proptest::option::of(address()), any::<Option<u64>>(), parameters).prop_map(
+        |(address, size, (envid, ret, eight_bit, smtputf8))| {
             let smtputf8 = smtputf8 || address.as_ref().is_some_and(Address::is_utf8);
             let reverse_path = address.map_or(ReversePath::Null, ReversePath::Address);
             let body = if eight_bit { Body::EightBitMime } else { Body::SevenBit };
-            Command::Mail(Box::new(MailFrom { reverse_path, size, body, smtputf8 }))
-        });
+            let ret = [None, Some(Ret::Full), Some(Ret::Headers)][usize::from(ret)];
+            let envid = envid.map(String::into_boxed_str);
+            Command::Mail(Box::new(MailFrom { reverse_path, size, body, smtputf8, ret, envid }))
+        },
+    );
     let rcpt = prop_oneof![9 => address().prop_map(ForwardPath::Address), 1 => Just(ForwardPath::Postmaster)]
-        .prop_map(|forward_path| Command::Rcpt(Box::new(RcptTo { forward_path })));
+        .prop_flat_map(|path| (Just(path), 0..9_u8, proptest::option::of("[^\\p{Cc}]{1,9}")))
+        .prop_map(|(forward_path, bits, original)| {
+            let (success, failure, delay) = (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0);
+            let notify =
+                if bits == 8 { Notify::default() } else { Notify { success, failure, delay, given: true } };
+            let orcpt = original.map(|original| OriginalRecipient::of(&original));
+            Command::Rcpt(Box::new(RcptTo { forward_path, notify, orcpt }))
+        });
     prop_oneof![
         4 => mail,
         4 => rcpt,
@@ -151,6 +162,13 @@ fn nearly_commands() -> impl Strategy<Value = Vec<u8>> {
         "1",
         " BODY=8BITMIME",
         " SMTPUTF8",
+        " RET=HDRS",
+        " ENVID=",
+        " NOTIFY=NEVER",
+        " NOTIFY=DELAY,",
+        "SUCCESS",
+        " ORCPT=rfc822;",
+        "+2B",
         "DATA\r\n",
         "QUIT",
         "RSET",
@@ -300,9 +318,16 @@ proptest! {
 }
 
 fn agrees_with_smtp_proto(ours: &Command, line: &[u8]) -> Result<(), TestCaseError> {
-    use smtp_proto::{MAIL_BODY_8BITMIME, MAIL_SMTPUTF8, Request};
-    // It does not know address literals; what else it refuses in other commands carries no meaning.
-    if line.contains(&b'[') || !matches!(ours, Command::Mail(_) | Command::Rcpt(_)) {
+    use smtp_proto::{
+        MAIL_BODY_8BITMIME, MAIL_RET_FULL, MAIL_RET_HDRS, MAIL_SMTPUTF8, RCPT_NOTIFY_DELAY,
+        RCPT_NOTIFY_FAILURE, RCPT_NOTIFY_NEVER, RCPT_NOTIFY_SUCCESS, Request,
+    };
+    // It knows neither address literals nor ORCPT of type utf-8 (RFC 6533 §3); what else it refuses in other commands carries no
+    // meaning.
+    if line.contains(&b'[')
+        || find(line, b"ORCPT=utf-8;").is_some()
+        || !matches!(ours, Command::Mail(_) | Command::Rcpt(_))
+    {
         return Ok(());
     }
     let line = [line.trim_ascii_end(), b"\r\n"].concat();
@@ -321,6 +346,9 @@ fn agrees_with_smtp_proto(ours: &Command, line: &[u8]) -> Result<(), TestCaseErr
             );
             prop_assert_eq!(from.flags & MAIL_SMTPUTF8 != 0, mail.smtputf8, "{}", shown);
             prop_assert_eq!(from.size as u64, mail.size.unwrap_or(0), "{}", shown);
+            prop_assert_eq!(from.flags & MAIL_RET_FULL != 0, mail.ret == Some(Ret::Full), "{}", shown);
+            prop_assert_eq!(from.flags & MAIL_RET_HDRS != 0, mail.ret == Some(Ret::Headers), "{}", shown);
+            prop_assert_eq!(from.env_id.is_some(), mail.envid.is_some(), "{}", shown);
         }
         (Command::Rcpt(rcpt), Ok(Request::Rcpt { to })) => {
             let address = match &rcpt.forward_path {
@@ -328,6 +356,17 @@ fn agrees_with_smtp_proto(ours: &Command, line: &[u8]) -> Result<(), TestCaseErr
                 ForwardPath::Address(address) => plain(address),
             };
             prop_assert_eq!(to.address.to_lowercase(), address.to_lowercase(), "{}", shown);
+            let Notify { success, failure, delay, given } = rcpt.notify;
+            let never = given && !success && !failure && !delay;
+            let flags = [
+                (RCPT_NOTIFY_SUCCESS, success),
+                (RCPT_NOTIFY_FAILURE, failure && given),
+                (RCPT_NOTIFY_DELAY, delay && given),
+                (RCPT_NOTIFY_NEVER, never),
+            ];
+            for (flag, wanted) in flags {
+                prop_assert_eq!(to.flags & flag != 0, wanted, "{}", shown);
+            }
         }
         (_, theirs) => prop_assert!(false, "{}: {:?}", shown, theirs),
     }

@@ -6,6 +6,7 @@ mod wire;
 use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use directory::{AccountConfig, AliasConfig, Directory, DomainConfig};
+use mail::{Envelope, Notify, Recipient};
 use net::{Networks, Shutdown, ShutdownSwitch};
 use receive::{Config, Receiver, Service};
 use spool::ListFilter;
@@ -176,6 +177,11 @@ impl<W: Wire> World for Stage<W> {
                 let found: Vec<_> = envelope.recipients.iter().map(|r| r.forward_path.to_string()).collect();
                 if found.join(" ") == addresses { Ok(()) } else { wrong(&found.join(" ")) }
             }
+            ("envid" | "ret" | "notify" | "orcpt", value) => {
+                let envelope = self.machine.envelope().await?;
+                let found = asked(&envelope, what);
+                if found == value { Ok(()) } else { wrong(&found) }
+            }
             ("line", pattern) => {
                 let lines = self.lines().await?;
                 if lines.iter().any(|line| matches(pattern, line)) {
@@ -202,5 +208,27 @@ impl<W: Wire> World for Stage<W> {
             ("event", expected) => self.machine.event(expected),
             _ => Err(format!("no check: {fact}")),
         }
+    }
+}
+
+/// What the client asked for by DSN parameters, in the words of a dialogue; `-` where it said nothing.
+fn asked(envelope: &Envelope, what: &str) -> String {
+    let orcpt =
+        |r: &Recipient| r.orcpt.as_ref().map_or("-".into(), |orcpt| escape(orcpt.to_string().as_bytes()));
+    match what {
+        "envid" => envelope.envid.as_deref().unwrap_or("-").to_owned(),
+        "ret" => envelope.ret.map_or("-".into(), |ret| format!("{ret:?}").to_lowercase()),
+        "notify" => envelope.recipients.iter().map(|r| notify_words(r.notify)).collect::<Vec<_>>().join(" "),
+        _ => envelope.recipients.iter().map(orcpt).collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn notify_words(Notify { success, failure, delay, given }: Notify) -> String {
+    let words = [(success, "success"), (failure, "failure"), (delay, "delay")];
+    let wanted: Vec<_> = words.into_iter().filter_map(|(wanted, word)| wanted.then_some(word)).collect();
+    match (given, &wanted[..]) {
+        (false, _) => "-".into(),
+        (true, []) => "never".into(),
+        (true, words) => words.join(","),
     }
 }
