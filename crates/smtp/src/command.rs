@@ -7,6 +7,7 @@ use std::fmt;
 use mail::{Address, Body, Notify, OriginalRecipient, Ret, ReversePath, xtext::encode_xtext};
 
 pub use parse::CommandError;
+pub(crate) use parse::looks_like_bdat;
 
 /// A command with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,13 @@ pub enum Command {
     Rcpt(Box<RcptTo>),
     /// `DATA` (RFC 5321 §4.1.1.4).
     Data,
+    /// `BDAT octets [LAST]` (RFC 3030 §2). So many octets of content follow it at once.
+    Bdat {
+        /// How many.
+        octets: u64,
+        /// Whether the message ends with them.
+        last: bool,
+    },
     /// `RSET` (RFC 5321 §4.1.1.5).
     Rset,
     /// `VRFY string` (RFC 5321 §4.1.1.6).
@@ -103,6 +111,8 @@ impl fmt::Display for Command {
             Self::Mail(mail) => mail.fmt(f),
             Self::Rcpt(rcpt) => rcpt.fmt(f),
             Self::Data => f.write_str("DATA"),
+            Self::Bdat { octets, last: false } => write!(f, "BDAT {octets}"),
+            Self::Bdat { octets, last: true } => write!(f, "BDAT {octets} LAST"),
             Self::Rset => f.write_str("RSET"),
             Self::Vrfy(text) => with_text(f, "VRFY ", text),
             Self::Expn(text) => with_text(f, "EXPN ", text),

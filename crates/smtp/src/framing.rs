@@ -1,4 +1,5 @@
-//! From the octets behind DATA to content: where it ends, and without the dots (RFC 5321 §4.1.1.4, §4.5.2).
+//! From the octets behind DATA to content: where it ends, and without the dots (RFC 5321 §4.1.1.4, §4.5.2). And what the
+//! chunks of BDAT may hold, whose end is counted (RFC 3030 §2).
 //!
 //! One sequence ends content: CR LF `.` CR LF, the first CR LF being that of the DATA line if there is no content.
 //! Anything that another implementation might take for the end (LF `.` LF, CR LF `.` LF, CR CR LF `.` CR LF …) holds
@@ -44,6 +45,8 @@ enum At {
 #[derive(Debug)]
 pub struct Decoder {
     at: At,
+    /// Whether dots mean something.
+    dots: bool,
     bare: BareLineEnds,
     fault: Option<Fault>,
     repaired: bool,
@@ -53,7 +56,13 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder for what follows the DATA line.
     pub fn new(bare: BareLineEnds) -> Self {
-        Self { at: At::LineStart, bare, fault: None, repaired: false, discard: false }
+        Self { at: At::LineStart, dots: true, bare, fault: None, repaired: false, discard: false }
+    }
+
+    /// A decoder for the chunks of BDAT: they come without dots of the protocol, and nothing in them ends the content
+    /// (RFC 3030 §2). [`finish`](Self::finish) does.
+    pub fn counted(bare: BareLineEnds) -> Self {
+        Self { dots: false, ..Self::new(bare) }
     }
 
     /// The first fault so far. From there on nothing is handed on, but the end is still found.
@@ -64,6 +73,21 @@ impl Decoder {
     /// Whether a bare CR or LF was made a CRLF.
     pub fn repaired(&self) -> bool {
         self.repaired
+    }
+
+    /// From here on, what to do about a bare CR or LF.
+    pub fn set_bare(&mut self, bare: BareLineEnds) {
+        self.bare = bare;
+    }
+
+    /// Counted content is over. A CR at its very end is a bare one; a last line without an end of line gets one, as every
+    /// message that comes by DATA has it.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        match self.at {
+            At::Cr => self.bare_line_end(out),
+            At::Inside => self.put(b"\r\n", out),
+            At::LineStart | At::Dot | At::DotCr => {}
+        }
     }
 
     /// Hands nothing on any more, only looks for the end.
@@ -77,7 +101,7 @@ impl Decoder {
         let mut at = 0;
         while let Some(&octet) = input.get(at) {
             match (self.at, octet) {
-                (At::LineStart, b'.') => self.at = At::Dot,
+                (At::LineStart, b'.') if self.dots => self.at = At::Dot,
                 (At::LineStart | At::Inside, _) => {
                     at += self.run(input.get(at..).unwrap_or_default(), out);
                     continue;
@@ -121,7 +145,7 @@ impl Decoder {
                 return at + found + self.line_broken(octet.copied(), out);
             }
             at += found + 2;
-            if input.get(at) == Some(&b'.') {
+            if input.get(at) == Some(&b'.') && self.dots {
                 self.put(input.get(..at).unwrap_or_default(), out);
                 self.at = At::LineStart;
                 return at;
@@ -142,9 +166,9 @@ impl Decoder {
         1
     }
 
-    /// The next octet is not at the start of a line: only a true CRLF counts for dots, in both modes.
+    /// Where dots count, the next octet is not at the start of a line: only a true CRLF counts for them, repaired or not.
     fn bare_line_end(&mut self, out: &mut Vec<u8>) {
-        self.at = At::Inside;
+        self.at = if self.dots { At::Inside } else { At::LineStart };
         match self.bare {
             BareLineEnds::Refuse => self.fault_found(Fault::BareLineEnd),
             BareLineEnds::Normalise => {

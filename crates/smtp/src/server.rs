@@ -98,10 +98,11 @@ pub enum Question {
     Mail(Box<MailFrom>),
     /// RCPT; syntax and the number of recipients are in order. `Proceed` or `Refuse`.
     Recipient(Box<RcptTo>),
-    /// DATA with at least one recipient. `Proceed`, `Normalise` or `Refuse`; refused, the transaction stays open.
+    /// DATA or the first BDAT, with at least one recipient. `Proceed`, `Normalise` or `Refuse`. Refused, the transaction stays
+    /// open after DATA; after BDAT it ends, with [`Question::Reset`].
     Data,
     /// A piece of decoded content, about 64 KiB; more follows. `Proceed`; or `Refuse`: the rest is discarded, the
-    /// reply comes at the end of data, and [`Question::Reset`] before it.
+    /// reply comes at the end of data or chunk, and [`Question::Reset`] before it.
     Content(Vec<u8>),
     /// The last piece, perhaps empty. `Replied`: what the client is told, `250` or not. `Proceed` would promise what
     /// nobody vouched for, so it is told `451`.

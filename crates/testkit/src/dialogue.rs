@@ -11,6 +11,7 @@
 //! C> MAIL FROM:<>\r                          octets without a CRLF behind them
 //! later: 5m                                  time passes: ms, s, m, h, d
 //! S*3: 250 2.1.5 ...                         the same line three times
+//! S*: 250-...                                one such line, and all further ones
 //! S: (silent)                                the server has nothing to say now
 //! close:                                     the client closes its side
 //! S: (closed)                                the server has closed

@@ -79,7 +79,24 @@ dialogues! {
         auth_in_clear
         bare_lf_in_commands
         bare_line_ends_from_a_named_network_are_repaired
-        bdat_confusion
+        bdat
+        bdat_0_last
+        bdat_bare_line_ends
+        bdat_bare_line_ends_from_a_named_network_are_repaired
+        bdat_confusion_after_refused_recipients
+        bdat_confusion_after_the_last_chunk
+        bdat_confusion_of_lines
+        bdat_confusion_of_sizes
+        bdat_confusion_with_data
+        bdat_confusion_without_transaction
+        bdat_disk_full
+        bdat_endless
+        bdat_in_a_helo_session
+        bdat_of_parts_of_lines
+        bdat_pipelined
+        bdat_smuggling
+        bdat_too_large
+        bdat_without_last
         client_closes_in_content
         client_closes_its_side_early
         crlf_injection
@@ -91,6 +108,8 @@ dialogues! {
         ehlo_forgets_the_transaction
         eight_bit_mime
         endless_command_line
+        exim_cve_2017_16943
+        exim_cve_2017_16944
         helo
         http_to_smtp
         large_message

@@ -15,7 +15,7 @@ pub enum CommandError {
     Unknown,
     /// A verb that is known but not offered here.
     NotImplemented,
-    /// `BDAT`, not offered here either; what follows it may be content instead of commands.
+    /// Wrong arguments of `BDAT`, or what looks like it: what follows may be content instead of commands.
     Chunk,
     /// An argument is missing, or one too many.
     Arguments,
@@ -36,6 +36,10 @@ pub enum CommandError {
 impl Command {
     /// Parses a command line without its CRLF. White space at its end is tolerated (RFC 5321 §4.1.1).
     pub fn parse(line: &[u8]) -> Result<Self, CommandError> {
+        Self::parsed(line).map_err(|error| if looks_like_bdat(line) { CommandError::Chunk } else { error })
+    }
+
+    fn parsed(line: &[u8]) -> Result<Self, CommandError> {
         if memchr::memchr3(b'\r', b'\n', 0, line).is_some() {
             return Err(CommandError::NotText);
         }
@@ -73,7 +77,7 @@ fn parse_verb(verb: &str, argument: &str) -> Result<Command, CommandError> {
     } else if is("EXPN") {
         text(argument).map(Command::Expn)
     } else if is("BDAT") {
-        Err(CommandError::Chunk)
+        chunk(argument)
     } else if NOT_IMPLEMENTED.into_iter().any(is) {
         Err(CommandError::NotImplemented)
     } else {
@@ -87,6 +91,33 @@ const NOT_IMPLEMENTED: [&str; 10] =
 
 fn alone(argument: &str, command: Command) -> Result<Command, CommandError> {
     if argument.is_empty() { Ok(command) } else { Err(CommandError::Arguments) }
+}
+
+/// Whether a line that is no command, or the beginning of one, may have been meant as BDAT.
+pub(crate) fn looks_like_bdat(line: &[u8]) -> bool {
+    const LOOKED_AT: usize = 256;
+    let verb = line.iter().take(LOOKED_AT).skip_while(|octet| matches!(octet, b' ' | b'\t')).take(4);
+    verb.map(u8::to_ascii_uppercase).eq(*b"BDAT")
+}
+
+/// ```text
+/// bdat-cmd   = "BDAT" SP chunk-size [ SP end-marker ] CR LF
+/// chunk-size = 1*DIGIT
+/// end-marker = "LAST"
+/// ```
+///
+/// More than 64 bits are an error, not a large number: nobody could count them.
+fn chunk(argument: &str) -> Result<Command, CommandError> {
+    let (octets, end) = argument.split_once(' ').unwrap_or((argument, ""));
+    if !octets.bytes().all(|octet| octet.is_ascii_digit()) {
+        return Err(CommandError::Chunk);
+    }
+    let octets = octets.parse().map_err(|_| CommandError::Chunk)?;
+    match end.trim_start_matches(' ') {
+        "" => Ok(Command::Bdat { octets, last: false }),
+        end if end.eq_ignore_ascii_case("LAST") => Ok(Command::Bdat { octets, last: true }),
+        _ => Err(CommandError::Chunk),
+    }
 }
 
 /// RFC 5321 §4.1.4 forbids refusing mail over a wrong name, not over a wrong syntax. Only ASCII: the client cannot

@@ -51,12 +51,13 @@ impl Session {
         match asked {
             Asked::Connected => self.connected(verdict),
             Asked::Hello { extended, stage } => self.hello_answered(verdict, extended, stage),
-            Asked::Mail { size, smtputf8 } => self.mail_answered(verdict, size, smtputf8),
+            Asked::Mail(envelope) => self.mail_answered(verdict, envelope),
             Asked::Recipient(envelope) => self.recipient_answered(verdict, envelope),
             Asked::Data(envelope) => self.data_answered(verdict, envelope, bare),
+            Asked::Chunk(content) => self.chunk_answered(verdict, content, bare),
             Asked::Content(content) => self.content_answered(verdict, content),
             Asked::EndOfContent => self.end_answered(verdict),
-            Asked::Reset(After { reply, close }) => self.say_and(&reply, close, Stage::READY),
+            Asked::Reset(After { reply, close, stage }) => self.say_and(&reply, close, stage),
             Asked::Look { usual, stage } => match verdict {
                 Verdict::Yes(words) => self.say_and(&words.unwrap_or(usual), false, stage),
                 Verdict::No { reply, close } => self.say_and(&reply, close, stage),
@@ -85,22 +86,21 @@ impl Session {
         match (verdict, stage) {
             // RFC 5321 §4.1.4: after a refused EHLO all is as before.
             (Verdict::No { reply, close }, stage) => self.say_and(&reply, close, stage),
-            (Verdict::Yes(_), Stage::Envelope(_)) => {
+            (Verdict::Yes(_), stage) => {
+                self.extended = extended;
                 let reply = replies::hello(&self.config, extended);
-                self.state = State::Forget(After { reply, close: false });
-            }
-            (Verdict::Yes(_), _) => {
-                let reply = replies::hello(&self.config, extended);
-                self.say_and(&reply, false, Stage::READY);
+                match stage {
+                    Stage::Envelope(_) | Stage::Chunks(_) => self.state = State::Forget(After::ready(reply)),
+                    _ => self.say_and(&reply, false, Stage::READY),
+                }
             }
         }
     }
 
-    fn mail_answered(&mut self, verdict: Verdict, size: Option<u64>, smtputf8: bool) {
+    fn mail_answered(&mut self, verdict: Verdict, envelope: Envelope) {
         match verdict {
             Verdict::Yes(words) => {
                 self.transactions = self.transactions.saturating_add(1);
-                let envelope = Envelope { size, smtputf8, accepted: 0, refused: 0 };
                 self.say_and(&words.unwrap_or(replies::SENDER_OK), false, Stage::Envelope(envelope));
             }
             Verdict::No { reply, close } => {
@@ -128,10 +128,16 @@ impl Session {
             Verdict::Yes(_) => {
                 self.say(&Reply::plain(354, "End data with <CR><LF>.<CR><LF>"));
                 let octets_max = self.config.limits.message_size_max;
-                self.state = State::Content(Box::new(Content::new(bare, envelope.size, octets_max)));
+                self.state = State::Content(Box::new(Content::data(bare, envelope.size, octets_max)));
             }
             Verdict::No { reply, close } => self.say_and(&reply, close, Stage::Envelope(envelope)),
         }
+    }
+
+    /// The first chunk: unlike DATA, it is on its way whatever we say.
+    fn chunk_answered(&mut self, verdict: Verdict, mut content: Box<Content>, bare: BareLineEnds) {
+        content.set_bare(bare);
+        self.content_answered(verdict, content);
     }
 
     fn content_answered(&mut self, verdict: Verdict, mut content: Box<Content>) {

@@ -1,6 +1,6 @@
 //! Command lines out of octets: only CR LF ends one, and none can fill the memory.
 
-use crate::input::Input;
+use crate::{command, input::Input};
 
 /// What is wrong with a line as such.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub(super) enum LineFault {
     /// An LF without CR. It ends no line (RFC 5321 §2.3.8), so the rest up to CR LF is discarded; the client is told
     /// at once because one that only knows LF would wait for ever.
     BareLf,
+    /// As one of these, but it looks like BDAT, so that content may follow it.
+    Chunk,
     /// Nothing but such a rest for too long.
     Endless,
 }
@@ -21,6 +23,8 @@ const REST_OCTETS_MAX: usize = 64 * 1024;
 struct Rest {
     fault_due: Option<LineFault>,
     octets: usize,
+    /// The next octet is not the first behind an LF.
+    inside: bool,
 }
 
 /// The lines received so far.
@@ -50,16 +54,20 @@ impl Lines {
                 }
             }
             let line = self.input.line();
+            let looks_like_bdat = command::looks_like_bdat(self.input.pending());
             if line.unwrap_or_else(|| self.input.len()) > octets_max {
-                self.rest = Some(Rest { fault_due: Some(LineFault::TooLong), octets: 0 });
+                if looks_like_bdat {
+                    return Some(Err(LineFault::Chunk));
+                }
+                self.rest = Some(Rest { fault_due: Some(LineFault::TooLong), octets: 0, inside: true });
                 continue;
             }
             let line = line?;
             let Some(text) = self.input.pending().get(..line).and_then(|line| line.strip_suffix(b"\r\n"))
             else {
                 self.input.consume(line);
-                self.rest = Some(Rest { fault_due: None, octets: 0 });
-                return Some(Err(LineFault::BareLf));
+                self.rest = Some(Rest { fault_due: None, octets: 0, inside: false });
+                return Some(Err(if looks_like_bdat { LineFault::Chunk } else { LineFault::BareLf }));
             };
             let parsed = parse(text);
             self.input.consume(line);
@@ -68,24 +76,44 @@ impl Lines {
     }
 
     /// Discards up to CR LF. None: it is not there yet.
+    ///
+    /// But for a BDAT behind an LF: a client for which an LF ends a line would send its chunk next.
     fn skip(&mut self, mut rest: Rest) -> Option<Result<(), LineFault>> {
-        while let Some(line) = self.input.line() {
+        loop {
+            let pending = self.input.pending();
+            if !rest.inside && pending.get(..4).is_some_and(command::looks_like_bdat) {
+                return Some(Err(LineFault::Chunk));
+            }
+            let Some(line) = self.input.line() else { break };
             let ended = self.input.pending().get(..line).is_some_and(|line| line.ends_with(b"\r\n"));
             self.input.consume(line);
             rest.octets += line;
+            rest.inside = false;
             if ended {
                 return Some(rest.fault_due.map_or(Ok(()), Err));
             }
         }
-        // A CR at the end may be half of the CR LF.
-        let kept = usize::from(self.input.pending().last() == Some(&b'\r'));
-        let discarded = self.input.len() - kept;
-        self.input.consume(discarded);
-        rest.octets += discarded;
+        self.discard_part(&mut rest);
         if rest.octets > REST_OCTETS_MAX {
             return Some(Err(LineFault::Endless));
         }
         self.rest = Some(rest);
         None
+    }
+
+    /// Discards a line without an end as far as it can mean nothing.
+    fn discard_part(&mut self, rest: &mut Rest) {
+        let pending = self.input.pending();
+        let may_be_bdat =
+            !rest.inside && pending.len() < 4 && b"BDAT".starts_with(&pending.to_ascii_uppercase());
+        if may_be_bdat {
+            return;
+        }
+        // A CR at the end may be half of the CR LF.
+        let kept = usize::from(pending.last() == Some(&b'\r'));
+        let discarded = pending.len() - kept;
+        self.input.consume(discarded);
+        rest.octets += discarded;
+        rest.inside |= discarded > 0;
     }
 }

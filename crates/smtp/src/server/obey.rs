@@ -1,12 +1,13 @@
 //! Command lines: which are legal when, and what becomes of them (RFC 5321 §4.1.4).
 
-use mail::Reply;
+use mail::{Body, Reply};
 
 use super::{
     Question, Session, Step,
+    content::{Content, patience},
     lines::LineFault,
     replies,
-    state::{After, Asked, Envelope, Stage, State},
+    state::{After, Asked, Envelope, Skip, Spoilt, Stage, State},
 };
 use crate::{Command, CommandError, MailFrom, RcptTo};
 
@@ -42,10 +43,13 @@ impl Session {
             Line::Command(command) => return self.obey_command(stage, command),
             // One strike: whoever speaks HTTP here wants to make us send what another wrote.
             Line::Foreign => self.close_with(&replies::NOT_SMTP),
+            // RFC 3030 §2: content follows BDAT without waiting. It must not be taken for commands, and nobody knows how
+            // much it is.
+            Line::Wrong(CommandError::Chunk) | Line::Faulty(LineFault::Chunk) => {
+                self.close_with(&replies::command_error(CommandError::Chunk));
+            }
             Line::Faulty(LineFault::Endless) => self.close_with(&replies::line_fault(LineFault::Endless)),
             Line::Faulty(fault) => self.bad(stage, &replies::line_fault(fault)),
-            // RFC 3030 §2: content follows BDAT without waiting. It must not be taken for commands.
-            Line::Wrong(CommandError::Chunk) => self.close_with(&replies::command_error(CommandError::Chunk)),
             Line::Wrong(error) => self.bad(stage, &replies::command_error(error)),
         }
         None
@@ -54,10 +58,12 @@ impl Session {
     fn obey_command(&mut self, stage: Stage, command: Command) -> Option<Step> {
         match (stage, command) {
             (_, Command::Quit) => self.close_with(&replies::BYE),
+            (stage, Command::Bdat { octets, last }) => return self.chunk(stage, octets, last),
             (Stage::Refused, _) => self.bad(Stage::Refused, &replies::QUIT_ONLY),
-            (Stage::Envelope(_), Command::Rset) => {
-                self.state = State::Forget(After { reply: replies::OK, close: false });
+            (Stage::Envelope(_) | Stage::Chunks(_), Command::Rset) => {
+                self.state = State::Forget(After::ready(replies::OK));
             }
+            (Stage::Spoilt(_), Command::Rset) => self.idle(Stage::READY, &replies::OK),
             (stage, Command::Noop | Command::Rset) => self.idle(stage, &replies::OK),
             (stage, Command::Help) => self.idle(stage, &replies::HELP),
             (stage, Command::Helo(name)) => return self.hello(stage, name, false),
@@ -68,7 +74,7 @@ impl Session {
             (stage, Command::Expn(text)) => {
                 return self.look(stage, replies::NOT_EXPANDED, Question::Expand(text));
             }
-            (Stage::Ready { .. }, Command::Mail(mail)) => return self.mail(mail),
+            (Stage::Ready { .. } | Stage::Spoilt(_), Command::Mail(mail)) => return self.mail(mail),
             (Stage::Envelope(envelope), Command::Rcpt(rcpt)) => return self.recipient(envelope, rcpt),
             (Stage::Envelope(envelope), Command::Data) => return self.data(envelope),
             (stage, command) => self.out_of_order(stage, &command),
@@ -80,8 +86,12 @@ impl Session {
     fn out_of_order(&mut self, stage: Stage, command: &Command) {
         match (&stage, command) {
             (Stage::Greeted, _) => self.bad(stage, &replies::HELLO_FIRST),
-            (Stage::Envelope(_), Command::Mail(_)) => self.bad(stage, &replies::NESTED_MAIL),
-            (Stage::Ready { after_refusal: true }, _) => self.idle(stage, &replies::MAIL_FIRST),
+            (Stage::Envelope(_) | Stage::Chunks(_), Command::Mail(_)) => {
+                self.bad(stage, &replies::NESTED_MAIL);
+            }
+            (Stage::Ready { after_refusal: true } | Stage::Spoilt(_), _) => {
+                self.idle(stage, &replies::MAIL_FIRST);
+            }
             (Stage::Ready { .. }, _) => self.bad(stage, &replies::MAIL_FIRST),
             _ => self.bad(stage, &replies::BAD_SEQUENCE),
         }
@@ -119,8 +129,9 @@ impl Session {
             self.state = State::Commands(Stage::Ready { after_refusal: true });
             return None;
         }
-        let asked = Asked::Mail { size: mail.size, smtputf8: mail.smtputf8 };
-        Some(self.ask(asked, Question::Mail(mail)))
+        let (size, smtputf8, binary) = (mail.size, mail.smtputf8, mail.body == Body::BinaryMime);
+        let envelope = Envelope { size, smtputf8, binary, accepted: 0, refused: 0 };
+        Some(self.ask(Asked::Mail(envelope), Question::Mail(mail)))
     }
 
     fn recipient(&mut self, mut envelope: Envelope, rcpt: Box<RcptTo>) -> Option<Step> {
@@ -146,6 +157,11 @@ impl Session {
             self.close_with(&replies::TALKED_TOO_EARLY);
             return None;
         }
+        // RFC 3030 §3.
+        if envelope.binary {
+            self.bad(Stage::Envelope(envelope), &replies::BINARY_BY_DATA);
+            return None;
+        }
         if envelope.accepted == 0 {
             // RFC 5321 §3.3, RFC 2920 §3.1: who pipelined DATA behind recipients that were refused did no wrong.
             if envelope.refused == 0 {
@@ -157,6 +173,73 @@ impl Session {
             return None;
         }
         Some(self.ask(Asked::Data(envelope), Question::Data))
+    }
+
+    /// BDAT. Whatever is said about it, its chunk follows, and is read by its count.
+    fn chunk(&mut self, stage: Stage, octets: u64, last: bool) -> Option<Step> {
+        if octets == 0 && !last && self.idle_too_long() {
+            self.close_with(&replies::TOO_MANY_ERRORS);
+            return None;
+        }
+        let octets_max = self.config.limits.message_size_max;
+        match stage {
+            Stage::Envelope(envelope) => return self.first_chunk(&envelope, octets, last),
+            Stage::Chunks(mut content) => {
+                content.chunk(octets, last);
+                self.state = State::Content(content);
+            }
+            Stage::Spoilt(spoilt) => {
+                let patience = spoilt.patience;
+                self.state = State::Skip(Skip { left: octets, last, patience, stage: Stage::Spoilt(spoilt) });
+            }
+            stage => {
+                self.state = State::Skip(Skip { left: octets, last, patience: patience(octets_max), stage });
+            }
+        }
+        None
+    }
+
+    fn first_chunk(&mut self, envelope: &Envelope, octets: u64, last: bool) -> Option<Step> {
+        let octets_max = self.config.limits.message_size_max;
+        let expected = envelope.size.unwrap_or(octets);
+        let mut content = Box::new(Content::chunks(envelope.binary, Some(expected), octets_max));
+        // Refused as a whole: if a later chunk could still begin the message, its beginning would be lost.
+        let refusal = match envelope {
+            _ if !self.extended => Some(replies::BAD_SEQUENCE),
+            Envelope { accepted: 0, refused: 0, .. } => Some(replies::RECIPIENT_FIRST),
+            Envelope { accepted: 0, .. } => Some(replies::NO_VALID_RECIPIENTS),
+            _ => None,
+        };
+        if let Some(refusal) = refusal {
+            self.errors = self.errors.saturating_add(u32::from(envelope.refused == 0));
+            content.refuse(refusal);
+            content.chunk(octets, last);
+            self.state = State::Content(content);
+            return None;
+        }
+        content.chunk(octets, last);
+        Some(self.ask(Asked::Chunk(content), Question::Data))
+    }
+
+    /// A chunk that nobody wanted is read, or we gave up on it.
+    pub(super) fn skipped(&mut self, skip: Skip) {
+        let Skip { left, last, patience, stage } = skip;
+        let given_up = left > 0;
+        match stage {
+            Stage::Spoilt(spoilt) if given_up => self.close_with(&spoilt.reply),
+            _ if given_up => self.close_with(&replies::TOO_LARGE),
+            Stage::Spoilt(spoilt) => {
+                self.say(&spoilt.reply);
+                let Spoilt { reply, .. } = *spoilt;
+                self.state = State::Commands(if last {
+                    Stage::READY
+                } else {
+                    Stage::Spoilt(Box::new(Spoilt { reply, patience }))
+                });
+            }
+            Stage::Refused => self.bad(Stage::Refused, &replies::QUIT_ONLY),
+            stage => self.out_of_order(stage, &Command::Bdat { octets: 0, last }),
+        }
     }
 
     /// A bad command: counted, and refused.

@@ -1,9 +1,9 @@
 //! The machine's own replies. None repeats what the client sent: a reply that echoes its input can be made to say
 //! something in another protocol (ALPACA).
 
-use mail::Reply;
+use mail::{EnhancedStatus, Reply};
 
-use super::{Config, lines::LineFault};
+use super::{Config, Limits, lines::LineFault};
 use crate::{CommandError, framing::Fault};
 
 pub(super) const OK: Reply = Reply::fixed(250, (2, 0, 0), "Ok");
@@ -11,7 +11,7 @@ pub(super) const SENDER_OK: Reply = Reply::fixed(250, (2, 1, 0), "Sender ok");
 pub(super) const RECIPIENT_OK: Reply = Reply::fixed(250, (2, 1, 5), "Recipient ok");
 pub(super) const BYE: Reply = Reply::fixed(221, (2, 0, 0), "Bye");
 pub(super) const HELP: Reply =
-    Reply::fixed(214, (2, 0, 0), "HELO EHLO MAIL RCPT DATA RSET NOOP VRFY EXPN HELP QUIT\nSee RFC 5321");
+    Reply::fixed(214, (2, 0, 0), "HELO EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT\nSee RFC 5321");
 // RFC 5321 §3.5.3: 252 where we would take mail for the address and let delivery decide.
 pub(super) const NOT_VERIFIED: Reply =
     Reply::fixed(252, (2, 0, 0), "Cannot verify, but will accept mail and attempt delivery");
@@ -31,6 +31,8 @@ pub(super) const HELLO_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Send HELO or
 pub(super) const NESTED_MAIL: Reply = Reply::fixed(503, (5, 5, 1), "A transaction is already open");
 pub(super) const MAIL_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Send MAIL first");
 pub(super) const RECIPIENT_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Send RCPT first");
+pub(super) const BINARY_BY_DATA: Reply =
+    Reply::fixed(503, (5, 5, 1), "BODY=BINARYMIME needs BDAT instead of DATA");
 pub(super) const QUIT_ONLY: Reply = Reply::fixed(503, (5, 5, 1), "Only QUIT is accepted here");
 pub(super) const TOO_LARGE: Reply = Reply::fixed(552, (5, 3, 4), "Message exceeds the maximum size");
 // RFC 6531 §3.5: 550 to MAIL, 553 to RCPT.
@@ -57,16 +59,30 @@ pub(super) fn hello(config: &Config, extended: bool) -> Reply {
         return Reply::plain(250, hostname.clone());
     }
     let size = config.limits.message_size_max;
-    Reply::plain(
-        250,
-        format!("{hostname}\nPIPELINING\nSIZE {size}\n8BITMIME\nDSN\nENHANCEDSTATUSCODES\nSMTPUTF8"),
-    )
+    let limits = limits(&config.limits);
+    let keywords = format!(
+        "PIPELINING\nSIZE {size}\n8BITMIME\nDSN\nENHANCEDSTATUSCODES\nSMTPUTF8\nCHUNKING\nLIMITS {limits}"
+    );
+    Reply::plain(250, format!("{hostname}\n{keywords}"))
+}
+
+/// What RFC 9422 §3 has words for: transactions of a session and recipients of a transaction, six digits at most.
+fn limits(limits: &Limits) -> String {
+    const MAX: usize = 999_999;
+    let transactions = usize::try_from(limits.transactions_max).map_or(MAX, |max| max.min(MAX));
+    format!("MAILMAX={transactions} RCPTMAX={}", limits.recipients_max.min(MAX))
+}
+
+/// A chunk is here (RFC 3030 §2). The count is a number that we have parsed, so it repeats nothing.
+pub(super) fn chunk(octets: u64) -> Reply {
+    Reply::new(250, EnhancedStatus::new(2, 0, 0), format!("{octets} octets received"))
 }
 
 pub(super) fn line_fault(fault: LineFault) -> Reply {
     match fault {
         LineFault::TooLong => Reply::fixed(500, (5, 5, 2), "Line too long"),
         LineFault::BareLf => Reply::fixed(500, (5, 5, 2), "Lines must end in CRLF"),
+        LineFault::Chunk => command_error(CommandError::Chunk),
         LineFault::Endless => TOO_MANY_ERRORS,
     }
 }
@@ -75,8 +91,8 @@ pub(super) fn command_error(error: CommandError) -> Reply {
     let (code, enhanced, text) = match error {
         CommandError::NotText => (500, (5, 5, 2), "Invalid octet in command line"),
         CommandError::Unknown => (500, (5, 5, 1), "Command not recognized"),
-        CommandError::NotImplemented | CommandError::Chunk => (502, (5, 5, 1), "Command not implemented"),
-        CommandError::Arguments => (501, (5, 5, 4), "Wrong arguments"),
+        CommandError::NotImplemented => (502, (5, 5, 1), "Command not implemented"),
+        CommandError::Arguments | CommandError::Chunk => (501, (5, 5, 4), "Wrong arguments"),
         CommandError::HelloName => (501, (5, 5, 4), "Invalid domain or address literal"),
         CommandError::ReversePath => (501, (5, 1, 7), "Invalid reverse-path"),
         CommandError::ForwardPath => (501, (5, 1, 3), "Invalid forward-path"),

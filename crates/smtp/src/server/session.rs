@@ -9,7 +9,7 @@ use super::{
     content::{Content, Progress},
     lines::Lines,
     replies,
-    state::{After, Asked, Stage, State},
+    state::{After, Asked, Skip, Spoilt, Stage, State},
 };
 
 /// Octets that wait to be used. More than a command line, so that a pipelined group comes in one read.
@@ -27,6 +27,8 @@ pub struct Session {
     /// Commands that did no work since the last accepted message.
     pub(super) idle: u32,
     pub(super) transactions: u32,
+    /// The last greeting was EHLO, so extensions may be used.
+    pub(super) extended: bool,
     input_ended: bool,
     stopping: bool,
 }
@@ -42,6 +44,7 @@ impl Session {
             errors: 0,
             idle: 0,
             transactions: 0,
+            extended: false,
             input_ended: false,
             stopping: false,
         }
@@ -99,7 +102,8 @@ impl Session {
                 }
                 State::Connected => Some(self.ask(Asked::Connected, Question::Connected)),
                 State::Commands(stage) => self.command(stage),
-                State::Content(content) => Some(self.content(content)),
+                State::Content(content) => self.content(content),
+                State::Skip(skip) => self.skip(skip),
                 State::Forget(after) => Some(self.ask(Asked::Reset(after), Question::Reset)),
                 State::Asked(_) | State::Closed => Some(Step::Close),
             };
@@ -148,22 +152,48 @@ impl Session {
         Some(Step::Read(phase))
     }
 
-    fn content(&mut self, mut content: Box<Content>) -> Step {
+    fn content(&mut self, mut content: Box<Content>) -> Option<Step> {
         let taken = content.take(self.lines.input.pending());
         self.lines.input.consume(taken);
-        match content.progress() {
+        Some(match content.progress() {
             Progress::Hungry if self.input_ended => Step::Close,
             Progress::Hungry => {
                 self.state = State::Content(content);
                 Step::Read(Phase::Content)
             }
             Progress::Piece(piece) => self.ask(Asked::Content(content), Question::Content(piece)),
+            Progress::Chunk(octets) => {
+                self.say(&replies::chunk(octets));
+                self.state = State::Commands(Stage::Chunks(content));
+                return None;
+            }
             Progress::Last { piece, repaired } => {
                 self.ask(Asked::EndOfContent, Question::EndOfContent { piece, repaired })
             }
-            Progress::Refused { reply, close } => {
-                self.ask(Asked::Reset(After { reply, close }), Question::Reset)
+            Progress::Refused { reply, close, patience } => {
+                let stage = patience.map_or(Stage::READY, |patience| {
+                    Stage::Spoilt(Box::new(Spoilt { reply: reply.clone(), patience }))
+                });
+                self.ask(Asked::Reset(After { reply, close, stage }), Question::Reset)
             }
+        })
+    }
+
+    /// Reads a chunk that nobody wants, all of it, and answers it then (RFC 3030 §2).
+    fn skip(&mut self, mut skip: Skip) -> Option<Step> {
+        let left = usize::try_from(skip.left).unwrap_or(usize::MAX);
+        let taken = left.min(self.lines.input.len());
+        self.lines.input.consume(taken);
+        skip.left -= taken as u64;
+        skip.patience = skip.patience.saturating_sub(taken as u64);
+        if skip.left == 0 || skip.patience == 0 {
+            self.skipped(skip);
+            return None;
         }
+        if self.input_ended {
+            return Some(Step::Close);
+        }
+        self.state = State::Skip(skip);
+        Some(Step::Read(Phase::Content))
     }
 }

@@ -12,6 +12,8 @@ pub(super) enum State {
     Commands(Stage),
     /// Content is read.
     Content(Box<Content>),
+    /// A chunk that nobody wants is read, so that it is not taken for commands.
+    Skip(Skip),
     /// A transaction has to be forgotten before this is said.
     Forget(After),
     /// A question is with the policy.
@@ -35,6 +37,10 @@ pub(super) enum Stage {
     },
     /// A transaction.
     Envelope(Envelope),
+    /// A transaction of which chunks have come, but not the last (RFC 3030 §2).
+    Chunks(Box<Content>),
+    /// A transaction of which a chunk was refused. It is forgotten, but more of its chunks may be on their way.
+    Spoilt(Box<Spoilt>),
 }
 
 /// What the machine remembers of a transaction; the rest is with the policy.
@@ -42,8 +48,30 @@ pub(super) enum Stage {
 pub(super) struct Envelope {
     pub(super) size: Option<u64>,
     pub(super) smtputf8: bool,
+    /// BODY=BINARYMIME.
+    pub(super) binary: bool,
     pub(super) accepted: usize,
     pub(super) refused: usize,
+}
+
+/// What is left of a transaction of which a chunk was refused.
+#[derive(Debug)]
+pub(super) struct Spoilt {
+    /// Said again to each of its chunks: a client may look at the last reply only, and must not take a fault of ours for
+    /// a refusal.
+    pub(super) reply: Reply,
+    /// Octets of it that may yet be discarded.
+    pub(super) patience: u64,
+}
+
+/// A chunk on its way to nowhere.
+#[derive(Debug)]
+pub(super) struct Skip {
+    pub(super) left: u64,
+    pub(super) last: bool,
+    /// Octets that may yet be discarded before we give up on the client.
+    pub(super) patience: u64,
+    pub(super) stage: Stage,
 }
 
 /// What the answer will be for, and all that is needed to go on.
@@ -51,9 +79,10 @@ pub(super) struct Envelope {
 pub(super) enum Asked {
     Connected,
     Hello { extended: bool, stage: Stage },
-    Mail { size: Option<u64>, smtputf8: bool },
+    Mail(Envelope),
     Recipient(Envelope),
     Data(Envelope),
+    Chunk(Box<Content>),
     Content(Box<Content>),
     EndOfContent,
     Reset(After),
@@ -65,6 +94,13 @@ pub(super) enum Asked {
 pub(super) struct After {
     pub(super) reply: Reply,
     pub(super) close: bool,
+    pub(super) stage: Stage,
+}
+
+impl After {
+    pub(super) fn ready(reply: Reply) -> Self {
+        Self { reply, close: false, stage: Stage::READY }
+    }
 }
 
 impl Stage {

@@ -5,7 +5,7 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 use smtp::{
     Command, ForwardPath, MailFrom, RcptTo, client,
     framing::{BareLineEnds, Decoder, Fault},
-    server::Limits,
+    server::{Answer, Limits, Question},
     stuffing::Encoder,
 };
 
@@ -135,7 +135,7 @@ fn command() -> impl Strategy<Value = Command> {
         1 => "[!-~é]([ -~é]{0,9}[!-~é])?".prop_map(Command::Vrfy),
         1 => "[!-~é]([ -~é]{0,9}[!-~é])?".prop_map(Command::Expn),
         2 => proptest::sample::select(vec![
-            Command::Data, Command::Rset, Command::Help, Command::Noop, Command::Quit,
+            Command::Data, Command::Bdat { octets: 0, last: true }, Command::Bdat { octets: u64::MAX, last: false }, Command::Rset, Command::Help, Command::Noop, Command::Quit,
         ]),
     ]
 }
@@ -186,6 +186,11 @@ fn nearly_commands() -> impl Strategy<Value = Vec<u8>> {
         "\r\n.\r\n",
         "GET ",
         "BDAT 1",
+        "BDAT 5 LAST\r\nabc\r\n",
+        "BDAT 4\r\nNOOP",
+        "BDAT 0 LAST\r\n",
+        "BDAT 99\r\n",
+        " LAST\r\n",
         "postmaster",
     ];
     let word = prop_oneof![
@@ -274,6 +279,61 @@ proptest! {
         for line in said.split_terminator("\r\n") {
             prop_assert!(line.len() > 4 && line[..3].parse::<u16>().is_ok() && !line.contains(['\r', '\n']));
         }
+    }
+
+    #[test]
+    fn however_a_pipelined_stream_is_cut_the_same_is_said_and_taken(
+        input in nearly_commands(), cuts in vec(any::<Index>(), 0..8),
+    ) {
+        // EHLO and DATA end their group (RFC 2920 §3.1): who sends on behind them is told apart by the cuts.
+        let mut input = input;
+        for verb in [&b"HELO"[..], b"EHLO", b"DATA"] {
+            while let Some(at) = input.to_ascii_uppercase().windows(4).position(|window| window == verb) {
+                input[at] = b'X';
+            }
+        }
+        let transaction = "MAIL FROM:<>\r\nRCPT TO:<a@b>\r\n";
+        let input = [transaction.as_bytes(), &input, transaction.as_bytes()].concat();
+        let limits = Limits { message_size_max: 30, ..Limits::default() };
+        let talked = |parts: Vec<&[u8]>| {
+            let mut talk = Talk::with(limits, |_| None);
+            talk.send("EHLO client.example.net\r\n");
+            let said: String = parts.into_iter().map(|part| talk.send(part)).collect();
+            (said, talk.asked, talk.contents, talk.closed)
+        };
+        prop_assert_eq!(talked(parts(&input, &cuts)), talked(vec![&input]));
+    }
+
+    #[test]
+    fn chunks_come_through_whatever_their_number(
+        content in framing_octets(60), chunks in vec(any::<Index>(), 0..5), cuts in vec(any::<Index>(), 0..8), normalise: bool,
+    ) {
+        let policy = if normalise {
+            |question: &Question| (*question == Question::Data).then_some(Answer::Normalise)
+        } else {
+            |_: &Question| None
+        };
+        let mut talk = Talk::with(Limits::default(), policy);
+        talk.send("EHLO client.example.net\r\n");
+        talk.send("MAIL FROM:<>\r\nRCPT TO:<a@b>\r\n");
+        let mut stream = Vec::new();
+        let chunks = parts(&content, &chunks);
+        for (number, chunk) in (1..).zip(&chunks) {
+            let last = if number == chunks.len() { " LAST" } else { "" };
+            stream.extend(format!("BDAT {}{last}\r\n", chunk.len()).into_bytes());
+            stream.extend(*chunk);
+        }
+        let said: String = parts(&stream, &cuts).into_iter().map(|part| talk.send(part)).collect();
+        prop_assert_eq!(said.lines().count(), chunks.len());
+        let mut whole = normalised(&content);
+        if !whole.is_empty() && !whole.ends_with(b"\r\n") {
+            whole.extend(b"\r\n");
+        }
+        let text = !content.contains(&0) && (normalise || whole == content || whole == [&content[..], b"\r\n"].concat());
+        prop_assert_eq!(said.ends_with("250 2.0.0 Queued\r\n"), text, "{}", said);
+        prop_assert_eq!(&talk.contents, &if text { vec![whole] } else { vec![] });
+        // And the session is where it was.
+        prop_assert_eq!(talk.send("MAIL FROM:<>\r\n"), "250 2.1.0 Sender ok\r\n");
     }
 
     #[test]

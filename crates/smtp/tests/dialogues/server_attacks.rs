@@ -2,7 +2,7 @@
 
 use smtp::server::{Answer, Limits, Question};
 
-use crate::common::{DATA, GREETING, HELO, MAIL, RCPT, Script, Talk, at_every_split};
+use crate::common::{DATA, GREETING, HELO, MAIL, RCPT, Script, Talk, at_every_split, reply};
 
 /// What a smuggler wants to be taken for commands.
 const SMUGGLED: &str = "MAIL FROM:<evil@example.net>\r\nRCPT TO:<victim@example.org>\r\nDATA\r\nevil\r\n";
@@ -227,11 +227,176 @@ fn unauthorised_pipelining_behind_hello_and_data_ends_the_session() {
     }
 }
 
+const EHLO: (&[u8], &str) = (
+    b"EHLO client.example.net\r\n",
+    "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-8BITMIME\r\n250-DSN\r\n\
+     250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250 LIMITS MAILMAX=10000 RCPTMAX=1000\r\n",
+);
+
 #[test]
-fn bdat_is_not_offered_and_its_chunk_is_not_obeyed() {
+fn bdat_confusion_no_chunk_is_obeyed_wherever_it_comes() {
+    let evil = "MAIL FROM:<evil@example.net>\r\n";
+    let chunk = format!("BDAT {} LAST\r\n{evil}", evil.len());
+    let (first, then) = ("503 5.5.1 Send MAIL first\r\n", "NOOP\r\n");
+    let said = |reply: &str| format!("{reply}250 2.0.0 Ok\r\n");
+    let group = format!("{chunk}{then}");
+    let nobody = format!("RCPT TO:<nobody@example.org>\r\n{chunk}{then}");
+    for (before, group, said) in [
+        (vec![GREETING], group.clone(), said("503 5.5.1 Send HELO or EHLO first\r\n")),
+        (vec![GREETING, EHLO], group.clone(), said(first)),
+        (vec![GREETING, EHLO, MAIL], group.clone(), said("503 5.5.1 Send RCPT first\r\n")),
+        (vec![GREETING, HELO, MAIL, RCPT], group.clone(), said("503 5.5.1 Bad sequence of commands\r\n")),
+        (
+            vec![GREETING, EHLO, MAIL],
+            nobody,
+            said("550 5.1.1 No such user\r\n554 5.5.1 No valid recipients\r\n"),
+        ),
+        (vec![GREETING, EHLO, MAIL, RCPT], group.clone(), said("250 2.0.0 Queued\r\n")),
+        (
+            vec![GREETING, EHLO, MAIL, RCPT, DATA],
+            format!(".\r\n{group}"),
+            said(&format!("250 2.0.0 Queued\r\n{first}")),
+        ),
+    ] {
+        let mut script = before;
+        script.push((group.as_bytes(), said.as_str()));
+        at_every_split(Limits::default(), |_| None, &script, not_smuggled);
+    }
+}
+
+#[test]
+fn bdat_confusion_no_chunk_is_obeyed_behind_a_refused_greeting() {
+    let policy = |question: &Question| {
+        (*question == Question::Connected).then(|| Answer::Refuse(reply(554, (5, 7, 1), "No")))
+    };
+    let only = "503 5.5.1 Only QUIT is accepted here\r\n";
+    let script = [(&b""[..], "554 5.7.1 No\r\n"), (b"BDAT 6\r\nQUIT\r\n", only), (b"NOOP\r\n", only)];
+    at_every_split(Limits::default(), policy, &script, |talk| assert!(!talk.closed));
+}
+
+#[test]
+fn bdat_confusion_of_sizes_ends_the_session() {
+    for line in [
+        "BDAT 18446744073709551616",
+        "BDAT -1",
+        "BDAT +1",
+        "BDAT 0x10",
+        "BDAT 1 2",
+        "BDAT 1 LAST LAST",
+        "BDAT",
+        "bdat x",
+        "BDAT\t36",
+        " BDAT 36",
+        "BDAT 36\0",
+        "BDAT 36\n",
+        "BDAT 36\r",
+        &format!("BDAT 36{}", "x".repeat(5000)),
+    ] {
+        let mut talk = Talk::hello();
+        let said = talk.send(format!("{line}\r\nMAIL FROM:<evil@example.net>\r\n"));
+        assert_eq!(said, "501 5.5.4 Wrong arguments\r\n", "{line}");
+        assert!(talk.closed);
+        not_smuggled(&talk);
+    }
+}
+
+#[test]
+fn bdat_confusion_behind_a_bare_lf_ends_the_session() {
+    let said = "500 5.5.2 Lines must end in CRLF\r\n501 5.5.4 Wrong arguments\r\n";
+    for line in ["NOOP\nBDAT 36\r\n", "NOOP\nBDAT 36\n", "\nNOOP\nbdat 36 LAST\r\n"] {
+        let group = format!("{line}{SMUGGLED}");
+        at_every_split(
+            Limits::default(),
+            |_| None,
+            &[GREETING, EHLO, (group.as_bytes(), said)],
+            |talk| {
+                not_smuggled(talk);
+                assert!(talk.closed);
+            },
+        );
+    }
+}
+
+#[test]
+fn bdat_smuggling_no_end_of_data_ends_a_chunk() {
+    for end in ["\r\n.\r\n", "\r\n..\r\n", ".\r\n"] {
+        let body = format!("body{end}{SMUGGLED}");
+        let chunk = format!("BDAT {} LAST\r\n{body}", body.len());
+        let script = [GREETING, EHLO, MAIL, RCPT, (chunk.as_bytes(), "250 2.0.0 Queued\r\n")];
+        at_every_split(
+            Limits::default(),
+            |_| None,
+            &script,
+            |talk| {
+                not_smuggled(talk);
+                assert_eq!(talk.contents, [body.as_bytes()]);
+            },
+        );
+    }
+    for end in FALSE_ENDS.iter().filter(|end| end.replace("\r\n", "").contains(['\r', '\n'])) {
+        let body = format!("body{end}{SMUGGLED}");
+        let chunk = format!("BDAT {} LAST\r\n{body}", body.len());
+        at_every_split(
+            Limits::default(),
+            |_| None,
+            &[GREETING, EHLO, MAIL, RCPT, (chunk.as_bytes(), BARE), MAIL],
+            |talk| {
+                not_smuggled(talk);
+                assert!(talk.contents.is_empty());
+            },
+        );
+    }
+}
+
+#[test]
+fn bdat_confusion_a_refused_chunk_spoils_all_of_its_message() {
+    let policy = |question: &Question| {
+        matches!(question, Question::Data).then(|| Answer::Refuse(reply(451, (4, 3, 0), "Not now")))
+    };
+    // The next chunks, on their way already, hear the same; then all is as before.
+    let group = b"BDAT 6\r\nNOOP\r\nBDAT 0\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n";
+    let said = "451 4.3.0 Not now\r\n451 4.3.0 Not now\r\n451 4.3.0 Not now\r\n250 2.0.0 Ok\r\n";
+    let spoilt: (&[u8], &str) = (b"BDAT 6\r\nNOOP\r\n", "451 4.3.0 Not now\r\n");
+    let rcpt_first: (&[u8], &str) = (RCPT.0, "503 5.5.1 Send MAIL first\r\n");
+    let reset: (&[u8], &str) = (b"RSET\r\n", "250 2.0.0 Ok\r\n");
+    for script in [
+        vec![GREETING, EHLO, MAIL, RCPT, (group, said), MAIL],
+        vec![GREETING, EHLO, MAIL, RCPT, spoilt, rcpt_first, MAIL, RCPT],
+        vec![GREETING, EHLO, MAIL, RCPT, spoilt, reset, MAIL, RCPT],
+    ] {
+        at_every_split(Limits::default(), policy, &script, |talk| {
+            assert!(talk.contents.is_empty() && talk.asked.iter().any(|asked| asked == "reset"));
+        });
+    }
+}
+
+#[test]
+fn no_chunk_is_held_whole_nor_is_one_of_the_largest_size_read_for_ever() {
     let mut talk = Talk::hello();
-    let said = talk.send("BDAT 86 LAST\r\nMAIL FROM:<evil@example.net>\r\n");
-    assert_eq!(said, "502 5.5.1 Command not implemented\r\n");
+    talk.send("MAIL FROM:<>\r\nRCPT TO:<a@b>\r\nBDAT 1000000\r\n");
+    let octets = vec![b'x'; 1_000_000];
+    assert_eq!(talk.send(&octets), "250 2.0.0 1000000 octets received\r\n");
+    assert_eq!(talk.send("BDAT 0 LAST\r\n"), "250 2.0.0 Queued\r\n");
+    assert_eq!(talk.contents[0].len(), 1_000_002);
+    assert!(talk.pieces.iter().all(|piece| *piece <= 64 * 1024 + 2), "{:?}", talk.pieces);
+    let limits = Limits { message_size_max: 100_000, ..Limits::default() };
+    for before in ["", "MAIL FROM:<>\r\nRCPT TO:<a@b>\r\n"] {
+        let mut talk = Talk::with(limits, |_| None);
+        talk.send("EHLO a\r\n");
+        talk.send(before);
+        assert_eq!(talk.send("BDAT 18446744073709551615\r\n"), "");
+        assert_eq!(talk.send(&octets), "552 5.3.4 Message exceeds the maximum size\r\n");
+        assert!(talk.closed);
+    }
+}
+
+#[test]
+fn empty_chunks_do_no_work() {
+    let limits = Limits { idle_commands_max: 3, errors_max: 2, ..Limits::default() };
+    let mut talk = Talk::with(limits, |_| None);
+    talk.send("EHLO a\r\n");
+    talk.send("MAIL FROM:<>\r\nRCPT TO:<a@b>\r\n");
+    let said = talk.send("BDAT 0\r\n".repeat(9));
+    assert!(said.ends_with("421 4.7.0 Too many errors, closing\r\n"), "{said}");
     assert!(talk.closed);
-    not_smuggled(&talk);
 }

@@ -48,7 +48,8 @@ fn ehlo_tells_what_is_offered() {
         (
             b"EHLO [IPv6:2001:db8::1]\r\n",
             "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-8BITMIME\r\n\
-             250-DSN\r\n250-ENHANCEDSTATUSCODES\r\n250 SMTPUTF8\r\n",
+             250-DSN\r\n250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n\
+             250 LIMITS MAILMAX=10000 RCPTMAX=1000\r\n",
         ),
     ]);
 }
@@ -143,7 +144,7 @@ fn arguments_are_checked() {
         (b"DATA now\r\n", arguments),
         (
             b"NOOP anything at all\r\nHELP me\r\n",
-            "250 2.0.0 Ok\r\n214-2.0.0 HELO EHLO MAIL RCPT DATA RSET NOOP VRFY EXPN HELP QUIT\r\n214 2.0.0 See RFC 5321\r\n",
+            "250 2.0.0 Ok\r\n214-2.0.0 HELO EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT\r\n214 2.0.0 See RFC 5321\r\n",
         ),
     ]);
 }

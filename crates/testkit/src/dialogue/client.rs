@@ -43,11 +43,13 @@ pub(super) struct Client<S> {
     pub(super) stream: S,
     input: Vec<u8>,
     closed: bool,
+    /// Heard, but for a later line of the dialogue.
+    unheard: Option<Heard>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, input: Vec::new(), closed: false }
+        Self { stream, input: Vec::new(), closed: false, unheard: None }
     }
 
     /// Sends, and reads meanwhile what comes, so that neither side waits for the other.
@@ -102,7 +104,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         Heard::Silence
     }
 
+    /// Gives back what was heard, to be heard again.
+    pub(super) fn unhear(&mut self, heard: Heard) {
+        self.unheard = Some(heard);
+    }
+
     fn heard(&mut self) -> Option<Heard> {
+        if let Some(heard) = self.unheard.take() {
+            return Some(heard);
+        }
         if let Some(end) = self.input.windows(2).position(|pair| pair == b"\r\n") {
             let line: Vec<u8> = self.input.drain(..end + 2).collect();
             return Some(Heard::Line(escape(line.strip_suffix(b"\r\n").unwrap_or(&line))));

@@ -26,10 +26,22 @@ pub(super) enum What {
     Disk(String),
     Then(String),
     Later(Duration),
-    Send { client: usize, octets: Vec<u8> },
-    Close { client: usize },
-    Expect { client: usize, times: usize, expected: String },
+    Send {
+        client: usize,
+        octets: Vec<u8>,
+    },
+    Close {
+        client: usize,
+    },
+    /// `times` is [`ANY`] for as many lines as there are, at least one.
+    Expect {
+        client: usize,
+        times: usize,
+        expected: String,
+    },
 }
+
+pub(super) const ANY: usize = usize::MAX;
 
 impl Dialogue {
     /// Reads a dialogue.
@@ -88,6 +100,7 @@ fn what(line: &str) -> Option<What> {
     }
     if let Some(text) = rest.strip_prefix('S') {
         let (times, text) = match text.strip_prefix('*') {
+            Some(text) if text.starts_with(':') => (Some(ANY), text),
             Some(text) => take_number(text),
             None => (Some(1), text),
         };
@@ -250,10 +263,11 @@ mod tests {
             ("later: 6m", What::Later(Duration::from_mins(6))),
             ("dns: a.example A 192.0.2.1", What::Dns("a.example A 192.0.2.1".into())),
             ("2S*3: 250", What::Expect { client: 2, times: 3, expected: "250".into() }),
+            ("S*: 250", What::Expect { client: 1, times: ANY, expected: "250".into() }),
         ] {
             assert_eq!(what(line), Some(parsed), "{line}");
         }
-        for line in ["X: y", "S 250", "S*: 250", "later: soon", "2given: x", "C"] {
+        for line in ["X: y", "S 250", "S*x: 250", "later: soon", "2given: x", "C"] {
             assert_eq!(what(line), None, "{line}");
         }
         assert!(Dialogue::parse("# ok\n\nwrong").unwrap_err().to_string().starts_with("line 3: "));

@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt;
 use super::{
     Dialogue, World,
     client::{Client, Heard, PATIENCE, settle},
-    language::{Line, What, escape, matches},
+    language::{ANY, Line, What, escape, matches},
 };
 
 /// How long the server may stay silent when a file is brought up to date, in real time.
@@ -113,6 +113,7 @@ impl<W: World> Player<'_, W> {
                 let _ = self.client(*client).await?.stream.shutdown().await;
                 Ok(())
             }
+            What::Expect { client, times: ANY, expected } => self.expect_lines(*client, expected).await,
             What::Expect { client, times, expected } => {
                 for _ in 0..*times {
                     self.expect(*client, expected).await?;
@@ -152,6 +153,23 @@ impl<W: World> Player<'_, W> {
         }
     }
 
+    /// One line, and then as many more as are like it.
+    async fn expect_lines(&mut self, number: usize, expected: &str) -> Result<(), String> {
+        self.expect(number, expected).await?;
+        loop {
+            let client = self.client(number).await?;
+            match client.hears(PATIENCE).await? {
+                Heard::Line(line) if matches(expected, &line) => {
+                    self.transcript.push(format!("{number}S: {}", short(&line)));
+                }
+                other => {
+                    client.unhear(other);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
     /// Everything that the server says until it is silent, as `S:` lines; those expected lines that match are kept.
     async fn listen(&mut self, number: usize, expected: &[(usize, &str)]) -> Result<Vec<String>, String> {
         let client = self.client(number).await?;
@@ -163,11 +181,18 @@ impl<W: World> Player<'_, W> {
             let heard = client.hears(SETTLE).await.unwrap_or(Heard::Silence);
             let over = !matches!(heard, Heard::Line(_));
             let shown = heard.to_string();
-            if left == 0 {
+            let passed = block.is_some_and(|(times, pattern)| times == ANY && !matches(pattern, &shown));
+            if left == 0 || passed {
                 block = expected.next();
                 left = block.map_or(0, |(times, _)| times);
             }
             match block {
+                Some((ANY, pattern)) if matches(pattern, &shown) => {
+                    let line = format!("S*: {pattern}");
+                    if said.last() != Some(&line) {
+                        said.push(line);
+                    }
+                }
                 Some((times, pattern)) if left > 0 && matches(pattern, &shown) => {
                     left -= 1;
                     if left == 0 {

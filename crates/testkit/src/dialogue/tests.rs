@@ -44,7 +44,7 @@ async fn a_dialogue_that_comes_true_passes() {
         2C: o
         2S: two
         C> \(x\r\n*2)bye\r\n
-        S*2: x
+        S*: x
         S: bye
         S: (closed)
         2close:
@@ -70,11 +70,11 @@ async fn each_way_of_not_coming_true_is_told() {
 
 #[tokio::test]
 async fn an_update_keeps_what_matches_and_rewrites_the_rest() {
-    let text = "# a\nS: hello ...\nC: Queued as 7\n  S: x\nC: y\nC: y\nS*2: y\nC: bye\nS: bye\n";
+    let text = "# a\nS: hello ...\nC: Queued as 7\n  S: x\nC: y\nC: y\nS*: y\nC: bye\nS: bye\n";
     let dialogue = Dialogue::parse(text).unwrap();
     let said = player::play(&dialogue, &mut Echo, true).await.unwrap();
     assert_eq!(
         dialogue.updated(&said),
-        "# a\nS: hello ...\nC: Queued as 7\n  S: Queued as ...\nC: y\nC: y\nS*2: y\nC: bye\nS: bye\nS: (closed)\n"
+        "# a\nS: hello ...\nC: Queued as 7\n  S: Queued as ...\nC: y\nC: y\nS*: y\nC: bye\nS: bye\nS: (closed)\n"
     );
 }
