@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::fairness::Trouble;
 use crate::scenario::Work;
 use crate::sink::Manner;
 use crate::source::{Load, Plan, Recipients};
@@ -25,6 +26,8 @@ pub(crate) enum Command {
     Sink(SinkOptions),
     /// Start Postrider and its peer in turn, load both alike, and print and keep the figures
     Run(RunOptions),
+    /// Measure how long mail takes while one destination among all is in trouble
+    Fairness(FairnessOptions),
     /// Run another program until standard input ends (used by `run` for its servers)
     #[command(hide = true)]
     Guard {
@@ -157,6 +160,39 @@ pub(crate) struct RunOptions {
     /// Keep the servers' directories (configuration, logs, spools) afterwards
     #[arg(long)]
     pub(crate) keep: bool,
+    /// The Postrider program; default: the release build of this checkout, built if it is missing
+    #[arg(long)]
+    pub(crate) postrider: Option<PathBuf>,
+    /// Where the figures are written
+    #[arg(long, default_value = "bench/results")]
+    pub(crate) results: PathBuf,
+    /// Write no files
+    #[arg(long)]
+    pub(crate) no_results: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FairnessOptions {
+    /// What is the matter with the one destination; all of it when nothing is named
+    pub(crate) troubles: Vec<Trouble>,
+    /// Messages that wait for it: as many for a backlog, a tenth of them otherwise
+    #[arg(long, default_value = "100000", value_parser = at_least_one)]
+    pub(crate) messages: u64,
+    /// Messages to find the peak with, before
+    #[arg(long, default_value = "10000", value_parser = at_least_one)]
+    pub(crate) warm_up: u64,
+    /// Octets of a message for others
+    #[arg(long, default_value = "10KiB", value_parser = size)]
+    pub(crate) size: usize,
+    /// Messages a second for others; without it half of each server's own peak
+    #[arg(long, value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+    /// Leave Postfix out
+    #[arg(long)]
+    pub(crate) no_peer: bool,
+    /// Where the servers keep their spools
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
     /// The Postrider program; default: the release build of this checkout, built if it is missing
     #[arg(long)]
     pub(crate) postrider: Option<PathBuf>,

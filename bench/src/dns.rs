@@ -1,4 +1,5 @@
-//! A tiny authoritative DNS server for the bench: every domain has one MX, and every host is 127.0.0.1.
+//! A tiny authoritative DNS server for the bench: every domain has one MX, and every host is 127.0.0.1. Those of
+//! `trouble.test` are elsewhere.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -65,9 +66,12 @@ fn answer(query: &[u8]) -> Option<Vec<u8>> {
     let question = rest.get(..name_octets + 4)?;
     let name = question.get(..name_octets)?;
     let kind = u16::from_be_bytes(question.get(name_octets..name_octets + 2)?.try_into().ok()?);
-    let ours = name.to_ascii_lowercase().ends_with(b"\x04test\0");
+    let name = name.to_ascii_lowercase();
+    let (ours, trouble) = (name.ends_with(b"\x04test\0"), name.ends_with(b"\x07trouble\x04test\0"));
     let record = match kind {
+        TYPE_A if trouble => Some(record(TYPE_A, &[127, 0, 0, 2])),
         TYPE_A if ours => Some(record(TYPE_A, &[127, 0, 0, 1])),
+        TYPE_MX if trouble => Some(record(TYPE_MX, b"\x00\x0a\x02mx\x07trouble\x04test\0")),
         TYPE_MX if ours => Some(record(TYPE_MX, b"\x00\x0a\x02mx\x05bench\x04test\0")),
         _ => None,
     };
@@ -140,6 +144,9 @@ mod tests {
         assert!(a.ends_with(&[0, 4, 127, 0, 0, 1]));
         let mx = answer(&query(b"\x02d3\x05bench\x04test\0", TYPE_MX)).unwrap();
         assert!(mx.ends_with(b"\x00\x0a\x02mx\x05bench\x04test\0"));
+        let trouble = answer(&query(b"\x07trouble\x04test\0", TYPE_MX)).unwrap();
+        assert!(trouble.ends_with(b"\x02mx\x07trouble\x04test\0"));
+        assert!(answer(&query(b"\x02mx\x07trouble\x04test\0", TYPE_A)).unwrap().ends_with(&[127, 0, 0, 2]));
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod clock;
 mod content;
 mod cpu;
 mod dns;
+mod fairness;
 mod guard;
 mod machine;
 mod maildir;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Source(options) => source::command(&options),
         Command::Sink(options) => sink::command(&options),
         Command::Run(options) => run::command(&options),
+        Command::Fairness(options) => fairness::command(&options),
         Command::Guard { program, arguments } => guard::command(&program, &arguments),
     };
     match outcome {

@@ -131,21 +131,26 @@ impl Results {
 
     /// Writes both files into `dir`, beside those of earlier runs.
     pub(crate) fn write(&self, dir: &Path) -> Result<PathBuf, Failure> {
-        fs::create_dir_all(dir)?;
         let name = format!("{}-{}", self.machine.date, self.machine.commit);
-        let path = (1..1000)
-            .map(|number| if number == 1 { name.clone() } else { format!("{name}-{number}") })
-            .map(|name| dir.join(format!("{name}.md")))
-            .find(|path| !path.exists())
-            .ok_or("there are a thousand results of this day and commit already")?;
-        fs::write(&path, self.markdown())?;
-        fs::write(path.with_extension("json"), format!("{:#}\n", self.json()))?;
-        Ok(path)
+        write_files(dir, &name, &self.markdown(), &self.json())
     }
 }
 
+/// Writes a result as text and as JSON, beside those of earlier runs of the same name.
+pub(crate) fn write_files(dir: &Path, name: &str, markdown: &str, json: &Value) -> Result<PathBuf, Failure> {
+    fs::create_dir_all(dir)?;
+    let path = (1..1000)
+        .map(|number| if number == 1 { name.to_owned() } else { format!("{name}-{number}") })
+        .map(|name| dir.join(format!("{name}.md")))
+        .find(|path| !path.exists())
+        .ok_or("there are a thousand results of this day and commit already")?;
+    fs::write(&path, markdown)?;
+    fs::write(path.with_extension("json"), format!("{json:#}\n"))?;
+    Ok(path)
+}
+
 /// Both servers as they ship: nothing about syncing is switched off.
-const SYNC: &str = "every server syncs a message to the disk before its 250 (as they ship)";
+pub(crate) const SYNC: &str = "every server syncs a message to the disk before its 250 (as they ship)";
 
 /// How to read the table.
 pub(crate) const LEGEND: &str = "\

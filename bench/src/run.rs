@@ -15,7 +15,7 @@ pub(crate) fn command(options: &RunOptions) -> Result<ExitCode, Failure> {
     let servers = servers(options)?;
     let postrider =
         if options.peer_only { PathBuf::new() } else { servers::program(options.postrider.as_deref())? };
-    let mut dir = work_dir(options)?;
+    let mut dir = work_dir(options.dir.as_deref())?;
     if options.keep {
         dir.disable_cleanup(true);
         say!("the servers' directories stay in {}", dir.path().display());
@@ -47,8 +47,8 @@ fn servers(options: &RunOptions) -> Result<Vec<Kind>, Failure> {
 }
 
 /// A directory for the spools, open to the servers' own users.
-fn work_dir(options: &RunOptions) -> Result<tempfile::TempDir, Failure> {
-    let parent = options.dir.clone().unwrap_or_else(std::env::temp_dir);
+pub(crate) fn work_dir(parent: Option<&Path>) -> Result<tempfile::TempDir, Failure> {
+    let parent = parent.map_or_else(std::env::temp_dir, Path::to_owned);
     let dir = tempfile::Builder::new().prefix("postrider-bench-").tempdir_in(parent)?;
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
     Ok(dir)

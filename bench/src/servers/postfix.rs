@@ -1,6 +1,7 @@
 //! Postfix with a configuration, queue and data directory of its own, set up to be as fast as it can be and stay safe.
 
 use super::{LOCAL_DOMAIN, Server, Setting, free_port};
+use crate::fairness::TROUBLE;
 use crate::guard::spawn;
 use crate::scenario::Work;
 use crate::{Failure, maildir};
@@ -30,6 +31,7 @@ pub(super) fn start(setting: &Setting<'_>) -> Result<Server, Failure> {
     fs::write(conf.join("main.cf"), main_cf(setting, &queue, &data))?;
     fs::write(conf.join("master.cf"), master_cf(address))?;
     fs::write(conf.join("mailboxes"), mailboxes(setting))?;
+    fs::write(conf.join("transport"), transport(setting))?;
     let maildirs = make_maildirs(setting)?;
 
     let log = setting.dir.join("postfix.log");
@@ -84,10 +86,12 @@ fn main_cf(setting: &Setting<'_>, queue: &Path, data: &Path) -> String {
          smtpd_tls_security_level = none\n\
          smtp_tls_security_level = none\n\
          relayhost = [127.0.0.1]:{}\n\
+         transport_maps = texthash:{}\n\
          notify_classes =\n",
         queue.display(),
         data.display(),
-        setting.next_hop.port()
+        setting.next_hop.port(),
+        setting.dir.join("conf/transport").display(),
     );
     // What would hold it back here: the pause between reception and delivery, the limits for strangers, the
     // look-up of the client's name.
@@ -144,6 +148,11 @@ fn master_cf(address: SocketAddr) -> String {
          postlog unix-dgram n - n - 1 postlogd\n",
         address.port()
     )
+}
+
+/// The destination in trouble has a host of its own.
+fn transport(setting: &Setting<'_>) -> String {
+    format!("trouble.test smtp:[{TROUBLE}]:{}\n", setting.next_hop.port())
 }
 
 /// virtual(8) takes a path that ends with `/` for a Maildir.

@@ -11,6 +11,12 @@ pub(super) struct Dialogue {
     state: State,
     /// A command line that has not ended, or the last octets of content (an end of data may be cut anywhere).
     carry: Vec<u8>,
+    /// Whether the numbers of messages are wanted.
+    records: bool,
+    /// The number in the last recipient.
+    number: Option<u64>,
+    /// The numbers of messages that have ended.
+    ended: Vec<u64>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +29,16 @@ enum State {
 
 impl Dialogue {
     pub(super) const GREETING: &'static [u8] = b"220 sink.test ESMTP\r\n";
+
+    /// A session; with `records` it remembers the numbers of messages.
+    pub(super) fn new(records: bool) -> Self {
+        Self { records, ..Self::default() }
+    }
+
+    /// The numbers of the messages that ended since it was last asked.
+    pub(super) fn numbers(&mut self) -> impl Iterator<Item = u64> {
+        self.ended.drain(..)
+    }
 
     /// Takes what arrived, appends the replies to it and says how many messages ended in it.
     pub(super) fn receive(&mut self, octets: &[u8], replies: &mut Vec<u8>) -> u64 {
@@ -63,6 +79,9 @@ impl Dialogue {
         for (to, from) in verb.iter_mut().zip(line) {
             *to = from.to_ascii_uppercase();
         }
+        if self.records && &verb == b"RCPT" {
+            self.number = number(line);
+        }
         let reply: &[u8] = match &verb {
             b"EHLO" => b"250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 0\r\n",
             b"DATA" => {
@@ -95,6 +114,7 @@ impl Dialogue {
         self.carry.clear();
         self.state = State::Command;
         *ended += 1;
+        self.ended.extend(self.number.take());
         replies.extend_from_slice(b"250 Ok\r\n");
         rest
     }
@@ -107,6 +127,13 @@ impl Dialogue {
         let surplus = self.carry.len().saturating_sub(TAIL);
         self.carry.drain(..surplus);
     }
+}
+
+/// The number in `RCPT TO:<m123@…`.
+fn number(line: &[u8]) -> Option<u64> {
+    let at = memmem::find(line, b"<m")? + 2;
+    let digits = line.get(at..)?.split(|octet| *octet == b'@').next()?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// Splits behind position `at`.
@@ -136,6 +163,16 @@ mod tests {
         assert!(whole.1.ends_with("354 Go on\r\n250 Ok\r\n221 Bye\r\n"), "{}", whole.1);
         for size in 1..wire.len() {
             assert_eq!(talk(wire.chunks(size).map(<[u8]>::to_vec)), whole, "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn the_numbers_of_messages_are_kept_where_they_are_wanted() {
+        let wire = b"MAIL FROM:<>\r\nRCPT TO:<m42@d.test>\r\nDATA\r\nx\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<warm@d.test>\r\nDATA\r\n.\r\n";
+        for (records, numbers) in [(true, vec![42]), (false, vec![])] {
+            let mut dialogue = Dialogue::new(records);
+            assert_eq!(dialogue.receive(wire, &mut Vec::new()), 2);
+            assert_eq!(dialogue.numbers().collect::<Vec<_>>(), numbers);
         }
     }
 

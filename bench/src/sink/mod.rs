@@ -2,6 +2,7 @@
 
 mod dialogue;
 pub(crate) mod external;
+mod slow;
 mod tally;
 
 pub(crate) use tally::Tally;
@@ -13,7 +14,7 @@ use crate::{Failure, stats};
 use dialogue::Dialogue;
 use serde_json::json;
 use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ExitCode};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -29,8 +30,12 @@ const STOP_CHECK: Duration = Duration::from_millis(100);
 pub(crate) enum Manner {
     /// Takes every message.
     Accepting,
+    /// Takes every message, and writes down when the one for `m<number>@…` came.
+    Recording,
     /// Takes the connection and never says a word: mail for it stays in the sender's queue.
     Silent,
+    /// Takes every message, and this long for each answer.
+    Slow(Duration),
 }
 
 /// A sink on a thread of its own, stopped when dropped.
@@ -46,12 +51,21 @@ pub(crate) struct Sink {
 impl Sink {
     /// Listens on a loopback port that the kernel chooses.
     pub(crate) fn start(manner: Manner) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), manner)
+    }
+
+    /// Listens on this address.
+    pub(crate) fn start_at(address: SocketAddr, manner: Manner) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let tally = Arc::new(Tally::default());
         let shared = Arc::clone(&tally);
         let thread = std::thread::Builder::new().name("sink".to_owned()).spawn(move || {
-            if let Err(error) = serve(&listener, manner, &shared) {
+            let served = match manner {
+                Manner::Slow(pause) => slow::serve(&listener, pause, &shared),
+                manner => serve(&listener, manner, &shared),
+            };
+            if let Err(error) = served {
                 eprintln!("the sink failed: {error}");
             }
         })?;
@@ -138,9 +152,9 @@ impl Client {
     fn greet(mut socket: TcpStream, manner: Manner) -> Option<Self> {
         let dialogue = match manner {
             Manner::Silent => None,
-            Manner::Accepting => {
+            Manner::Accepting | Manner::Recording | Manner::Slow(_) => {
                 socket.write_all(Dialogue::GREETING).ok()?;
-                Some(Dialogue::default())
+                Some(Dialogue::new(manner == Manner::Recording))
             }
         };
         Some(Self { socket, dialogue, replies: Vec::new() })
@@ -159,7 +173,9 @@ impl Client {
         self.replies.clear();
         let ended = dialogue.receive(buffer.get(..count).unwrap_or_default(), &mut self.replies);
         if ended > 0 {
-            tally.add(ended, monotonic_ns());
+            let now = monotonic_ns();
+            dialogue.numbers().for_each(|number| tally.arrived(number, now));
+            tally.add(ended, now);
         }
         self.socket.write_all(&self.replies).is_ok() && !dialogue.quit()
     }

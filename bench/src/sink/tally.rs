@@ -1,6 +1,8 @@
 //! What the sink has counted, shared with whoever waits for it.
 
 use crate::clock::monotonic_ns;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ pub(crate) struct Tally {
     stop: AtomicBool,
     stop_at_count: Option<u64>,
     stop_at_ns: Option<u64>,
+    arrivals: Mutex<Vec<(u64, u64)>>,
 }
 
 impl Tally {
@@ -32,6 +35,22 @@ impl Tally {
         }
         self.last_ns.store(now_ns, Ordering::Relaxed);
         self.messages.fetch_add(messages, Ordering::Release);
+    }
+
+    /// As [`Tally::add`], for a sink of many threads: only the count is exact.
+    pub(super) fn add_from_many(&self, messages: u64, now_ns: u64) {
+        self.last_ns.store(now_ns, Ordering::Relaxed);
+        self.messages.fetch_add(messages, Ordering::Release);
+    }
+
+    /// Notes that the message of this number came at `now_ns`.
+    pub(crate) fn arrived(&self, number: u64, now_ns: u64) {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).push((number, now_ns));
+    }
+
+    /// The numbers of messages, and when each came.
+    pub(crate) fn arrivals(&self) -> Vec<(u64, u64)> {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn messages(&self) -> u64 {

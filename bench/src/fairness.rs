@@ -1,0 +1,303 @@
+//! `bench fairness`: what a destination in trouble costs the mail for all others.
+
+use crate::Failure;
+use crate::args::FairnessOptions;
+use crate::dns::Dns;
+use crate::machine::Machine;
+use crate::results::{self, SYNC};
+use crate::run::work_dir;
+use crate::scenario::Work;
+use crate::servers::{self, Kind, Server, Setting};
+use crate::sink::{Manner, Sink};
+use crate::source::{self, Load, Plan, Recipients, Report, latency_json};
+use crate::stats::{self, Latency};
+use crate::table::Table;
+use clap::ValueEnum;
+use serde_json::json;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Where the hosts of `trouble.test` are; those of all other domains are at 127.0.0.1.
+pub(crate) const TROUBLE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+const SESSIONS: usize = 20;
+/// Octets of the mail for the destination in trouble: what matters is its number.
+const TROUBLE_OCTETS: usize = 1024;
+/// How long the load runs.
+const LOAD: Duration = Duration::from_secs(10);
+/// How long mail may take to come out once the last message went in.
+const ARRIVAL_MAX: Duration = Duration::from_mins(1);
+
+/// What is the matter with the one destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Trouble {
+    /// Nothing: no mail goes there
+    None,
+    /// Its host takes connections and never says a word
+    Dead,
+    /// Its host takes a second for each answer
+    Slow,
+    /// A hundred thousand messages wait for it, and it takes them all the time, 20 ms for each answer
+    Backlog,
+}
+
+impl Trouble {
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Dead => "dead",
+            Self::Slow => "slow",
+            Self::Backlog => "backlog",
+        }
+    }
+
+    /// Messages that wait for it when the load begins.
+    fn messages(self, options: &FairnessOptions) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Dead | Self::Slow => options.messages / 10,
+            Self::Backlog => options.messages,
+        }
+    }
+
+    fn manner(self) -> Manner {
+        match self {
+            Self::None | Self::Dead => Manner::Silent,
+            Self::Slow => Manner::Slow(Duration::from_secs(1)),
+            Self::Backlog => Manner::Slow(Duration::from_millis(20)),
+        }
+    }
+}
+
+/// What came of one case.
+#[derive(Debug)]
+struct Case {
+    trouble: Trouble,
+    server: Kind,
+    waiting: u64,
+    per_second: f64,
+    /// From the time that a message was due at the source until its end of data was at the sink.
+    due_to_sink: Option<Latency>,
+}
+
+pub(crate) fn command(options: &FairnessOptions) -> Result<ExitCode, Failure> {
+    let postrider = servers::program(options.postrider.as_deref())?;
+    let dir = work_dir(options.dir.as_deref())?;
+    let machine = Machine::look(dir.path())?;
+    say!("{}\n", machine.line());
+    let kinds: &[Kind] = if options.no_peer { &[Kind::Postrider] } else { &[Kind::Postfix, Kind::Postrider] };
+    let troubles = if options.troubles.is_empty() { Trouble::value_variants() } else { &options.troubles };
+    let mut cases = Vec::new();
+    for kind in kinds {
+        let mut rate = options.rate;
+        for trouble in troubles {
+            let place = dir.path().join(format!("{}-{}", trouble.name(), kind.name()));
+            fs::create_dir(&place)?;
+            let case = measure(*kind, *trouble, &mut rate, options, &postrider, &place)?;
+            fs::remove_dir_all(&place)?;
+            eprintln!("{} beside {}: done", kind.name(), trouble.name());
+            cases.push(case);
+        }
+    }
+    say!("{}\n{LEGEND}", table(&cases));
+    if !options.no_results {
+        say!("\nwritten to {}", write(&options.results, &machine, &cases)?.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs one case. `rate` is what is offered; where it is not known yet it becomes half of this server's peak.
+fn measure(
+    kind: Kind,
+    trouble: Trouble,
+    rate: &mut Option<f64>,
+    options: &FairnessOptions,
+    postrider: &Path,
+    dir: &Path,
+) -> Result<Case, Failure> {
+    let (sink, in_trouble) = sinks(trouble)?;
+    let dns = Dns::start()?;
+    let setting = Setting {
+        work: Work::Relay,
+        dir,
+        next_hop: sink.address,
+        dns: dns.address,
+        sessions: 2 * SESSIONS as u64,
+        mailboxes: 0,
+        postfix_holds: false,
+        postrider,
+    };
+    let server = Server::start(kind, &setting)?;
+    let plan = Plan {
+        server: server.address,
+        sessions: SESSIONS,
+        messages: options.warm_up,
+        size: options.size,
+        load: Load::Closed,
+        pipelining: true,
+        per_session: None,
+        recipients: Recipients::new("warm@others.bench.test", 1),
+        time_limit: Duration::from_mins(3),
+    };
+    let warm = accepted(&plan, &server)?;
+    wait_for(&sink, warm.accepted, &server)?;
+    let per_second = *rate.get_or_insert(relay_peak(&warm, &sink) / 2.0);
+    let waiting = trouble.messages(options);
+    if waiting > 0 {
+        let recipients = Recipients::new("some{}@trouble.test", 1000);
+        let size = TROUBLE_OCTETS;
+        accepted(&Plan { messages: waiting, size, recipients, ..plan.clone() }, &server)?;
+    }
+    let messages = whole(per_second * LOAD.as_secs_f64());
+    let recipients = Recipients::new("m{}@others.bench.test", messages);
+    let report = accepted(&Plan { messages, recipients, load: Load::Open { per_second }, ..plan }, &server)?;
+    wait_for(&sink, warm.accepted + report.accepted, &server)?;
+    let mut delays = delays(&sink, &report, per_second, messages)?;
+    let waiting = waiting.saturating_sub(in_trouble.tally.messages());
+    Ok(Case { trouble, server: kind, waiting, per_second, due_to_sink: Latency::of(&mut delays) })
+}
+
+/// A sink for all others and one for the destination in trouble, at the same port of two addresses.
+fn sinks(trouble: Trouble) -> Result<(Sink, Sink), Failure> {
+    const TRIES: usize = 20;
+    for _ in 0..TRIES {
+        let sink = Sink::start(Manner::Recording)?;
+        if let Ok(other) = Sink::start_at((TROUBLE, sink.address.port()).into(), trouble.manner()) {
+            return Ok((sink, other));
+        }
+    }
+    Err("no port is free at both addresses".into())
+}
+
+fn accepted(plan: &Plan, server: &Server) -> Result<Report, Failure> {
+    let report = source::run(plan)?;
+    if report.failed == 0 && report.accepted == plan.messages {
+        return Ok(report);
+    }
+    let words = report.failures.join("\n  ");
+    let log = server.log_end();
+    Err(format!("{} of {} messages were accepted:\n  {words}\n{log}", report.accepted, plan.messages).into())
+}
+
+fn wait_for(sink: &Sink, count: u64, server: &Server) -> Result<(), Failure> {
+    let started = Instant::now();
+    while sink.tally.messages() < count {
+        if started.elapsed() > ARRIVAL_MAX {
+            let came = sink.tally.messages();
+            return Err(format!("{came} of {count} messages came out:\n{}", server.log_end()).into());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+fn relay_peak(warm: &Report, sink: &Sink) -> f64 {
+    stats::per_second(warm.accepted, sink.tally.last_ns().saturating_sub(warm.started_ns)).max(2.0)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some ten thousands at most")]
+fn whole(number: f64) -> u64 {
+    number.round() as u64
+}
+
+/// How long each message took. Its number is in its address, and says when it was due.
+#[expect(clippy::cast_precision_loss, reason = "numbers of a run are far below 2^52")]
+fn delays(sink: &Sink, report: &Report, per_second: f64, messages: u64) -> Result<Vec<u64>, Failure> {
+    let mut arrivals = sink.tally.arrivals();
+    arrivals.sort_unstable();
+    arrivals.dedup_by_key(|(number, _)| *number);
+    if arrivals.len() as u64 != messages {
+        return Err(format!("{} different messages came out of {messages}", arrivals.len()).into());
+    }
+    let delay = |(number, at): (u64, u64)| {
+        let due = report.started_ns.saturating_add(whole(number as f64 * 1e9 / per_second));
+        at.saturating_sub(due)
+    };
+    Ok(arrivals.into_iter().map(delay).collect())
+}
+
+const LEGEND: &str = "\
+Mail for others is offered evenly at the same rate in all cases of a server: half of what it relays at its peak. p50, p99, max: \
+from the time a message was due at the source to its end of data at the sink. x: how many times the p99 without trouble. waiting: \
+messages that still wait for the destination in trouble when the last of the others has arrived.";
+
+fn table(cases: &[Case]) -> String {
+    let head = ["trouble", "server", "offered/s", "p50 ms", "p99 ms", "max ms", "x", "waiting"];
+    let mut table = Table::new(2, &head);
+    for case in cases {
+        let ms = |part: fn(&Latency) -> u64| {
+            case.due_to_sink.as_ref().map_or("-".to_owned(), |it| format!("{:.1}", stats::ms(part(it))))
+        };
+        table.row(vec![
+            case.trouble.name().to_owned(),
+            case.server.name().to_owned(),
+            format!("{:.0}", case.per_second),
+            ms(|it| it.p50),
+            ms(|it| it.p99),
+            ms(|it| it.max),
+            times_worse(cases, case).map_or("-".to_owned(), |times| format!("{times:.1}")),
+            case.waiting.to_string(),
+        ]);
+    }
+    table.render()
+}
+
+fn times_worse(cases: &[Case], case: &Case) -> Option<f64> {
+    let alone = cases.iter().find(|other| other.server == case.server && other.trouble == Trouble::None)?;
+    (case.trouble != Trouble::None)
+        .then_some(stats::ms(case.due_to_sink?.p99) / stats::ms(alone.due_to_sink?.p99))
+}
+
+fn write(dir: &Path, machine: &Machine, cases: &[Case]) -> Result<std::path::PathBuf, Failure> {
+    let rows: Vec<_> = cases
+        .iter()
+        .map(|case| {
+            json!({
+                "trouble": case.trouble.name(), "server": case.server.name(), "offered_per_second": case.per_second,
+                "due_to_sink_ns": latency_json(case.due_to_sink), "waiting": case.waiting,
+            })
+        })
+        .collect();
+    let json = json!({ "machine": machine.json(), "sync": SYNC, "fairness": rows });
+    let markdown = format!(
+        "# Fairness, measured on {}, commit {}\n\n{}.\n\nSync: {SYNC}.\n\n{}\n{LEGEND}\n",
+        machine.date,
+        machine.commit,
+        machine.line(),
+        table(cases)
+    );
+    results::write_files(dir, &format!("fairness-{}-{}", machine.date, machine.commit), &markdown, &json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn case(trouble: Trouble, p99_ms: u64) -> Case {
+        let due_to_sink = Some(Latency { p50: 1_000_000, p99: p99_ms * 1_000_000, max: 90_000_000 });
+        Case { trouble, server: Kind::Postrider, waiting: 7, per_second: 1500.0, due_to_sink }
+    }
+
+    #[test]
+    fn each_case_is_compared_with_the_one_without_trouble() {
+        let text = table(&[case(Trouble::None, 4), case(Trouble::Dead, 6)]);
+        let rows: Vec<Vec<&str>> =
+            text.lines().skip(2).map(|line| line.split('|').map(str::trim).collect()).collect();
+        assert_eq!(rows[0][1..9], ["none", "Postrider", "1500", "1.0", "4.0", "90.0", "-", "7"]);
+        assert_eq!(rows[1][1..9], ["dead", "Postrider", "1500", "1.0", "6.0", "90.0", "1.5", "7"]);
+    }
+
+    #[test]
+    fn a_delay_counts_from_the_time_a_message_was_due() {
+        let sink = Sink::start(Manner::Recording).unwrap();
+        sink.tally.arrived(0, 1_000);
+        sink.tally.arrived(2, 2_000_000_500);
+        sink.tally.arrived(1, 1_000_000_700);
+        sink.tally.arrived(1, 3_000_000_000);
+        let report = Report { started_ns: 500, ..Report::default() };
+        assert_eq!(delays(&sink, &report, 1.0, 3).unwrap(), [500, 200, 0]);
+        assert!(delays(&sink, &report, 1.0, 4).is_err(), "one is missing");
+    }
+}
