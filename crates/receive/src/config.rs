@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use net::Networks;
+use smtp::server::Protocol;
 
 /// How mail is received. Every default holds for the open Internet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct Config {
     pub sessions_per_address_max: usize,
     /// Who may relay without AUTH, may submit, and has bare CR and LF repaired. Loopback is not among them unless named.
     pub trusted_networks: Networks,
+    /// Who may speak LMTP. That gives no right to relay.
+    pub lmtp_networks: Networks,
     /// For a whole command line (RFC 5321 §4.5.3.2.7).
     pub idle_timeout: Duration,
     /// For the next octets of content.
@@ -49,6 +52,7 @@ impl Default for Config {
             sessions_max: 10_000,
             sessions_per_address_max: 100,
             trusted_networks: Networks::default(),
+            lmtp_networks: Networks::default(),
             idle_timeout: Duration::from_mins(5),
             content_timeout: Duration::from_mins(5),
             content_rate_min: 500,
@@ -60,8 +64,9 @@ impl Default for Config {
 
 impl Config {
     /// The part that the protocol machine holds to.
-    pub(crate) fn machine(&self) -> smtp::server::Config {
+    pub(crate) fn machine(&self, protocol: Protocol) -> smtp::server::Config {
         smtp::server::Config {
+            protocol,
             hostname: self.hostname.clone(),
             software: "Postrider",
             limits: smtp::server::Limits {

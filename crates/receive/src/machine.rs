@@ -101,7 +101,7 @@ mod tests {
             [(&b"NOOP\r\nQUIT\r\n"[..], false), (b"GET / HTTP/1.1\r\n", true), (b"NOOP 221 \r\n", true)]
         {
             let config = Config { errors_max: 1, ..Config::default() };
-            let mut machine = Machine::new(Arc::new(config.machine()), &config);
+            let mut machine = Machine::new(Arc::new(config.machine(smtp::server::Protocol::Smtp)), &config);
             assert_eq!(machine.step(), net::Step::Ask(Question::Connected));
             machine.answer(Answer::Proceed);
             machine.receive(input);

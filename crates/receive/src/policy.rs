@@ -60,7 +60,7 @@ impl Origin {
 
     /// Whether the content's bare CR and LF are repaired instead of refused.
     pub(crate) fn normalises(self) -> bool {
-        self.trusted || self.service == Service::Dev
+        self.trusted || matches!(self.service, Service::Dev | Service::Lmtp)
     }
 
     /// Whether missing Date and Message-ID fields are added.
@@ -86,7 +86,7 @@ impl Origin {
     }
 
     fn relays(self) -> bool {
-        self.trusted && self.service != Service::Dev
+        self.trusted && !matches!(self.service, Service::Dev | Service::Lmtp)
     }
 }
 
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_table_of_recipients() {
-        use Service::{Dev, Smtp, Submission};
+        use Service::{Dev, Lmtp, Smtp, Submission};
         let (relay, unknown) = ("550 5.7.1 Relaying denied", "550 5.1.1 No such mailbox here");
         for (service, trusted, path, decision) in [
             (Smtp, false, "anna@example.org", "anna@example.org"),
@@ -163,6 +163,8 @@ mod tests {
             (Submission, true, "carol@elsewhere.example", "carol@elsewhere.example"),
             (Submission, false, "carol@elsewhere.example", relay),
             (Dev, true, "carol@elsewhere.example", "carol@elsewhere.example"),
+            (Lmtp, false, "anna@example.org", "anna@example.org"),
+            (Lmtp, true, "carol@elsewhere.example", relay),
         ] {
             assert_eq!(decided(service, trusted, path), decision, "{service} {trusted} {path}");
         }

@@ -5,6 +5,7 @@ use std::{io, net::IpAddr, sync::Arc};
 use directory::Directory;
 use mail::{Client, Reply};
 use net::{Accepted, Admission, Bound, Refused, Shutdown, unmapped};
+use smtp::server::Protocol;
 use spool::Spool;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -20,16 +21,18 @@ pub(crate) struct Shared {
     pub(crate) spool: Spool,
     pub(crate) directory: Arc<Directory>,
     pub(crate) clock: Arc<dyn disk::Clock>,
-    machine: Arc<smtp::server::Config>,
+    smtp: Arc<smtp::server::Config>,
+    lmtp: Arc<smtp::server::Config>,
     admission: Admission,
 }
 
 impl Receiver {
     /// A service that knows whom to accept mail for and where to put it.
     pub fn new(config: Config, spool: Spool, directory: Arc<Directory>, clock: Arc<dyn disk::Clock>) -> Self {
-        let machine = Arc::new(config.machine());
+        let machine = |protocol| Arc::new(config.machine(protocol));
+        let (smtp, lmtp) = (machine(Protocol::Smtp), machine(Protocol::Lmtp));
         let admission = Admission::new(config.sessions_max, config.sessions_per_address_max);
-        Self(Arc::new(Shared { config, spool, directory, clock, machine, admission }))
+        Self(Arc::new(Shared { config, spool, directory, clock, smtp, lmtp, admission }))
     }
 
     /// Sessions now, over all listeners.
@@ -89,7 +92,8 @@ impl Receiver {
     ) -> io::Result<()> {
         let client = Client { address: Some(client), ..Client::default() };
         let mut reception = Reception::new(Arc::clone(&self.0), origin, client, early);
-        let machine = Machine::new(Arc::clone(&self.0.machine), &self.0.config);
+        let spoken = if origin.service == Service::Lmtp { &self.0.lmtp } else { &self.0.smtp };
+        let machine = Machine::new(Arc::clone(spoken), &self.0.config);
         net::drive(machine, stream, &mut reception, shutdown).await
     }
 }

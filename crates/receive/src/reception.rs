@@ -12,6 +12,7 @@ use smtp::{
 use spool::{Receipt, SpoolError, Submission};
 
 use crate::{
+    Service,
     content::{Incoming, Trace},
     policy::{Decision, Origin, room_for},
     receiver::Shared,
@@ -28,6 +29,8 @@ const FULL: Reply = Reply::fixed(452, (4, 3, 1), "Insufficient system storage");
 const NOT_STORED: Reply = Reply::fixed(451, (4, 3, 0), "Not stored; try again later");
 /// RFC 5321 §3.1: the server speaks first.
 const EARLY: Reply = Reply::fixed(554, (5, 5, 1), "Client sent before it was its turn");
+/// LMTP is for servers that know each other: by default nobody is known.
+const NOT_FOR_LMTP: Reply = Reply::fixed(554, (5, 7, 1), "LMTP is for named networks of this server only");
 const HARVESTING: Reply = Reply::fixed(421, (4, 7, 0), "Too many refused recipients");
 
 /// RFC 5321 §4.2.5: with this reply the message is ours to deliver or to bounce. Only a receipt earns it.
@@ -72,8 +75,25 @@ impl Reception {
         }
     }
 
+    fn connected(&self) -> Answer {
+        let networks = &self.shared.config.lmtp_networks;
+        let named = self.client.address.is_some_and(|address| networks.contains(address));
+        if self.early {
+            Answer::RefuseAndClose(EARLY)
+        } else if self.origin.service == Service::Lmtp && !named {
+            tracing::info!(station = STATION, client = %self.shown(), "no client for LMTP");
+            Answer::RefuseAndClose(NOT_FOR_LMTP)
+        } else {
+            Answer::Proceed
+        }
+    }
+
     fn hello(&mut self, name: String, extended: bool) -> Answer {
-        self.client.via = if extended { Via::Esmtp } else { Via::Smtp };
+        self.client.via = match (self.origin.service, extended) {
+            (Service::Lmtp, _) => Via::Lmtp,
+            (_, true) => Via::Esmtp,
+            (_, false) => Via::Smtp,
+        };
         self.client.hello = Some(name.into());
         Answer::Proceed
     }
@@ -168,8 +188,8 @@ impl Reception {
 impl Policy<Question, Answer> for Reception {
     async fn answer(&mut self, question: Question) -> Answer {
         match question {
-            Question::Connected if self.early => Answer::RefuseAndClose(EARLY),
-            Question::Connected | Question::Verify(_) | Question::Expand(_) => Answer::Proceed,
+            Question::Connected => self.connected(),
+            Question::Verify(_) | Question::Expand(_) => Answer::Proceed,
             Question::Hello { name, extended } => self.hello(name, extended),
             Question::Mail(mail) => self.mail(*mail),
             Question::Recipient(rcpt) => self.recipient(*rcpt),

@@ -9,6 +9,8 @@ pub enum Service {
     Smtp,
     /// Mail from our own users to anywhere (RFC 6409). Until AUTH exists: from the named networks.
     Submission,
+    /// Mail from other servers of ours for the mailboxes here (LMTP, RFC 2033). From the networks named for it only.
+    Lmtp,
     /// Both on one port, for development: takes mail from anyone for what is local, completes it as submission does, and never relays.
     Dev,
 }
@@ -19,6 +21,7 @@ impl Service {
         match self {
             Self::Smtp => "smtp",
             Self::Submission => "submission",
+            Self::Lmtp => "lmtp",
             Self::Dev => "dev",
         }
     }

@@ -16,6 +16,8 @@ pub enum Command {
     Helo(String),
     /// `EHLO domain-or-literal` (RFC 5321 §4.1.1.1).
     Ehlo(String),
+    /// `LHLO domain-or-literal`: the EHLO of LMTP (RFC 2033 §4.1).
+    Lhlo(String),
     /// `MAIL FROM:` (RFC 5321 §4.1.1.2).
     Mail(Box<MailFrom>),
     /// `RCPT TO:` (RFC 5321 §4.1.1.3).
@@ -108,6 +110,7 @@ impl fmt::Display for Command {
         match self {
             Self::Helo(name) => with_text(f, "HELO ", name),
             Self::Ehlo(name) => with_text(f, "EHLO ", name),
+            Self::Lhlo(name) => with_text(f, "LHLO ", name),
             Self::Mail(mail) => mail.fmt(f),
             Self::Rcpt(rcpt) => rcpt.fmt(f),
             Self::Data => f.write_str("DATA"),

@@ -13,9 +13,21 @@ use mail::Reply;
 pub use crate::command::{ForwardPath, MailFrom, RcptTo};
 pub use session::Session;
 
+/// What is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// RFC 5321.
+    #[default]
+    Smtp,
+    /// LMTP (RFC 2033): LHLO instead of EHLO, and at the end of a message a reply for each of its recipients.
+    Lmtp,
+}
+
 /// What all sessions of a listener share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
+    /// What is spoken.
+    pub protocol: Protocol,
     /// The name in the greeting and in the replies to HELO and EHLO.
     pub hostname: String,
     /// The name of the program, shown in the greeting.
@@ -87,11 +99,11 @@ pub enum Question {
     /// A client connected. `Proceed`: greet it. `Refuse(554)`: that greeting, then only QUIT is legal
     /// (RFC 5321 §3.1). `Refuse(421)` and `RefuseAndClose`: that greeting, and the session ends.
     Connected,
-    /// HELO or EHLO with a name of valid syntax. `Proceed` or `Refuse`.
+    /// HELO, EHLO or LHLO with a name of valid syntax. `Proceed` or `Refuse`.
     Hello {
         /// What the client calls itself: a domain or an address literal.
         name: String,
-        /// EHLO.
+        /// EHLO or LHLO.
         extended: bool,
     },
     /// MAIL; syntax, SIZE, BODY and SMTPUTF8 are in order. `Proceed` or `Refuse`.
@@ -105,7 +117,7 @@ pub enum Question {
     /// reply comes at the end of data or chunk, and [`Question::Reset`] before it.
     Content(Vec<u8>),
     /// The last piece, perhaps empty. `Replied`: what the client is told, `250` or not. `Proceed` would promise what
-    /// nobody vouched for, so it is told `451`.
+    /// nobody vouched for, so it is told `451`. With LMTP the same is said of each recipient.
     EndOfContent {
         /// It.
         piece: Vec<u8>,

@@ -22,29 +22,34 @@ pub(crate) struct Listener {
     pub v6_optional: bool,
 }
 
-fn default_port(service: Service) -> u16 {
-    if service == Service::Submission { 587 } else { 25 }
-}
+const LATER: [&str; 4] = ["imap", "pop3", "managesieve", "http"];
+const SERVICES: &str = "there is \"smtp\", \"submission\", \"lmtp\"";
 
-const LATER: [&str; 5] = ["lmtp", "imap", "pop3", "managesieve", "http"];
-
-/// All listeners; without any, SMTP on port 25 of all addresses.
-pub(super) fn read(root: &Section<'_>) -> Vec<Listener> {
+/// All listeners; without any, SMTP on port 25 of all addresses. `lmtp_clients`: whether any network may speak LMTP.
+pub(super) fn read(root: &Section<'_>, lmtp_clients: bool) -> Vec<Listener> {
     let sections = root.sections("listener");
     if sections.is_empty() {
-        return vec![Listener { service: Service::Smtp, bind: everywhere(25), v6_optional: true }];
+        let bind = default_bind(Service::Smtp);
+        return vec![Listener { service: Service::Smtp, bind, v6_optional: true }];
     }
     let mut taken = Vec::new();
-    sections.into_iter().filter_map(|section| one(section, &mut taken)).collect()
+    sections.into_iter().filter_map(|section| one(section, lmtp_clients, &mut taken)).collect()
 }
 
-fn everywhere(port: u16) -> Vec<SocketAddr> {
-    vec![(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()]
+/// All addresses; for LMTP those of this machine, for it is not meant for strangers.
+fn default_bind(service: Service) -> Vec<SocketAddr> {
+    let everywhere = |port| vec![(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()];
+    match service {
+        Service::Lmtp => vec![(Ipv4Addr::LOCALHOST, 24).into(), (Ipv6Addr::LOCALHOST, 24).into()],
+        Service::Submission => everywhere(587),
+        Service::Smtp | Service::Dev => everywhere(25),
+    }
 }
 
-fn one(section: Section<'_>, taken: &mut Vec<(SocketAddr, Span)>) -> Option<Listener> {
+fn one(section: Section<'_>, lmtp_clients: bool, taken: &mut Vec<(SocketAddr, Span)>) -> Option<Listener> {
     if section.get("service").is_none() {
-        section.missing("service", "say what is spoken there: service = \"smtp\" or \"submission\"");
+        section
+            .missing("service", "say what is spoken there: service = \"smtp\", \"submission\" or \"lmtp\"");
     }
     let service = section.parsed("service", service);
     section.parsed("tls", tls);
@@ -56,6 +61,9 @@ fn one(section: Section<'_>, taken: &mut Vec<(SocketAddr, Span)>) -> Option<List
         let wrong = Wrong::new("`bind` is empty: nothing would listen");
         section
             .wrong(value.span, wrong.hint("name an address and port, or leave `bind` out for all addresses"));
+    }
+    if service == Some(Service::Lmtp) {
+        check_lmtp(&section, lmtp_clients, bind.as_deref().unwrap_or_default());
     }
     for (address, span) in bind.iter().flatten() {
         clash(&section, taken, *address, *span);
@@ -71,12 +79,25 @@ fn one(section: Section<'_>, taken: &mut Vec<(SocketAddr, Span)>) -> Option<List
 
 /// The addresses of a listener that names none.
 fn absent(section: &Section<'_>, service: Service, taken: &mut Vec<(SocketAddr, Span)>) -> Vec<SocketAddr> {
-    let bind = everywhere(default_port(service));
+    let bind = default_bind(service);
     for address in &bind {
         clash(section, taken, *address, section.span());
         taken.push((*address, section.span()));
     }
     bind
+}
+
+/// RFC 2033 §5: never on port 25, where other servers expect SMTP. And somebody must be able to use it.
+fn check_lmtp(section: &Section<'_>, lmtp_clients: bool, bind: &[(SocketAddr, Span)]) {
+    for (_, span) in bind.iter().filter(|(address, _)| address.port() == 25) {
+        let wrong = Wrong::new("LMTP must not listen on port 25: other servers expect SMTP there");
+        section.wrong(*span, wrong.hint("port 24 is usual"));
+    }
+    if !lmtp_clients {
+        let wrong = Wrong::new("nobody may use this LMTP listener: `receive.lmtp_networks` names no network");
+        let hint = "name the servers that hand mail over, such as lmtp_networks = [\"127.0.0.1\", \"::1\"]";
+        section.wrong(section.get("service").map_or(section.span(), |value| value.span), wrong.hint(hint));
+    }
 }
 
 fn clash(section: &Section<'_>, taken: &[(SocketAddr, Span)], address: SocketAddr, span: Span) {
@@ -100,15 +121,14 @@ fn service(text: &str) -> Result<Service, Wrong> {
     match text {
         "smtp" => Ok(Service::Smtp),
         "submission" => Ok(Service::Submission),
+        "lmtp" => Ok(Service::Lmtp),
         later if LATER.contains(&later) => {
-            Err(Wrong::new(format!("service `{later}` is not available yet in this version"))
-                .hint("there is \"smtp\", \"submission\""))
+            Err(Wrong::new(format!("service `{later}` is not available yet in this version")).hint(SERVICES))
         }
         _ => {
-            let near = nearest(text, ["smtp", "submission"].into_iter().chain(LATER));
+            let near = nearest(text, ["smtp", "submission", "lmtp"].into_iter().chain(LATER));
             let near = near.map(|near| format!("did you mean \"{near}\"? ")).unwrap_or_default();
-            Err(Wrong::new(format!("`{text}` is not a service"))
-                .hint(format!("{near}there is \"smtp\", \"submission\"")))
+            Err(Wrong::new(format!("`{text}` is not a service")).hint(format!("{near}{SERVICES}")))
         }
     }
 }

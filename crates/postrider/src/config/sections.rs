@@ -6,6 +6,7 @@ use std::{
 };
 
 use deliver::PrivateAddresses;
+use net::{Network, Networks};
 
 use super::{
     Config, Log, LogFormat, LogLevel, listeners, people,
@@ -29,9 +30,9 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         );
     }
     let data_dir = root.parsed("data_dir", |text| path(text, dir)).unwrap_or_else(|| DATA_DIR.into());
-    let listeners = listeners::read(&root);
     let resolver = resolver(root.section("dns"));
     let receive = receive(root.section("receive"), hostname.as_deref());
+    let listeners = listeners::read(&root, receive.lmtp_networks.iter().next().is_some());
     let deliver = deliver(&root, dir, &data_dir, hostname.as_deref());
     let directory = people::read(&root, dir, hostname.as_deref());
     let log = log(root.section("log"));
@@ -84,10 +85,18 @@ fn receive(section: Section<'_>, hostname: Option<&str>) -> receive::Config {
     set(&mut config.sessions_per_address_max, count(per_address));
     set(&mut config.idle_timeout, section.duration("idle_timeout", SECOND..=HOUR));
     set(&mut config.content_timeout, section.duration("content_timeout", SECOND..=HOUR));
-    let trusted = section.parsed_list("trusted_networks", value::trusted_network).unwrap_or_default();
-    config.trusted_networks = trusted.into_iter().map(|(network, _)| network).collect();
+    config.trusted_networks = networks(&section, "trusted_networks", value::trusted_network);
+    config.lmtp_networks = networks(&section, "lmtp_networks", value::named_network);
     section.finish();
     config
+}
+
+fn networks(
+    section: &Section<'_>,
+    key: &'static str,
+    parse: impl Fn(&str) -> Result<Network, Wrong>,
+) -> Networks {
+    section.parsed_list(key, parse).unwrap_or_default().into_iter().map(|(network, _)| network).collect()
 }
 
 /// `[queue]` and `[deliver]`: when, and how.

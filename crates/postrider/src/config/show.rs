@@ -48,7 +48,8 @@ pub(crate) fn effective(config: &Config) -> Shown {
 }
 
 fn receive(config: &receive::Config) -> Vec<(&'static str, Value)> {
-    let trusted: Vec<String> = config.trusted_networks.iter().map(ToString::to_string).collect();
+    let networks =
+        |networks: &net::Networks| -> Vec<String> { networks.iter().map(ToString::to_string).collect() };
     vec![
         ("message_size_max", json!(show_size(config.message_size_max))),
         ("recipients_max", json!(config.recipients_max)),
@@ -58,7 +59,8 @@ fn receive(config: &receive::Config) -> Vec<(&'static str, Value)> {
         ("sessions_per_address_max", json!(config.sessions_per_address_max)),
         ("idle_timeout", json!(show_duration(config.idle_timeout))),
         ("content_timeout", json!(show_duration(config.content_timeout))),
-        ("trusted_networks", json!(trusted)),
+        ("trusted_networks", json!(networks(&config.trusted_networks))),
+        ("lmtp_networks", json!(networks(&config.lmtp_networks))),
     ]
 }
 

@@ -94,6 +94,11 @@ fn listeners() {
             ("service unknown", "[[listener]]\nservice = \"gopher\"\n"),
             ("tls of later", "[[listener]]\nservice = \"smtp\"\ntls = \"starttls\"\n"),
             ("tls unknown", "[[listener]]\nservice = \"smtp\"\ntls = true\n"),
+            ("lmtp for nobody", "[[listener]]\nservice = \"lmtp\"\n"),
+            (
+                "lmtp on port 25",
+                "[receive]\nlmtp_networks = [\"::1\"]\n[[listener]]\nservice = \"lmtp\"\nbind = [\"[::1]:25\"]\n",
+            ),
             ("bind no list", "[[listener]]\nservice = \"smtp\"\nbind = \"0.0.0.0:25\"\n"),
             ("bind empty", "[[listener]]\nservice = \"smtp\"\nbind = []\n"),
             ("bind not text", "[[listener]]\nservice = \"smtp\"\nbind = [25]\n"),

@@ -99,13 +99,22 @@ pub(crate) fn show_size(octets: u64) -> String {
 
 /// A network whose clients may relay: one so wide that strangers are in it would make an open relay.
 pub(crate) fn trusted_network(text: &str) -> Result<Network, Wrong> {
+    network(text, "as a trusted network makes an open relay")
+}
+
+/// A network whose clients may do what strangers must not.
+pub(crate) fn named_network(text: &str) -> Result<Network, Wrong> {
+    network(text, "is no network of yours: strangers are in it")
+}
+
+fn network(text: &str, too_wide: &str) -> Result<Network, Wrong> {
     let network: Network = text.parse().map_err(|error: net::NetworkError| Wrong::new(error.to_string()))?;
     let shown = network.to_string();
     let narrowest = if shown.contains(':') { 16 } else { 8 };
     // A single address is shown without its prefix.
     let prefix = shown.split_once('/').and_then(|(_, prefix)| prefix.parse::<u8>().ok()).unwrap_or(u8::MAX);
     if prefix < narrowest {
-        return Err(Wrong::new(format!("`{text}` as a trusted network makes an open relay"))
+        return Err(Wrong::new(format!("`{text}` {too_wide}"))
             .hint(format!("name your own networks; the prefix must be at least /{narrowest}")));
     }
     Ok(network)

@@ -113,6 +113,13 @@ dialogues! {
         helo
         http_to_smtp
         large_message
+        lhlo_to_smtp
+        lmtp
+        lmtp_by_bdat
+        lmtp_is_for_named_networks
+        lmtp_never_relays
+        lmtp_refused_at_the_end
+        lmtp_without_recipients
         long_command_line
         loopback_is_not_trusted
         nested_mail

@@ -64,6 +64,8 @@ fn parse_verb(verb: &str, argument: &str) -> Result<Command, CommandError> {
         hello_name(argument).map(Command::Ehlo)
     } else if is("HELO") {
         hello_name(argument).map(Command::Helo)
+    } else if is("LHLO") {
+        hello_name(argument).map(Command::Lhlo)
     } else if is("QUIT") {
         alone(argument, Command::Quit)
     } else if is("RSET") {
@@ -86,8 +88,8 @@ fn parse_verb(verb: &str, argument: &str) -> Result<Command, CommandError> {
 }
 
 /// Verbs of RFC 5321 appendix F and of extensions that are not offered: `502` rather than `500` (RFC 5321 §4.2.4).
-const NOT_IMPLEMENTED: [&str; 10] =
-    ["STARTTLS", "AUTH", "LHLO", "ETRN", "ATRN", "BURL", "TURN", "SEND", "SOML", "SAML"];
+const NOT_IMPLEMENTED: [&str; 9] =
+    ["STARTTLS", "AUTH", "ETRN", "ATRN", "BURL", "TURN", "SEND", "SOML", "SAML"];
 
 fn alone(argument: &str, command: Command) -> Result<Command, CommandError> {
     if argument.is_empty() { Ok(command) } else { Err(CommandError::Arguments) }

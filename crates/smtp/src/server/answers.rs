@@ -57,7 +57,10 @@ impl Session {
             Asked::Chunk(content) => self.chunk_answered(verdict, content, bare),
             Asked::Content(content) => self.content_answered(verdict, content),
             Asked::EndOfContent => self.end_answered(verdict),
-            Asked::Reset(After { reply, close, stage }) => self.say_and(&reply, close, stage),
+            Asked::Reset(After { reply, times, close, stage }) => {
+                self.say_often(times, &reply);
+                self.state = if close { State::Closed } else { State::Commands(stage) };
+            }
             Asked::Look { usual, stage } => match verdict {
                 Verdict::Yes(words) => self.say_and(&words.unwrap_or(usual), false, stage),
                 Verdict::No { reply, close } => self.say_and(&reply, close, stage),
@@ -88,7 +91,11 @@ impl Session {
             (Verdict::No { reply, close }, stage) => self.say_and(&reply, close, stage),
             (Verdict::Yes(_), stage) => {
                 self.extended = extended;
-                let reply = replies::hello(&self.config, extended);
+                let reply = if extended {
+                    replies::extended_hello(&self.config)
+                } else {
+                    replies::hello(&self.config)
+                };
                 match stage {
                     Stage::Envelope(_) | Stage::Chunks(_) => self.state = State::Forget(After::ready(reply)),
                     _ => self.say_and(&reply, false, Stage::READY),
@@ -127,6 +134,7 @@ impl Session {
             Verdict::Yes(_) if !self.lines.input.is_empty() => self.close_with(&replies::TALKED_TOO_EARLY),
             Verdict::Yes(_) => {
                 self.say(&Reply::plain(354, "End data with <CR><LF>.<CR><LF>"));
+                self.replies_due = self.replies_for(&envelope);
                 let octets_max = self.config.limits.message_size_max;
                 self.state = State::Content(Box::new(Content::data(bare, envelope.size, octets_max)));
             }
@@ -157,10 +165,15 @@ impl Session {
         match verdict {
             Verdict::Yes(Some(reply)) => {
                 (self.errors, self.idle) = (0, 0);
-                self.say_and(&reply, false, Stage::READY);
+                self.ended(&reply, false);
             }
-            Verdict::Yes(None) => self.say_and(&replies::LOCAL_ERROR, false, Stage::READY),
-            Verdict::No { reply, close } => self.say_and(&reply, close, Stage::READY),
+            Verdict::Yes(None) => self.ended(&replies::LOCAL_ERROR, false),
+            Verdict::No { reply, close } => self.ended(&reply, close),
         }
+    }
+
+    fn ended(&mut self, reply: &Reply, close: bool) {
+        self.say_often(self.replies_due, reply);
+        self.state = if close { State::Closed } else { State::Commands(Stage::READY) };
     }
 }

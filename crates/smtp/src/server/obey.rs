@@ -3,7 +3,7 @@
 use mail::{Body, Reply};
 
 use super::{
-    Question, Session, Step,
+    Protocol, Question, Session, Step,
     content::{Content, patience},
     lines::LineFault,
     replies,
@@ -66,8 +66,12 @@ impl Session {
             (Stage::Spoilt(_), Command::Rset) => self.idle(Stage::READY, &replies::OK),
             (stage, Command::Noop | Command::Rset) => self.idle(stage, &replies::OK),
             (stage, Command::Help) => self.idle(stage, &replies::HELP),
-            (stage, Command::Helo(name)) => return self.hello(stage, name, false),
-            (stage, Command::Ehlo(name)) => return self.hello(stage, name, true),
+            (stage, Command::Helo(name)) if !self.is_lmtp() => return self.hello(stage, name, false),
+            (stage, Command::Ehlo(name)) if !self.is_lmtp() => return self.hello(stage, name, true),
+            (stage, Command::Lhlo(name)) if self.is_lmtp() => return self.hello(stage, name, true),
+            // RFC 2033 §4.1: 500, so that nobody takes one protocol for the other.
+            (stage, Command::Helo(_) | Command::Ehlo(_)) => self.bad(stage, &replies::THIS_IS_LMTP),
+            (stage, Command::Lhlo(_)) => self.bad(stage, &replies::THIS_IS_NOT_LMTP),
             (stage, Command::Vrfy(text)) => {
                 return self.look(stage, replies::NOT_VERIFIED, Question::Verify(text));
             }
@@ -85,6 +89,7 @@ impl Session {
     /// RFC 5321 §4.1.4: refused, and nothing changes; an open transaction stays open.
     fn out_of_order(&mut self, stage: Stage, command: &Command) {
         match (&stage, command) {
+            (Stage::Greeted, _) if self.is_lmtp() => self.bad(stage, &replies::LHLO_FIRST),
             (Stage::Greeted, _) => self.bad(stage, &replies::HELLO_FIRST),
             (Stage::Envelope(_) | Stage::Chunks(_), Command::Mail(_)) => {
                 self.bad(stage, &replies::NESTED_MAIL);
@@ -167,7 +172,7 @@ impl Session {
             if envelope.refused == 0 {
                 self.bad(Stage::Envelope(envelope), &replies::RECIPIENT_FIRST);
             } else {
-                self.say(&replies::NO_VALID_RECIPIENTS);
+                self.say(&self.no_valid_recipients());
                 self.state = State::Commands(Stage::Envelope(envelope));
             }
             return None;
@@ -207,9 +212,10 @@ impl Session {
         let refusal = match envelope {
             _ if !self.extended => Some(replies::BAD_SEQUENCE),
             Envelope { accepted: 0, refused: 0, .. } => Some(replies::RECIPIENT_FIRST),
-            Envelope { accepted: 0, .. } => Some(replies::NO_VALID_RECIPIENTS),
+            Envelope { accepted: 0, .. } => Some(self.no_valid_recipients()),
             _ => None,
         };
+        self.replies_due = self.replies_for(envelope);
         if let Some(refusal) = refusal {
             self.errors = self.errors.saturating_add(u32::from(envelope.refused == 0));
             content.refuse(refusal);
@@ -221,6 +227,20 @@ impl Session {
         Some(self.ask(Asked::Chunk(content), Question::Data))
     }
 
+    pub(super) fn is_lmtp(&self) -> bool {
+        self.config.protocol == Protocol::Lmtp
+    }
+
+    /// RFC 2033 §4.2: after the end of a message a reply for each recipient that was accepted, also for the same one twice.
+    pub(super) fn replies_for(&self, envelope: &Envelope) -> usize {
+        if self.is_lmtp() { envelope.accepted.max(1) } else { 1 }
+    }
+
+    /// RFC 2033 §4.2 wants 503 here.
+    fn no_valid_recipients(&self) -> Reply {
+        if self.is_lmtp() { replies::NO_VALID_RECIPIENTS_LMTP } else { replies::NO_VALID_RECIPIENTS }
+    }
+
     /// A chunk that nobody wanted is read, or we gave up on it.
     pub(super) fn skipped(&mut self, skip: Skip) {
         let Skip { left, last, patience, stage } = skip;
@@ -229,7 +249,7 @@ impl Session {
             Stage::Spoilt(spoilt) if given_up => self.close_with(&spoilt.reply),
             _ if given_up => self.close_with(&replies::TOO_LARGE),
             Stage::Spoilt(spoilt) => {
-                self.say(&spoilt.reply);
+                self.say_often(if last { self.replies_due } else { 1 }, &spoilt.reply);
                 let Spoilt { reply, .. } = *spoilt;
                 self.state = State::Commands(if last {
                     Stage::READY

@@ -3,7 +3,7 @@
 
 use mail::{EnhancedStatus, Reply};
 
-use super::{Config, Limits, lines::LineFault};
+use super::{Config, Limits, Protocol, lines::LineFault};
 use crate::{CommandError, framing::Fault};
 
 pub(super) const OK: Reply = Reply::fixed(250, (2, 0, 0), "Ok");
@@ -28,6 +28,9 @@ pub(super) const TOO_MANY_RECIPIENTS: Reply = Reply::fixed(452, (4, 5, 3), "Too 
 
 pub(super) const BAD_SEQUENCE: Reply = Reply::fixed(503, (5, 5, 1), "Bad sequence of commands");
 pub(super) const HELLO_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Send HELO or EHLO first");
+pub(super) const LHLO_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Send LHLO first");
+pub(super) const THIS_IS_LMTP: Reply = Reply::fixed(500, (5, 5, 1), "This is LMTP: send LHLO");
+pub(super) const THIS_IS_NOT_LMTP: Reply = Reply::fixed(500, (5, 5, 1), "This is not LMTP: send EHLO");
 pub(super) const NESTED_MAIL: Reply = Reply::fixed(503, (5, 5, 1), "A transaction is already open");
 pub(super) const MAIL_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Send MAIL first");
 pub(super) const RECIPIENT_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Send RCPT first");
@@ -44,20 +47,27 @@ pub(super) const BARE_LINE_END: Reply =
     Reply::fixed(550, (5, 6, 0), "Message contains a bare CR or LF; lines must end in CRLF");
 pub(super) const NUL: Reply = Reply::fixed(550, (5, 6, 0), "Message contains a NUL octet");
 pub(super) const NO_VALID_RECIPIENTS: Reply = Reply::fixed(554, (5, 5, 1), "No valid recipients");
+pub(super) const NO_VALID_RECIPIENTS_LMTP: Reply = Reply::fixed(503, (5, 5, 1), "No valid recipients");
 pub(super) const TALKED_TOO_EARLY: Reply = Reply::fixed(554, (5, 5, 1), "Client sent before it was its turn");
 pub(super) const NOT_SMTP: Reply = Reply::fixed(554, (5, 5, 1), "This is SMTP");
 
 /// `220` (RFC 5321 §4.2): no enhanced status code in a greeting (RFC 2034 §4).
 pub(super) fn greeting(config: &Config) -> Reply {
-    Reply::plain(220, format!("{} ESMTP {}", config.hostname, config.software))
+    let protocol = match config.protocol {
+        Protocol::Smtp => "ESMTP",
+        Protocol::Lmtp => "LMTP",
+    };
+    Reply::plain(220, format!("{} {protocol} {}", config.hostname, config.software))
 }
 
-/// The reply to HELO or EHLO (RFC 5321 §4.1.1.1).
-pub(super) fn hello(config: &Config, extended: bool) -> Reply {
+/// The reply to HELO (RFC 5321 §4.1.1.1).
+pub(super) fn hello(config: &Config) -> Reply {
+    Reply::plain(250, config.hostname.clone())
+}
+
+/// The reply to EHLO (RFC 5321 §4.1.1.1), and to LHLO.
+pub(super) fn extended_hello(config: &Config) -> Reply {
     let hostname = &config.hostname;
-    if !extended {
-        return Reply::plain(250, hostname.clone());
-    }
     let size = config.limits.message_size_max;
     let limits = limits(&config.limits);
     let keywords = format!(

@@ -27,8 +27,10 @@ pub struct Session {
     /// Commands that did no work since the last accepted message.
     pub(super) idle: u32,
     pub(super) transactions: u32,
-    /// The last greeting was EHLO, so extensions may be used.
+    /// The last greeting was EHLO or LHLO, so extensions may be used.
     pub(super) extended: bool,
+    /// How many replies the message that is coming in gets at its end.
+    pub(super) replies_due: usize,
     input_ended: bool,
     stopping: bool,
 }
@@ -45,6 +47,7 @@ impl Session {
             idle: 0,
             transactions: 0,
             extended: false,
+            replies_due: 1,
             input_ended: false,
             stopping: false,
         }
@@ -130,6 +133,12 @@ impl Session {
         reply.write_to(&mut self.output);
     }
 
+    pub(super) fn say_often(&mut self, times: usize, reply: &Reply) {
+        for _ in 0..times {
+            self.say(reply);
+        }
+    }
+
     pub(super) fn close_with(&mut self, reply: &Reply) {
         self.say(reply);
         self.state = State::Closed;
@@ -170,11 +179,13 @@ impl Session {
             Progress::Last { piece, repaired } => {
                 self.ask(Asked::EndOfContent, Question::EndOfContent { piece, repaired })
             }
-            Progress::Refused { reply, close, patience } => {
-                let stage = patience.map_or(Stage::READY, |patience| {
-                    Stage::Spoilt(Box::new(Spoilt { reply: reply.clone(), patience }))
-                });
-                self.ask(Asked::Reset(After { reply, close, stage }), Question::Reset)
+            Progress::Refused { reply, close, patience: None } => {
+                let after = After { reply, times: self.replies_due, close, stage: Stage::READY };
+                self.ask(Asked::Reset(after), Question::Reset)
+            }
+            Progress::Refused { reply, close, patience: Some(patience) } => {
+                let stage = Stage::Spoilt(Box::new(Spoilt { reply: reply.clone(), patience }));
+                self.ask(Asked::Reset(After { reply, times: 1, close, stage }), Question::Reset)
             }
         })
     }

@@ -93,13 +93,14 @@ pub(super) enum Asked {
 #[derive(Debug)]
 pub(super) struct After {
     pub(super) reply: Reply,
+    pub(super) times: usize,
     pub(super) close: bool,
     pub(super) stage: Stage,
 }
 
 impl After {
     pub(super) fn ready(reply: Reply) -> Self {
-        Self { reply, close: false, stage: Stage::READY }
+        Self { reply, times: 1, close: false, stage: Stage::READY }
     }
 }
 

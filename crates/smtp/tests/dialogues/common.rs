@@ -5,7 +5,7 @@ use std::{mem, sync::Arc};
 use mail::{EnhancedStatus, Reply};
 use smtp::{
     ForwardPath,
-    server::{Answer, Config, Limits, Phase, Question, Session, Step},
+    server::{Answer, Config, Limits, Phase, Protocol, Question, Session, Step},
 };
 
 /// What a test's policy says; `None` is what [`usual`] says.
@@ -25,7 +25,11 @@ pub(crate) struct Talk {
 }
 
 pub(crate) fn config(limits: Limits) -> Arc<Config> {
-    Arc::new(Config { hostname: "mx.example.org".to_owned(), software: "Postrider", limits })
+    speaking(Protocol::Smtp, limits)
+}
+
+fn speaking(protocol: Protocol, limits: Limits) -> Arc<Config> {
+    Arc::new(Config { protocol, hostname: "mx.example.org".to_owned(), software: "Postrider", limits })
 }
 
 pub(crate) fn reply(code: u16, (class, subject, detail): (u8, u16, u16), text: &'static str) -> Reply {
@@ -59,6 +63,12 @@ impl Talk {
             content: Vec::new(),
             policy,
         }
+    }
+
+    /// As [`Talk::with`], but it is LMTP that is spoken.
+    pub(crate) fn lmtp(limits: Limits, policy: Policy) -> Self {
+        let session = Session::new(speaking(Protocol::Lmtp, limits));
+        Self { session, ..Self::with(limits, policy) }
     }
 
     /// Greeted, and past EHLO.

@@ -9,7 +9,7 @@ use smtp::{
     stuffing::Encoder,
 };
 
-use crate::common::Talk;
+use crate::common::{Talk, reply};
 
 /// Octets that matter for framing, mostly.
 fn framing_octets(most: usize) -> impl Strategy<Value = Vec<u8>> {
@@ -132,6 +132,7 @@ fn command() -> impl Strategy<Value = Command> {
         4 => rcpt,
         1 => "[a-z]{1,9}(\\.[a-z_0-9]{1,9}){0,2}".prop_map(Command::Ehlo),
         1 => "\\[192\\.0\\.2\\.[1-9]\\]".prop_map(Command::Helo),
+        1 => "[a-z]{1,9}".prop_map(Command::Lhlo),
         1 => "[!-~é]([ -~é]{0,9}[!-~é])?".prop_map(Command::Vrfy),
         1 => "[!-~é]([ -~é]{0,9}[!-~é])?".prop_map(Command::Expn),
         2 => proptest::sample::select(vec![
@@ -145,6 +146,7 @@ fn nearly_commands() -> impl Strategy<Value = Vec<u8>> {
     let words = [
         "EHLO ",
         "HELO a",
+        "LHLO a\r\n",
         "MAIL FROM:",
         "RCPT TO:",
         "<",
@@ -266,9 +268,10 @@ proptest! {
 
     #[test]
     fn no_octets_make_the_server_panic_or_say_what_is_no_reply(
-        input in nearly_commands(), cuts in vec(any::<Index>(), 0..8),
+        input in nearly_commands(), cuts in vec(any::<Index>(), 0..8), lmtp: bool,
     ) {
-        let mut talk = Talk::with(Limits { message_size_max: 30, ..Limits::default() }, |_| None);
+        let limits = Limits { message_size_max: 30, ..Limits::default() };
+        let mut talk = if lmtp { Talk::lmtp(limits, |_| None) } else { Talk::with(limits, |_| None) };
         let mut said = talk.send("");
         for part in parts(&input, &cuts) {
             said += &talk.send(part);
@@ -283,11 +286,11 @@ proptest! {
 
     #[test]
     fn however_a_pipelined_stream_is_cut_the_same_is_said_and_taken(
-        input in nearly_commands(), cuts in vec(any::<Index>(), 0..8),
+        input in nearly_commands(), cuts in vec(any::<Index>(), 0..8), lmtp: bool,
     ) {
         // EHLO and DATA end their group (RFC 2920 §3.1): who sends on behind them is told apart by the cuts.
         let mut input = input;
-        for verb in [&b"HELO"[..], b"EHLO", b"DATA"] {
+        for verb in [&b"HELO"[..], b"EHLO", b"LHLO", b"DATA"] {
             while let Some(at) = input.to_ascii_uppercase().windows(4).position(|window| window == verb) {
                 input[at] = b'X';
             }
@@ -296,8 +299,8 @@ proptest! {
         let input = [transaction.as_bytes(), &input, transaction.as_bytes()].concat();
         let limits = Limits { message_size_max: 30, ..Limits::default() };
         let talked = |parts: Vec<&[u8]>| {
-            let mut talk = Talk::with(limits, |_| None);
-            talk.send("EHLO client.example.net\r\n");
+            let mut talk = if lmtp { Talk::lmtp(limits, |_| None) } else { Talk::with(limits, |_| None) };
+            talk.send(if lmtp { "LHLO client.example.net\r\n" } else { "EHLO client.example.net\r\n" });
             let said: String = parts.into_iter().map(|part| talk.send(part)).collect();
             (said, talk.asked, talk.contents, talk.closed)
         };
@@ -334,6 +337,32 @@ proptest! {
         prop_assert_eq!(&talk.contents, &if text { vec![whole] } else { vec![] });
         // And the session is where it was.
         prop_assert_eq!(talk.send("MAIL FROM:<>\r\n"), "250 2.1.0 Sender ok\r\n");
+    }
+
+    #[test]
+    fn lmtp_has_a_reply_for_each_accepted_recipient_in_their_order(
+        recipients in vec(any::<bool>(), 1..9), chunked: bool, refused: bool, cuts in vec(any::<Index>(), 0..8),
+    ) {
+        let policy = if refused {
+            |question: &Question| {
+                matches!(question, Question::EndOfContent { .. })
+                    .then(|| Answer::Replied(reply(451, (4, 3, 0), "Not now")))
+            }
+        } else {
+            |_: &Question| None
+        };
+        let mut talk = Talk::lmtp(Limits::default(), policy);
+        talk.send("LHLO client.example.net\r\n");
+        talk.send("MAIL FROM:<>\r\n");
+        for exists in &recipients {
+            talk.send(if *exists { "RCPT TO:<a@b>\r\n" } else { "RCPT TO:<nobody@b>\r\n" });
+        }
+        let accepted = recipients.iter().filter(|exists| **exists).count();
+        prop_assume!(accepted > 0);
+        let content: &[u8] = if chunked { b"BDAT 3 LAST\r\na\r\n" } else { talk.send("DATA\r\n"); b"a\r\n.\r\n" };
+        let said: String = parts(content, &cuts).into_iter().map(|part| talk.send(part)).collect();
+        let each = if refused { "451 4.3.0 Not now\r\n" } else { "250 2.0.0 Queued\r\n" };
+        prop_assert_eq!(said, each.repeat(accepted));
     }
 
     #[test]

@@ -228,7 +228,7 @@ fn what_is_not_offered_is_told_from_what_is_unknown() {
             b"STARTTLS\r\nAUTH PLAIN\r\n",
             "502 5.5.1 Command not implemented\r\n502 5.5.1 Command not implemented\r\n",
         ),
-        (b"LHLO a\r\n", "502 5.5.1 Command not implemented\r\n"),
+        (b"LHLO a\r\n", "500 5.5.1 This is not LMTP: send EHLO\r\n"),
         (b"XYZZY\r\n\r\n", "500 5.5.1 Command not recognized\r\n500 5.5.1 Command not recognized\r\n"),
     ]);
 }

@@ -71,7 +71,7 @@ impl<W: Wire> Stage<W> {
     }
 
     fn service(&mut self, name: &str) -> Result<(), String> {
-        let services = [Service::Smtp, Service::Submission, Service::Dev];
+        let services = [Service::Smtp, Service::Submission, Service::Lmtp, Service::Dev];
         self.service =
             services.into_iter().find(|service| service.name() == name).ok_or("no such service")?;
         if self.service == Service::Dev {
@@ -130,11 +130,8 @@ impl<W: Wire> World for Stage<W> {
             ["alias", address, "to", ..] => {
                 self.alias(address, fact.split_once(" to ").map(|(_, to)| to).unwrap_or_default());
             }
-            ["trusted", network] => {
-                let more = Networks::parse([network]).map_err(|error| error.to_string())?;
-                let all = self.config.trusted_networks.iter().chain(more.iter()).copied().collect();
-                self.config.trusted_networks = all;
-            }
+            ["trusted", network] => add(&mut self.config.trusted_networks, network)?,
+            ["lmtp", "from", network] => add(&mut self.config.lmtp_networks, network)?,
             ["client", number, "at", address] => {
                 let number = number.parse().map_err(|_| "no number")?;
                 self.clients.insert(number, address.parse().map_err(|_| "no address")?);
@@ -231,4 +228,10 @@ fn notify_words(Notify { success, failure, delay, given }: Notify) -> String {
         (true, []) => "never".into(),
         (true, words) => words.join(","),
     }
+}
+
+fn add(networks: &mut Networks, network: &str) -> Result<(), String> {
+    let more = Networks::parse([network]).map_err(|error| error.to_string())?;
+    *networks = networks.iter().chain(more.iter()).copied().collect();
+    Ok(())
 }
