@@ -140,6 +140,8 @@ pub struct Recipient {
     pub source: Option<Box<str>>,
     /// The token of its own reverse-path (VERP).
     pub verp: Option<Box<str>>,
+    /// Whether it waits for somebody to release it: a message can be on hold for some of its recipients alone.
+    pub held: bool,
     /// When the next attempt is due.
     pub due: Timestamp,
     /// Attempts made so far.
@@ -162,6 +164,7 @@ impl Recipient {
             route: None,
             source: None,
             verp: None,
+            held: false,
             due,
             attempts: 0,
             last_reply: None,

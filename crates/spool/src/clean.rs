@@ -180,6 +180,7 @@ fn overlay(shared: &Shared, id: QueueId, head: &mut EnvelopeHead, stored: &mut S
     let Some(message) = state.index.get(id) else { return };
     head.held = message.held;
     for (entry, recipient) in message.recipients.iter().zip(&mut stored.envelope.recipients) {
+        recipient.held = entry.held;
         recipient.due = entry.due;
         recipient.attempts = recipient.attempts.max(entry.attempts.into());
     }

@@ -261,6 +261,9 @@ fn encode_recipient(recipient: &Recipient, out: &mut Vec<u8>) {
     }
     put_text(out, 10, recipient.last_mx.as_deref());
     put_text(out, 11, recipient.policy.as_deref());
+    if recipient.held {
+        put_number(out, 13, 1);
+    }
 }
 
 fn decode_recipient(octets: &[u8]) -> Option<(Recipient, bool, Vec<u8>)> {
@@ -293,6 +296,7 @@ fn decode_recipient(octets: &[u8]) -> Option<(Recipient, bool, Vec<u8>)> {
             10 => recipient.last_mx = Some(text(value)?.into()),
             11 => recipient.policy = Some(text(value)?.into()),
             12 => done = number(value)? == 1,
+            13 => recipient.held = number(value)? == 1,
             _ => put_field(&mut unknown, field, value),
         }
     }
@@ -348,7 +352,7 @@ mod tests {
             let orcpt = get(0).map(|address| OriginalRecipient { kind: "rfc822".into(), address });
             Recipient {
                 notify: Notify { success: bits & 1 != 0, failure: bits & 2 != 0, delay: bits & 4 != 0, given: bits & 8 != 0 },
-                orcpt, route: get(1), source: get(2), verp: get(3), attempts, last_reply, last_mx: get(4), policy: get(5),
+                held: bits & 16 != 0, orcpt, route: get(1), source: get(2), verp: get(3), attempts, last_reply, last_mx: get(4), policy: get(5),
                 ..Recipient::new(path, Timestamp::from_millis(due))
             }
         }

@@ -81,10 +81,10 @@ impl Spool {
         self.change(selection, now, &outcome, events::Kind::Held, |message| !message.held).await
     }
 
-    /// Takes messages off hold; returns how many. Durable.
+    /// Takes messages off hold, with all of their recipients; returns how many. Durable.
     pub async fn unhold(&self, selection: &Selection, now: Timestamp) -> Result<usize, SpoolError> {
         let outcome = Outcome { held: Some(false), ..Outcome::default() };
-        self.change(selection, now, &outcome, events::Kind::Released, |message| message.held).await
+        self.change(selection, now, &outcome, events::Kind::Released, Message::holds_any).await
     }
 
     /// Removes messages without a report; returns how many. Durable, with a `removed` event each. What is in flight
@@ -179,7 +179,7 @@ impl Spool {
 fn count(stats: &mut Stats, message: &Message) {
     stats.messages += 1;
     stats.recipients += u64::from(message.left);
-    stats.held += u64::from(message.held);
+    stats.held += u64::from(message.holds_any());
     stats.content_octets += message.size;
     stats.oldest = Some(stats.oldest.map_or(message.received, |oldest| oldest.min(message.received)));
     for entry in message.recipients.iter().filter(|entry| entry.standing != Standing::Done) {
@@ -217,7 +217,7 @@ fn summary(index: &Index, message: &Message) -> Summary {
         id: message.id,
         received: message.received,
         size: message.size,
-        held: message.held,
+        held: message.holds_any(),
         priority: message.priority,
         recipients: recipients.collect(),
     }

@@ -37,6 +37,8 @@ pub(crate) struct Entry {
     pub(crate) domain: u32,
     pub(crate) attempts: u16,
     pub(crate) standing: Standing,
+    /// On hold though the message as a whole is not.
+    pub(crate) held: bool,
 }
 
 /// One message.
@@ -61,6 +63,16 @@ pub(crate) struct Message {
 }
 
 impl Message {
+    /// Whether a recipient is on hold: alone, or with the whole message.
+    pub(crate) fn holds(&self, entry: &Entry) -> bool {
+        self.held || entry.held
+    }
+
+    /// Whether anybody waits for a release.
+    pub(crate) fn holds_any(&self) -> bool {
+        self.held || self.recipients.iter().any(|entry| entry.held && entry.standing != Standing::Done)
+    }
+
     /// The segments that hold an envelope record of this message.
     pub(crate) fn homes(&self) -> impl Iterator<Item = u32> {
         let older = self.older_homes.iter().flat_map(|homes| homes.iter().copied());
@@ -141,6 +153,7 @@ impl Index {
                     domain: self.queue.domain(recipient.forward_path.domain()),
                     attempts: u16::try_from(recipient.attempts).unwrap_or(u16::MAX),
                     standing: if is_done { Standing::Done } else { Standing::Waiting },
+                    held: recipient.held,
                 }
             })
             .collect();
@@ -170,7 +183,7 @@ impl Index {
         });
         for (place, entry) in (0..).zip(&message.recipients) {
             self.queue.hold_domain(entry.domain);
-            if entry.standing == Standing::Waiting && !message.held {
+            if entry.standing == Standing::Waiting && !message.holds(entry) {
                 self.queue.insert(entry.domain, entry.due, slot, place);
             }
         }
@@ -187,7 +200,9 @@ impl Index {
         self.free.push(slot);
         for (place, entry) in (0..).zip(&message.recipients) {
             match entry.standing {
-                Standing::Waiting if !message.held => self.queue.remove(entry.domain, entry.due, slot, place),
+                Standing::Waiting if !message.holds(entry) => {
+                    self.queue.remove(entry.domain, entry.due, slot, place);
+                }
                 Standing::InFlight => self.queue.landed(entry.domain),
                 Standing::Waiting | Standing::Done => {}
             }
@@ -201,17 +216,8 @@ impl Index {
         let slot = self.slot(id)?;
         let Self { slots, queue, .. } = self;
         let message = slots.get_mut(slot as usize)?.as_mut()?;
-        if let Some(held) = outcome.held.filter(|held| *held != message.held) {
-            for (place, entry) in (0..).zip(&message.recipients) {
-                if entry.standing == Standing::Waiting {
-                    if held {
-                        queue.remove(entry.domain, entry.due, slot, place);
-                    } else {
-                        queue.insert(entry.domain, entry.due, slot, place);
-                    }
-                }
-            }
-            message.held = held;
+        if let Some(held) = outcome.held {
+            hold(queue, message, slot, held);
         }
         for state in &outcome.recipients {
             let standing = if state.done { Standing::Done } else { Standing::Waiting };
@@ -253,7 +259,7 @@ impl Index {
         let Self { slots, queue, .. } = self;
         let Some(message) = slots.get_mut(slot as usize).and_then(Option::as_mut) else { return false };
         let Some(entry) = message.recipients.get(place as usize) else { return false };
-        let waits = entry.standing == Standing::Waiting && entry.due > now && !message.held;
+        let waits = entry.standing == Standing::Waiting && entry.due > now && !message.holds(entry);
         let attempts = entry.attempts.into();
         if waits {
             set(queue, message, slot, place, Standing::Waiting, Some((now, attempts)));
@@ -264,7 +270,7 @@ impl Index {
     pub(crate) fn state(message: &Message, entry: &Entry) -> State {
         match entry.standing {
             Standing::InFlight => State::InFlight,
-            _ if message.held => State::Held,
+            _ if message.holds(entry) => State::Held,
             _ if entry.attempts > 0 => State::Deferred,
             _ => State::Queued,
         }
@@ -272,6 +278,23 @@ impl Index {
 
     pub(crate) fn domain_name(&self, domain: u32) -> Option<&Domain> {
         self.queue.name(domain)
+    }
+}
+
+/// Puts a message on hold, or takes it off hold with all of its recipients.
+fn hold(queue: &mut Queue, message: &mut Message, slot: u32, held: bool) {
+    let before = std::mem::replace(&mut message.held, held);
+    for (place, entry) in (0..).zip(&mut message.recipients) {
+        let was_held = before || entry.held;
+        // Who is put on hold as one of many is released with them.
+        entry.held &= held;
+        if entry.standing == Standing::Waiting && was_held != (held || entry.held) {
+            if held {
+                queue.remove(entry.domain, entry.due, slot, place);
+            } else {
+                queue.insert(entry.domain, entry.due, slot, place);
+            }
+        }
     }
 }
 
@@ -286,6 +309,7 @@ fn set(
 ) {
     let held = message.held;
     let Some(entry) = message.recipients.get_mut(place as usize) else { return };
+    let held = held || entry.held;
     match entry.standing {
         // What is done stays done: completions win whatever the order.
         Standing::Done => return,

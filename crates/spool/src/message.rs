@@ -162,7 +162,7 @@ pub struct Summary {
     pub received: Timestamp,
     /// Octets of content.
     pub size: u64,
-    /// Whether it is on hold.
+    /// Whether it is on hold, or a recipient of it is.
     pub held: bool,
     /// MT-PRIORITY.
     pub priority: i8,
@@ -207,7 +207,7 @@ pub struct Stats {
     pub deferred: u64,
     /// Recipients being delivered now.
     pub in_flight: u64,
-    /// Messages on hold.
+    /// Messages on hold, whole or for a recipient.
     pub held: u64,
     /// When the oldest message was accepted.
     pub oldest: Option<Timestamp>,

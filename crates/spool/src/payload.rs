@@ -89,7 +89,7 @@ pub(crate) fn decode_envelope(id: QueueId, octets: &[u8]) -> Option<(EnvelopeHea
 /// applied twice.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Outcome {
-    /// Put on hold, or taken off it.
+    /// The whole message was put on hold, or was taken off it with all of its recipients.
     pub(crate) held: Option<bool>,
     /// Taken out of the queue whole.
     pub(crate) removed: bool,
@@ -142,6 +142,9 @@ impl Outcome {
     /// Brings a stored envelope up to date.
     pub(crate) fn apply(&self, head: &mut EnvelopeHead, stored: &mut StoredEnvelope) {
         head.held = self.held.unwrap_or(head.held);
+        if self.held == Some(false) {
+            stored.envelope.recipients.iter_mut().for_each(|recipient| recipient.held = false);
+        }
         if self.removed {
             stored.done.fill(true);
         }

@@ -120,9 +120,21 @@ impl Machine {
         recipients: &[&str],
         len: usize,
     ) -> Result<QueueId, SpoolError> {
+        self.commit_as(world, recipients, len, |_| ())
+    }
+
+    /// As [`Machine::commit`], with a change to the envelope.
+    pub(crate) fn commit_as(
+        &mut self,
+        world: &World,
+        recipients: &[&str],
+        len: usize,
+        change: impl FnOnce(&mut Envelope),
+    ) -> Result<QueueId, SpoolError> {
         let spool = self.spool.clone();
         let id = spool.new_id(world.clock.now());
-        let envelope = world.envelope(id, recipients);
+        let mut envelope = world.envelope(id, recipients);
+        change(&mut envelope);
         let event = Event::new(envelope.received, id, events::Kind::Accepted, "receive");
         self.run(async move {
             let mut content = spool.content(id);

@@ -326,7 +326,7 @@ pub(crate) fn add_message(frame: &mut Frame, submission: Submission) {
     frame.events(&events);
 }
 
-fn outcome_of(state: &State, id: QueueId, outcomes: Vec<crate::RecipientOutcome>) -> Outcome {
+pub(crate) fn outcome_of(state: &State, id: QueueId, outcomes: Vec<crate::RecipientOutcome>) -> Outcome {
     let message = state.index.get(id);
     let recipients = outcomes.into_iter().map(|outcome| {
         let entry = message.and_then(|message| message.recipients.get(outcome.recipient as usize));
@@ -345,7 +345,9 @@ fn outcome_of(state: &State, id: QueueId, outcomes: Vec<crate::RecipientOutcome>
             policy: outcome.policy,
         }
     });
-    Outcome { recipients: recipients.collect(), ..Outcome::default() }
+    // Of a message for one, only the last outcome is kept: it has to say all that those before did.
+    let held = message.filter(|message| message.recipients.len() == 1).map(|message| message.held);
+    Outcome { held, recipients: recipients.collect(), ..Outcome::default() }
 }
 
 /// Reads a message's envelope, and opens its content.

@@ -3,7 +3,7 @@
 use disk::Clock;
 
 use super::{World, now_or_never};
-use crate::*;
+use crate::{spool::outcome_of, *};
 
 #[test]
 fn a_deferred_recipient_keeps_its_due_time_attempts_and_reply_over_a_restart() {
@@ -47,4 +47,64 @@ fn holds_and_removals_are_durable() {
     let spool = machine.spool.clone();
     assert_eq!(machine.run(spool.unhold(&Selection::All, now)).unwrap(), 1);
     assert!(machine.spool.checkout(now).is_some());
+}
+
+#[test]
+fn a_message_held_for_some_recipients_goes_to_the_others() {
+    let world = World::new(11);
+    let mut machine = world.open();
+    let now = world.clock.now();
+    let (spool, domain) = (machine.spool.clone(), mail::Domain::parse("example.org").unwrap());
+    let id = commit_held(&mut machine, &world, &[("anna@example.org", false), ("bob@example.org", true)]);
+    let took = |spool: &Spool| {
+        let checked_out = spool.checkout(now);
+        let work = checked_out.iter().flat_map(|domain| spool.take(domain, now, 10)).collect::<Vec<_>>();
+        spool.release(&domain);
+        work
+    };
+    assert_eq!(took(&spool), [Work { id, recipients: vec![0] }]);
+    let summary = |spool: &Spool| spool.list(&ListFilter::default()).remove(0);
+    assert!(summary(&spool).held);
+    assert_eq!(summary(&spool).recipients[1].state, State::Held);
+    assert_eq!(spool.stats().held, 1);
+    machine.finish(id, &[(0, Disposition::Delivered)], Vec::new());
+    machine.committer.turn();
+    assert_eq!(spool.retry(&Selection::All, now), 0, "what is held is not due");
+    drop((machine, spool));
+    world.disk.crash(&world.random);
+    // It is held after a restart too, and a release lasts.
+    let mut machine = world.open();
+    let spool = machine.spool.clone();
+    assert_eq!(took(&spool), []);
+    assert_eq!(machine.run(spool.unhold(&Selection::Message(id), now)).unwrap(), 1);
+    drop((machine, spool));
+    world.disk.crash(&world.random);
+    let machine = world.open();
+    assert_eq!(took(&machine.spool), [Work { id, recipients: vec![1] }]);
+    assert!(!summary(&machine.spool).held);
+}
+
+/// The record of a release may go once a later one says as much: the envelope, which tells of the hold, stays.
+#[test]
+fn a_release_outlives_its_record() {
+    let world = World::new(12);
+    let mut machine = world.open();
+    let (spool, now) = (machine.spool.clone(), world.clock.now());
+    let id = commit_held(&mut machine, &world, &[("anna@example.org", true)]);
+    assert_eq!(machine.run(spool.unhold(&Selection::Message(id), now)).unwrap(), 1);
+    let domain = spool.checkout(now).unwrap();
+    assert_eq!(spool.take(&domain, now, 10), [Work { id, recipients: vec![0] }]);
+    let outcome = RecipientOutcome::new(0, Disposition::Deferred { until: now });
+    let outcome = outcome_of(&spool.shared.state(), id, vec![outcome]);
+    assert_eq!(outcome.held, Some(false));
+}
+
+fn commit_held(machine: &mut super::Machine, world: &World, recipients: &[(&str, bool)]) -> mail::QueueId {
+    let addresses: Vec<&str> = recipients.iter().map(|(address, _)| *address).collect();
+    let commit = machine.commit_as(world, &addresses, 300, |envelope| {
+        for (recipient, (_, held)) in envelope.recipients.iter_mut().zip(recipients) {
+            recipient.held = *held;
+        }
+    });
+    commit.unwrap()
 }
