@@ -3,9 +3,8 @@
 use mail::{Address, Body, Client, EnhancedStatus, Envelope, QueueId, Recipient, Reply, Timestamp, Via};
 use memchr::memmem;
 
-use crate::{Date, FieldText, Received, clean, message_id, trace, write};
+use crate::{Date, FieldText, Received, clean, message_id, quoted, trace, write};
 
-mod quoted;
 mod returned;
 mod status;
 mod text;

@@ -1,12 +1,15 @@
-//! Message text: header fields read and written, and the reports that a server writes itself.
+//! Message text: header fields read and written, the reports that a server writes itself, and conversion.
 //!
-//! *Takes* octets of content, and facts. *Hands on* what header fields say, trace fields, and whole DSNs.
-//! *Never* changes content that passes through, and never writes CR, LF or NUL that came in as text.
+//! *Takes* octets of content, and facts. *Hands on* what header fields say, trace fields, whole DSNs, and content made
+//! to fit a next hop that lacks an extension. *Never* changes content that passes through, but where [`convert`] is
+//! asked to, and never writes CR, LF or NUL that came in as text.
 
 mod clean;
+pub mod convert;
 pub mod dsn;
 mod field;
 mod header;
+mod quoted;
 mod received;
 mod trace;
 mod write;

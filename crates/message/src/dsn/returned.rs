@@ -3,7 +3,10 @@
 use mail::{Body, Ret};
 
 use super::{CONTENT_RETURNED_MAX, FailureReport, Part, begin_part, quoted};
-use crate::{HeaderSection, write::LINE_OCTETS_MAX};
+use crate::{
+    HeaderSection,
+    convert::{Meter, Needs},
+};
 
 /// What is returned, and how.
 pub(super) enum Returned<'a> {
@@ -73,20 +76,7 @@ fn headers_part(header: &[u8]) -> Part {
     part
 }
 
-/// Whether all is lines of at most 998 octets that end in CRLF, without NUL: what 7bit and 8bit mean (RFC 2045 §2.7,
-/// §2.8).
+/// Whether all is lines of at most 998 octets that end in CRLF, without NUL.
 fn has_plain_lines(content: &[u8]) -> bool {
-    let mut rest = content;
-    while !rest.is_empty() {
-        let Some(lf) = memchr::memchr(b'\n', rest) else {
-            return rest.len() <= LINE_OCTETS_MAX && memchr::memchr2(b'\r', 0, rest).is_none();
-        };
-        let (line, others) = rest.split_at(lf + 1);
-        let Some(line) = line.strip_suffix(b"\r\n") else { return false };
-        if line.len() > LINE_OCTETS_MAX || memchr::memchr2(b'\r', 0, line).is_some() {
-            return false;
-        }
-        rest = others;
-    }
-    true
+    Meter::of(content).needs() < Needs::Binary
 }
