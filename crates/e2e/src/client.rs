@@ -75,10 +75,16 @@ impl Client {
     /// Sends a whole message; gives the reply that decided: the first refusal, or the one to the end of data.
     /// `content` has CRLF line ends, is dot-stuffed here and need not end with CRLF.
     pub fn mail(&mut self, from: &str, to: &[&str], content: &str) -> io::Result<(u16, String)> {
-        let mut lines = vec![format!("MAIL FROM:<{from}>")];
-        lines.extend(to.iter().map(|to| format!("RCPT TO:<{to}>")));
-        lines.push("DATA".to_owned());
-        for line in lines {
+        let to: Vec<String> = to.iter().map(|to| format!("<{to}>")).collect();
+        let to: Vec<&str> = to.iter().map(String::as_str).collect();
+        self.mail_as(&format!("<{from}>"), &to, content)
+    }
+
+    /// As `mail`, with paths and parameters as they stand: `<anna@here.test> BODY=8BITMIME`.
+    pub fn mail_as(&mut self, from: &str, to: &[&str], content: &str) -> io::Result<(u16, String)> {
+        let mail = format!("MAIL FROM:{from}");
+        let rcpt = to.iter().map(|to| format!("RCPT TO:{to}"));
+        for line in [mail].into_iter().chain(rcpt).chain(["DATA".to_owned()]) {
             let (code, text) = self.command(&line)?;
             if code >= 400 {
                 let _ = self.command("RSET")?;

@@ -9,6 +9,8 @@
 
 mod binary;
 mod client;
+mod dovecot;
+mod exim;
 mod knot;
 mod loopback;
 mod maildir;
@@ -22,6 +24,8 @@ mod world;
 
 pub use binary::binary;
 pub use client::Client;
+pub use dovecot::{Dovecot, Mailbox};
+pub use exim::{Exim, EximSettings};
 pub use knot::{Knot, Zone};
 pub use loopback::Loopback;
 pub use maildir::{Mail, Maildir};

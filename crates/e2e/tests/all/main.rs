@@ -7,6 +7,6 @@ mod crash;
 mod fates;
 mod harness;
 mod lifecycle;
-mod postfix;
+mod peers;
 mod queue;
 mod refusals;

@@ -1,4 +1,4 @@
-//! Postfix as a peer, in both directions. It starts as root only: `scripts/test` leaves these out for others.
+//! Postfix as a peer, in both directions.
 
 use std::time::Duration;
 
