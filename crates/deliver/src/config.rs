@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
+use crate::static_route::{Hosts, StaticRoute};
+
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -11,6 +13,10 @@ const DAY: Duration = Duration::from_hours(24);
 pub struct Config {
     /// Our name in EHLO, in DSNs and in Maildir file names; an MX of this name is ourselves.
     pub hostname: String,
+    /// Routes that come before the DNS: the first that takes a domain holds.
+    pub routes: Vec<StaticRoute>,
+    /// Takes all mail for other places that no route takes (a smarthost).
+    pub relay: Option<Hosts>,
     /// TCP port of remote MXs. Only test networks use another than 25.
     pub port: u16,
     /// Whether an MX may be a loopback or private address.
@@ -49,6 +55,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             hostname: "localhost".to_owned(),
+            routes: Vec::new(),
+            relay: None,
             port: 25,
             private_addresses: PrivateAddresses::Refuse,
             own_addresses: Vec::new(),

@@ -1,12 +1,14 @@
 //! The way to a peer; tests put a script at its other end.
 
-use std::{io, net::SocketAddr};
+use std::io;
 
 use dns::BoxFuture;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
 };
+
+use crate::next_hop::Place;
 
 /// A connection: TCP now, TLS over it later.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -16,16 +18,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 /// Makes connections.
 pub trait Connect: Send + Sync {
     /// Connects, without a limit of time: the caller sets one.
-    fn connect(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Stream>>>;
+    fn connect<'a>(&'a self, place: &'a Place) -> BoxFuture<'a, io::Result<Box<dyn Stream>>>;
 }
 
-/// Connects by TCP.
+/// Connects by TCP, and to sockets of this machine.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct TcpConnect;
+pub struct SocketConnect;
 
-impl Connect for TcpConnect {
-    fn connect(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Stream>>> {
+impl Connect for SocketConnect {
+    fn connect<'a>(&'a self, place: &'a Place) -> BoxFuture<'a, io::Result<Box<dyn Stream>>> {
         Box::pin(async move {
+            let address = match place {
+                Place::Unix(path) => return Ok(Box::new(UnixStream::connect(path).await?) as Box<dyn Stream>),
+                Place::Tcp(address) => address,
+            };
             let stream = TcpStream::connect(address).await?;
             // Commands and content leave in as few writes as can be; Nagle's delay would only cost time.
             stream.set_nodelay(true)?;

@@ -1,17 +1,17 @@
 //! The tour through the hosts of a route, until one is ready to take mail.
 
-use std::{fmt::Display, net::SocketAddr, sync::Arc};
+use std::{fmt::Display, sync::Arc};
 
 use mail::Reply;
 use smtp::client::{Failure, FailureKind, Phase};
 use tokio::time::timeout;
 
 use crate::{
+    next_hop::{NextHop, Place, PoolKey},
     outcome::Endpoint,
     remote::Connection,
     replies,
     reply_table::{self, What},
-    route::MxRoute,
     shared::Shared,
     site::Site,
     targets::Target,
@@ -49,16 +49,18 @@ impl Tour {
     }
 
     /// A session with the next host that is ready. None when there are no more hosts.
-    pub(crate) async fn next(&mut self, shared: &Shared, site: &Site, route: &MxRoute) -> Option<Connection> {
+    pub(crate) async fn next(&mut self, shared: &Shared, site: &Site, hop: &NextHop) -> Option<Connection> {
         loop {
-            let targets = self.targets.get_or_insert_with(|| targets(shared, site, route).into_iter());
-            let Target { host, address } = targets.next()?;
-            let address = SocketAddr::new(address, shared.config.port);
-            let endpoint = Arc::new(Endpoint { host, address: Some(address), site: Arc::clone(&route.site) });
+            let targets = self.targets.get_or_insert_with(|| targets(shared, site, hop).into_iter());
+            let Target { host, place } = targets.next()?;
+            let address = place.tcp();
+            let endpoint =
+                Arc::new(Endpoint { host: Arc::clone(&host), address, site: Arc::clone(&hop.site) });
+            let key = PoolKey { host, place, terms: hop.terms.clone() };
             let opened = if shared.is_halted() {
                 None
             } else {
-                shared.unless_stopped(open(shared, site, &endpoint, address)).await
+                shared.unless_stopped(open(shared, site, &endpoint, key.clone())).await
             };
             let Some(opened) = opened else {
                 self.halted = true;
@@ -70,7 +72,7 @@ impl Tour {
                     return Some(connection);
                 }
                 Err((reply, peer_words)) => {
-                    site.shun(address.ip(), shared.now());
+                    site.shun(key.place, shared.now());
                     self.trouble = Some(Trouble { reply, peer_words, endpoint });
                 }
             }
@@ -78,30 +80,29 @@ impl Tour {
     }
 }
 
-/// The route's addresses, those that lately failed behind the others.
-fn targets(shared: &Shared, site: &Site, route: &MxRoute) -> Vec<Target> {
+fn targets(shared: &Shared, site: &Site, hop: &NextHop) -> Vec<Target> {
     let now = shared.now();
-    let mut targets = route.targets(shared.config.addresses_max, || shared.random());
-    targets.sort_by_key(|target| site.is_shunned(target.address, now));
-    targets
+    hop.targets(shared.config.addresses_max, || shared.random(), |place| site.is_shunned(place, now))
 }
 
 async fn open(
     shared: &Shared,
     site: &Site,
     endpoint: &Arc<Endpoint>,
-    address: SocketAddr,
+    key: PoolKey,
 ) -> Result<Connection, (Reply, bool)> {
-    let (config, timeouts) = (&shared.config, &shared.config.timeouts);
-    let unreachable = |problem: &dyn Display| {
-        (replies::unreachable(&format!("{} ({address})", endpoint.host), &problem), false)
+    let timeouts = &shared.config.timeouts;
+    let peer = match &key.place {
+        Place::Tcp(address) => format!("{} ({address})", key.host),
+        Place::Unix(_) => key.host.to_string(),
     };
-    let stream = match timeout(timeouts.connect, shared.parts.connect.connect(address)).await {
+    let unreachable = |problem: &dyn Display| (replies::unreachable(&peer, &problem), false);
+    let stream = match timeout(timeouts.connect, shared.parts.connect.connect(&key.place)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Err(unreachable(&error)),
         Err(_) => return Err(unreachable(&"no answer in time")),
     };
-    Connection::open(stream, Arc::clone(endpoint), &config.hostname, timeouts).await.map_err(|failure| {
+    Connection::open(stream, Arc::clone(endpoint), key, timeouts).await.map_err(|failure| {
         if reply_table::decide(failure.phase, What::from(&failure.kind)).slows {
             site.slowed();
         }

@@ -2,6 +2,22 @@
 
 use mail::{Address, Body, Client, Envelope, QueueId, Recipient, ReversePath, Stream, Timestamp};
 
+use crate::{
+    next_hop::{Credential, Protection, Terms},
+    static_route::Protocol,
+};
+
+/// The usual terms of a session.
+pub(crate) fn terms() -> Terms {
+    Terms {
+        protocol: Protocol::Smtp,
+        source: None,
+        hello: "mx.example".into(),
+        protection: Protection::None,
+        credential: Credential::None,
+    }
+}
+
 /// An envelope from `otto@example.net`, received at the second 1000, due at once.
 pub(crate) fn envelope(recipients: &[&str]) -> Envelope {
     let received = Timestamp::from_millis(1_000_000);

@@ -19,6 +19,11 @@ impl Own {
         self.names.iter().any(|own| own.eq_ignore_ascii_case(name))
     }
 
+    /// Whether this is our name, and we listen on the port.
+    pub(crate) fn takes_mail_at(&self, name: &str, port: u16) -> bool {
+        self.is_name(name) && self.sockets.iter().any(|own| own.port() == port)
+    }
+
     /// Whether a connection to this address and port would reach ourselves.
     pub(crate) fn is_socket(&self, address: IpAddr, port: u16) -> bool {
         let address = address.to_canonical();

@@ -4,8 +4,8 @@
 //! each recipient, together with the reports that this causes. *Never* lets a message go without an outcome, gives a
 //! message up for what is a host's fault, reports a report, or sends to itself.
 //!
-//! The way of a recipient: [`schedule`](crate::Deliverer::run) finds its domain due, `route` says where it goes, `site`
-//! keeps it ready, a worker takes it (`worker` and `remote` for MXs, `local` and `maildir` for mailboxes),
+//! The way of a recipient: [`schedule`](crate::Deliverer::run) finds its domain due, `route` says where it goes (by
+//! `static_route` or the DNS, to a `next_hop`), `site` keeps it ready, a worker takes it (`worker` and `remote` for MXs, `local` and `maildir` for mailboxes),
 //! `reply_table` says what a reply means, `outcome` what becomes of the recipient, and `bounce` who hears of it.
 
 mod bounce;
@@ -19,6 +19,8 @@ mod join;
 mod local;
 mod log;
 mod maildir;
+mod named;
+mod next_hop;
 mod outcome;
 mod remote;
 mod replies;
@@ -29,15 +31,19 @@ mod schedule;
 mod shared;
 mod site;
 mod site_name;
+mod static_route;
 mod targets;
+mod too_much;
 mod worker;
 
 use std::sync::Arc;
 
 pub use bounce::{DSN_LISTENER, POSTMASTER_LISTENER};
 pub use config::{Config, PrivateAddresses, Timeouts};
-pub use connect::{Connect, Stream, TcpConnect};
+pub use connect::{Connect, SocketConnect, Stream};
 pub use guard::Own;
+pub use next_hop::Place;
+pub use static_route::{Destination, Hosts, NamedHost, Pattern, Protocol, StaticRoute};
 
 use directory::Directory;
 use spool::Spool;
@@ -57,7 +63,7 @@ pub struct Parts {
     pub clock: Arc<dyn disk::Clock>,
     /// Chance, for the order of hosts and for jitter.
     pub random: Arc<dyn disk::Random>,
-    /// The way to peers: [`TcpConnect`].
+    /// The way to peers: [`SocketConnect`].
     pub connect: Arc<dyn Connect>,
     /// How we recognise ourselves. [`Config::hostname`] and [`Config::own_addresses`] are added to it.
     pub own: Own,
@@ -74,7 +80,7 @@ impl Deliverer {
         let mut own = parts.own.clone();
         own.names.push(config.hostname.to_ascii_lowercase());
         own.addresses.extend(&config.own_addresses);
-        let rules = route::Rules { own, private_addresses: config.private_addresses, port: config.port };
+        let rules = route::Rules::new(&config, own);
         let shared = Arc::new(shared::Shared::new(config, parts));
         Self { dispatcher: schedule::Dispatcher::new(shared, rules) }
     }

@@ -156,8 +156,10 @@ impl Circumstances<'_> {
             event.next_due = Some(until);
         }
         if finding.rested.is_some() {
-            event.reason =
-                Some("the site rests after its hosts could not be reached; nothing was tried".to_owned());
+            event.reason = Some(
+                "the site rests, because it could not be reached or has enough of us; nothing was tried"
+                    .to_owned(),
+            );
         } else {
             event.attempt = Some(recipient.attempts + 1);
         }

@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use crate::{config::Timeouts, connect::Stream, outcome::Endpoint};
+use crate::{config::Timeouts, connect::Stream, next_hop::PoolKey, outcome::Endpoint};
 
 /// Octets that leave in one write.
 const WRITE_OCTETS: usize = 64 * 1024;
@@ -23,6 +23,8 @@ pub(crate) struct Connection {
     session: Session,
     stream: Box<dyn Stream>,
     pub(crate) endpoint: Arc<Endpoint>,
+    /// What it may be used for.
+    pub(crate) key: PoolKey,
     /// Transactions ended over it.
     pub(crate) transactions: u32,
     buffer: Box<[u8]>,
@@ -45,13 +47,14 @@ impl Connection {
     pub(crate) async fn open(
         stream: Box<dyn Stream>,
         endpoint: Arc<Endpoint>,
-        hello: &str,
+        key: PoolKey,
         timeouts: &Timeouts,
     ) -> Result<Self, Box<Failure>> {
         let mut connection = Self {
-            session: Session::new(hello.to_owned()),
+            session: Session::new((*key.terms.hello).to_owned()),
             stream,
             endpoint,
+            key,
             transactions: 0,
             buffer: vec![0; READ_OCTETS].into(),
             deadline: None,

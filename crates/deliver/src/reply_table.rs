@@ -1,7 +1,9 @@
 //! What a reply, or its absence, means: one table, phase and reply to scope and action (mail-rules 10).
 
-use mail::ReplyClass;
+use mail::{Reply, ReplyClass};
 use smtp::client::{FailureKind, Phase};
+
+use crate::{next_hop::Chosen, too_much};
 
 /// Whom it concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub(crate) enum Scope {
     Message,
     /// This connection, and with it every recipient whose fate is open.
     Connection,
+    /// We ourselves, as the relay or another host that we chose knows us: the lane rests, whoever's mail it was.
+    Account,
 }
 
 /// What is done about it.
@@ -40,6 +44,8 @@ pub(crate) enum What {
     Closed,
     /// Nothing, for too long.
     Silence,
+    /// A refusal that says that we send too much.
+    TooMuch,
     /// Anything.
     Any,
 }
@@ -75,10 +81,26 @@ const fn row(
 use Action::{Bounce, Defer, Deliver, NextHost};
 use Phase::{DataBlock, DataFinal, DataInit, Greeting, Hello, Mail, Quit, Rcpt};
 use ReplyClass::{Completion, Permanent, Transient};
-use Scope::{Connection, Message, Recipient};
-use What::{Any, Class, Closed, Code, Garbled, Silence};
+use Scope::{Account, Connection, Message, Recipient};
+use What::{Any, Class, Closed, Code, Garbled, Silence, TooMuch};
 
-/// The table. A row for a smarthost of ours (530, 535, "too many": pace the account) comes with smarthosts.
+/// What comes before the table at hosts that we chose ourselves, the relay above all: what they refuse for us is no
+/// judgement of the message.
+#[rustfmt::skip]
+pub(crate) const CHOSEN: &[Row] = &[
+    row(&[], Code(530), Account, Defer, false,
+        "it wants a login: a fault of our settings, never of the message"),
+    row(&[], Code(534), Account, Defer, false,
+        "it wants another kind of login"),
+    row(&[], Code(535), Account, Defer, false,
+        "it does not take our login"),
+    row(&[], Code(538), Account, Defer, false,
+        "it wants a login and TLS before it"),
+    row(&[], TooMuch, Account, Defer, true,
+        "it has enough of us for now: all mail waits, and none bounces for it"),
+];
+
+/// The table.
 #[rustfmt::skip]
 pub(crate) const TABLE: &[Row] = &[
     row(&[Greeting, Hello], Code(421), Connection, NextHost, true,
@@ -131,7 +153,15 @@ pub(crate) const TABLE: &[Row] = &[
         "whatever else: the mail is kept"),
 ];
 
-/// The row that holds.
+/// The row that holds for a reply of a next hop.
+pub(crate) fn decide_at(chosen: Chosen, phase: Phase, reply: &Reply) -> &'static Row {
+    let code = Code(reply.code());
+    let ours = |row: &&Row| row.holds(phase, code) || row.what == TooMuch && too_much::says_so(reply);
+    let chosen = CHOSEN.iter().find(ours).filter(|_| chosen != Chosen::ByDns);
+    chosen.unwrap_or_else(|| decide(phase, code))
+}
+
+/// The row that holds, whoever chose the host.
 pub(crate) fn decide(phase: Phase, what: What) -> &'static Row {
     const LAST: &Row = &row(&[], Any, Connection, Defer, false, "whatever else: the mail is kept");
     TABLE.iter().find(|row| row.holds(phase, what)).unwrap_or(LAST)
@@ -209,6 +239,30 @@ mod tests {
         for ((phase, what, scope, action, slows), row) in cases.into_iter().zip(TABLE) {
             assert_eq!(decide(phase, what), row, "{phase:?} {what:?} is decided by another row");
             assert_eq!((row.scope, row.action, row.slows), (scope, action, slows), "{phase:?} {what:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_host_that_we_chose_refuses_for_us_bounces_nothing() {
+        let other = [(Rcpt, Reply::fixed(550, (5, 1, 1), "Unknown"), Bounce)];
+        let ours = [
+            (530, (5, 7, 0), "Authentication required"),
+            (534, (5, 7, 9), "Another mechanism"),
+            (535, (5, 7, 8), "Bad login"),
+            (538, (5, 7, 11), "Encryption first"),
+            (550, (5, 4, 5), "Daily sending quota exceeded"),
+        ];
+        assert_eq!(ours.len(), CHOSEN.len(), "a row without its case");
+        for ((code, status, text), row) in ours.into_iter().zip(CHOSEN) {
+            let reply = Reply::fixed(code, status, text);
+            for chosen in [Chosen::ByRoute, Chosen::AsRelay] {
+                assert_eq!(decide_at(chosen, Mail, &reply), row, "{code}");
+            }
+            assert_eq!((row.scope, row.action), (Account, Defer));
+            assert_eq!(decide_at(Chosen::ByDns, Mail, &reply).action, Bounce, "{code}: a stranger means it");
+        }
+        for (phase, reply, action) in other {
+            assert_eq!(decide_at(Chosen::AsRelay, phase, &reply).action, action, "{reply}");
         }
     }
 

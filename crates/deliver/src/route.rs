@@ -1,15 +1,22 @@
-//! Where mail for a domain goes: RFC 5321 §5.1 as a decision over DNS answers.
+//! Where mail for a domain goes: by a route of the operator, else RFC 5321 §5.1 as a decision over DNS answers.
 
-use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use dns::{Answer, DnsError, Mx, Resolve, Security};
 use mail::{Domain, EnhancedStatus, Reply};
 
 use crate::{
-    config::PrivateAddresses,
+    config::{Config, PrivateAddresses},
     guard::{Own, is_public},
     join::join_all,
+    named,
+    next_hop::{Chosen, Credential, Host, NextHop, Place, Protection, Terms},
     site_name,
+    static_route::{self, Destination, Hosts, Protocol, StaticRoute},
 };
 
 /// The most MX hosts whose addresses are looked up; more only help who wants to keep us busy.
@@ -22,32 +29,8 @@ const FAILURE_TTL: Duration = Duration::from_secs(30);
 pub(crate) enum Route {
     /// Into mailboxes of this machine.
     Local,
-    /// To the domain's mail exchangers. (A smarthost, given by configuration, will be a variant of its own.)
-    Mx(Arc<MxRoute>),
-}
-
-/// The mail exchangers of a domain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct MxRoute {
-    /// The site: who runs these hosts, as far as one can tell.
-    pub(crate) site: Arc<str>,
-    /// The hosts' names as one text. Domains of equal hosts share their connections.
-    pub(crate) lane: Arc<str>,
-    /// The hosts by preference; each has an address.
-    pub(crate) hosts: Vec<MxHost>,
-    /// Whether DNSSEC vouches for the list of hosts; DANE will ask.
-    pub(crate) security: Security,
-}
-
-/// A mail exchanger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct MxHost {
-    /// Lower is tried first.
-    pub(crate) preference: u16,
-    /// Its name, or an address literal.
-    pub(crate) name: Arc<str>,
-    /// Its addresses, as the DNS gave them.
-    pub(crate) addresses: Vec<IpAddr>,
+    /// To other hosts.
+    Hop(Arc<NextHop>),
 }
 
 /// Why mail for a domain goes nowhere, in the form of a reply.
@@ -69,50 +52,60 @@ pub(crate) struct Resolved {
 }
 
 /// What a route is judged by, beside the DNS.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Rules {
+    /// The operator's routes; the first that takes a domain holds.
+    pub(crate) routes: Vec<StaticRoute>,
+    /// Takes what no route takes.
+    pub(crate) relay: Option<Hosts>,
     /// How to recognise ourselves.
     pub(crate) own: Own,
-    /// Whether private addresses will do.
+    /// Whether private addresses will do where a stranger's DNS leads.
     pub(crate) private_addresses: PrivateAddresses,
-    /// The port that will be connected to.
+    /// The port of hosts whose port nobody names.
     pub(crate) port: u16,
+    /// How sessions are held.
+    pub(crate) terms: Terms,
 }
 
 /// Finds the route of a domain that is not local.
 pub(crate) async fn resolve(domain: &Domain, resolver: &dyn Resolve, rules: &Rules) -> Resolved {
-    match domain {
-        Domain::Literal(address) => literal(*address, domain, rules),
-        Domain::Name(name) => match to_ascii(name) {
-            Some(name) => by_name(&name, resolver, rules).await,
-            None => failed(bounce((5, 1, 2), format!("{name} is not a valid domain name"))),
-        },
+    let Some(domain) = static_route::in_ascii(domain.clone()) else {
+        return failed(bounce((5, 1, 2), format!("{domain} is not a valid domain name")));
+    };
+    match (static_route::find(&rules.routes, &domain), &rules.relay) {
+        (Some(Destination::Hosts(hosts)), _) => named::resolve(hosts, Chosen::ByRoute, resolver, rules).await,
+        (Some(Destination::MxOf(name)), _) => {
+            named::kept(by_name(name, Chosen::ByRoute, resolver, rules).await)
+        }
+        (None, Some(relay)) => named::resolve(relay, Chosen::AsRelay, resolver, rules).await,
+        (Some(Destination::Mx), _) | (None, None) => by_dns(&domain, resolver, rules).await,
     }
 }
 
-/// U-labels are looked up as A-labels (RFC 5890, RFC 6531 §3.2).
-fn to_ascii(name: &str) -> Option<Cow<'_, str>> {
-    if name.is_ascii() {
-        return Some(Cow::Borrowed(name));
+async fn by_dns(domain: &Domain, resolver: &dyn Resolve, rules: &Rules) -> Resolved {
+    match domain {
+        Domain::Literal(address) => literal(*address, domain, rules),
+        Domain::Name(name) => by_name(name, Chosen::ByDns, resolver, rules).await,
     }
-    idna::domain_to_ascii(name).ok().filter(|name| !name.is_empty()).map(Cow::Owned)
 }
 
 /// An address literal is its own MX (RFC 5321 §4.1.3, §5.1).
 fn literal(address: IpAddr, domain: &Domain, rules: &Rules) -> Resolved {
     let name: Arc<str> = domain.to_string().into();
-    if rules.is_own(address) {
+    if rules.is_own(address, Chosen::ByDns) {
         return failed(loops(&name));
     }
-    if !rules.allows(address) {
+    if !rules.allows(address, Chosen::ByDns) {
         return failed(private(&name));
     }
-    let hosts = vec![MxHost { preference: 0, name: Arc::clone(&name), addresses: vec![address] }];
-    let route = MxRoute { site: Arc::clone(&name), lane: name, hosts, security: Security::Insecure };
-    Resolved { route: Ok(Route::Mx(Arc::new(route))), ttl: Duration::from_hours(1) }
+    let places = rules.places(&[address]);
+    let hosts = vec![Host { preference: 0, name: Arc::clone(&name), places }];
+    let hop = NextHop::new(name, hosts, rules.terms.clone(), Chosen::ByDns, Security::Insecure);
+    Resolved { route: Ok(Route::Hop(Arc::new(hop))), ttl: Duration::from_hours(1) }
 }
 
-async fn by_name(name: &str, resolver: &dyn Resolve, rules: &Rules) -> Resolved {
+async fn by_name(name: &str, chosen: Chosen, resolver: &dyn Resolve, rules: &Rules) -> Resolved {
     let (answer, implicit) = match resolver.mx(name).await {
         Ok(answer) if answer.security == Security::Bogus => {
             return failed(dns_trouble(name, "the answer is bogus"));
@@ -130,7 +123,7 @@ async fn by_name(name: &str, resolver: &dyn Resolve, rules: &Rules) -> Resolved 
         let text = format!("{name} takes no mail: it has a null MX");
         return failed(Unroutable::Bounce(Reply::new(556, EnhancedStatus::new(5, 1, 10), text)));
     }
-    Candidates::look_up(answer, resolver, rules).await.decide(name, implicit, rules)
+    Candidates::look_up(answer, resolver, rules).await.decide(name, implicit, chosen, rules)
 }
 
 fn implicit_mx(name: &str) -> Answer<Vec<Mx>> {
@@ -174,8 +167,8 @@ impl Candidates {
         Self { hosts, own_preference, security, ttl }
     }
 
-    fn decide(mut self, domain: &str, implicit: bool, rules: &Rules) -> Resolved {
-        let looped = self.drop_ourselves(rules);
+    fn decide(mut self, domain: &str, implicit: bool, chosen: Chosen, rules: &Rules) -> Resolved {
+        let looped = self.drop_ourselves(chosen, rules);
         if looped && self.hosts.is_empty() {
             return failed(loops(domain));
         }
@@ -190,18 +183,18 @@ impl Candidates {
                 }
             };
             let found = addresses.len();
-            addresses.retain(|address| rules.allows(*address));
+            addresses.retain(|address| rules.allows(*address, chosen));
             refused |= addresses.len() < found;
             if !addresses.is_empty() {
-                hosts.push(MxHost { preference: mx.preference, name: mx.exchange.into(), addresses });
+                let places = rules.places(&addresses);
+                hosts.push(Host { preference: mx.preference, name: mx.exchange.into(), places });
             }
         }
         match (hosts.first(), trouble) {
             (Some(best), _) => {
                 let site = site_name::of(&best.name);
-                let lane = lane(&hosts);
-                let route = Route::Mx(Arc::new(MxRoute { site, lane, hosts, security: self.security }));
-                Resolved { route: Ok(route), ttl: self.ttl }
+                let hop = NextHop::new(site, hosts, rules.terms.clone(), chosen, self.security);
+                Resolved { route: Ok(Route::Hop(Arc::new(hop))), ttl: self.ttl }
             }
             (None, Some(error)) => failed(dns_trouble(domain, &error.to_string())),
             (None, None) if refused => failed(private(domain)),
@@ -214,10 +207,10 @@ impl Candidates {
 
     /// RFC 5321 §5.1: if we are in the list, hosts of our preference and worse ones are dropped, or mail would go in
     /// circles. Whether we were in it.
-    fn drop_ourselves(&mut self, rules: &Rules) -> bool {
+    fn drop_ourselves(&mut self, chosen: Chosen, rules: &Rules) -> bool {
         let is_own = |host: &&Candidate| {
             let addresses = host.addresses.as_deref().unwrap_or_default();
-            addresses.iter().any(|address| rules.is_own(*address))
+            addresses.iter().any(|address| rules.is_own(*address, chosen))
         };
         let by_address = self.hosts.iter().find(is_own).map(|host| host.mx.preference);
         let Some(own) = by_address.into_iter().chain(self.own_preference).min() else { return false };
@@ -227,25 +220,43 @@ impl Candidates {
 }
 
 impl Rules {
+    /// As the settings say.
+    pub(crate) fn new(config: &Config, own: Own) -> Self {
+        let terms = Terms {
+            protocol: Protocol::Smtp,
+            source: None,
+            hello: config.hostname.as_str().into(),
+            protection: Protection::None,
+            credential: Credential::None,
+        };
+        Self {
+            routes: config.routes.clone(),
+            relay: config.relay.clone(),
+            own,
+            private_addresses: config.private_addresses,
+            port: config.port,
+            terms,
+        }
+    }
+
     /// Loopback in a stranger's DNS is no word about us: whoever reads it finds himself. Where private addresses are
     /// refused it is passed over like them.
-    fn is_own(&self, address: IpAddr) -> bool {
-        let refused = address.to_canonical().is_loopback() && !self.allows(address);
+    fn is_own(&self, address: IpAddr, chosen: Chosen) -> bool {
+        let refused = address.to_canonical().is_loopback() && !self.allows(address, chosen);
         !refused && self.own.is_socket(address, self.port)
     }
 
-    fn allows(&self, address: IpAddr) -> bool {
-        self.private_addresses == PrivateAddresses::Allow || is_public(address)
+    /// Where the operator sends mail himself, any address will do.
+    fn allows(&self, address: IpAddr, chosen: Chosen) -> bool {
+        chosen != Chosen::ByDns || self.private_addresses == PrivateAddresses::Allow || is_public(address)
+    }
+
+    fn places(&self, addresses: &[IpAddr]) -> Vec<Place> {
+        addresses.iter().map(|address| Place::Tcp(SocketAddr::new(*address, self.port))).collect()
     }
 }
 
-fn lane(hosts: &[MxHost]) -> Arc<str> {
-    let mut names: Vec<&str> = hosts.iter().map(|host| &*host.name).collect();
-    names.sort_unstable();
-    names.join(",").into()
-}
-
-fn failed(why: Unroutable) -> Resolved {
+pub(crate) fn failed(why: Unroutable) -> Resolved {
     Resolved { route: Err(why), ttl: FAILURE_TTL }
 }
 
@@ -258,7 +269,7 @@ fn dns_trouble(name: &str, reason: &str) -> Unroutable {
     Unroutable::Defer(Reply::new(451, EnhancedStatus::new(4, 4, 3), text))
 }
 
-fn loops(domain: &str) -> Unroutable {
+pub(crate) fn loops(domain: &str) -> Unroutable {
     bounce((5, 4, 6), format!("mail for {domain} loops back to this host, which does not take it"))
 }
 

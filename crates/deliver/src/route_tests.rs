@@ -3,6 +3,10 @@
 use testkit::dns::FakeDns;
 
 use super::*;
+use crate::{
+    fixtures,
+    static_route::{NamedHost, Pattern},
+};
 
 const ZONES: &str = "
     example.org MX 20 mx2.example.org
@@ -51,6 +55,9 @@ fn rules() -> Rules {
         },
         private_addresses: PrivateAddresses::Refuse,
         port: 25,
+        routes: Vec::new(),
+        relay: None,
+        terms: fixtures::terms(),
     }
 }
 
@@ -58,7 +65,7 @@ async fn routed(domain: &str, rules: &Rules) -> String {
     let resolved = resolve(&Domain::parse(domain).unwrap(), &FakeDns::new(ZONES), rules).await;
     match resolved.route {
         Ok(Route::Local) => "local".to_owned(),
-        Ok(Route::Mx(route)) => {
+        Ok(Route::Hop(route)) => {
             let hosts = route.hosts.iter().map(|host| format!("{} {}", host.preference, host.name));
             format!("{}: {}", route.site, hosts.collect::<Vec<_>>().join(", "))
         }
@@ -121,7 +128,7 @@ async fn domains_of_the_same_hosts_share_a_lane() {
     let dns = FakeDns::new(ZONES);
     let lane = async |domain: &str| match resolve(&Domain::parse(domain).unwrap(), &dns, &rules()).await.route
     {
-        Ok(Route::Mx(route)) => route.lane.to_string(),
+        Ok(Route::Hop(route)) => route.lane.to_string(),
         other => panic!("{other:?}"),
     };
     assert_eq!(lane("example.org").await, lane("alias.example").await);
@@ -133,4 +140,78 @@ async fn private_addresses_are_named_with_the_setting_that_allows_them() {
     let resolved = resolve(&Domain::parse("local.example").unwrap(), &FakeDns::new(ZONES), &rules()).await;
     let Err(Unroutable::Bounce(reply)) = resolved.route else { panic!("{resolved:?}") };
     assert!(reply.text().contains("private_addresses"), "{reply}");
+}
+
+// --- routes of the operator ---
+
+fn hosts(hosts: Vec<NamedHost>) -> Hosts {
+    Hosts { protocol: Protocol::Smtp, hosts }
+}
+
+fn name(name: &str, port: Option<u16>) -> NamedHost {
+    NamedHost::Name(name.into(), port)
+}
+
+fn route(domain: &str, to: Destination) -> StaticRoute {
+    StaticRoute { domains: vec![Pattern::parse(domain).unwrap()], to }
+}
+
+#[tokio::test]
+async fn a_route_comes_before_the_dns_and_a_relay_behind_the_routes() {
+    let mut rules = rules();
+    let inner = NamedHost::Address("10.0.0.7".parse().unwrap(), Some(2525));
+    let to = |named| Destination::Hosts(hosts(named));
+    rules.routes = vec![
+        route("null.example", to(vec![name("mx2.example.org", None), inner])),
+        route(".example.org", Destination::MxOf("example.org".into())),
+        route("example.org", Destination::Mx),
+        route("[192.0.2.9]", to(vec![name("loop.example", Some(10_025))])),
+    ];
+    rules.relay = Some(hosts(vec![name("mx1.example.org", Some(587))]));
+    for (domain, expected) in [
+        ("null.example", "mx2.example.org: 0 mx2.example.org, 1 [10.0.0.7]"),
+        ("any.example.org", "example.org: 10 mx1.example.org, 20 mx2.example.org"),
+        ("example.org", "example.org: 10 mx1.example.org, 20 mx2.example.org"),
+        ("[192.0.2.9]", "loop.example:10025: 0 loop.example"),
+        ("elsewhere.example", "mx1.example.org:587: 0 mx1.example.org"),
+        ("[192.0.2.8]", "mx1.example.org:587: 0 mx1.example.org"),
+    ] {
+        assert_eq!(routed(domain, &rules).await, expected, "{domain}");
+    }
+}
+
+#[tokio::test]
+async fn a_route_that_leads_nowhere_keeps_the_mail_and_one_that_leads_here_does_not() {
+    let mut rules = rules();
+    rules.own.sockets.push("127.0.0.1:2525".parse().unwrap());
+    let to = |named| Destination::Hosts(hosts(vec![named]));
+    let address = |address: &str, port| NamedHost::Address(address.parse().unwrap(), Some(port));
+    for (destination, expected) in [
+        (to(name("nowhere.example", None)), "451 4.4.4"),
+        (to(name("empty.example", None)), "451 4.4.4"),
+        (to(name("broken.example", None)), "451 4.4.4"),
+        (Destination::MxOf("null.example".into()), "451 4.4.4"),
+        (Destination::MxOf("nowhere.example".into()), "451 4.4.4"),
+        (Destination::MxOf("slow.example".into()), "451 4.4.3"),
+        (Destination::MxOf("local.example".into()), "550 5.4.6"),
+        (Destination::MxOf("ours.example".into()), "550 5.4.6"),
+        (to(name("ourselves.example.net", None)), "550 5.4.6"),
+        (to(name("other.example.net", Some(25))), "550 5.4.6"),
+        (to(address("127.0.0.1", 2525)), "550 5.4.6"),
+        (to(address("127.0.0.1", 25)), "550 5.4.6"),
+        (to(address("127.0.0.1", 10_025)), "[127.0.0.1]:10025: 0 [127.0.0.1]"),
+    ] {
+        let shown = destination.texts();
+        rules.routes = vec![route("example.net", destination)];
+        assert_eq!(routed("example.net", &rules).await, expected, "{shown:?}");
+    }
+}
+
+#[tokio::test]
+async fn hosts_behind_ourselves_in_a_route_are_left_out() {
+    let mut rules = rules();
+    let named = ["mx1.example.org", "other.example.net", "mx2.example.org"];
+    let named = named.iter().map(|host| name(host, None)).collect();
+    rules.routes = vec![route("*", Destination::Hosts(hosts(named)))];
+    assert_eq!(routed("example.net", &rules).await, "mx1.example.org: 0 mx1.example.org");
 }

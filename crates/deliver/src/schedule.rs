@@ -10,9 +10,10 @@ use tokio::{
 
 use crate::{
     local,
+    next_hop::NextHop,
     outcome::Fate,
     replies,
-    route::{self, MxRoute, Resolved, Route, Rules, Unroutable},
+    route::{self, Resolved, Route, Rules, Unroutable},
     shared::Shared,
     site::{Job, Room, Site},
     worker,
@@ -159,7 +160,7 @@ impl Dispatcher {
     fn follow(&self, domain: Domain, route: &Result<Route, Unroutable>, now: Timestamp) {
         match route {
             Ok(Route::Local) => self.feed(domain, &self.shared.site(None), None, now),
-            Ok(Route::Mx(route)) => self.feed(domain, &self.shared.site(Some(&route.site)), Some(route), now),
+            Ok(Route::Hop(hop)) => self.feed(domain, &self.shared.site(Some(&hop.site)), Some(hop), now),
             Err(why) => {
                 let (fate, reply) = match why {
                     Unroutable::Defer(reply) => (Fate::Deferred, reply.clone()),
@@ -172,8 +173,8 @@ impl Dispatcher {
     }
 
     /// Moves due recipients of a domain into the ready queue of its site, as many as it takes.
-    fn feed(&self, domain: Domain, site: &Arc<Site>, route: Option<&Arc<MxRoute>>, now: Timestamp) {
-        let lane = route.map_or_else(|| Arc::clone(&site.key.site), |route| Arc::clone(&route.lane));
+    fn feed(&self, domain: Domain, site: &Arc<Site>, hop: Option<&Arc<NextHop>>, now: Timestamp) {
+        let lane = hop.map_or_else(|| Arc::clone(&site.key.site), |hop| Arc::clone(&hop.lane));
         loop {
             let room = match site.room_or_park(&lane, &domain, now) {
                 Room::Jobs(room) => room.min(TAKE_MAX),
@@ -188,8 +189,8 @@ impl Dispatcher {
             let works = self.shared.parts.spool.take(&domain, now, room);
             let taken: usize = works.iter().map(|work| work.recipients.len()).sum();
             if taken > 0 {
-                let jobs = works.into_iter().map(|work| Job { work, route: route.cloned() }).collect();
-                self.start(site, &lane, site.push(&lane, jobs), route.is_none());
+                let jobs = works.into_iter().map(|work| Job { work, hop: hop.cloned() }).collect();
+                self.start(site, &lane, site.push(&lane, jobs), hop.is_none());
             }
             if taken < room {
                 return self.shared.parts.spool.release(&domain);

@@ -13,7 +13,7 @@ use mail::{Domain, Stream, Timestamp};
 use spool::Work;
 use tokio::sync::oneshot;
 
-use crate::route::MxRoute;
+use crate::next_hop::{NextHop, Place};
 
 /// How long an address that could not be reached is tried last.
 const SHUN: Duration = Duration::from_mins(1);
@@ -33,7 +33,7 @@ pub(crate) struct SiteKey {
 pub(crate) struct Job {
     pub(crate) work: Work,
     /// None for final delivery.
-    pub(crate) route: Option<Arc<MxRoute>>,
+    pub(crate) hop: Option<Arc<NextHop>>,
 }
 
 /// The hosts of a lane could not be reached: nothing is tried until then.
@@ -101,7 +101,7 @@ struct State {
     workers: usize,
     /// How many workers the site bears: grows by one with each success while work waits, halves when it says 421.
     allowed: usize,
-    shunned: HashMap<IpAddr, Timestamp>,
+    shunned: HashMap<Place, Timestamp>,
     /// The lane served last, so that lanes take turns.
     turn: u64,
     closed: bool,
@@ -258,14 +258,14 @@ impl Site {
     }
 
     /// An address could not be reached; for a while it is tried after the others.
-    pub(crate) fn shun(&self, address: IpAddr, now: Timestamp) {
-        self.state().shunned.insert(address, now.after(SHUN));
+    pub(crate) fn shun(&self, place: Place, now: Timestamp) {
+        self.state().shunned.insert(place, now.after(SHUN));
     }
 
     /// Whether an address is to be tried after the others.
-    pub(crate) fn is_shunned(&self, address: IpAddr, now: Timestamp) -> bool {
+    pub(crate) fn is_shunned(&self, place: &Place, now: Timestamp) -> bool {
         let state = self.state();
-        !state.shunned.is_empty() && state.shunned.get(&address).is_some_and(|until| *until > now)
+        !state.shunned.is_empty() && state.shunned.get(place).is_some_and(|until| *until > now)
     }
 
     /// Stops: idle workers leave, nothing is handed out any more. Returns what waited.

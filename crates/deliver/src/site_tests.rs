@@ -21,7 +21,7 @@ fn domain(name: &str) -> Domain {
 
 fn jobs(count: u64) -> Vec<Job> {
     let work = |n| Work { id: QueueId::new(NOW, 0, n), recipients: vec![0] };
-    (0..count).map(|n| Job { work: work(n), route: None }).collect()
+    (0..count).map(|n| Job { work: work(n), hop: None }).collect()
 }
 
 fn failure() -> (Reply, Option<Arc<str>>) {
@@ -160,10 +160,10 @@ fn a_closed_site_gives_all_back_and_ends_its_idle_workers() {
 
 #[test]
 fn a_shunned_address_is_forgiven_after_a_while() {
-    let (site, address) = (site(1, 1, 4), "192.0.2.1".parse().unwrap());
-    site.shun(address, NOW);
-    assert!(site.is_shunned(address, NOW));
-    assert!(!site.is_shunned(address, NOW.after(SHUN)));
+    let (site, place) = (site(1, 1, 4), Place::Tcp("192.0.2.1:25".parse().unwrap()));
+    site.shun(place.clone(), NOW);
+    assert!(site.is_shunned(&place, NOW));
+    assert!(!site.is_shunned(&place, NOW.after(SHUN)));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! In which order the addresses of a route are tried.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
-use crate::route::{MxHost, MxRoute};
+use crate::next_hop::{Host, NextHop, Place};
 
 /// One address to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,47 +10,53 @@ pub(crate) struct Target {
     /// The MX that it belongs to.
     pub(crate) host: Arc<str>,
     /// The address.
-    pub(crate) address: IpAddr,
+    pub(crate) place: Place,
 }
 
-impl MxRoute {
+impl NextHop {
     /// The addresses to try, at most `max`: better preferences first, hosts of equal preference in random order
-    /// (RFC 5321 §5.1), the addresses of a host in random order too, IPv6 and IPv4 in turn.
+    /// (RFC 5321 §5.1), the addresses of a host in random order too, IPv6 and IPv4 in turn. Those that lately failed
+    /// (`shunned`) come behind all others, so that `max` cuts them and not the one that may work.
     ///
     /// Where `max` cuts, both families stay in the list if they were there: half of the Internet may be out of
     /// reach for a machine, and then the other half must get its chance.
-    pub(crate) fn targets(&self, max: usize, mut random: impl FnMut() -> u64) -> Vec<Target> {
+    pub(crate) fn targets(
+        &self,
+        max: usize,
+        mut random: impl FnMut() -> u64,
+        shunned: impl Fn(&Place) -> bool,
+    ) -> Vec<Target> {
         let mut all = Vec::new();
         for group in self.hosts.chunk_by(|a, b| a.preference == b.preference) {
-            let mut group: Vec<&MxHost> = group.iter().collect();
+            let mut group: Vec<&Host> = group.iter().collect();
             shuffle(&mut group, &mut random);
             for host in group {
                 all.extend(
-                    in_turn(&host.addresses, &mut random)
-                        .map(|address| Target { host: Arc::clone(&host.name), address }),
+                    in_turn(&host.places, &mut random)
+                        .map(|place| Target { host: Arc::clone(&host.name), place }),
                 );
             }
         }
+        all.sort_by_key(|target| shunned(&target.place));
         cut(all, max.max(1))
     }
 }
 
 /// IPv6 first (RFC 6724 §2.1 prefers it where both work), then in turn.
-fn in_turn(addresses: &[IpAddr], random: &mut impl FnMut() -> u64) -> impl Iterator<Item = IpAddr> {
-    let (mut v6, mut v4): (Vec<IpAddr>, Vec<IpAddr>) =
-        addresses.iter().partition(|address| address.is_ipv6());
+fn in_turn(places: &[Place], random: &mut impl FnMut() -> u64) -> impl Iterator<Item = Place> {
+    let (mut v6, mut others): (Vec<Place>, Vec<Place>) = places.iter().cloned().partition(Place::is_v6);
     shuffle(&mut v6, random);
-    shuffle(&mut v4, random);
-    let longer = v6.len().max(v4.len());
-    (0..longer).flat_map(move |place| [v6.get(place).copied(), v4.get(place).copied()]).flatten()
+    shuffle(&mut others, random);
+    let longer = v6.len().max(others.len());
+    (0..longer).flat_map(move |at| [v6.get(at).cloned(), others.get(at).cloned()]).flatten()
 }
 
 fn cut(mut all: Vec<Target>, max: usize) -> Vec<Target> {
     let rest = all.split_off(max.min(all.len()));
     if max > 1
-        && let Some(first) = all.first().map(|target| target.address.is_ipv6())
-        && all.iter().all(|target| target.address.is_ipv6() == first)
-        && let Some(other) = rest.into_iter().find(|target| target.address.is_ipv6() != first)
+        && let Some(first) = all.first().map(|target| target.place.is_v6())
+        && all.iter().all(|target| target.place.is_v6() == first)
+        && let Some(other) = rest.into_iter().find(|target| target.place.is_v6() != first)
         && let Some(last) = all.last_mut()
     {
         *last = other;
@@ -71,21 +77,26 @@ mod tests {
     use dns::Security;
 
     use super::*;
+    use crate::{fixtures, next_hop::Chosen};
 
-    fn route(hosts: &[(u16, &str, &[&str])]) -> MxRoute {
-        MxRoute {
-            site: "example.org".into(),
-            lane: "example.org".into(),
-            hosts: hosts
-                .iter()
-                .map(|(preference, name, addresses)| MxHost {
-                    preference: *preference,
-                    name: (*name).into(),
-                    addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
-                })
-                .collect(),
-            security: Security::Insecure,
-        }
+    fn hop(hosts: &[(u16, &str, &[&str])]) -> NextHop {
+        let hosts = hosts
+            .iter()
+            .map(|(preference, name, addresses)| Host {
+                preference: *preference,
+                name: (*name).into(),
+                places: addresses.iter().map(|address| place(address)).collect(),
+            })
+            .collect();
+        NextHop::new("example.org".into(), hosts, fixtures::terms(), Chosen::ByDns, Security::Insecure)
+    }
+
+    fn place(address: &str) -> Place {
+        Place::Tcp((address.parse::<std::net::IpAddr>().unwrap(), 25).into())
+    }
+
+    fn none(_: &Place) -> bool {
+        false
     }
 
     fn names(targets: &[Target]) -> Vec<&str> {
@@ -93,13 +104,13 @@ mod tests {
     }
 
     fn addresses(targets: &[Target]) -> Vec<String> {
-        targets.iter().map(|target| target.address.to_string()).collect()
+        targets.iter().map(|target| target.place.tcp().unwrap().ip().to_string()).collect()
     }
 
     #[test]
     fn preference_outranks_chance_and_ties_are_random() {
-        let route = route(&[(5, "a", &["192.0.2.1"]), (10, "b", &["192.0.2.2"]), (10, "c", &["192.0.2.3"])]);
-        let mut orders: Vec<_> = (0..8).map(|seed| names(&route.targets(5, || seed)).join("")).collect();
+        let hop = hop(&[(5, "a", &["192.0.2.1"]), (10, "b", &["192.0.2.2"]), (10, "c", &["192.0.2.3"])]);
+        let mut orders: Vec<_> = (0..8).map(|seed| names(&hop.targets(5, || seed, none)).join("")).collect();
         orders.sort();
         orders.dedup();
         assert_eq!(orders, ["abc", "acb"]);
@@ -107,18 +118,30 @@ mod tests {
 
     #[test]
     fn families_come_in_turn_with_ipv6_first() {
-        let route = route(&[(5, "a", &["192.0.2.1", "192.0.2.2", "2001:db8::1"])]);
-        let targets = route.targets(5, || 1);
+        let hop = hop(&[(5, "a", &["192.0.2.1", "192.0.2.2", "2001:db8::1"])]);
+        let targets = hop.targets(5, || 1, none);
         assert_eq!(addresses(&targets), ["2001:db8::1", "192.0.2.1", "192.0.2.2"]);
     }
 
     #[test]
     fn the_cut_keeps_both_families() {
         let six = ["2001:db8::1", "2001:db8::2", "2001:db8::3"];
-        let route = route(&[(5, "a", &six), (10, "b", &["192.0.2.1", "192.0.2.2"])]);
-        let targets = route.targets(2, || 1);
+        let hop = hop(&[(5, "a", &six), (10, "b", &["192.0.2.1", "192.0.2.2"])]);
+        let targets = hop.targets(2, || 1, none);
         assert_eq!(names(&targets), ["a", "b"]);
         assert_eq!(addresses(&targets)[1], "192.0.2.1");
-        assert_eq!(route.targets(0, || 1).len(), 1);
+        assert_eq!(hop.targets(0, || 1, none).len(), 1);
+    }
+    #[test]
+    fn addresses_that_lately_failed_come_last_and_are_cut_first() {
+        let hop = hop(&[(5, "a", &["192.0.2.1", "192.0.2.2"]), (10, "b", &["192.0.2.3", "192.0.2.4"])]);
+        let targets = |max, shunned: &[&str]| {
+            let shunned: Vec<Place> = shunned.iter().map(|address| place(address)).collect();
+            addresses(&hop.targets(max, || 1, |place| shunned.contains(place)))
+        };
+        let first = ["192.0.2.1", "192.0.2.2"];
+        assert_eq!(targets(4, &first), ["192.0.2.3", "192.0.2.4", "192.0.2.1", "192.0.2.2"]);
+        assert_eq!(targets(1, &first), ["192.0.2.3"], "the one that may work is not cut");
+        assert_eq!(targets(4, &["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"]).len(), 4);
     }
 }

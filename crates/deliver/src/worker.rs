@@ -9,12 +9,12 @@ use tokio::{sync::oneshot, time::sleep};
 
 use crate::{
     dial::{self, Tour, Trouble},
+    next_hop::{Chosen, NextHop},
     outcome::{Endpoint, Fate, Finding},
     remote::{Connection, Ended},
     replies,
-    reply_table::{self, Action, What},
+    reply_table::{self, Action, Scope, What},
     retry::jittered,
-    route::MxRoute,
     shared::Shared,
     site::{Job, Next, Site},
 };
@@ -52,6 +52,9 @@ struct Worker<'a> {
 struct Open {
     recipients: Vec<u32>,
     findings: Vec<Finding>,
+    chosen: Chosen,
+    /// What a host that we chose has against us ourselves.
+    account: Option<Trouble>,
 }
 
 impl Worker<'_> {
@@ -95,8 +98,8 @@ impl Worker<'_> {
     }
 
     /// One attempt for all recipients of a job, in as many transactions as the peer's limit of recipients asks.
-    async fn attempt(&mut self, Job { work, route }: Job) {
-        let Some(route) = route else { return };
+    async fn attempt(&mut self, Job { work, hop }: Job) {
+        let Some(hop) = hop else { return };
         let Some(Loaded { envelope, content }) = self.shared.load(&work).await else { return };
         let mut content = Some(content);
         let known = |number: &u32| place(&envelope, *number).is_some();
@@ -105,8 +108,11 @@ impl Worker<'_> {
         let mut untried = Vec::new();
         let mut tour = Tour::default();
         for some in recipients.chunks(self.shared.config.recipients_per_transaction.max(1)) {
-            let mut open = Open { recipients: some.to_vec(), findings: Vec::new() };
-            self.deliver(&work, &envelope, &route, content.take(), &mut tour, &mut open).await;
+            let mut open = Open::new(some, hop.chosen);
+            self.deliver(&work, &envelope, &hop, content.take(), &mut tour, &mut open).await;
+            if let Some(trouble) = open.account.take() {
+                self.rest(&trouble, &mut open);
+            }
             findings.append(&mut open.findings);
             untried.append(&mut open.recipients);
         }
@@ -123,15 +129,15 @@ impl Worker<'_> {
         &mut self,
         work: &Work,
         envelope: &Envelope,
-        route: &MxRoute,
+        hop: &NextHop,
         mut content: Option<ContentReader>,
         tour: &mut Tour,
         open: &mut Open,
     ) {
         while !open.recipients.is_empty() {
-            let Some(mut connection) = self.ready(envelope, route, tour).await else {
+            let Some(mut connection) = self.ready(envelope, hop, tour).await else {
                 if !tour.halted {
-                    self.no_host_left(tour, open).await;
+                    self.no_host_left(tour, open);
                 }
                 return;
             };
@@ -159,11 +165,15 @@ impl Worker<'_> {
     }
 
     /// The kept connection, else one to the next host that can take the message. None if there is no more host.
-    async fn ready(&mut self, envelope: &Envelope, route: &MxRoute, tour: &mut Tour) -> Option<Connection> {
+    async fn ready(&mut self, envelope: &Envelope, hop: &NextHop, tour: &mut Tour) -> Option<Connection> {
         loop {
             let connection = match self.connection.take() {
-                Some(connection) => connection,
-                None => tour.next(self.shared, self.site, route).await?,
+                Some(connection) if hop.admits(&connection.key) => connection,
+                other => {
+                    self.connection = other;
+                    self.hang_up().await;
+                    tour.next(self.shared, self.site, hop).await?
+                }
             };
             if !envelope.smtputf8 || connection.capabilities().smtputf8 {
                 return Some(connection);
@@ -214,7 +224,7 @@ impl Worker<'_> {
     }
 
     /// All hosts were tried. If none answered, the lane rests, and who waits in it is turned away.
-    async fn no_host_left(&mut self, tour: &Tour, open: &mut Open) {
+    fn no_host_left(&self, tour: &Tour, open: &mut Open) {
         let no_smtputf8 = tour.no_smtputf8.as_ref();
         let Some(Trouble { reply, peer_words, endpoint }) = &tour.trouble else {
             if no_smtputf8.is_none() {
@@ -225,17 +235,24 @@ impl Worker<'_> {
             return open.all(Fate::Bounced, &replies::no_smtputf8(host), false, no_smtputf8);
         };
         open.all(Fate::Deferred, reply, *peer_words, Some(endpoint));
-        if tour.sessions > 0 {
-            return;
+        if let Some(trouble) = tour.trouble.as_ref().filter(|_| tour.sessions == 0) {
+            self.rest(trouble, open);
         }
+    }
+
+    /// The lane rests, and who waits in it is turned away.
+    fn rest(&self, Trouble { reply, endpoint, .. }: &Trouble, open: &mut Open) {
         let random = self.shared.random();
         let interval = |failures| jittered(self.shared.retry.rest(failures), random);
         let failure = (reply.clone(), Some(Arc::clone(&endpoint.host)));
         let (suspension, cleared) = self.site.suspend(&self.lane, self.shared.now(), failure, interval);
         tracing::info!(site = %self.site.key.site, lane = %self.lane, station = "deliver/site",
-            until = %suspension.until, reply = %suspension.reply, "no host could be reached; the site rests");
-        open.findings.iter_mut().for_each(|finding| finding.not_before = Some(suspension.until));
-        self.shared.turn_away(cleared, &self.site.key.site, &suspension).await;
+            until = %suspension.until, reply = %suspension.reply, "the site rests");
+        let deferred = open.findings.iter_mut().filter(|finding| finding.fate == Fate::Deferred);
+        deferred.for_each(|finding| finding.not_before = Some(suspension.until));
+        // A task of its own: this worker's place belongs to other lanes of the site.
+        let (shared, site) = (Arc::clone(self.shared), Arc::clone(&self.site.key.site));
+        self.shared.spawn(async move { shared.turn_away(cleared, &site, &suspension).await });
     }
 
     fn start(&self, workers: usize) {
@@ -251,9 +268,17 @@ fn boxed_run(shared: &Arc<Shared>, site: &Arc<Site>, lane: &Arc<str>) -> dns::Bo
 }
 
 impl Open {
+    fn new(recipients: &[u32], chosen: Chosen) -> Self {
+        Self { recipients: recipients.to_vec(), findings: Vec::new(), chosen, account: None }
+    }
+
     /// Takes in the reply that decided a recipient. Whether it slows the site.
     fn decided(&mut self, recipient: u32, phase: Phase, reply: &Reply, endpoint: &Arc<Endpoint>) -> bool {
-        let row = reply_table::decide(phase, What::Code(reply.code()));
+        let row = reply_table::decide_at(self.chosen, phase, reply);
+        if row.scope == Scope::Account {
+            self.account =
+                Some(Trouble { reply: reply.clone(), peer_words: true, endpoint: Arc::clone(endpoint) });
+        }
         let fate = match row.action {
             Action::Deliver => Fate::Delivered,
             Action::Bounce => Fate::Bounced,

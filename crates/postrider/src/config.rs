@@ -3,6 +3,7 @@
 mod listeners;
 mod people;
 mod problem;
+mod routes;
 mod secret;
 mod sections;
 mod show;

@@ -3,4 +3,5 @@
 mod local;
 mod queue;
 mod remote;
+mod routes;
 mod support;

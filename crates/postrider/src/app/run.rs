@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use admin::{Control, Server, api};
-use deliver::{Deliverer, TcpConnect};
+use deliver::{Deliverer, SocketConnect};
 use net::{Bound, Shutdown};
 use receive::{Receiver, Service};
 use tokio::{
@@ -126,7 +126,7 @@ fn delivery(built: &Built, shutdown: Shutdown) -> impl Future<Output = Result<()
         disk: Arc::clone(&built.disk),
         clock: Arc::clone(&built.clock),
         random: Arc::clone(&built.random),
-        connect: Arc::new(TcpConnect),
+        connect: Arc::new(SocketConnect),
         own: built.own.clone(),
     };
     let deliverer = Deliverer::new(built.config.deliver.clone(), parts);

@@ -10,6 +10,7 @@ use net::{Network, Networks};
 
 use super::{
     Config, Log, LogFormat, LogLevel, listeners, people,
+    routes::{self, Surroundings},
     value::{self, Wrong},
     walk::Section,
 };
@@ -33,11 +34,17 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     let resolver = resolver(root.section("dns"));
     let receive = receive(root.section("receive"), hostname.as_deref());
     let listeners = listeners::read(&root, receive.lmtp_networks.iter().next().is_some());
-    let deliver = deliver(&root, dir, &data_dir, hostname.as_deref());
+    let mut deliver = deliver(&root, dir, &data_dir, hostname.as_deref());
     let directory = people::read(&root, dir, hostname.as_deref());
+    let around = Surroundings {
+        hostname: hostname.as_deref(),
+        listeners: &listeners,
+        domains: &directory.domains,
+        port: deliver.port,
+    };
+    (deliver.routes, deliver.relay) = routes::read(&root, &around);
     let log = log(root.section("log"));
     root.not_yet("tls", "TLS comes with a later version; until then use tls = \"none\" and trusted networks");
-    root.not_yet("relay", "mail goes to the MX of each recipient's domain");
     root.finish();
     Some(Config { hostname: hostname?, data_dir, listeners, resolver, receive, deliver, directory, log })
 }

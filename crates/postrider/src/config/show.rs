@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use deliver::PrivateAddresses;
+use deliver::{Hosts, NamedHost, PrivateAddresses};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -42,6 +42,12 @@ pub(crate) fn effective(config: &Config) -> Shown {
     sections.push((Heading::One("receive"), receive(&config.receive)));
     sections.push((Heading::One("queue"), queue(&config.deliver)));
     sections.push((Heading::One("deliver"), deliver(&config.deliver)));
+    for route in &config.deliver.routes {
+        let domains: Vec<String> = route.domains.iter().map(ToString::to_string).collect();
+        let values = vec![("domains", json!(domains)), ("to", json!(route.to.texts()))];
+        sections.push((Heading::Many("route"), values));
+    }
+    sections.extend(config.deliver.relay.as_ref().map(|relay| (Heading::One("relay"), self::relay(relay))));
     sections.push((Heading::One("log"), log(config)));
     people(&config.directory, &mut sections);
     Shown(sections)
@@ -84,6 +90,16 @@ fn deliver(config: &deliver::Config) -> Vec<(&'static str, Value)> {
         ("maildir", json!(config.maildir_root.display().to_string())),
         ("connections_per_site_max", json!(config.connections_per_site)),
     ]
+}
+
+fn relay(relay: &Hosts) -> Vec<(&'static str, Value)> {
+    let (host, port) = match relay.hosts.first() {
+        Some(NamedHost::Name(name, port)) => (name.to_string(), *port),
+        Some(NamedHost::Address(address, port)) => (address.to_string(), *port),
+        Some(NamedHost::Unix(_)) | None => return Vec::new(),
+    };
+    let port = port.map(|port| ("port", json!(port)));
+    [("host", json!(host))].into_iter().chain(port).collect()
 }
 
 fn log(config: &Config) -> Vec<(&'static str, Value)> {

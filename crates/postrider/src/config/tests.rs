@@ -76,7 +76,6 @@ fn the_top_of_the_file() {
             ("key of another section", "hostname = \"mail.example.org\"\nrecipients_max = 5\n"),
             ("unknown section", "hostname = \"mail.example.org\"\n[recieve]\n"),
             ("section is no section", "hostname = \"mail.example.org\"\ndns = \"127.0.0.1\"\n"),
-            ("relay", "hostname = \"mail.example.org\"\n[relay]\npreset = \"gmail\"\n"),
             ("tls", "hostname = \"mail.example.org\"\n[[tls.certificate]]\nkey = \"key.pem\"\n"),
         ],
         "",
@@ -154,6 +153,80 @@ fn limits_and_deadlines() {
         ],
         SMALL,
     ));
+}
+
+#[test]
+fn routes() {
+    const ROUTE: &str = "[[route]]\ndomains = ";
+    let to = |to: &str| format!("{ROUTE}\"example.net\"\nto = {to}\n");
+    let cases = [
+        ("nothing said", "[[route]]\n".to_owned()),
+        ("empty lists", "[[route]]\ndomains = []\nto = []\n".to_owned()),
+        ("key misspelt", "[[route]]\ndomain = \"example.net\"\nto = \"mx\"\n".to_owned()),
+        ("domain wrong", format!("{ROUTE}[\"*.example.net\", \"a b\", 5]\nto = \"mx\"\n")),
+        ("no protocol", to("\"mail.example.net:25\"")),
+        ("protocol unknown", to("\"uucp:mail.example.net\"")),
+        ("a URL", to("\"smtp://mail.example.net\"")),
+        ("brackets of Postfix", to("\"smtp:[mail.example.net]:25\"")),
+        ("IPv6 without brackets", to("\"smtp:2001:db8::1\"")),
+        ("port wrong", to("\"smtp:mail.example.net:smtp\"")),
+        ("port zero", to("\"smtp:mail.example.net:0\"")),
+        ("address wrong", to("\"smtp:192.0.2.256\"")),
+        ("MX of nothing", to("\"mx:\"")),
+        ("MX and hosts", to("[\"mx\", \"smtp:mail.example.net\"]")),
+        ("host twice", to("[\"smtp:mail.example.net\", \"smtp:mail.example.net\"]")),
+        ("our own name", to("\"smtp:mail.example.org\"")),
+        (
+            "our own address",
+            format!(
+                "[[listener]]\nservice = \"smtp\"\nbind = [\"192.0.2.1:2525\"]\n{}",
+                to("\"smtp:192.0.2.1:2525\"")
+            ),
+        ),
+        ("loopback, where we listen", to("\"smtp:127.0.0.1\"")),
+        ("domain twice", format!("{}{}", to("\"mx:example.com\""), to("\"mx\""))),
+        ("domain twice in one", format!("{ROUTE}[\"example.net\", \"Example.net\"]\nto = \"mx\"\n")),
+        (
+            "covered by a wider one",
+            format!("{ROUTE}\".example.net\"\nto = \"mx\"\n{ROUTE}\"a.example.net\"\nto = \"mx\"\n"),
+        ),
+        ("behind all", format!("{ROUTE}\"*\"\nto = \"mx\"\n{}", to("\"mx:example.com\""))),
+        (
+            "domain of ours",
+            format!("[[domain]]\nname = \"example.org\"\n{ROUTE}\"example.org\"\nto = \"mx:example.com\"\n"),
+        ),
+        ("our own name as a domain", format!("{ROUTE}\"mail.example.org\"\nto = \"mx\"\n")),
+    ];
+    let cases: Vec<(&str, &str)> = cases.iter().map(|(name, source)| (*name, source.as_str())).collect();
+    snapshot(&reports(&cases, SMALL));
+}
+
+#[test]
+fn the_relay() {
+    snapshot(&reports(
+        &[
+            ("no host", "[relay]\n"),
+            ("host wrong", "[relay]\nhost = \"smtp example.net\"\n"),
+            ("port in the host", "[relay]\nhost = \"smtp.example.net:587\"\n"),
+            ("port wrong", "[relay]\nhost = \"smtp.example.net\"\nport = 0\n"),
+            ("ourselves", "[relay]\nhost = \"mail.example.org\"\n"),
+            ("preset", "[relay]\npreset = \"gmail\"\nlogin = \"me@gmail.com\"\npassword = { env = \"X\" }\n"),
+            ("tls", "[relay]\nhost = \"smtp.example.net\"\ntls = \"implicit\"\n"),
+            (
+                "beside a route for all",
+                "[[route]]\ndomains = \"*\"\nto = \"smtp:a.example.net\"\n[relay]\nhost = \"smtp.example.net\"\n",
+            ),
+        ],
+        SMALL,
+    ));
+}
+
+#[test]
+fn another_port_of_this_machine_is_another_server() {
+    let routed = |to: &str| good(&format!("{SMALL}[[route]]\ndomains = \"*\"\nto = \"{to}\"\n"));
+    for to in ["smtp:127.0.0.1:10025", "smtp:mail.example.org:10025", "smtp:[::1]:26"] {
+        assert_eq!(routed(to).deliver.routes[0].to.texts(), [to]);
+    }
 }
 
 #[test]
@@ -309,7 +382,10 @@ fn every_example_of_the_reference_is_right() {
 fn every_key_is_documented_and_every_documented_key_exists() {
     let (_, problems, known) = parse(&whole_file(), Path::new("/"));
     assert_eq!(problems, []);
-    let sections = ["listener", "dns", "receive", "queue", "deliver", "domain", "account", "alias", "log"];
+    let sections = [
+        "listener", "dns", "receive", "queue", "deliver", "route", "relay", "domain", "account", "alias",
+        "log",
+    ];
     let known: BTreeSet<String> = known.into_iter().filter(|key| !sections.contains(&key.as_str())).collect();
     let documented: BTreeSet<String> = documented().into_keys().collect();
     assert_eq!(documented, known);

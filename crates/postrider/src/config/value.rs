@@ -166,7 +166,8 @@ pub(crate) fn hostname(text: &str) -> Result<String, Wrong> {
     }
 }
 
-fn numeric_top(name: &str) -> bool {
+/// Whether the last label is a number, as in an address that is none.
+pub(crate) fn numeric_top(name: &str) -> bool {
     name.rsplit('.').next().is_some_and(|label| label.bytes().all(|b| b.is_ascii_digit()))
 }
 

@@ -272,6 +272,29 @@ impl<'a> Section<'a> {
         parse: impl Fn(&str) -> Result<T, Wrong>,
     ) -> Option<Vec<(T, Span)>> {
         let items = self.list(key, "a list of strings, in brackets")?;
+        Some(self.parsed_items(key, items, parse))
+    }
+
+    /// A list of strings that mean something, with their places; a single string is a list of one.
+    pub(crate) fn one_or_more<T>(
+        &self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, Wrong>,
+    ) -> Option<Vec<(T, Span)>> {
+        let value = self.get(key)?;
+        let items = match value.as_str() {
+            Some(_) => std::slice::from_ref(value),
+            None => self.list(key, "a string, or a list of strings in brackets")?,
+        };
+        Some(self.parsed_items(key, items, parse))
+    }
+
+    fn parsed_items<T>(
+        &self,
+        key: &'static str,
+        items: &[Value<'_>],
+        parse: impl Fn(&str) -> Result<T, Wrong>,
+    ) -> Vec<(T, Span)> {
         let one = |item: &Value<'_>| {
             let Some(text) = item.as_str() else {
                 self.wrong_type(key, item, "strings only");
@@ -279,7 +302,7 @@ impl<'a> Section<'a> {
             };
             self.report(item.span, parse(text)).map(|value| (value, item.span))
         };
-        Some(items.iter().filter_map(one).collect())
+        items.iter().filter_map(one).collect()
     }
 
     /// A `[section]`; one with nothing in it if it is absent.
@@ -308,9 +331,10 @@ impl<'a> Section<'a> {
         items.iter().map(one).collect()
     }
 
-    /// A key that a later version knows: it gets a better answer than "unknown".
-    pub(crate) fn not_yet(&self, key: &'static str, hint: &str) {
+    /// A key that a later version knows: it gets a better answer than "unknown". Whether it is there.
+    pub(crate) fn not_yet(&self, key: &'static str, hint: &str) -> bool {
         self.asked.borrow_mut().insert(key);
+        let found = self.table.is_some_and(|table| table.contains_key(key));
         if let Some((found, _)) = self.table.and_then(|table| table.get_key_value(key)) {
             let name = if self.name.is_empty() { format!("[{key}]") } else { format!("`{key}`") };
             self.wrong(
@@ -318,6 +342,12 @@ impl<'a> Section<'a> {
                 Wrong::new(format!("{name} is not available yet in this version")).hint(hint),
             );
         }
+        found
+    }
+
+    /// Whether the file has it.
+    pub(crate) fn is_there(&self) -> bool {
+        self.table.is_some()
     }
 
     /// Where the section stands.

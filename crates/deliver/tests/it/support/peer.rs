@@ -3,11 +3,11 @@
 use std::{
     collections::HashMap,
     io,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     sync::{Arc, Mutex},
 };
 
-use deliver::{Connect, Stream};
+use deliver::{Connect, Place, Stream};
 use dns::BoxFuture;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};
 use tokio::sync::Notify;
@@ -171,7 +171,10 @@ impl Network {
 }
 
 impl Connect for Network {
-    fn connect(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Stream>>> {
+    fn connect<'a>(&'a self, place: &'a Place) -> BoxFuture<'a, io::Result<Box<dyn Stream>>> {
+        let Place::Tcp(address) = place else {
+            return Box::pin(async { Err(io::ErrorKind::NotFound.into()) });
+        };
         let peer = self.peers.lock().unwrap().get(&address.ip()).cloned();
         Box::pin(async move {
             let Some(peer) = peer else { return Err(io::ErrorKind::ConnectionRefused.into()) };

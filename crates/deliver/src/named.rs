@@ -1,0 +1,111 @@
+//! Routes whose hosts the operator names: no MX is asked for, and private addresses are welcome.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use dns::{BoxFuture, DnsError, Resolve, Security};
+use mail::{Domain, EnhancedStatus, Reply};
+
+use crate::{
+    join::join_all,
+    next_hop::{Chosen, Host, NextHop, Place, Terms},
+    route::{self, Resolved, Route, Rules, Unroutable},
+    static_route::{Hosts, NamedHost},
+};
+
+/// How long what needs no DNS is remembered.
+const FOREVER: Duration = Duration::from_hours(1);
+
+/// The places of a host, and how long they are known.
+type Found = Result<(Vec<Place>, Duration), DnsError>;
+
+/// The next hop that these hosts are.
+///
+/// If we are one of them, we and those behind us are left out, as in a list of MXs (RFC 5321 §5.1): machines that share
+/// a configuration must not hand mail around in a circle.
+pub(crate) async fn resolve(
+    named: &Hosts,
+    chosen: Chosen,
+    resolver: &dyn Resolve,
+    rules: &Rules,
+) -> Resolved {
+    let lookups = named.hosts.iter().map(|host| look_up(host, resolver, rules.port)).collect();
+    let (mut hosts, mut trouble, mut looped, mut ttl) = (Vec::new(), None, false, FOREVER);
+    for (preference, (host, found)) in (0..).zip(named.hosts.iter().zip(join_all(lookups).await)) {
+        if rules.is_ourselves(host, &found) {
+            looped = true;
+            break;
+        }
+        match found {
+            Ok((places, known)) => {
+                ttl = ttl.min(known);
+                hosts.push(Host { preference, name: name(host), places });
+            }
+            Err(error) => trouble = Some(format!("{host}: {error}")),
+        }
+    }
+    let Some(first) = hosts.first() else {
+        return route::failed(match (looped, trouble) {
+            (true, None) => route::loops("this domain, by a route of ours,"),
+            (_, trouble) => nowhere(&trouble.unwrap_or_default()),
+        });
+    };
+    let site = first.with_port().into();
+    let terms = Terms { protocol: named.protocol, ..rules.terms.clone() };
+    let hop = NextHop::new(site, hosts, terms, chosen, Security::Insecure);
+    Resolved { route: Ok(Route::Hop(Arc::new(hop))), ttl }
+}
+
+/// What a route of ours finds wrong is ours to mend: the mail waits for that. Only a circle does not end by itself.
+pub(crate) fn kept(resolved: Resolved) -> Resolved {
+    match resolved.route {
+        Err(Unroutable::Bounce(reply)) if reply.enhanced() != Some(EnhancedStatus::new(5, 4, 6)) => {
+            route::failed(nowhere(reply.text()))
+        }
+        route => Resolved { route, ttl: resolved.ttl },
+    }
+}
+
+/// RFC 3463 §3.5: unable to route.
+fn nowhere(why: &str) -> Unroutable {
+    let text = format!("the route that this server has for the domain leads nowhere: {why}");
+    Unroutable::Defer(Reply::new(451, EnhancedStatus::new(4, 4, 4), text))
+}
+
+fn look_up<'a>(host: &'a NamedHost, resolver: &'a dyn Resolve, default_port: u16) -> BoxFuture<'a, Found> {
+    Box::pin(async move {
+        match host {
+            NamedHost::Unix(path) => Ok((vec![Place::Unix(path.as_path().into())], FOREVER)),
+            NamedHost::Address(address, port) => {
+                let address = SocketAddr::new(*address, port.unwrap_or(default_port));
+                Ok((vec![Place::Tcp(address)], FOREVER))
+            }
+            NamedHost::Name(name, port) => {
+                let answer = resolver.addresses(name).await?;
+                let place = |address| Place::Tcp(SocketAddr::new(address, port.unwrap_or(default_port)));
+                Ok((answer.records.into_iter().map(place).collect(), answer.ttl))
+            }
+        }
+    })
+}
+
+/// What it is called in events and replies.
+fn name(host: &NamedHost) -> Arc<str> {
+    match host {
+        NamedHost::Name(name, _) => (**name).into(),
+        NamedHost::Address(address, _) => Domain::Literal(*address).to_string().into(),
+        NamedHost::Unix(_) => host.to_string().into(),
+    }
+}
+
+impl Rules {
+    fn is_ourselves(&self, host: &NamedHost, found: &Found) -> bool {
+        let is_own = |place: &Place| place.tcp().is_some_and(|at| self.own.is_socket(at.ip(), at.port()));
+        let by_address = found.as_ref().is_ok_and(|(places, _)| places.iter().any(is_own));
+        // Another port of our own name is another server, such as a filter.
+        let by_name = match host {
+            NamedHost::Name(name, port) => self.own.takes_mail_at(name, port.unwrap_or(self.port)),
+            NamedHost::Address(..) | NamedHost::Unix(_) => false,
+        };
+        by_address || by_name
+    }
+}

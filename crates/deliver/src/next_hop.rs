@@ -1,0 +1,246 @@
+//! The next hop of mail: hosts in their order, and the terms on which sessions with them are held.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    sync::Arc,
+};
+
+use dns::Security;
+
+use crate::static_route::Protocol;
+
+/// Where mail goes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NextHop {
+    /// The site: who runs these hosts, as far as one can tell.
+    pub(crate) site: Arc<str>,
+    /// Hosts and terms as one text. What has equal hosts on equal terms shares its connections.
+    pub(crate) lane: Arc<str>,
+    /// The hosts by preference; each has an address.
+    pub(crate) hosts: Vec<Host>,
+    /// How sessions with them are held.
+    pub(crate) terms: Terms,
+    /// Who chose it.
+    pub(crate) chosen: Chosen,
+    /// Whether DNSSEC vouches for the list of hosts; DANE will ask.
+    pub(crate) security: Security,
+}
+
+/// A host of a next hop: an MX, or one that a route names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Host {
+    /// Lower is tried first.
+    pub(crate) preference: u16,
+    /// Its name, or an address literal.
+    pub(crate) name: Arc<str>,
+    /// Where it listens.
+    pub(crate) places: Vec<Place>,
+}
+
+/// Where something listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// An address and a TCP port.
+    Tcp(SocketAddr),
+    /// A socket of this machine.
+    Unix(Arc<Path>),
+}
+
+/// On whose word mail goes there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Chosen {
+    /// That of whoever owns the domain, in the DNS.
+    ByDns,
+    /// Ours, by a route. What it refuses for us ourselves is no judgement of the message.
+    ByRoute,
+    /// Ours: the relay that takes all mail for other places. We have an account there, so to speak.
+    AsRelay,
+}
+
+/// What all sessions of a lane have in common: the part of a [`PoolKey`] that does not depend on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Terms {
+    /// What is spoken.
+    pub(crate) protocol: Protocol,
+    /// The address that we come from; none leaves the choice to the kernel.
+    pub(crate) source: Option<IpAddr>,
+    /// Our name in EHLO or LHLO.
+    pub(crate) hello: Arc<str>,
+    /// TLS policy with trust anchors and SNI.
+    pub(crate) protection: Protection,
+    /// The login.
+    pub(crate) credential: Credential,
+}
+
+/// What protects a session. One value until there is TLS; a demand for more makes another key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Protection {
+    /// In clear.
+    None,
+}
+
+/// As whom we log in. One value until there is authentication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Credential {
+    /// As nobody.
+    None,
+}
+
+/// What an open session is good for (mail-rules 18): only mail whose next hop admits it may go over it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PoolKey {
+    /// The host's name, by which a certificate would be checked.
+    pub(crate) host: Arc<str>,
+    /// Address and port.
+    pub(crate) place: Place,
+    /// All else.
+    pub(crate) terms: Terms,
+}
+
+impl NextHop {
+    /// Puts it together. `hosts` are in the order of their preference.
+    pub(crate) fn new(
+        site: Arc<str>,
+        hosts: Vec<Host>,
+        terms: Terms,
+        chosen: Chosen,
+        security: Security,
+    ) -> Self {
+        let lane = lane(&hosts, &terms);
+        Self { site, lane, hosts, terms, chosen, security }
+    }
+
+    /// Whether mail for here may go over a session that was opened with this key. Within a lane this fails only when
+    /// a host has moved to another address, or two lists of hosts differ in addresses but not in names.
+    pub(crate) fn admits(&self, key: &PoolKey) -> bool {
+        let known = |host: &Host| host.name == key.host && host.places.contains(&key.place);
+        self.terms == key.terms && self.hosts.iter().any(known)
+    }
+}
+
+/// Different hosts, ports, orders or terms give different texts: `;` separates preferences, `,` equals.
+fn lane(hosts: &[Host], terms: &Terms) -> Arc<str> {
+    let group = |group: &[Host]| {
+        let mut names: Vec<String> = group.iter().map(Host::with_port).collect();
+        names.sort_unstable();
+        names.join(",")
+    };
+    let groups: Vec<String> = hosts.chunk_by(|a, b| a.preference == b.preference).map(group).collect();
+    format!("{} {terms}", groups.join(";")).into()
+}
+
+impl Host {
+    /// Its name and port, as an operator would write them; the port of mail is not told.
+    pub(crate) fn with_port(&self) -> String {
+        match self.places.first() {
+            Some(Place::Tcp(address)) if address.port() != 25 => format!("{}:{}", self.name, address.port()),
+            _ => self.name.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Terms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { protocol, source, hello, protection: Protection::None, credential: Credential::None } =
+            self;
+        write!(f, "{protocol} as {hello}")?;
+        match source {
+            Some(source) => write!(f, " from {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Place {
+    /// The address and port, if it has them.
+    pub(crate) fn tcp(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// Whether it is reached by IPv6.
+    pub(crate) fn is_v6(&self) -> bool {
+        self.tcp().is_some_and(|address| address.is_ipv6())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    fn hop(hosts: &[(u16, &str, &str)]) -> NextHop {
+        let host = |(preference, name, address): &(u16, &str, &str)| Host {
+            preference: *preference,
+            name: (*name).into(),
+            places: vec![Place::Tcp(address.parse().unwrap())],
+        };
+        let hosts = hosts.iter().map(host).collect();
+        NextHop::new("site".into(), hosts, fixtures::terms(), Chosen::ByDns, Security::Insecure)
+    }
+
+    #[test]
+    fn a_lane_is_hosts_ports_order_and_terms() {
+        let (one, two) = ("192.0.2.1:25", "192.0.2.2:25");
+        let lane = |hosts: &[(u16, &str, &str)]| hop(hosts).lane.to_string();
+        let first = lane(&[(10, "a", one), (20, "b", two)]);
+        assert_eq!(first, "a;b smtp as mx.example");
+        assert_eq!(first, lane(&[(1, "a", one), (2, "b", one)]), "names and ranks count, not numbers");
+        for other in [
+            lane(&[(10, "b", two), (20, "a", one)]),
+            lane(&[(10, "a", one), (10, "b", two)]),
+            lane(&[(10, "a", "192.0.2.1:2525"), (20, "b", two)]),
+            lane(&[(10, "a", one)]),
+        ] {
+            assert_ne!(first, other);
+        }
+        assert_eq!(lane(&[(10, "b", two), (10, "a", one)]), lane(&[(5, "a", one), (5, "b", two)]));
+        let mut others = vec![fixtures::terms(); 3];
+        others[0].protocol = Protocol::Lmtp;
+        others[1].hello = "other.example".into();
+        others[2].source = Some("192.0.2.9".parse().unwrap());
+        let hosts = || hop(&[(10, "a", one), (20, "b", two)]).hosts;
+        for terms in others {
+            let other = NextHop::new("site".into(), hosts(), terms, Chosen::ByDns, Security::Insecure);
+            assert_ne!(*other.lane, first);
+        }
+    }
+
+    /// Each field of the key of mail-rules 18 that has more than one value today.
+    #[test]
+    fn a_session_carries_only_mail_that_its_key_admits() {
+        let hop = hop(&[(10, "a", "192.0.2.1:25"), (20, "b", "192.0.2.2:25")]);
+        let key = |host: &str, place: &str, terms: Terms| PoolKey {
+            host: host.into(),
+            place: Place::Tcp(place.parse().unwrap()),
+            terms,
+        };
+        let good = fixtures::terms;
+        assert!(hop.admits(&key("a", "192.0.2.1:25", good())));
+        assert!(hop.admits(&key("b", "192.0.2.2:25", good())));
+        for (what, key) in [
+            ("name", key("c", "192.0.2.1:25", good())),
+            ("address of another", key("a", "192.0.2.2:25", good())),
+            ("address", key("a", "192.0.2.3:25", good())),
+            ("port", key("a", "192.0.2.1:26", good())),
+            ("protocol", key("a", "192.0.2.1:25", Terms { protocol: Protocol::Lmtp, ..good() })),
+            ("HELO", key("a", "192.0.2.1:25", Terms { hello: "x".into(), ..good() })),
+            ("source", key("a", "192.0.2.1:25", Terms { source: "192.0.2.9".parse().ok(), ..good() })),
+        ] {
+            assert!(!hop.admits(&key), "{what}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Routes of the operator and the relay.
+#![allow(clippy::unwrap_used, reason = "tests may")]
+
+use std::time::Duration;
+
+use crate::support::{
+    World,
+    peer::Does::{KeepSilent, Say},
+};
+use deliver::{Config, Destination, Hosts, NamedHost, Pattern, Protocol, StaticRoute};
+use events::Kind::{Bounced, Deferred, Delivered};
+
+const ANNA: &str = "anna@example.org";
+const BERT: &str = "bert@example.net";
+const OTTO: &str = "otto@here.test";
+const TEXT: &str = "Subject: x\r\n\r\nhello\r\n";
+const RELAY: &str = "10.0.0.7";
+
+fn hosts(addresses: &[&str]) -> Hosts {
+    let host = |address: &&str| NamedHost::Address(address.parse().unwrap(), None);
+    Hosts { protocol: Protocol::Smtp, hosts: addresses.iter().map(host).collect() }
+}
+
+fn route(config: &mut Config, domain: &str, to: Destination) {
+    config.routes.push(StaticRoute { domains: vec![Pattern::parse(domain).unwrap()], to });
+}
+
+fn relay(config: &mut Config) {
+    config.relay = Some(hosts(&[RELAY]));
+}
+
+#[tokio::test]
+async fn the_relay_gets_what_no_route_and_no_mailbox_takes() {
+    let mut world = World::with(|config| {
+        relay(config);
+        route(config, "example.org", Destination::Mx);
+    });
+    let (relay, mx) = (world.peer(RELAY), world.peer("192.0.2.1"));
+    world.send(OTTO, &[ANNA, BERT, OTTO, "x@[192.0.2.9]"], TEXT).await;
+    assert_eq!(world.fates(&[ANNA, BERT, OTTO, "x@[192.0.2.9]"]).await, [Delivered; 4]);
+    let to = |peer: &crate::support::peer::Peer| {
+        let mut to: Vec<String> = peer.got().into_iter().flat_map(|got| got.to).collect();
+        to.sort();
+        to
+    };
+    assert_eq!(to(&relay), [BERT, "x@[192.0.2.9]"]);
+    assert_eq!(to(&mx), [ANNA]);
+    assert_eq!(world.mailbox(OTTO).len(), 1);
+}
+
+#[tokio::test]
+async fn hosts_of_a_route_are_tried_in_their_order() {
+    let two = Destination::Hosts(hosts(&["192.0.2.8", "192.0.2.7"]));
+    let mut world = World::with(|config| route(config, "*", two));
+    world.peer("192.0.2.8").obey(vec![("CONNECT", Say("421 4.3.2 Not now"))]);
+    world.peer("192.0.2.7");
+    world.send(OTTO, &[ANNA], TEXT).await;
+    let event = world.fate(ANNA).await;
+    assert_eq!((event.kind, &*event.mx.unwrap().host), (Delivered, "[192.0.2.7]"));
+    assert_eq!(event.site.as_deref(), Some("[192.0.2.8]"));
+    assert_eq!(world.peer("192.0.2.8").count("CONNECT"), 1);
+}
+
+#[tokio::test]
+async fn what_the_relay_has_against_us_holds_all_mail_and_bounces_none() {
+    for (line, reply) in [
+        ("MAIL", "530 5.7.0 Authentication required"),
+        ("RCPT", "550 5.4.5 Daily sending quota exceeded"),
+        (".", "554 5.7.0 Too many messages from you"),
+    ] {
+        let mut world = World::with(relay);
+        let peer = world.peer(RELAY);
+        peer.obey(vec![(line, Say(reply))]);
+        world.send(OTTO, &[ANNA], TEXT).await;
+        assert_eq!(world.fate(ANNA).await.kind, Deferred, "{reply}");
+        world.send(OTTO, &[BERT], TEXT).await;
+        let event = world.fate(BERT).await;
+        assert_eq!((event.kind, event.attempt), (Deferred, None), "{reply}: nothing more is tried for now");
+        assert_eq!(peer.count("MAIL"), 1, "{reply}");
+        peer.obey(Vec::new());
+        world.later(Duration::from_mins(2));
+        assert_eq!(world.fates(&[ANNA, BERT]).await, [Delivered, Delivered], "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn a_recipient_that_the_relay_refuses_bounces() {
+    let mut world = World::with(relay);
+    world.peer(RELAY).obey(vec![("RCPT", Say("550 5.1.1 Unknown"))]);
+    world.send(OTTO, &[ANNA], TEXT).await;
+    assert_eq!(world.fate(ANNA).await.kind, Bounced);
+}
+
+#[tokio::test]
+async fn a_route_whose_name_is_unknown_keeps_the_mail() {
+    let nobody =
+        Hosts { protocol: Protocol::Smtp, hosts: vec![NamedHost::Name("nobody.example".into(), None)] };
+    let mut world = World::with(|config| route(config, "example.org", Destination::Hosts(nobody)));
+    world.send(OTTO, &[ANNA], TEXT).await;
+    let event = world.fate(ANNA).await;
+    assert_eq!(event.kind, Deferred);
+    assert!(event.reply.unwrap().contains("4.4.4"));
+    world.dns.set("nobody.example A 10.0.0.9");
+    world.peer("10.0.0.9");
+    world.later(Duration::from_mins(2));
+    assert_eq!(world.fate(ANNA).await.kind, Delivered);
+}
+
+#[tokio::test]
+async fn a_kept_connection_carries_nothing_for_a_host_that_has_moved() {
+    let mut world = World::new();
+    let (old, new) = (world.peer("192.0.2.1"), world.peer("192.0.2.99"));
+    world.send(OTTO, &[ANNA], TEXT).await;
+    assert_eq!(world.fate(ANNA).await.kind, Delivered);
+    world.dns.set("mx1.example.org A 192.0.2.99");
+    world.clock.advance(Duration::from_hours(24));
+    world.send(OTTO, &[ANNA], TEXT).await;
+    assert_eq!(world.fate(ANNA).await.kind, Delivered);
+    assert_eq!((old.got().len(), new.got().len()), (1, 1));
+    assert_eq!(old.count("QUIT"), 1, "it is closed in good manners");
+}
+
+#[tokio::test]
+async fn an_attempt_ends_with_its_budget_of_addresses() {
+    let silent = ["192.0.2.11", "192.0.2.12", "192.0.2.13"];
+    let mut world = World::with(|config| {
+        config.addresses_max = 2;
+        config.timeouts.greeting = Duration::from_millis(10);
+        route(config, "*", Destination::Hosts(hosts(&silent)));
+    });
+    for address in silent {
+        world.peer(address).obey(vec![("CONNECT", KeepSilent)]);
+    }
+    world.send(OTTO, &[ANNA], TEXT).await;
+    assert_eq!(world.fate(ANNA).await.kind, Deferred);
+    let tried = |world: &World| silent.map(|address| world.peer(address).count("CONNECT"));
+    assert_eq!(tried(&world), [1, 1, 0]);
+    world.peer(silent[2]).obey(Vec::new());
+    world.later(Duration::from_secs(55));
+    assert_eq!(world.fate(ANNA).await.kind, Delivered, "those that failed are tried last");
+    assert_eq!(tried(&world), [1, 1, 1]);
+}

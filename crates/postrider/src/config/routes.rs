@@ -1,0 +1,306 @@
+//! `[[route]]` and `[relay]`: where mail for other places goes, and what is wrong with what is said about it.
+
+use std::{net::IpAddr, ops::Range};
+
+use deliver::{Destination, Hosts, NamedHost, Pattern, Protocol, StaticRoute};
+use mail::Domain;
+use toml_span::{Span, Value};
+
+use super::{
+    listeners::Listener,
+    problem::Problem,
+    value::{self, Wrong},
+    walk::Section,
+};
+
+/// Hosts beyond these help nobody: an attempt tries fewer addresses.
+const HOSTS_MAX: usize = 10;
+
+/// What is known of this server when its routes are judged.
+pub(super) struct Surroundings<'a> {
+    /// Its name.
+    pub hostname: Option<&'a str>,
+    /// Where it listens.
+    pub listeners: &'a [Listener],
+    /// Its own domains.
+    pub domains: &'a [directory::DomainConfig],
+    /// The port of hosts whose port nobody names.
+    pub port: u16,
+}
+
+/// All routes and the relay.
+pub(super) fn read(root: &Section<'_>, around: &Surroundings<'_>) -> (Vec<StaticRoute>, Option<Hosts>) {
+    let mut judge = Judge { root, around, taken: Vec::new() };
+    let sections = root.sections("route").into_iter();
+    let routes: Vec<StaticRoute> = sections.filter_map(|section| judge.route(section)).collect();
+    let relay = judge.relay(root.section("relay"));
+    (routes, relay)
+}
+
+/// Knows what earlier routes take.
+struct Judge<'a> {
+    root: &'a Section<'a>,
+    around: &'a Surroundings<'a>,
+    taken: Vec<(Pattern, Span)>,
+}
+
+impl Judge<'_> {
+    fn route(&mut self, section: Section<'_>) -> Option<StaticRoute> {
+        const DOMAINS: &str =
+            "say whose mail it takes: domains = [\"example.net\", \".example.net\"], or \"*\" for all";
+        const TO: &str = "say where the mail goes: to = \"smtp:mail.example.net\"";
+        for (key, hint) in [("domains", DOMAINS), ("to", TO)] {
+            let value = section.get(key);
+            match value {
+                None => section.missing(key, hint),
+                Some(value) if value.as_array().is_some_and(Vec::is_empty) => {
+                    section.wrong(value.span, Wrong::new(format!("`{key}` is empty")).hint(hint));
+                }
+                Some(_) => {}
+            }
+        }
+        let domains = section.one_or_more("domains", pattern);
+        for (pattern, span) in domains.iter().flatten() {
+            self.takes(pattern, *span);
+            self.taken.push((pattern.clone(), *span));
+        }
+        let to = section.one_or_more("to", destination).and_then(|to| self.destination(to));
+        section.finish();
+        let domains = domains?.into_iter().map(|(pattern, _)| pattern).collect();
+        Some(StaticRoute { domains, to: to? })
+    }
+
+    /// Tells of a pattern that takes nothing, because somebody else does.
+    fn takes(&self, pattern: &Pattern, span: Span) {
+        if let Some((earlier, place)) = self.taken.iter().find(|(earlier, _)| earlier.covers(pattern)) {
+            let hint = if earlier == pattern {
+                "keep one of them".to_owned()
+            } else {
+                format!("the first route that takes a domain holds: put this one before that for `{earlier}`")
+            };
+            let message =
+                format!("the route for `{pattern}` takes nothing: one for `{earlier}` comes before it");
+            self.add(Problem::new(span.into(), message).other((*place).into(), "taken here").hint(hint));
+        }
+        if let Pattern::Domain(domain) = pattern
+            && let Some(own) = self.around.domains.iter().find(|own| is_name(&own.name, domain))
+        {
+            let message = format!("the route for `{pattern}` takes nothing: mail for this domain ends here");
+            let problem = Problem::new(span.into(), message)
+                .hint("routes are for domains of others: remove the route, or the domain");
+            self.add(match self.declared(&own.name) {
+                Some(place) => problem.other(place, "declared here"),
+                None => problem,
+            });
+        }
+    }
+
+    /// Where a domain of ours is declared; our own name may be one without a word in the file.
+    fn declared(&self, name: &str) -> Option<Range<usize>> {
+        let sections = self.root.get("domain").and_then(Value::as_array).into_iter().flatten();
+        let mut names = sections.filter_map(|section| section.as_table()?.get("name"));
+        names.find(|value| value.as_str() == Some(name)).map(|value| value.span.into())
+    }
+
+    /// What several texts say together.
+    fn destination(&self, texts: Vec<(One, Span)>) -> Option<Destination> {
+        let mut hosts: Vec<(NamedHost, Span)> = Vec::new();
+        let mut spoken: Option<Protocol> = None;
+        let several = texts.len() > 1;
+        for (one, span) in texts {
+            let (protocol, host) = match one {
+                One::Destination(_) if several => {
+                    self.wrong(
+                        span,
+                        "mail goes by MX or to hosts that are named, not both",
+                        "write `mx` alone",
+                    );
+                    return None;
+                }
+                One::Destination(destination) => return Some(destination),
+                One::Host(protocol, host) => (protocol, host),
+            };
+            if *spoken.get_or_insert(protocol) != protocol {
+                self.wrong(span, "all hosts of a route speak the same protocol", "make two routes of it");
+                return None;
+            }
+            if let Some((_, first)) = hosts.iter().find(|(other, _)| *other == host) {
+                let problem = Problem::new(span.into(), format!("`{host}` is named twice"));
+                self.add(problem.other((*first).into(), "first here").hint("keep one of them"));
+                continue;
+            }
+            self.not_to_ourselves(&host, span);
+            hosts.push((host, span));
+        }
+        if let Some((_, span)) = hosts.get(HOSTS_MAX) {
+            let hint = "one name may have several addresses, and all of them are tried";
+            self.wrong(*span, &format!("a route has at most {HOSTS_MAX} hosts"), hint);
+        }
+        let hosts: Vec<NamedHost> = hosts.into_iter().map(|(host, _)| host).collect();
+        (!hosts.is_empty()).then(|| Destination::Hosts(Hosts { protocol: spoken.unwrap_or_default(), hosts }))
+    }
+
+    /// What can be seen without the DNS: our own name, and the sockets that we listen on.
+    fn not_to_ourselves(&self, host: &NamedHost, span: Span) {
+        let sockets = || self.around.listeners.iter().flat_map(|listener| &listener.bind);
+        let ours = match host {
+            NamedHost::Name(name, port) => {
+                let port = port.unwrap_or(self.around.port);
+                self.around.hostname == Some(&**name) && sockets().any(|own| own.port() == port)
+            }
+            NamedHost::Address(address, port) => {
+                let (port, address) = (port.unwrap_or(self.around.port), address.to_canonical());
+                sockets().any(|own| {
+                    let here = own.ip() == address || own.ip().is_unspecified() && address.is_loopback();
+                    own.port() == port && here
+                })
+            }
+            NamedHost::Unix(_) => false,
+        };
+        if ours {
+            self.wrong(
+                span,
+                &format!("`{host}` is this server: its mail would go in a circle"),
+                "name the server that mail goes on to, or another port, if a filter listens there",
+            );
+        }
+    }
+
+    fn relay(&self, section: Section<'_>) -> Option<Hosts> {
+        let preset = section.not_yet("preset", "name the host and the port: host = \"smtp.example.net\"");
+        section.not_yet("tls", "TLS comes with a later version; until then mail to the relay goes in clear");
+        for key in ["login", "password"] {
+            section.not_yet(key, "a password never goes in clear, so this comes with TLS; until then the relay must know this server by its address");
+        }
+        let host = section.string("host");
+        let port = section.integer("port", 1..=65_535).and_then(|port| u16::try_from(port).ok());
+        if host.is_none() && section.is_there() && !preset && section.get("host").is_none() {
+            section.missing(
+                "host",
+                "name the server that takes all mail for other places: host = \"smtp.example.net\"",
+            );
+        }
+        if section.is_there()
+            && let Some((_, place)) = self.taken.iter().find(|(pattern, _)| *pattern == Pattern::Every)
+        {
+            let message = "[relay] takes nothing: the route for `*` takes all mail";
+            let problem = Problem::new(section.span().into(), message).other((*place).into(), "taken here");
+            self.add(problem.hint("remove one of the two"));
+        }
+        let named = host.and_then(|(text, span)| {
+            let named = section.report(span, relay_host(text, port))?;
+            self.not_to_ourselves(&named, span);
+            Some(Hosts { protocol: Protocol::Smtp, hosts: vec![named] })
+        });
+        section.finish();
+        named
+    }
+
+    fn wrong(&self, span: Span, message: &str, hint: &str) {
+        self.root.wrong(span, Wrong::new(message).hint(hint));
+    }
+
+    fn add(&self, problem: Problem) {
+        self.root.findings.add(problem);
+    }
+}
+
+fn is_name(own: &str, domain: &Domain) -> bool {
+    // Read like the domain of a route, so that both spellings of a name beyond ASCII are one.
+    Pattern::parse(own).is_ok_and(|own| own == Pattern::Domain(domain.clone()))
+}
+
+fn pattern(text: &str) -> Result<Pattern, Wrong> {
+    Pattern::parse(text).map_err(|error| {
+        let wrong = Wrong::new(format!("`{text}` is not a domain: {error}"));
+        match text.strip_prefix('*') {
+            Some(rest) if rest.starts_with('.') => {
+                wrong.hint(format!("for all domains below it write \"{rest}\""))
+            }
+            _ => wrong.hint(
+                "write \"example.net\", \".example.net\" for all below it, or \"*\" for all that is left",
+            ),
+        }
+    })
+}
+
+/// What one text of `to` says.
+#[derive(Debug, Clone)]
+enum One {
+    /// All that there is to say.
+    Destination(Destination),
+    /// One of several hosts.
+    Host(Protocol, NamedHost),
+}
+
+fn destination(text: &str) -> Result<One, Wrong> {
+    const FORMS: &str = "write \"smtp:HOST\" or \"smtp:HOST:PORT\", \"mx:DOMAIN\" for the MX of another domain, or \"mx\" for the domain's own";
+    match text.split_once(':') {
+        None if text == "mx" => Ok(One::Destination(Destination::Mx)),
+        Some(("mx", name)) => match Pattern::parse(name) {
+            Ok(Pattern::Domain(Domain::Name(name))) => Ok(One::Destination(Destination::MxOf(name))),
+            _ => Err(Wrong::new(format!("`{name}` is not a domain")).hint(FORMS)),
+        },
+        Some(("smtp", rest)) => Ok(One::Host(Protocol::Smtp, host_and_port(rest)?)),
+        Some(("lmtp", _)) => {
+            Err(Wrong::new("delivery by LMTP is not available yet in this version").hint(FORMS))
+        }
+        _ => {
+            let wrong = Wrong::new(format!("`{text}` does not say how the mail goes there"));
+            Err(match host_and_port(text) {
+                Ok(host) => wrong.hint(format!("write \"smtp:{host}\"")),
+                Err(_) => wrong.hint(FORMS),
+            })
+        }
+    }
+}
+
+/// `HOST`, `HOST:PORT`, or the same with an address; one of IPv6 stands in brackets.
+fn host_and_port(text: &str) -> Result<NamedHost, Wrong> {
+    let wrong = |hint: &str| Err(Wrong::new(format!("`{text}` is not a host")).hint(hint));
+    if text.starts_with("//") {
+        return wrong("this is no URL: leave the slashes out");
+    }
+    if text.parse::<std::net::Ipv6Addr>().is_ok() {
+        return wrong("an IPv6 address stands in brackets, such as \"[2001:db8::1]\"");
+    }
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => match port.parse::<u16>() {
+            Ok(port) if port > 0 => (host, Some(port)),
+            _ => return wrong("a port is a number from 1 to 65535"),
+        },
+        _ => (text, None),
+    };
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match bracketed.unwrap_or(host).parse::<IpAddr>() {
+        Ok(address) if bracketed.is_some() == address.is_ipv6() => Ok(NamedHost::Address(address, port)),
+        // As Postfix writes what is not to be looked up as an MX.
+        _ if bracketed.is_some() => {
+            wrong("leave the brackets out: a host is looked up by its addresses, never by MX")
+        }
+        _ => Ok(NamedHost::Name(host_name(host)?, port)),
+    }
+}
+
+fn host_name(text: &str) -> Result<Box<str>, Wrong> {
+    match Pattern::parse(text) {
+        Ok(Pattern::Domain(Domain::Name(name))) if !value::numeric_top(&name) => Ok(name),
+        _ => Err(Wrong::new(format!("`{text}` is not a host")).hint(
+            "write a name or an address, such as \"mail.example.net\", \"192.0.2.1\" or \"[2001:db8::1]\"",
+        )),
+    }
+}
+
+/// The relay's port is a key of its own.
+fn relay_host(text: &str, port: Option<u16>) -> Result<NamedHost, Wrong> {
+    if let Ok(address) = text.parse() {
+        return Ok(NamedHost::Address(address, port));
+    }
+    match text.rsplit_once(':') {
+        Some((host, digits)) if digits.parse::<u16>().is_ok() => {
+            Err(Wrong::new(format!("`{text}` is not a host"))
+                .hint(format!("the port is a key of its own: host = \"{host}\", port = {digits}")))
+        }
+        _ => Ok(NamedHost::Name(host_name(text)?, port)),
+    }
+}
