@@ -26,6 +26,9 @@ impl Meter {
     /// Goes on with the next piece.
     pub(crate) fn push(&mut self, piece: &[u8]) {
         self.eight_bit |= !piece.is_ascii();
+        if self.bare {
+            return self.note_end(piece);
+        }
         let mut rest = piece;
         if self.cr && !rest.is_empty() {
             match rest.strip_prefix(b"\n") {
@@ -53,6 +56,15 @@ impl Meter {
             };
         }
         self.add(rest.len());
+    }
+
+    /// Only the end of a piece still matters once the text is known to be binary: it may be all line feeds.
+    fn note_end(&mut self, piece: &[u8]) {
+        if !piece.is_empty() {
+            let ended = piece.ends_with(b"\r\n") || (self.cr && piece == b"\n");
+            self.column = usize::from(!ended);
+            self.cr = piece.ends_with(b"\r");
+        }
     }
 
     fn add(&mut self, octets: usize) {
@@ -103,6 +115,8 @@ mod tests {
             (b"a\r\r\n".to_vec(), Needs::Binary, true),
             (b"a\r".to_vec(), Needs::Binary, false),
             (b"a\0\r\n".to_vec(), Needs::Binary, true),
+            (b"\n\rb\r\n\nc".to_vec(), Needs::Binary, false),
+            (b"\n\nc\r\n".to_vec(), Needs::Binary, true),
             (line(998), Needs::SevenBit, false),
             (line(999), Needs::Binary, false),
             ([line(998), b"\r\n".to_vec(), line(998)].concat(), Needs::SevenBit, false),

@@ -12,8 +12,10 @@ pub(super) struct Decoder {
 
 /// What octets at the beginning of a text are.
 enum Code {
-    /// So many octets mean this one.
-    Octet(usize, u8),
+    /// Three octets mean this one.
+    Octet(u8),
+    /// So many octets mean themselves.
+    Plain(usize),
     /// So many octets are the end of a line.
     HardBreak(usize),
     /// So many octets mean nothing.
@@ -26,8 +28,13 @@ impl Decoder {
     /// Appends to `out` what the octets mean.
     pub(super) fn push(&mut self, octets: &[u8], out: &mut Vec<u8>) {
         for octet in octets {
+            let space = |octet: &u8| matches!(octet, b' ' | b'\t');
+            // White space is looked at when it has ended, or is too much: once, however much there is.
+            let in_space = space(octet) && self.held.last().is_some_and(space);
             self.held.push(*octet);
-            self.decode(false, out);
+            if !in_space || self.held.len() > SPACE_OCTETS_MAX + 1 {
+                self.decode(false, out);
+            }
         }
     }
 
@@ -39,8 +46,12 @@ impl Decoder {
     fn decode(&mut self, ended: bool, out: &mut Vec<u8>) {
         while !self.held.is_empty() {
             let used = match read(&self.held, ended) {
-                Code::Octet(used, octet) => {
+                Code::Octet(octet) => {
                     out.push(octet);
+                    3
+                }
+                Code::Plain(used) => {
+                    out.extend_from_slice(self.held.get(..used).unwrap_or_default());
                     used
                 }
                 Code::HardBreak(used) => {
@@ -60,23 +71,23 @@ fn read(text: &[u8], ended: bool) -> Code {
     match text {
         [b'=', rest @ ..] => match rest {
             [first, second, ..] if hex(*first).is_some() && hex(*second).is_some() => {
-                Code::Octet(3, hex(*first).unwrap_or(0) << 4 | hex(*second).unwrap_or(0))
+                Code::Octet(hex(*first).unwrap_or(0) << 4 | hex(*second).unwrap_or(0))
             }
             [digit] if hex(*digit).is_some() && !ended => Code::Open,
             // RFC 2045 §6.7 (3): white space behind a `=` has been added on the way.
             _ => match line_end(rest, ended) {
                 End::At(used) => Code::SoftBreak(1 + used),
                 End::Open => Code::Open,
-                End::Never => Code::Octet(1, b'='),
+                End::Never => Code::Plain(1),
             },
         },
         // And so has white space at the end of a line. At the end of the text it is kept.
-        [first @ (b' ' | b'\t' | b'\r'), ..] => match line_end(text, false) {
+        [b' ' | b'\t' | b'\r', ..] => match line_end(text, false) {
             End::At(used) => Code::HardBreak(used),
             End::Open if !ended => Code::Open,
-            _ => Code::Octet(1, *first),
+            _ => Code::Plain(spaces(text).max(1)),
         },
-        [octet, ..] => Code::Octet(1, *octet),
+        [_, ..] => Code::Plain(1),
         [] => Code::Open,
     }
 }
@@ -89,7 +100,7 @@ enum End {
 
 /// The end of a line at the beginning of `text`, behind white space. `ended`: the end of the text is one, too.
 fn line_end(text: &[u8], ended: bool) -> End {
-    let spaces = text.iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
+    let spaces = spaces(text);
     match text.get(spaces..).unwrap_or_default() {
         _ if spaces > SPACE_OCTETS_MAX => End::Never,
         [] if ended => End::At(spaces),
@@ -97,6 +108,11 @@ fn line_end(text: &[u8], ended: bool) -> End {
         [b'\r', b'\n', ..] => End::At(spaces + 2),
         _ => End::Never,
     }
+}
+
+/// How much white space is at the beginning of `text`.
+fn spaces(text: &[u8]) -> usize {
+    text.iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count()
 }
 
 fn hex(octet: u8) -> Option<u8> {
@@ -129,7 +145,7 @@ mod tests {
     fn much_white_space_is_not_held() {
         let (mut out, mut decoder) = (Vec::new(), Decoder::default());
         decoder.push(&[b' '; 10_000], &mut out);
-        assert!(decoder.held.len() <= 1 + SPACE_OCTETS_MAX);
+        assert!(decoder.held.len() <= 2 + SPACE_OCTETS_MAX);
         decoder.finish(&mut out);
         assert_eq!(out, [b' '; 10_000]);
     }

@@ -107,11 +107,20 @@ impl Walker {
     pub(super) fn push(&mut self, piece: &[u8], visitor: &mut impl Visitor) {
         let mut rest = piece;
         while !rest.is_empty() {
-            let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |lf| lf + 1);
-            let (chunk, others) = rest.split_at(len);
+            let (chunk, others) = rest.split_at(self.chunk_len(rest));
             self.chunk(chunk, visitor);
             rest = others;
         }
+    }
+
+    /// How much of a piece belongs to the same line: up to CRLF, or all.
+    fn chunk_len(&self, piece: &[u8]) -> usize {
+        if self.cr && piece.starts_with(b"\n") {
+            return 1;
+        }
+        let mut ends = memchr::memchr_iter(b'\n', piece);
+        let end = ends.find(|lf| lf.checked_sub(1).and_then(|cr| piece.get(cr)) == Some(&b'\r'));
+        end.map_or(piece.len(), |lf| lf + 1)
     }
 
     /// The content ends here.
@@ -133,7 +142,7 @@ impl Walker {
         self.close_frames(0, visitor);
     }
 
-    /// Takes octets up to an LF, or fewer. They are never empty.
+    /// Takes octets of one line, to its end or fewer. They are never empty.
     fn chunk(&mut self, chunk: &[u8], visitor: &mut impl Visitor) {
         let complete = chunk.ends_with(b"\r\n") || (self.cr && chunk == b"\n");
         self.cr = chunk.ends_with(b"\r");
