@@ -65,6 +65,12 @@ impl Knot {
         (!taken).then_some(Self { _process: process, _folder: folder, address })
     }
 
+    /// What kdig says of its answer to a question.
+    pub fn ask(&self, question: &[&str]) -> String {
+        let (server, port) = (format!("@{}", self.address.ip()), self.address.port().to_string());
+        said(Command::new("kdig").args([&server, "-p", &port, "+retry=0"]).args(question), b"").out
+    }
+
     /// Where it listens, by UDP and TCP.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -82,11 +88,9 @@ fn answers(address: SocketAddr, zone: &str) -> bool {
 
 fn zone_file(zone: &Zone<'_>, server: Ipv4Addr) -> String {
     let Some(records) = zone.records else { return "this is no zone file\n".to_owned() };
-    let name = zone.name;
     // The last number of the SOA bounds how long a "no" may be cached (RFC 2308 §5).
-    let soa =
-        format!("@ SOA ns.{name} hostmaster.{name} 1 3600 600 86400 1\n@ NS ns.{name}\nns A {server}\n");
-    format!("$ORIGIN {name}\n$TTL 60\n{soa}{records}\n")
+    let soa = format!("@ SOA ns hostmaster 1 3600 600 86400 1\n@ NS ns\nns A {server}\n");
+    format!("$ORIGIN {}\n$TTL 60\n{soa}{records}\n", zone.name)
 }
 
 fn configuration(folder: &str, address: SocketAddr, zones: &[Zone<'_>]) -> String {

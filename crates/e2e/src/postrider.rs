@@ -162,6 +162,17 @@ impl House {
         })
     }
 
+    /// Waits for an event of that kind about a recipient of the message, as `trace --json` tells it.
+    pub fn wait_for_event(&self, id: &str, kind: &str, recipient: &str) -> Value {
+        eventually(&format!("{kind} of {recipient} in the trace of {id}"), PATIENCE, || {
+            let told = self.command(&["trace", "--json", id]).out;
+            let mut events = told.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            events.find(|event| {
+                text(event, "kind") == Some(kind) && text(event, "recipient") == Some(recipient)
+            })
+        })
+    }
+
     /// The event log, oldest first.
     pub fn events(&self) -> Vec<Value> {
         let Ok(entries) = fs::read_dir(self.data().join("events")) else { return Vec::new() };

@@ -1,8 +1,8 @@
 //! A mail exchanger with a script: takes what it is sent and remembers it, or refuses as told.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -31,28 +31,36 @@ pub struct Received {
 pub struct Sink {
     address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
+    sessions: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
 }
 
 impl Sink {
     /// Listens on `host` and `port` (0: any) and accepts everything.
-    pub fn start(host: Ipv4Addr, port: u16) -> Self {
+    pub fn start(host: impl Into<IpAddr>, port: u16) -> Self {
         Self::with_script(host, port, Arc::new(|_| None))
     }
 
     /// As `start`, with replies of one's own.
-    pub fn with_script(host: Ipv4Addr, port: u16, script: Script) -> Self {
-        let listener = TcpListener::bind((host, port)).expect("a port for the sink");
+    pub fn with_script(host: impl Into<IpAddr>, port: u16, script: Script) -> Self {
+        let listener = TcpListener::bind((host.into(), port)).expect("a port for the sink");
         let address = listener.local_addr().expect("the sink's address");
         let received = Arc::new(Mutex::new(Vec::new()));
+        let sessions = Arc::new(AtomicUsize::new(0));
         let stop = Arc::new(AtomicBool::new(false));
-        let sink = Self { address, received: Arc::clone(&received), stop: Arc::clone(&stop) };
+        let sink = Self {
+            address,
+            received: Arc::clone(&received),
+            sessions: Arc::clone(&sessions),
+            stop: Arc::clone(&stop),
+        };
         thread::spawn(move || {
             for (number, stream) in listener.incoming().enumerate() {
                 if stop.load(Ordering::SeqCst) {
                     break;
                 }
                 let Ok(stream) = stream else { break };
+                sessions.fetch_add(1, Ordering::SeqCst);
                 let (received, script) = (Arc::clone(&received), Arc::clone(&script));
                 // How a session ends is the peer's affair: a test kills it in the middle.
                 thread::spawn(move || drop(Session::new(number, stream, script, received).run()));
@@ -64,6 +72,11 @@ impl Sink {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many have connected so far.
+    pub fn sessions(&self) -> usize {
+        self.sessions.load(Ordering::SeqCst)
     }
 
     /// What it took so far.

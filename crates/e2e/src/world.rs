@@ -21,27 +21,37 @@ pub struct World {
     pub net: Loopback,
     /// The port on which every host of the world takes mail.
     pub port: u16,
-    _knot: Knot,
+    /// The name server.
+    pub knot: Knot,
 }
 
 impl World {
     /// Starts name server and server. `records` are those of the zone `test.`, where `@1` stands for host 1 of the
-    /// net; `broken.test.` answers SERVFAIL. `more` is added to the configuration.
+    /// net; `broken.test.` answers SERVFAIL, and no other name exists. `queue` are settings of `[queue]`.
     pub fn new(records: &str, queue: &str) -> Self {
+        Self::with(records, queue, "")
+    }
+
+    /// As `new`, with further tables of the configuration, where `@1` stands for host 1 and `@port` for its port.
+    pub fn with(records: &str, queue: &str, more: &str) -> Self {
         let net = Loopback::claim();
         let port = net.port();
         let records = with_addresses(&net, records);
-        let zones =
-            [Zone { name: "test.", records: Some(&records) }, Zone { name: "broken.test.", records: None }];
+        let zones = [
+            Zone { name: "test.", records: Some(&records) },
+            Zone { name: "broken.test.", records: None },
+            Zone { name: ".", records: Some("") },
+        ];
         let knot = Knot::start(&net, &zones);
+        let more = with_addresses(&net, &more.replace("@port", &port.to_string()));
         let house = House::new(&format!(
             "[dns]\nservers = [\"{}\"]\n\
              [receive]\ntrusted_networks = [\"127.0.0.1/32\"]\n\
              [deliver]\nport = {port}\nprivate_addresses = \"allow\"\n\
-             [queue]\n{queue}\n",
+             [queue]\n{queue}\n{more}\n",
             knot.address()
         ));
-        Self { server: Some(house.start()), house, net, port, _knot: knot }
+        Self { server: Some(house.start()), house, net, port, knot }
     }
 
     /// The running server.
