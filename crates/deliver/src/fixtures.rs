@@ -1,11 +1,9 @@
 //! What the unit tests of this crate share.
 
 use mail::{Address, Body, Client, Envelope, QueueId, Recipient, ReversePath, Stream, Timestamp};
+use smtp::Protocol;
 
-use crate::{
-    next_hop::{Credential, Protection, Terms},
-    static_route::Protocol,
-};
+use crate::next_hop::{Credential, Protection, Terms};
 
 /// The usual terms of a session.
 pub(crate) fn terms() -> Terms {

@@ -43,7 +43,8 @@ pub use config::{Config, PrivateAddresses, Timeouts};
 pub use connect::{Connect, SocketConnect, Stream};
 pub use guard::Own;
 pub use next_hop::Place;
-pub use static_route::{Destination, Hosts, NamedHost, Pattern, Protocol, StaticRoute};
+pub use smtp::Protocol;
+pub use static_route::{Destination, Hosts, NamedHost, Pattern, StaticRoute};
 
 use directory::Directory;
 use spool::Spool;

@@ -8,8 +8,7 @@ use std::{
 };
 
 use dns::Security;
-
-use crate::static_route::Protocol;
+use smtp::Protocol;
 
 /// Where mail goes next.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -51,7 +51,7 @@ impl Connection {
         timeouts: &Timeouts,
     ) -> Result<Self, Box<Failure>> {
         let mut connection = Self {
-            session: Session::new((*key.terms.hello).to_owned()),
+            session: Session::new(key.terms.protocol, (*key.terms.hello).to_owned()),
             stream,
             endpoint,
             key,

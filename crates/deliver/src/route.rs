@@ -8,6 +8,7 @@ use std::{
 
 use dns::{Answer, DnsError, Mx, Resolve, Security};
 use mail::{Domain, EnhancedStatus, Reply};
+use smtp::Protocol;
 
 use crate::{
     config::{Config, PrivateAddresses},
@@ -16,7 +17,7 @@ use crate::{
     named,
     next_hop::{Chosen, Credential, Host, NextHop, Place, Protection, Terms},
     site_name,
-    static_route::{self, Destination, Hosts, Protocol, StaticRoute},
+    static_route::{self, Destination, Hosts, StaticRoute},
 };
 
 /// The most MX hosts whose addresses are looked up; more only help who wants to keep us busy.

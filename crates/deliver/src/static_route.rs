@@ -3,16 +3,7 @@
 use std::{fmt, net::IpAddr, path::PathBuf};
 
 use mail::{Domain, DomainError};
-
-/// What is spoken with a next hop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Protocol {
-    /// SMTP (RFC 5321).
-    #[default]
-    Smtp,
-    /// LMTP (RFC 2033): a reply for each recipient after the content.
-    Lmtp,
-}
+use smtp::Protocol;
 
 /// A route: mail for these domains goes there, whatever the DNS says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,15 +129,6 @@ impl Hosts {
     /// As they are written in the configuration.
     pub fn texts(&self) -> Vec<String> {
         self.hosts.iter().map(|host| format!("{}:{host}", self.protocol)).collect()
-    }
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Smtp => "smtp",
-            Self::Lmtp => "lmtp",
-        })
     }
 }
 

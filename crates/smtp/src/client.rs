@@ -1,4 +1,5 @@
-//! The client's side of a session: commands and content out, replies in.
+//! The client's side of a session: commands and content out, replies in. SMTP and LMTP are one machine; they differ in
+//! their greeting and in who answers the end of data.
 
 mod capabilities;
 mod exchange;
@@ -33,7 +34,7 @@ pub enum Step {
 pub enum Phase {
     /// The greeting.
     Greeting,
-    /// The reply to EHLO or HELO.
+    /// The reply to EHLO, HELO or LHLO.
     Hello,
     /// The reply to MAIL (or to a RSET before it).
     Mail,
@@ -43,7 +44,8 @@ pub enum Phase {
     DataInit,
     /// Content is being sent.
     DataBlock,
-    /// The reply to the end of data. If the session fails here, the server may or may not have the message.
+    /// The reply to the end of data; with LMTP the one for the next recipient. If the session fails here, the server
+    /// may or may not have the message for those who have none.
     DataFinal,
     /// The reply to QUIT.
     Quit,
@@ -81,15 +83,16 @@ pub struct Failure {
     pub phase: Phase,
     /// What came instead.
     pub kind: FailureKind,
-    /// For each recipient of the transaction under way, in order: its refusal, if one came before the failure. Empty
-    /// if none was under way.
+    /// For each recipient of the transaction under way, in order: the reply that decided, if it came before the
+    /// failure: a refusal, or with LMTP any reply of [`Phase::DataFinal`]. Empty if no transaction was under way.
     pub decided: Vec<Option<(Phase, Reply)>>,
 }
 
 /// What ended a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FailureKind {
-    /// A reply that ends it: any other greeting than 220, a refused HELO, 421 at any time, a reply during the content.
+    /// A reply that ends it: any other greeting than 220, a refused HELO or LHLO, 421 at any time, a reply during the
+    /// content.
     Reply(Reply),
     /// The server sent what is no reply, more than the bounds allow, or a reply that nobody asked for. Says what.
     Garbled(&'static str),

@@ -14,4 +14,26 @@ mod input;
 pub mod server;
 pub mod stuffing;
 
+use std::fmt;
+
 pub use command::{Command, CommandError, ForwardPath, MailFrom, RcptTo};
+
+/// What is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Protocol {
+    /// SMTP (RFC 5321).
+    #[default]
+    Smtp,
+    /// LMTP (RFC 2033): LHLO instead of EHLO, and at the end of a message a reply for each of its recipients.
+    Lmtp,
+}
+
+/// As in a URL, in lower case.
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Smtp => "smtp",
+            Self::Lmtp => "lmtp",
+        })
+    }
+}

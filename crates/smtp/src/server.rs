@@ -10,18 +10,11 @@ mod state;
 
 use mail::Reply;
 
-pub use crate::command::{ForwardPath, MailFrom, RcptTo};
+pub use crate::{
+    Protocol,
+    command::{ForwardPath, MailFrom, RcptTo},
+};
 pub use session::Session;
-
-/// What is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Protocol {
-    /// RFC 5321.
-    #[default]
-    Smtp,
-    /// LMTP (RFC 2033): LHLO instead of EHLO, and at the end of a message a reply for each of its recipients.
-    Lmtp,
-}
 
 /// What all sessions of a listener share.
 #[derive(Debug, Clone, PartialEq, Eq)]

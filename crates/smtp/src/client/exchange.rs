@@ -5,7 +5,7 @@ use std::io::Write;
 use mail::{Address, Body, Reply, ReplyClass};
 
 use super::{Capabilities, Outcome, Phase, Transaction};
-use crate::MailFrom;
+use crate::{MailFrom, Protocol};
 
 /// Commands that may be out unanswered. It bounds the replies that can pile up while we still write, so that two
 /// sides with full buffers cannot wait for each other (RFC 2920 §3.1).
@@ -24,7 +24,7 @@ pub(super) struct Exchange {
     mail_refused: bool,
     /// Recipients that the server took.
     accepted: usize,
-    /// For each recipient: its refusal, if it has one.
+    /// For each recipient: the reply that decided, if there is one yet.
     decided: Vec<Option<(Phase, Reply)>>,
 }
 
@@ -128,9 +128,17 @@ impl Exchange {
         Turn::Wait
     }
 
-    /// The reply to the end of data; nobody's if no recipient was taken.
-    pub(super) fn final_reply(&mut self, reply: &Reply) {
-        self.decide(Phase::DataFinal, reply);
+    /// A reply to the end of data: that of all recipients that were taken; in LMTP only that of the next one, in the
+    /// order of RCPT (RFC 2033 §4.2). Whether it was the last.
+    pub(super) fn final_reply(&mut self, protocol: Protocol, reply: &Reply) -> bool {
+        let answered = match protocol {
+            Protocol::Smtp => usize::MAX,
+            Protocol::Lmtp => 1,
+        };
+        for decided in self.decided.iter_mut().filter(|decided| decided.is_none()).take(answered) {
+            *decided = Some((Phase::DataFinal, reply.clone()));
+        }
+        self.decided.iter().all(Option::is_some)
     }
 
     pub(super) fn into_outcome(self) -> Outcome {

@@ -9,7 +9,7 @@ use super::{
     exchange::{Exchange, Turn},
     session::{State, UNASKED},
 };
-use crate::{Command, stuffing::Encoder};
+use crate::{Command, Protocol, stuffing::Encoder};
 
 impl Session {
     pub(super) fn replied(&mut self, reply: Reply) {
@@ -52,7 +52,11 @@ impl Session {
 
     fn say_hello(&mut self, extended: bool) {
         let name = self.hello.clone();
-        let command = if extended { Command::Ehlo(name) } else { Command::Helo(name) };
+        let command = match (self.protocol, extended) {
+            (Protocol::Lmtp, _) => Command::Lhlo(name),
+            (Protocol::Smtp, true) => Command::Ehlo(name),
+            (Protocol::Smtp, false) => Command::Helo(name),
+        };
         command.write_to(&mut self.output);
         self.state = State::Hello { extended };
         self.expect_silence();
@@ -67,8 +71,8 @@ impl Session {
                 }
                 self.state = State::Ready;
             }
-            // RFC 5321 §3.2: an old server does not know EHLO.
-            ReplyClass::Permanent if extended => self.say_hello(false),
+            // RFC 5321 §3.2: an old server does not know EHLO. LMTP has no older greeting (RFC 2033 §4.1).
+            ReplyClass::Permanent if extended && self.protocol == Protocol::Smtp => self.say_hello(false),
             ReplyClass::Permanent | ReplyClass::Transient => self.fail(FailureKind::Reply(reply)),
             ReplyClass::Intermediate => self.fail(FailureKind::Garbled("not a reply to HELO")),
         }
@@ -85,6 +89,11 @@ impl Session {
                 }
             }
             Turn::SendContent => self.state = State::Content(exchange, Encoder::default()),
+            // RFC 2033 §4.2 wants 503 there: how many replies its end would get, none or one, cannot be known.
+            Turn::SendNothing if self.protocol == Protocol::Lmtp => {
+                self.state = State::Exchange(exchange);
+                self.fail(FailureKind::Garbled("content wanted for no recipient"));
+            }
             Turn::SendNothing => {
                 Encoder::default().finish(&mut self.output);
                 self.state = State::EndOfData(exchange);
@@ -108,8 +117,11 @@ impl Session {
             self.fail(FailureKind::Garbled("not a reply to the end of data"));
             return;
         }
-        exchange.final_reply(reply);
-        self.done(*exchange, false);
+        if exchange.final_reply(self.protocol, reply) {
+            self.done(*exchange, false);
+        } else {
+            self.state = State::EndOfData(exchange);
+        }
     }
 
     fn done(&mut self, exchange: Exchange, open: bool) {

@@ -9,7 +9,7 @@ use super::{
     exchange::{Exchange, local_refusal},
     reply_reader::ReplyReader,
 };
-use crate::{Command, input::Input, stuffing::Encoder};
+use crate::{Command, Protocol, input::Input, stuffing::Encoder};
 
 /// What a session holds of replies that it did not look at yet: far more than a server may owe us.
 const INPUT_OCTETS_MAX: usize = 256 * 1024;
@@ -19,6 +19,7 @@ pub(super) const UNASKED: &str = "a reply that nobody asked for";
 /// A session from connect to close.
 #[derive(Debug)]
 pub struct Session {
+    pub(super) protocol: Protocol,
     pub(super) hello: String,
     pub(super) capabilities: Capabilities,
     pub(super) state: State,
@@ -61,9 +62,10 @@ pub(super) enum State {
 }
 
 impl Session {
-    /// A session on a fresh connection. `hello` is our name for EHLO: a domain or an address literal.
-    pub fn new(hello: String) -> Self {
+    /// A session on a fresh connection. `hello` is our name for EHLO or LHLO: a domain or an address literal.
+    pub fn new(protocol: Protocol, hello: String) -> Self {
         Self {
+            protocol,
             hello,
             capabilities: Capabilities::default(),
             state: State::Greeting,

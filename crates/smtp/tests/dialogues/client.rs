@@ -1,13 +1,16 @@
 //! The client's side against scripted servers.
 
 use mail::{Address, Body, Reply, ReversePath};
-use smtp::client::{Failure, FailureKind, Outcome, Phase, Session, Step, Transaction};
+use smtp::{
+    Protocol,
+    client::{Failure, FailureKind, Outcome, Phase, Session, Step, Transaction},
+};
 
-const ESMTP: &str =
+pub(crate) const ESMTP: &str =
     "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n";
-const GREETING: &str = "220 mx.example.org ESMTP\r\n";
+pub(crate) const GREETING: &str = "220 mx.example.org ESMTP\r\n";
 
-fn transaction(recipients: &[&str]) -> Transaction {
+pub(crate) fn transaction(recipients: &[&str]) -> Transaction {
     Transaction {
         reverse_path: ReversePath::Address(Address::parse("anna@example.net").unwrap()),
         recipients: recipients.iter().map(|text| Address::parse(text).unwrap()).collect(),
@@ -17,9 +20,13 @@ fn transaction(recipients: &[&str]) -> Transaction {
     }
 }
 
-/// What the server says at each read; `None` for a session that it closes.
-fn talk(mut transactions: Vec<Transaction>, says: &[&[u8]]) -> (String, Vec<Step>) {
-    let mut session = Session::new("client.example.net".to_owned());
+/// What the server says at each read; then it closes the session.
+pub(crate) fn talk(
+    protocol: Protocol,
+    mut transactions: Vec<Transaction>,
+    says: &[&[u8]],
+) -> (String, Vec<Step>) {
+    let mut session = Session::new(protocol, "client.example.net".to_owned());
     let (mut steps, mut says, mut out) = (Vec::new(), says.iter(), Vec::new());
     transactions.reverse();
     loop {
@@ -51,26 +58,35 @@ fn talk(mut transactions: Vec<Transaction>, says: &[&[u8]]) -> (String, Vec<Step
 
 /// The same whole and with what the server says cut everywhere.
 fn talk_at_every_split(transactions: &[Transaction], says: &[&str]) -> (String, Vec<Step>) {
+    speak_at_every_split(Protocol::Smtp, transactions, says)
+}
+
+/// The same in either protocol.
+pub(crate) fn speak_at_every_split(
+    protocol: Protocol,
+    transactions: &[Transaction],
+    says: &[&str],
+) -> (String, Vec<Step>) {
     let whole: Vec<&[u8]> = says.iter().map(|say| say.as_bytes()).collect();
-    let result = talk(transactions.to_vec(), &whole);
+    let result = talk(protocol, transactions.to_vec(), &whole);
     let octets: Vec<&[u8]> = says.iter().flat_map(|say| say.as_bytes().chunks(1)).collect();
-    assert_eq!(talk(transactions.to_vec(), &octets), result);
+    assert_eq!(talk(protocol, transactions.to_vec(), &octets), result);
     for (at, say) in whole.iter().enumerate() {
         for cut in 1..say.len() {
             let mut parts = whole.clone();
             parts.splice(at..=at, [&say[..cut], &say[cut..]]);
-            assert_eq!(talk(transactions.to_vec(), &parts), result, "{at} cut at {cut}");
+            assert_eq!(talk(protocol, transactions.to_vec(), &parts), result, "{at} cut at {cut}");
         }
     }
     result
 }
 
-fn outcome(step: &Step) -> Vec<(Phase, u16)> {
+pub(crate) fn outcome(step: &Step) -> Vec<(Phase, u16)> {
     let Step::Done(outcome) = step else { panic!("{step:?}") };
     outcome.recipients.iter().map(|(phase, reply)| (*phase, reply.code())).collect()
 }
 
-fn failure(steps: &[Step]) -> &Failure {
+pub(crate) fn failure(steps: &[Step]) -> &Failure {
     let [.., Step::Failed(failure)] = steps else { panic!("{steps:?}") };
     failure
 }
@@ -180,7 +196,7 @@ fn a_354_though_all_recipients_were_refused_gets_an_empty_message() {
 fn many_recipients_go_out_in_bounded_groups() {
     let addresses: Vec<String> = (0..500).map(|n| format!("r{n}@example.org")).collect();
     let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
-    let mut session = Session::new("c".to_owned());
+    let mut session = Session::new(Protocol::Smtp, "c".to_owned());
     session.receive(GREETING.as_bytes());
     session.step();
     session.receive(ESMTP.as_bytes());
@@ -224,7 +240,8 @@ fn what_the_server_cannot_take_is_not_sent() {
 
 #[test]
 fn utf8_is_said_where_it_is_needed() {
-    let (out, _) = talk(vec![transaction(&["ä@example.org"])], &[GREETING.as_bytes(), ESMTP.as_bytes()]);
+    let (out, _) =
+        talk(Protocol::Smtp, vec![transaction(&["ä@example.org"])], &[GREETING.as_bytes(), ESMTP.as_bytes()]);
     assert!(out.contains(" BODY=8BITMIME SMTPUTF8\r\nRCPT TO:<ä@example.org>\r\n"), "{out}");
 }
 
@@ -242,7 +259,7 @@ fn a_refused_greeting_or_hello_fails_the_session_and_quit_is_polite() {
         assert_eq!((failure.phase, reply.code()), (phase, code));
         assert!(failure.decided.is_empty());
     }
-    let mut session = Session::new("c".to_owned());
+    let mut session = Session::new(Protocol::Smtp, "c".to_owned());
     session.receive(b"554 Not you\r\n");
     assert!(matches!(session.step(), Step::Failed(_)));
     session.quit();
@@ -287,7 +304,7 @@ fn a_failure_tells_what_was_decided_and_where_it_happened() {
 
 #[test]
 fn an_idle_session_notices_that_the_server_leaves() {
-    let mut session = Session::new("c".to_owned());
+    let mut session = Session::new(Protocol::Smtp, "c".to_owned());
     session.receive(GREETING.as_bytes());
     session.step();
     session.receive(ESMTP.as_bytes());
@@ -302,7 +319,7 @@ fn an_idle_session_notices_that_the_server_leaves() {
 
 #[test]
 fn a_timeout_keeps_what_was_decided() {
-    let mut session = Session::new("c".to_owned());
+    let mut session = Session::new(Protocol::Smtp, "c".to_owned());
     session.receive(GREETING.as_bytes());
     session.step();
     session.receive(ESMTP.as_bytes());

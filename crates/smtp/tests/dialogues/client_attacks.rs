@@ -1,7 +1,10 @@
 //! Attacks on the client's side: floods, garbage, replies that nobody asked for.
 
 use mail::{Address, Body, ReversePath};
-use smtp::client::{FailureKind, Session, Step, Transaction};
+use smtp::{
+    Protocol,
+    client::{FailureKind, Session, Step, Transaction},
+};
 
 fn transaction() -> Transaction {
     let recipients = vec![Address::parse("a@example.org").unwrap(), Address::parse("b@example.org").unwrap()];
@@ -16,7 +19,7 @@ fn transaction() -> Transaction {
 
 /// Runs a session against a server that says these things, one at each read, and gives what it failed with.
 fn fails(says: &[&[u8]]) -> Option<FailureKind> {
-    let mut session = Session::new("c".to_owned());
+    let mut session = Session::new(Protocol::Smtp, "c".to_owned());
     let mut says = says.iter();
     let mut begun = false;
     loop {
@@ -107,7 +110,7 @@ fn replies_before_their_commands_are_not_believed() {
 #[test]
 fn a_reply_that_comes_between_transactions_is_not_taken_for_that_to_mail() {
     for stray in ["250 Ok\r\n", "250-O", "2"] {
-        let mut session = Session::new("c".to_owned());
+        let mut session = Session::new(Protocol::Smtp, "c".to_owned());
         session.receive(b"220 a\r\n");
         session.step();
         session.receive(b"250 a\r\n");
@@ -135,7 +138,7 @@ fn smuggling_the_client_ends_the_data_only_where_it_means_to() {
         "\r.\r",
     ] {
         for cut in 0..=content.len() {
-            let mut session = Session::new("c".to_owned());
+            let mut session = Session::new(Protocol::Smtp, "c".to_owned());
             for reply in ["220 a\r\n", "250-a\r\n250 PIPELINING\r\n", "250 \r\n250 \r\n250 \r\n354 \r\n"] {
                 session.receive(reply.as_bytes());
                 if session.step() == Step::Ready {

@@ -3,7 +3,7 @@
 use mail::{Address, Body, Domain, Notify, OriginalRecipient, Ret, ReversePath};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use smtp::{
-    Command, ForwardPath, MailFrom, RcptTo, client,
+    Command, ForwardPath, MailFrom, Protocol, RcptTo, client,
     framing::{BareLineEnds, Decoder, Fault},
     server::{Answer, Limits, Question},
     stuffing::Encoder,
@@ -370,9 +370,10 @@ proptest! {
         input in vec(vec(prop_oneof![
             Just("220 a\r\n"), Just("250-a\r\n250 PIPELINING\r\n"), Just("250 a\r\n"), Just("354 a\r\n"), Just("550 5.1.1 a\r\n"),
             Just("421 a\r\n"), Just("2"), Just("250-"), Just("\r\n"), Just("\n"), Just("x\0é"),
-        ], 0..4), 0..12),
+        ], 0..4), 0..12), lmtp: bool,
     ) {
-        let mut session = client::Session::new("c".to_owned());
+        let protocol = if lmtp { Protocol::Lmtp } else { Protocol::Smtp };
+        let mut session = client::Session::new(protocol, "c".to_owned());
         let mut input = input.into_iter();
         for _ in 0..200 {
             match session.step() {
@@ -399,10 +400,11 @@ proptest! {
     #[test]
     fn client_and_server_agree_about_a_message(
         content in framing_octets(40), recipients in vec(prop_oneof![address(), Just(Address::parse("nobody@a").unwrap())], 1..5),
-        piece in 1..50_usize, chunk in 1..200_usize, messages in 1..4_usize,
+        piece in 1..50_usize, chunk in 1..200_usize, messages in 1..4_usize, lmtp: bool,
     ) {
         let content: Vec<u8> = content.into_iter().filter(|octet| *octet != 0).collect();
-        together(&content, &recipients, piece, chunk, messages)?;
+        let protocol = if lmtp { Protocol::Lmtp } else { Protocol::Smtp };
+        together(protocol, &content, &recipients, piece, chunk, messages)?;
     }
 }
 
@@ -464,14 +466,19 @@ fn agrees_with_smtp_proto(ours: &Command, line: &[u8]) -> Result<(), TestCaseErr
 
 /// A client session and a server session over a wire that passes `chunk` octets at a time.
 fn together(
+    protocol: Protocol,
     content: &[u8],
     recipients: &[Address],
     piece: usize,
     chunk: usize,
     messages: usize,
 ) -> Result<(), TestCaseError> {
-    let mut server = Talk::new();
-    let mut client = client::Session::new("client.example.net".to_owned());
+    let limits = Limits::default();
+    let mut server = match protocol {
+        Protocol::Smtp => Talk::with(limits, |_| None),
+        Protocol::Lmtp => Talk::lmtp(limits, |_| None),
+    };
+    let mut client = client::Session::new(protocol, "client.example.net".to_owned());
     let (mut outcomes, mut begun, mut up, mut down) = (Vec::new(), 0, Vec::new(), Vec::new());
     loop {
         match client.step() {

@@ -1,4 +1,4 @@
-//! Scripted SMTP servers behind the seam where connections are made.
+//! Scripted SMTP and LMTP servers behind the seam where connections are made.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexS
 use tokio::sync::Notify;
 
 /// What a peer does instead of the usual, by the beginning of the line it got; `CONNECT`, `CONTENT` and `.` stand for
-/// a new connection, the first octets of content and its end.
+/// a new connection, the first octets of content and its end. A client that says LHLO gets a reply for each recipient at
+/// the end; `. ` and the recipient stand for it.
 pub(crate) type Rules = Vec<(&'static str, Does)>;
 
 /// What a peer does.
@@ -74,7 +75,7 @@ impl Peer {
         }
         match line.split([' ', ':']).next().unwrap_or_default() {
             "CONNECT" => Say("220 peer.example ESMTP"),
-            "EHLO" => Say(
+            "EHLO" | "LHLO" => Say(
                 "250-peer.example\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES",
             ),
             "DATA" => Say("354 Go on"),
@@ -89,31 +90,53 @@ impl Peer {
     async fn serve(self: Arc<Self>, stream: DuplexStream) -> Option<()> {
         let mut stream = BufReader::new(stream);
         self.act(&mut stream, "CONNECT").await?;
-        let (mut from, mut to) = (String::new(), Vec::new());
+        let (mut from, mut to, mut lmtp) = (String::new(), Vec::new(), false);
         loop {
             let line = line(&mut stream).await?;
             let reply = self.act(&mut stream, &line).await?;
             match line.split([' ', ':']).next().unwrap_or_default() {
+                "LHLO" => lmtp = true,
                 "MAIL" => (from, to) = (path(&line), Vec::new()),
                 "RCPT" if reply.starts_with('2') => to.push(path(&line)),
                 "DATA" if reply.starts_with('3') => {
                     self.act(&mut stream, "CONTENT").await?;
                     let content = content(&mut stream).await?;
                     let got = Got { from: std::mem::take(&mut from), to: std::mem::take(&mut to), content };
-                    let does = self.does(".");
-                    let reply = self.enact(&mut stream, does).await?;
-                    // RFC 2920 §3.1: who pipelined DATA behind refused recipients ends it without content for anybody.
-                    if reply.starts_with('2') && !got.to.is_empty() {
-                        self.got.lock().unwrap().push(got);
-                    }
-                    if let SayAndClose(_) = does {
-                        return None;
+                    if lmtp {
+                        self.end_each(&mut stream, got).await?;
+                    } else {
+                        self.end(&mut stream, got).await?;
                     }
                 }
                 "QUIT" => return None,
                 _ => {}
             }
         }
+    }
+
+    /// One reply for all recipients.
+    async fn end(&self, stream: &mut BufReader<DuplexStream>, got: Got) -> Option<()> {
+        let does = self.does(".");
+        let reply = self.enact(stream, does).await?;
+        // RFC 2920 §3.1: who pipelined DATA behind refused recipients ends it without content for anybody.
+        if reply.starts_with('2') && !got.to.is_empty() {
+            self.got.lock().unwrap().push(got);
+        }
+        (!matches!(does, SayAndClose(_))).then_some(())
+    }
+
+    /// A reply for each recipient.
+    async fn end_each(&self, stream: &mut BufReader<DuplexStream>, got: Got) -> Option<()> {
+        for to in &got.to {
+            let does = self.does(&format!(". {to}"));
+            if self.enact(stream, does).await?.starts_with('2') {
+                self.got.lock().unwrap().push(Got { to: vec![to.clone()], ..got.clone() });
+            }
+            if let SayAndClose(_) = does {
+                return None;
+            }
+        }
+        Some(())
     }
 
     async fn act(&self, stream: &mut BufReader<DuplexStream>, line: &str) -> Option<String> {
