@@ -37,6 +37,8 @@ pub struct Config {
     pub recipients_per_transaction: usize,
     /// The most addresses tried for one message in one attempt.
     pub addresses_max: usize,
+    /// Where to write down what sites teach us, so that a restart forgets no suspension; none to forget it.
+    pub sites_file: Option<PathBuf>,
     /// Jobs that wait in memory per site; what is beyond waits in the spool.
     pub ready_max: usize,
     /// The most domains whose route is looked up at a time.
@@ -67,6 +69,7 @@ impl Default for Config {
             transactions_per_connection: 100,
             recipients_per_transaction: 100,
             addresses_max: 5,
+            sites_file: None,
             ready_max: 256,
             lookups_max: 200,
             timeouts: Timeouts::default(),

@@ -13,7 +13,7 @@ use crate::{
     replies,
     reply_table::{self, What},
     shared::Shared,
-    site::Site,
+    site::{Refusal, Site},
     targets::Target,
 };
 
@@ -103,11 +103,17 @@ async fn open(
         Err(_) => return Err(unreachable(&"no answer in time")),
     };
     Connection::open(stream, Arc::clone(endpoint), key, timeouts).await.map_err(|failure| {
+        let (reply, peer_words) = words(&failure, &endpoint.host);
         if reply_table::decide(failure.phase, What::from(&failure.kind)).slows {
-            site.slowed();
+            site.slowed(refusal(shared, &reply, endpoint));
         }
-        words(&failure, &endpoint.host)
+        (reply, peer_words)
     })
+}
+
+/// What a host has against us, to be remembered with its site.
+pub(crate) fn refusal(shared: &Shared, reply: &Reply, endpoint: &Endpoint) -> Refusal {
+    Refusal { at: shared.now(), reply: reply.clone(), host: Some(Arc::clone(&endpoint.host)) }
 }
 
 /// The words for a failure, and whether they are the peer's.

@@ -9,6 +9,7 @@
 //! `reply_table` says what a reply means, `outcome` what becomes of the recipient, and `bounce` who hears of it.
 
 mod bounce;
+mod changes;
 mod config;
 mod connect;
 mod dial;
@@ -30,6 +31,8 @@ mod route;
 mod schedule;
 mod shared;
 mod site;
+mod site_file;
+mod site_memory;
 mod site_name;
 mod static_route;
 mod targets;
@@ -43,6 +46,8 @@ pub use config::{Config, PrivateAddresses, Timeouts};
 pub use connect::{Connect, SocketConnect, Stream};
 pub use guard::Own;
 pub use next_hop::Place;
+pub use schedule::Sites;
+pub use site::{LaneStatus, Refusal, SiteStatus, Suspension};
 pub use smtp::Protocol;
 pub use static_route::{Destination, Hosts, NamedHost, Pattern, StaticRoute};
 
@@ -84,6 +89,11 @@ impl Deliverer {
         let rules = route::Rules::new(&config, own);
         let shared = Arc::new(shared::Shared::new(config, parts));
         Self { dispatcher: schedule::Dispatcher::new(shared, rules) }
+    }
+
+    /// To look at how sites fare while it delivers.
+    pub fn sites(&self) -> Sites {
+        self.dispatcher.sites()
     }
 
     /// Delivers until `stop`. Then nothing new is begun, transactions under way may end within

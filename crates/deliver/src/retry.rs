@@ -6,6 +6,9 @@ use mail::{Envelope, Timestamp};
 
 use crate::config::{Config, SUSPENSION_MAX};
 
+/// No rest is longer, with all its jitter.
+pub(crate) const REST_MAX: Duration = Duration::from_secs(SUSPENSION_MAX.as_secs() / 10 * 11);
+
 /// The retry list and the lifetimes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RetryPolicy {

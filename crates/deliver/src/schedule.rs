@@ -15,7 +15,8 @@ use crate::{
     replies,
     route::{self, Resolved, Route, Rules, Unroutable},
     shared::Shared,
-    site::{Job, Room, Site},
+    site::{Job, Room, Site, SiteStatus},
+    site_memory::Memory,
     worker,
 };
 
@@ -43,6 +44,19 @@ pub(crate) struct Dispatcher {
     retries: u64,
 }
 
+/// Shows how sites fare, while delivery runs and after.
+#[derive(Clone)]
+pub struct Sites {
+    shared: Arc<Shared>,
+}
+
+impl Sites {
+    /// All sites that anything is known of, by name. What changes meanwhile may be told of one and not of another.
+    pub fn status(&self) -> Vec<SiteStatus> {
+        self.shared.sites()
+    }
+}
+
 impl Dispatcher {
     pub(crate) fn new(shared: Arc<Shared>, rules: Rules) -> Self {
         let (pruned, retries) = (shared.now(), shared.parts.spool.retries());
@@ -59,6 +73,12 @@ impl Dispatcher {
 
     /// Runs until `stop`, then waits for running transactions as long as the settings allow.
     pub(crate) async fn run(mut self, mut stop: net::Shutdown) {
+        let memory = Memory::new(&self.shared).map(Arc::new);
+        if let Some(memory) = memory.clone() {
+            memory.recall(&self.shared).await;
+            let shared = Arc::clone(&self.shared);
+            self.shared.spawn(async move { memory.keep(&shared).await });
+        }
         loop {
             self.dispatch();
             let patience = sleep(self.patience());
@@ -81,6 +101,14 @@ impl Dispatcher {
             );
         }
         tasks.shutdown().await;
+        if let Some(memory) = memory {
+            memory.write(&self.shared, false).await;
+        }
+    }
+
+    /// How sites fare, from now on.
+    pub(crate) fn sites(&self) -> Sites {
+        Sites { shared: Arc::clone(&self.shared) }
     }
 
     /// How long nothing will be due, as far as is known.

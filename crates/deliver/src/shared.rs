@@ -16,16 +16,19 @@ use tokio::{
 use crate::{
     Parts,
     bounce::{self, Audience, Failures, Reporter},
+    changes::Changes,
     config::Config,
     log,
     outcome::{Circumstances, Endpoint, Fate, Finding, Rest, Verdict},
     replies,
     retry::RetryPolicy,
-    site::{Cleared, Job, Site, SiteKey, Suspension},
+    site::{Cleared, Job, Limits, Site, SiteKey, SiteStatus, Suspension},
 };
 
 /// How many connections a site gets before it has shown what it bears.
 const WORKERS_START: usize = 5;
+/// The name under which local delivery is a site: no host has such a name, nor does a socket.
+const LOCAL: &str = "local delivery";
 
 /// What all workers share.
 pub(crate) struct Shared {
@@ -34,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) retry: RetryPolicy,
     /// Something was given back: the dispatcher looks again.
     pub(crate) poke: Notify,
+    /// What sites have learned is to be written down.
+    pub(crate) changes: Arc<Changes>,
     sites: Mutex<HashMap<SiteKey, Arc<Site>>>,
     tasks: Mutex<JoinSet<()>>,
     stopping: watch::Sender<bool>,
@@ -47,6 +52,7 @@ impl Shared {
             parts,
             retry,
             poke: Notify::new(),
+            changes: Arc::default(),
             sites: Mutex::default(),
             tasks: Mutex::new(JoinSet::new()),
             stopping: watch::Sender::new(false),
@@ -80,17 +86,33 @@ impl Shared {
     /// The site of this name, made if it is new. Local delivery is a site too: `None`.
     pub(crate) fn site(&self, name: Option<&Arc<str>>) -> Arc<Site> {
         let key = SiteKey {
-            site: name.map_or_else(|| "local".into(), Arc::clone),
+            site: name.map_or_else(|| LOCAL.into(), Arc::clone),
             source: None,
             stream: mail::Stream::default(),
         };
-        let (start, max) = match name {
-            Some(_) => (WORKERS_START, self.config.connections_per_site),
+        let (workers_start, workers_max) = match name {
+            Some(_) => (self.connections_usual(), self.config.connections_per_site),
             None => (self.config.local_parallelism, self.config.local_parallelism),
         };
+        let limits = Limits { workers_start, workers_max, ready_max: self.config.ready_max };
         let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Site::new(key.clone(), start, max, self.config.ready_max));
+        let new = || Arc::new(Site::new(key.clone(), limits, Arc::clone(&self.changes)));
         Arc::clone(sites.entry(key.clone()).or_insert_with(new))
+    }
+
+    /// How many connections a site may have that we know nothing of.
+    pub(crate) fn connections_usual(&self) -> usize {
+        WORKERS_START.min(self.config.connections_per_site).max(1)
+    }
+
+    /// How all sites fare; local delivery is none of them.
+    pub(crate) fn sites(&self) -> Vec<SiteStatus> {
+        let sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
+        let remote: Vec<_> = sites.values().filter(|site| &*site.key.site != LOCAL).cloned().collect();
+        drop(sites);
+        let mut all: Vec<SiteStatus> = remote.iter().map(|site| site.status()).collect();
+        all.sort_by(|a, b| a.site.cmp(&b.site));
+        all
     }
 
     /// Lets no site rest any longer.

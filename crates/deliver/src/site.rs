@@ -2,8 +2,11 @@
 //!
 //! Nothing here waits or does I/O: the lock is held for a few instructions.
 
+mod lane;
+mod status;
+
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -13,11 +16,18 @@ use mail::{Domain, Stream, Timestamp};
 use spool::Work;
 use tokio::sync::oneshot;
 
-use crate::next_hop::{NextHop, Place};
+use crate::{
+    changes::Changes,
+    next_hop::{NextHop, Place},
+};
+use lane::Lane;
+
+pub use lane::Suspension;
+pub use status::{LaneStatus, Refusal, SiteStatus};
 
 /// How long an address that could not be reached is tried last.
 const SHUN: Duration = Duration::from_mins(1);
-/// How long a lane without work keeps what it learned.
+/// How long a site or a lane without work keeps what it learned.
 const MEMORY: Duration = Duration::from_hours(2);
 
 /// What a ready queue is kept by (mail-rules 9). Sources and streams beyond the first have their place here.
@@ -34,15 +44,6 @@ pub(crate) struct Job {
     pub(crate) work: Work,
     /// None for final delivery.
     pub(crate) hop: Option<Arc<NextHop>>,
-}
-
-/// The hosts of a lane could not be reached: nothing is tried until then.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Suspension {
-    pub(crate) failed_at: Timestamp,
-    pub(crate) until: Timestamp,
-    pub(crate) reply: mail::Reply,
-    pub(crate) host: Option<Arc<str>>,
 }
 
 /// What a lane can take now.
@@ -74,16 +75,15 @@ pub(crate) struct Cleared {
     pub(crate) parked: Vec<Domain>,
 }
 
-/// Jobs for equal hosts; they share connections.
-#[derive(Debug, Default)]
-struct Lane {
-    jobs: VecDeque<Job>,
-    parked: Vec<Domain>,
-    idle: Vec<oneshot::Sender<Job>>,
-    workers: usize,
-    suspension: Option<Suspension>,
-    /// Rounds in a row in which no host could be reached.
-    failures: u32,
+/// The bounds of a site.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Workers before it has shown what it bears.
+    pub(crate) workers_start: usize,
+    /// Workers at most.
+    pub(crate) workers_max: usize,
+    /// Jobs at most that wait in one lane.
+    pub(crate) ready_max: usize,
 }
 
 /// The ready queue of one site.
@@ -91,7 +91,9 @@ struct Lane {
 pub(crate) struct Site {
     pub(crate) key: SiteKey,
     ready_max: usize,
+    workers_start: usize,
     workers_max: usize,
+    changes: Arc<Changes>,
     state: Mutex<State>,
 }
 
@@ -101,6 +103,8 @@ struct State {
     workers: usize,
     /// How many workers the site bears: grows by one with each success while work waits, halves when it says 421.
     allowed: usize,
+    allowed_since: Timestamp,
+    last_refusal: Option<Refusal>,
     shunned: HashMap<Place, Timestamp>,
     /// The lane served last, so that lanes take turns.
     turn: u64,
@@ -108,17 +112,21 @@ struct State {
 }
 
 impl Site {
-    pub(crate) fn new(key: SiteKey, workers_start: usize, workers_max: usize, ready_max: usize) -> Self {
-        let workers_max = workers_max.max(1);
+    pub(crate) fn new(key: SiteKey, limits: Limits, changes: Arc<Changes>) -> Self {
+        let workers_max = limits.workers_max.max(1);
+        let workers_start = limits.workers_start.clamp(1, workers_max);
         let state = State {
             lanes: HashMap::new(),
             workers: 0,
-            allowed: workers_start.clamp(1, workers_max),
+            allowed: workers_start,
+            allowed_since: Timestamp::default(),
+            last_refusal: None,
             shunned: HashMap::new(),
             turn: 0,
             closed: false,
         };
-        Self { key, ready_max: ready_max.max(1), workers_max, state: Mutex::new(state) }
+        let ready_max = limits.ready_max.max(1);
+        Self { key, ready_max, workers_start, workers_max, changes, state: Mutex::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -130,7 +138,7 @@ impl Site {
     pub(crate) fn room_or_park(&self, lane: &Arc<str>, domain: &Domain, now: Timestamp) -> Room {
         let mut state = self.state();
         let lane = state.lanes.entry(Arc::clone(lane)).or_default();
-        if let Some(suspension) = lane.suspension.as_ref().filter(|suspension| suspension.until > now) {
+        if let Some(suspension) = lane.rests_at(now) {
             return Room::Suspended(suspension.clone());
         }
         let room = self.ready_max.saturating_sub(lane.jobs.len());
@@ -209,22 +217,30 @@ impl Site {
 
     /// A transaction went well: the lane's hosts are there, and the site may get one worker more if work waits.
     /// Returns how many workers the caller must start for the lane.
-    pub(crate) fn succeeded(&self, lane: &Arc<str>) -> usize {
+    pub(crate) fn succeeded(&self, lane: &Arc<str>, now: Timestamp) -> usize {
         let mut state = self.state();
         let Some(entry) = state.lanes.get_mut(lane) else { return 0 };
-        entry.failures = 0;
-        entry.suspension = None;
+        if entry.failures > 0 {
+            (entry.failures, entry.suspension) = (0, None);
+            self.changes.soon();
+        }
         if entry.jobs.is_empty() {
             return 0;
         }
-        state.allowed = (state.allowed + 1).min(self.workers_max);
+        let more = (state.allowed + 1).min(self.workers_max);
+        if state.allow(more, now) {
+            self.changes.later();
+        }
         state.start_workers(lane)
     }
 
     /// The site said that it has enough of us.
-    pub(crate) fn slowed(&self) {
+    pub(crate) fn slowed(&self, refusal: Refusal) {
         let mut state = self.state();
-        state.allowed = (state.workers.min(state.allowed) / 2).max(1);
+        let half = (state.workers.min(state.allowed) / 2).max(1);
+        state.allow(half, refusal.at);
+        state.last_refusal = Some(refusal);
+        self.changes.soon();
     }
 
     /// No host of the lane could be reached. `interval` says how long to rest after so many failures in a row.
@@ -232,29 +248,33 @@ impl Site {
     pub(crate) fn suspend(
         &self,
         lane: &Arc<str>,
-        now: Timestamp,
-        failure: (mail::Reply, Option<Arc<str>>),
+        refusal: Refusal,
         interval: impl FnOnce(u32) -> Duration,
     ) -> (Suspension, Cleared) {
+        let now = refusal.at;
         let mut state = self.state();
+        state.last_refusal = Some(refusal.clone());
+        let Refusal { reply, host, .. } = refusal;
         let entry = state.lanes.entry(Arc::clone(lane)).or_default();
         // Workers that fail together are one failure.
-        if entry.suspension.as_ref().is_none_or(|suspension| suspension.until <= now) {
-            entry.failures += 1;
-            let until = now.after(interval(entry.failures));
-            entry.suspension =
-                Some(Suspension { failed_at: now, until, reply: failure.0.clone(), host: failure.1.clone() });
-        }
+        let suspension = entry.rests_at(now).cloned().unwrap_or_else(|| {
+            entry.failures = entry.failures.saturating_add(1);
+            Suspension { failed_at: now, until: now.after(interval(entry.failures)), reply, host }
+        });
+        entry.suspension = Some(suspension.clone());
         let cleared =
             Cleared { jobs: entry.jobs.drain(..).collect(), parked: std::mem::take(&mut entry.parked) };
-        let suspension = entry.suspension.clone();
-        let (reply, host) = failure;
-        (suspension.unwrap_or(Suspension { failed_at: now, until: now, reply, host }), cleared)
+        self.changes.soon();
+        (suspension, cleared)
     }
 
     /// Rests no more: somebody wants to know at once whether the hosts are back. One worker will probe.
     pub(crate) fn wake(&self) {
-        self.state().lanes.values_mut().for_each(|lane| lane.suspension = None);
+        for lane in self.state().lanes.values_mut() {
+            if lane.suspension.take().is_some() {
+                self.changes.soon();
+            }
+        }
     }
 
     /// An address could not be reached; for a while it is tried after the others.
@@ -285,16 +305,29 @@ impl Site {
     pub(crate) fn prune(&self, now: Timestamp) -> bool {
         let mut state = self.state();
         state.shunned.retain(|_, until| *until > now);
+        let before = state.lanes.len();
         state.lanes.retain(|_, lane| {
-            let lesson =
-                lane.suspension.as_ref().is_some_and(|suspension| now.since(suspension.until) < MEMORY);
-            lane.workers > 0 || !lane.jobs.is_empty() || !lane.parked.is_empty() || lesson
+            lane.workers > 0 || !lane.jobs.is_empty() || !lane.parked.is_empty() || lane.has_lesson(now)
         });
-        state.lanes.is_empty() && state.workers == 0
+        let forget =
+            state.lanes.is_empty() && state.workers == 0 && !state.has_lesson(self.workers_start, now);
+        if forget || state.lanes.len() < before {
+            self.changes.later();
+        }
+        forget
     }
 }
 
 impl State {
+    /// Sets how many workers the site bears. Whether that is a change.
+    fn allow(&mut self, workers: usize, now: Timestamp) -> bool {
+        let changes = self.allowed != workers;
+        if changes {
+            (self.allowed, self.allowed_since) = (workers, now);
+        }
+        changes
+    }
+
     /// Counts the workers that a lane still needs and the site still bears.
     fn start_workers(&mut self, lane: &Arc<str>) -> usize {
         let spare = if self.closed { 0 } else { self.allowed.saturating_sub(self.workers) };
@@ -305,23 +338,6 @@ impl State {
         entry.workers += start;
         self.workers += start;
         start
-    }
-}
-
-impl Lane {
-    /// Gives a job to the worker that became idle last, so that connections in surplus age and close.
-    fn hand_over(&mut self, mut job: Job) -> Option<Job> {
-        while let Some(sender) = self.idle.pop() {
-            match sender.send(job) {
-                Ok(()) => return None,
-                Err(back) => job = back,
-            }
-        }
-        Some(job)
-    }
-
-    fn wants_worker(&self) -> bool {
-        !self.jobs.is_empty() && (self.failures == 0 || self.workers == 0)
     }
 }
 

@@ -3,12 +3,14 @@
 use mail::{QueueId, Reply};
 
 use super::*;
+use crate::retry::REST_MAX;
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
 fn site(start: usize, max: usize, ready_max: usize) -> Site {
     let key = SiteKey { site: "example.org".into(), source: None, stream: Stream::default() };
-    Site::new(key, start, max, ready_max)
+    let limits = Limits { workers_start: start, workers_max: max, ready_max };
+    Site::new(key, limits, Arc::default())
 }
 
 fn lane(name: &str) -> Arc<str> {
@@ -24,8 +26,8 @@ fn jobs(count: u64) -> Vec<Job> {
     (0..count).map(|n| Job { work: work(n), hop: None }).collect()
 }
 
-fn failure() -> (Reply, Option<Arc<str>>) {
-    (Reply::fixed(451, (4, 4, 1), "refused"), Some("mx".into()))
+fn refusal(at: Timestamp) -> Refusal {
+    Refusal { at, reply: Reply::fixed(451, (4, 4, 1), "refused"), host: Some("mx".into()) }
 }
 
 fn minutes(failures: u32) -> Duration {
@@ -75,7 +77,7 @@ fn connections_grow_with_success_while_work_waits_and_never_beyond_the_limit() {
     let (site, lane) = (site(2, 4, 100), lane("mx"));
     assert_eq!(site.push(&lane, jobs(10)), 2);
     assert_eq!(site.push(&lane, jobs(10)), 0);
-    let started: Vec<_> = (0..5).map(|_| site.succeeded(&lane)).collect();
+    let started: Vec<_> = (0..5).map(|_| site.succeeded(&lane, NOW)).collect();
     assert_eq!(started, [1, 1, 0, 0, 0]);
 }
 
@@ -83,13 +85,13 @@ fn connections_grow_with_success_while_work_waits_and_never_beyond_the_limit() {
 fn a_site_that_has_enough_of_us_gets_half() {
     let (site, lane) = (site(4, 4, 100), lane("mx"));
     assert_eq!(site.push(&lane, jobs(10)), 4);
-    site.slowed();
+    site.slowed(refusal(NOW));
     assert!(matches!(site.next(&lane, 1, true), Next::Leave));
     assert_eq!(site.leave(&lane), None);
     assert_eq!(site.leave(&lane), None);
     assert!(matches!(site.next(&lane, 1, true), Next::Jobs(..)));
-    site.slowed();
-    site.slowed();
+    site.slowed(refusal(NOW));
+    site.slowed(refusal(NOW));
     assert_eq!(site.leave(&lane), None);
     assert!(matches!(site.next(&lane, 1, true), Next::Jobs(..)), "one connection always remains");
 }
@@ -112,7 +114,7 @@ fn a_lane_at_rest_hands_out_what_waited_and_takes_nothing() {
     let (site, other, lane) = (site(2, 2, 4), lane("other"), lane("mx"));
     site.push(&lane, jobs(4));
     assert_eq!(site.room_or_park(&lane, &domain("a.example"), NOW), Room::Parked);
-    let (suspension, cleared) = site.suspend(&lane, NOW, failure(), minutes);
+    let (suspension, cleared) = site.suspend(&lane, refusal(NOW), minutes);
     assert_eq!((cleared.jobs.len(), cleared.parked.len()), (4, 1));
     assert_eq!(suspension.until, NOW.after(Duration::from_mins(1)));
     let room = |now| site.room_or_park(&lane, &domain("a.example"), now);
@@ -128,21 +130,21 @@ fn a_lane_at_rest_hands_out_what_waited_and_takes_nothing() {
 #[test]
 fn rests_grow_by_rounds_and_end_with_a_success() {
     let (site, lane) = (site(2, 2, 4), lane("mx"));
-    let until = |at| site.suspend(&lane, at, failure(), minutes).0.until;
+    let until = |at| site.suspend(&lane, refusal(at), minutes).0.until;
     let first = until(NOW);
     assert_eq!(until(NOW), first, "workers that fail together are one round");
     assert_eq!(until(first), first.after(Duration::from_mins(2)));
-    site.succeeded(&lane);
+    site.succeeded(&lane, NOW);
     assert_eq!(until(first), first.after(Duration::from_mins(1)));
 }
 
 #[test]
 fn hosts_that_failed_are_probed_by_one_worker() {
     let (site, lane) = (site(4, 4, 100), lane("mx"));
-    site.suspend(&lane, NOW, failure(), minutes);
+    site.suspend(&lane, refusal(NOW), minutes);
     assert_eq!(site.push(&lane, jobs(10)), 1);
     assert_eq!(site.push(&lane, jobs(10)), 0);
-    assert_eq!(site.succeeded(&lane), 3);
+    assert_eq!(site.succeeded(&lane, NOW), 3);
 }
 
 #[test]
@@ -169,8 +171,59 @@ fn a_shunned_address_is_forgiven_after_a_while() {
 #[test]
 fn what_a_site_learned_is_kept_for_a_while() {
     let (site, lane) = (site(1, 1, 4), lane("mx"));
-    let (suspension, _) = site.suspend(&lane, NOW, failure(), minutes);
+    let (suspension, _) = site.suspend(&lane, refusal(NOW), minutes);
     assert!(!site.prune(NOW));
     assert!(!site.prune(suspension.until));
     assert!(site.prune(suspension.until.after(MEMORY)));
+}
+
+/// What a restart takes up is what the run before it had; the jobs are in the spool.
+#[test]
+fn what_a_site_learned_is_taken_up_again() {
+    let (before, lane) = (site(5, 20, 100), lane("mx"));
+    before.push(&lane, jobs(3));
+    before.slowed(refusal(NOW));
+    let (suspension, _) = before.suspend(&lane, refusal(NOW), minutes);
+    let after = site(5, 20, 100);
+    after.restore(before.status(), NOW);
+    assert_eq!(after.status().connections_allowed, 1);
+    assert_eq!(after.status().last_refusal, Some(refusal(NOW)));
+    let room = |now| after.room_or_park(&lane, &domain("a.example"), now);
+    assert_eq!(room(NOW), Room::Suspended(suspension.clone()));
+    assert_eq!(room(suspension.until), Room::Jobs(100));
+    let (second, _) = after.suspend(&lane, refusal(suspension.until), minutes);
+    assert_eq!(second.until, suspension.until.after(Duration::from_mins(2)), "failures go on being counted");
+}
+
+#[test]
+fn a_lesson_that_is_old_is_not_taken_up_and_one_from_the_future_is_bounded() {
+    let (before, lane) = (site(5, 20, 100), lane("mx"));
+    let far = NOW.after(100 * MEMORY);
+    before.slowed(refusal(far));
+    before.suspend(&lane, refusal(far), minutes);
+    let status = before.status();
+    let later = site(5, 20, 100);
+    later.restore(status.clone(), far.after(2 * MEMORY));
+    assert_eq!((later.status().connections_allowed, later.status().lanes), (5, Vec::new()));
+    // The clock was far ahead when it was written.
+    let earlier = site(5, 20, 100);
+    earlier.restore(status, NOW);
+    let suspension = earlier.status().lanes[0].suspension.clone().unwrap();
+    assert!(suspension.until <= NOW.after(REST_MAX) && suspension.failed_at <= NOW);
+    assert_eq!(earlier.status().allowed_since, NOW);
+}
+
+#[test]
+fn whoever_writes_is_told_what_matters() {
+    let (site, lane) = (site(5, 20, 100), lane("mx"));
+    assert!(!site.changes.take());
+    site.push(&lane, jobs(3));
+    assert!(!site.changes.take(), "jobs are the business of the spool");
+    site.suspend(&lane, refusal(NOW), minutes);
+    assert!(site.changes.take());
+    site.succeeded(&lane, NOW);
+    assert!(site.changes.take());
+    site.slowed(refusal(NOW));
+    assert!(site.changes.take());
+    assert!(!site.changes.take());
 }

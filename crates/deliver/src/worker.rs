@@ -184,28 +184,31 @@ impl Worker<'_> {
     }
 
     fn done(&self, open: &mut Open, outcome: &Outcome, endpoint: &Arc<Endpoint>) {
-        let mut slowed = false;
+        let mut slowed = None;
         let mut replies = outcome.recipients.iter();
         for recipient in std::mem::take(&mut open.recipients) {
             match replies.next() {
-                Some((phase, reply)) => slowed |= open.decided(recipient, *phase, reply, endpoint),
+                Some((phase, reply)) if open.decided(recipient, *phase, reply, endpoint) => {
+                    slowed = Some(reply);
+                }
+                Some(_) => {}
                 None => open.recipients.push(recipient),
             }
         }
         // An outcome has a reply for each recipient; should one be missing, nothing may be concluded for it.
         open.all(Fate::Deferred, &replies::broken_off(&endpoint.host, "no reply"), false, Some(endpoint));
-        if slowed {
-            self.site.slowed();
-        } else {
-            self.start(self.site.succeeded(&self.lane));
+        match slowed {
+            Some(reply) => self.site.slowed(dial::refusal(self.shared, reply, endpoint)),
+            None => self.start(self.site.succeeded(&self.lane, self.shared.now())),
         }
     }
 
     /// Takes in how a session failed. Recipients that remain open are for the next host.
     fn failed(&self, open: &mut Open, failure: &Failure, endpoint: &Arc<Endpoint>, tour: &mut Tour) {
         let row = reply_table::decide(failure.phase, What::from(&failure.kind));
+        let (reply, peer_words) = dial::words(failure, &endpoint.host);
         if row.slows {
-            self.site.slowed();
+            self.site.slowed(dial::refusal(self.shared, &reply, endpoint));
         }
         let mut decided = failure.decided.iter();
         for recipient in std::mem::take(&mut open.recipients) {
@@ -214,7 +217,6 @@ impl Worker<'_> {
                 _ => open.recipients.push(recipient),
             }
         }
-        let (reply, peer_words) = dial::words(failure, &endpoint.host);
         tour.broken_off += 1;
         if row.action == Action::NextHost && tour.broken_off < SESSIONS_MAX {
             tour.trouble = Some(Trouble { reply, peer_words, endpoint: Arc::clone(endpoint) });
@@ -244,8 +246,8 @@ impl Worker<'_> {
     fn rest(&self, Trouble { reply, endpoint, .. }: &Trouble, open: &mut Open) {
         let random = self.shared.random();
         let interval = |failures| jittered(self.shared.retry.rest(failures), random);
-        let failure = (reply.clone(), Some(Arc::clone(&endpoint.host)));
-        let (suspension, cleared) = self.site.suspend(&self.lane, self.shared.now(), failure, interval);
+        let refusal = dial::refusal(self.shared, reply, endpoint);
+        let (suspension, cleared) = self.site.suspend(&self.lane, refusal, interval);
         tracing::info!(site = %self.site.key.site, lane = %self.lane, station = "deliver/site",
             until = %suspension.until, reply = %suspension.reply, "the site rests");
         let deferred = open.findings.iter_mut().filter(|finding| finding.fate == Fate::Deferred);

@@ -6,6 +6,7 @@
 mod clock;
 mod os;
 mod random;
+mod whole;
 
 use std::{
     io::{self, IoSlice},
@@ -16,6 +17,7 @@ use std::{
 pub use clock::{Clock, SystemClock};
 pub use os::OsDisk;
 pub use random::{OsRandom, Random};
+pub use whole::{read_whole, replace_whole};
 
 /// A file system. Paths are whole paths; nothing here depends on a working directory.
 ///

@@ -5,4 +5,5 @@ mod local;
 mod queue;
 mod remote;
 mod routes;
+mod sites;
 mod support;

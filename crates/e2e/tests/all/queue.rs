@@ -103,3 +103,23 @@ fn damage(world: &World, what: &[u8]) {
     }
     assert!(places > 0, "the content is nowhere in the spool");
 }
+
+/// The first attempt fails, and its site rests; what comes within the rest is put off without another attempt.
+#[test]
+fn a_kill_does_not_make_the_server_forget_that_a_site_rests() {
+    let mut world = World::new(ZONE, PATIENT);
+    let file = world.house.data().join("sites.jsonl");
+    waiting(&world, "x@a.test", "first");
+    eventually("the rest to be written down", SOON, || fs::read_to_string(&file).is_ok().then_some(()));
+    world.kill();
+    let sink = world.sink(1);
+    world.start();
+    let id = world.send(&["y@a.test"], "second");
+    let event = world.house.wait_for_event(&id, "deferred", "y@a.test");
+    assert_eq!(event["site"], "mx1.test", "{event}");
+    assert_eq!(sink.sessions(), 0, "nobody was asked");
+    let retried = world.house.command(&["queue", "retry", "--all"]);
+    assert_eq!(retried.code, 0, "{}", retried.err);
+    sink.wait_for("y@a.test", SOON);
+    sink.wait_for("x@a.test", SOON);
+}

@@ -20,6 +20,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 const DATA_DIR: &str = "/var/lib/postrider";
+const SITES_FILE: &str = "sites.jsonl";
 
 /// Reads the whole file. `None` only if `hostname` is missing or wrong, which is reported then.
 pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
@@ -108,7 +109,8 @@ fn networks(
 
 /// `[queue]` and `[deliver]`: when, and how.
 fn deliver(root: &Section<'_>, dir: &Path, data_dir: &Path, hostname: Option<&str>) -> deliver::Config {
-    let mut config = deliver::Config { maildir_root: data_dir.join("mail"), ..deliver::Config::default() };
+    let (maildir_root, sites_file) = (data_dir.join("mail"), Some(data_dir.join(SITES_FILE)));
+    let mut config = deliver::Config { maildir_root, sites_file, ..deliver::Config::default() };
     set(&mut config.hostname, hostname.map(str::to_owned));
     queue(root.section("queue"), &mut config);
     let section = root.section("deliver");

@@ -11,7 +11,7 @@ pub(crate) mod peer;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use deliver::{Config, Deliverer, Own, Parts, Timeouts};
+use deliver::{Config, Deliverer, Own, Parts, Sites, Timeouts};
 use directory::{AccountConfig, AliasConfig, Directory, DomainConfig};
 use disk::{Clock, Disk, OsDisk, OsRandom};
 use events::{Event, Kind, Log};
@@ -97,6 +97,7 @@ impl World {
         let mut config = Config {
             hostname: "postrider.example".into(),
             maildir_root: dir.path().join("mail"),
+            sites_file: Some(dir.path().join("sites.jsonl")),
             timeouts: Timeouts { idle: Duration::from_mins(1), ..Timeouts::default() },
             ..Config::default()
         };
@@ -127,11 +128,13 @@ impl World {
         }
     }
 
-    pub(crate) fn wake(&mut self) {
+    pub(crate) fn wake(&mut self) -> Sites {
         let (switch, shutdown) = ShutdownSwitch::new();
         let deliverer = Deliverer::new(self.config.clone(), self.parts.clone());
+        let sites = deliverer.sites();
         self.running = Some(tokio::spawn(deliverer.run(shutdown)));
         self.switch = Some(switch);
+        sites
     }
 
     /// Stops delivery and waits for it.

@@ -1,0 +1,132 @@
+//! How a site fares: to be looked at, and to be remembered over a restart (mail-rules 9).
+
+use std::sync::Arc;
+
+use mail::{Reply, Timestamp};
+
+use super::{Lane, MEMORY, Site, State, Suspension};
+use crate::retry::REST_MAX;
+
+/// How a site fares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteStatus {
+    /// Its name.
+    pub site: Arc<str>,
+    /// Open connections, those under way included.
+    pub connections: usize,
+    /// How many it may have now.
+    pub connections_allowed: usize,
+    /// When that number last changed.
+    pub allowed_since: Timestamp,
+    /// The last time that it had enough of us, or could not be reached.
+    pub last_refusal: Option<Refusal>,
+    /// Its sets of equal hosts.
+    pub lanes: Vec<LaneStatus>,
+}
+
+/// How the hosts of a lane fare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneStatus {
+    /// The hosts in their order, and the terms on which sessions with them are held.
+    pub hosts: Arc<str>,
+    /// Open connections, those under way included.
+    pub connections: usize,
+    /// Jobs that wait in memory for a connection.
+    pub ready: usize,
+    /// Domains with more work in the spool, which wait for room among those jobs.
+    pub parked: usize,
+    /// Rounds in a row in which no host could be reached.
+    pub failures: u32,
+    /// Nothing is tried before that is over. It may be over already: then the next job is a probe.
+    pub suspension: Option<Suspension>,
+}
+
+/// A word against us, or silence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// When.
+    pub at: Timestamp,
+    /// What the host said, or our words for its silence.
+    pub reply: Reply,
+    /// The host.
+    pub host: Option<Arc<str>>,
+}
+
+impl Site {
+    /// How it fares now.
+    pub(crate) fn status(&self) -> SiteStatus {
+        let state = self.state();
+        let mut lanes: Vec<LaneStatus> = state.lanes.iter().map(|(hosts, lane)| lane.status(hosts)).collect();
+        lanes.sort_by(|a, b| a.hosts.cmp(&b.hosts));
+        SiteStatus {
+            site: Arc::clone(&self.key.site),
+            connections: state.workers,
+            connections_allowed: state.allowed,
+            allowed_since: state.allowed_since,
+            last_refusal: state.last_refusal.clone(),
+            lanes,
+        }
+    }
+
+    /// Takes up what an earlier run learned, as far as it is worth anything at `now`. A clock that was set back makes
+    /// no rest longer than a rest can be.
+    pub(crate) fn restore(&self, status: SiteStatus, now: Timestamp) {
+        let longest = now.after(REST_MAX);
+        let mut state = self.state();
+        if now.since(status.allowed_since) < MEMORY {
+            state.allowed = status.connections_allowed.clamp(1, self.workers_max);
+            state.allowed_since = status.allowed_since.min(now);
+        }
+        state.last_refusal =
+            status.last_refusal.map(|refusal| Refusal { at: refusal.at.min(now), ..refusal });
+        for lane in status.lanes {
+            let Some(suspension) = lane.suspension else { continue };
+            let suspension = Suspension {
+                failed_at: suspension.failed_at.min(now),
+                until: suspension.until.min(longest),
+                ..suspension
+            };
+            let failures = lane.failures.max(1);
+            let restored = Lane { suspension: Some(suspension), failures, ..Lane::default() };
+            if restored.has_lesson(now) {
+                state.lanes.insert(lane.hosts, restored);
+            }
+        }
+    }
+}
+
+impl Lane {
+    fn status(&self, hosts: &Arc<str>) -> LaneStatus {
+        LaneStatus {
+            hosts: Arc::clone(hosts),
+            connections: self.workers,
+            ready: self.jobs.len(),
+            parked: self.parked.len(),
+            failures: self.failures,
+            suspension: self.suspension.clone(),
+        }
+    }
+
+    /// Whether what it learned still helps.
+    pub(super) fn has_lesson(&self, now: Timestamp) -> bool {
+        self.suspension.as_ref().is_some_and(|suspension| now.since(suspension.until) < MEMORY)
+    }
+}
+
+impl State {
+    /// Whether what the site learned, beside its lanes, still helps.
+    pub(super) fn has_lesson(&self, usual: usize, now: Timestamp) -> bool {
+        let recent = |at: Timestamp| now.since(at) < MEMORY;
+        self.allowed != usual && recent(self.allowed_since)
+            || self.last_refusal.as_ref().is_some_and(|refusal| recent(refusal.at))
+    }
+}
+
+impl SiteStatus {
+    /// Whether a restart would lose something.
+    pub(crate) fn is_worth_keeping(&self, usual: usize) -> bool {
+        self.connections_allowed != usual
+            || self.last_refusal.is_some()
+            || self.lanes.iter().any(|lane| lane.suspension.is_some())
+    }
+}

@@ -1,0 +1,114 @@
+//! What sites teach us, and that a restart does not forget it (mail-rules 9).
+#![allow(clippy::unwrap_used, reason = "tests may")]
+
+use std::{path::PathBuf, time::Duration};
+
+use disk::Clock;
+
+use crate::support::{
+    World,
+    peer::Does::{Say, SayAndClose},
+};
+use events::Kind::{Deferred, Delivered};
+
+const ANNA: &str = "anna@example.net";
+const BERT: &str = "bert@example.net";
+const OTTO: &str = "otto@here.test";
+const TEXT: &str = "Subject: x\r\n\r\nhello\r\n";
+const MX: &str = "192.0.2.3";
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn file(world: &World) -> PathBuf {
+    world.dir.path().join("sites.jsonl")
+}
+
+/// Fails to reach `example.net`, and stops.
+async fn suspended() -> World {
+    let mut world = World::new();
+    world.peer(MX).obey(vec![("CONNECT", SayAndClose("421 4.3.2 Not today"))]);
+    world.send(OTTO, &[ANNA], TEXT).await;
+    assert_eq!(world.fate(ANNA).await.kind, Deferred);
+    world.stop().await;
+    world
+}
+
+#[tokio::test]
+async fn a_restart_does_not_forget_a_suspension() {
+    let mut world = suspended().await;
+    world.wake();
+    world.send(OTTO, &[BERT], TEXT).await;
+    let event = world.fate(BERT).await;
+    assert_eq!(event.kind, Deferred);
+    assert!(event.reply.unwrap().contains("Not today"), "the words of the host are known still");
+    assert_eq!(world.peer(MX).count("CONNECT"), 1, "nothing was tried");
+}
+
+#[tokio::test]
+async fn failures_in_a_row_are_counted_over_restarts() {
+    let mut world = suspended().await;
+    world.clock.advance(2 * MINUTE);
+    world.wake();
+    world.send(OTTO, &[BERT], TEXT).await;
+    let until = world.fate(BERT).await.next_due.unwrap();
+    assert_eq!(world.peer(MX).count("CONNECT"), 2);
+    // The second rest has five minutes, a tenth more or less.
+    assert!(until.since(world.clock.now()) >= 4 * MINUTE, "{until}");
+}
+
+#[tokio::test]
+async fn a_success_is_remembered_too() {
+    let mut world = suspended().await;
+    world.peer(MX).obey(Vec::new());
+    world.clock.advance(2 * MINUTE);
+    world.wake();
+    world.send(OTTO, &[BERT], TEXT).await;
+    assert_eq!(world.fate(BERT).await.kind, Delivered);
+    world.stop().await;
+    let text = std::fs::read_to_string(file(&world)).unwrap();
+    assert!(!text.contains("until"), "{text}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_use_is_left_behind() {
+    for (from, to) in [("Not today", "Not Today"), ("\"version\":1", "\"version\":2"), ("{", "")] {
+        let mut world = suspended().await;
+        let text = std::fs::read_to_string(file(&world)).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(file(&world), text.replacen(from, to, 1)).unwrap();
+        world.peer(MX).obey(Vec::new());
+        world.wake();
+        world.send(OTTO, &[BERT], TEXT).await;
+        assert_eq!(world.fate(BERT).await.kind, Delivered, "{to}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_written_stops_nothing() {
+    let mut world = World::with(|config| config.sites_file = Some("/proc/none/sites.jsonl".into()));
+    let peer = world.peer(MX);
+    peer.obey(vec![("RCPT TO:<anna", Say("421 4.3.2 Enough"))]);
+    world.send(OTTO, &[ANNA], TEXT).await;
+    assert_eq!(world.fate(ANNA).await.kind, Deferred);
+    world.send(OTTO, &[BERT], TEXT).await;
+    assert_eq!(world.fate(BERT).await.kind, Delivered);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn how_sites_fare_can_be_looked_at() {
+    let mut world = World::asleep(|_| {});
+    world.peer(MX).obey(vec![("CONNECT", SayAndClose("421 4.3.2 Not today"))]);
+    world.peer("192.0.2.1");
+    let sites = world.wake();
+    assert!(sites.status().is_empty());
+    world.send(OTTO, &[ANNA, "x@example.org", "anna@here.test"], TEXT).await;
+    world.fates(&[ANNA, "x@example.org", "anna@here.test"]).await;
+    let all = sites.status();
+    let names: Vec<&str> = all.iter().map(|status| &*status.site).collect();
+    assert_eq!(names, ["example.net", "example.org"], "local delivery is no site");
+    let refusal = all[0].last_refusal.as_ref().unwrap();
+    assert_eq!((refusal.reply.code(), refusal.host.as_deref()), (421, Some("mx.example.net")));
+    assert_eq!((all[0].lanes.len(), all[0].lanes[0].failures), (1, 1));
+    assert!(all[1].last_refusal.is_none() && all[1].lanes[0].suspension.is_none());
+}
