@@ -57,14 +57,7 @@ impl Admission {
         if counts.all >= self.0.sessions_max {
             return Err(Refused::All);
         }
-        let own = counts.by_network.entry(network).or_default();
-        if *own >= self.0.sessions_per_address_max {
-            if *own == 0 {
-                counts.by_network.remove(&network);
-            }
-            return Err(Refused::Client);
-        }
-        *own += 1;
+        counts.enter(network, self.0.sessions_per_address_max)?;
         counts.all += 1;
         Ok(Permit { inner: Arc::clone(&self.0), network })
     }
@@ -82,16 +75,47 @@ impl Inner {
     }
 }
 
+impl Counts {
+    /// Counts a session of a client that may have so many.
+    fn enter(&mut self, network: Network, max: usize) -> Result<(), Refused> {
+        let own = self.by_network.get(&network).copied().unwrap_or(0);
+        if own >= max {
+            return Err(Refused::Client);
+        }
+        self.by_network.insert(network, own + 1);
+        Ok(())
+    }
+
+    fn leave(&mut self, network: Network) {
+        if let Some(own) = self.by_network.get_mut(&network) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                self.by_network.remove(&network);
+            }
+        }
+    }
+}
+
+impl Permit {
+    /// From here on it counts as a session of that client: of the one behind a proxy. Refused, it stays as it was.
+    pub fn pass_to(&mut self, client: IpAddr) -> Result<(), Refused> {
+        let network = client_network(client);
+        if network == self.network {
+            return Ok(());
+        }
+        let mut counts = self.inner.lock();
+        counts.enter(network, self.inner.sessions_per_address_max)?;
+        counts.leave(self.network);
+        self.network = network;
+        Ok(())
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut counts = self.inner.lock();
         counts.all = counts.all.saturating_sub(1);
-        if let Some(own) = counts.by_network.get_mut(&self.network) {
-            *own = own.saturating_sub(1);
-            if *own == 0 {
-                counts.by_network.remove(&self.network);
-            }
-        }
+        counts.leave(self.network);
     }
 }
 
@@ -132,6 +156,24 @@ mod tests {
         let _one = admission.admit(ip("2001:db8::1")).unwrap();
         assert_eq!(admission.admit(ip("2001:db8::ffff:2")).unwrap_err(), Refused::Client);
         assert!(admission.admit(ip("2001:db8:0:1::1")).is_ok());
+    }
+
+    #[test]
+    fn behind_a_proxy_each_client_has_its_own_count() {
+        let admission = Admission::new(9, 2);
+        let mut proxied = admission.admit(ip("192.0.2.1")).unwrap();
+        let mut second = admission.admit(ip("192.0.2.1")).unwrap();
+        proxied.pass_to(ip("203.0.113.1")).unwrap();
+        proxied.pass_to(ip("203.0.113.1")).unwrap();
+        second.pass_to(ip("203.0.113.1")).unwrap();
+        let mut third = admission.admit(ip("192.0.2.1")).unwrap();
+        assert_eq!(third.pass_to(ip("203.0.113.1")), Err(Refused::Client));
+        assert_eq!(admission.sessions(), 3);
+        drop((proxied, second));
+        assert_eq!(admission.0.lock().by_network.len(), 1, "the third is still the proxy's");
+        assert_eq!(third.pass_to(ip("203.0.113.1")), Ok(()));
+        drop(third);
+        assert_eq!((admission.sessions(), admission.0.lock().by_network.len()), (0, 0));
     }
 
     #[test]

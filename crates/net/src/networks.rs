@@ -100,9 +100,9 @@ impl Networks {
         texts.into_iter().map(|text| text.as_ref().parse()).collect()
     }
 
-    /// Whether any of them has the address.
+    /// Whether any of them has the address. `0.0.0.0` and `::` stand for no address, so no network has them.
     pub fn contains(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(address))
+        !unmapped(address).is_unspecified() && self.0.iter().any(|network| network.contains(address))
     }
 
     /// Whether there are none.
@@ -178,6 +178,8 @@ mod tests {
             assert_eq!(text.parse::<Network>().unwrap_err().to_string(), error);
         }
         assert!(Networks::parse(["127.0.0.0/8", "x"]).is_err());
+        let zero = Networks::parse(["0.0.0.0/8", "::/16"]).unwrap();
+        assert!(!zero.contains("0.0.0.0".parse().unwrap()) && !zero.contains("::".parse().unwrap()));
         assert!(
             !Networks::default().contains("127.0.0.1".parse().unwrap()),
             "loopback is not trusted unless named"

@@ -28,6 +28,8 @@ pub struct Config {
     pub trusted_networks: Networks,
     /// Who may speak LMTP. That gives no right to relay.
     pub lmtp_networks: Networks,
+    /// Proxies that may say by XCLIENT who their client is. Whether that one may relay is judged by its own address.
+    pub xclient_networks: Networks,
     /// For a whole command line (RFC 5321 §4.5.3.2.7).
     pub idle_timeout: Duration,
     /// For the next octets of content.
@@ -53,6 +55,7 @@ impl Default for Config {
             sessions_per_address_max: 100,
             trusted_networks: Networks::default(),
             lmtp_networks: Networks::default(),
+            xclient_networks: Networks::default(),
             idle_timeout: Duration::from_mins(5),
             content_timeout: Duration::from_mins(5),
             content_rate_min: 500,

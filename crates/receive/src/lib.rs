@@ -8,6 +8,7 @@ mod config;
 mod content;
 mod machine;
 mod policy;
+mod proxied;
 mod receiver;
 mod reception;
 mod service;

@@ -1,10 +1,12 @@
 //! Who may send what: pure decisions, without a session around them.
 
+use std::net::IpAddr;
+
 use directory::{Directory, Resolution};
 use mail::{Address, Reply};
 use smtp::{ForwardPath, server::Answer};
 
-use crate::Service;
+use crate::{Config, Service};
 
 /// What is decided about a transaction, a recipient or a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +49,11 @@ const UNKNOWN: Reply = Reply::fixed(550, (5, 1, 1), "No such mailbox here");
 const TOO_MANY: Reply = Reply::fixed(452, (4, 5, 3), "Too many recipients");
 
 impl Origin {
+    /// mail-rules 2: trust is judged on the address of the client alone, behind a proxy or not.
+    pub(crate) fn new(config: &Config, service: Service, client: IpAddr) -> Self {
+        Self { service, trusted: config.trusted_networks.contains(client) }
+    }
+
     /// Whether this client may begin a transaction.
     ///
     /// A submission service refuses others at MAIL with 550 5.7.1 (RFC 6409 §6.1), not with 530 5.7.0: that asks for

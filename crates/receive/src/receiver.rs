@@ -3,13 +3,13 @@
 use std::{io, net::IpAddr, sync::Arc};
 
 use directory::Directory;
-use mail::{Client, Reply};
-use net::{Accepted, Admission, Bound, Refused, Shutdown, unmapped};
+use mail::Reply;
+use net::{Accepted, Admission, Bound, Permit, Refused, Shutdown, unmapped};
 use smtp::server::Protocol;
 use spool::Spool;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Config, Service, machine::Machine, policy::Origin, reception::Reception};
+use crate::{Config, Service, machine::Machine, reception::Reception};
 
 /// Receives mail. Clones are the same service.
 #[derive(Clone)]
@@ -23,7 +23,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn disk::Clock>,
     smtp: Arc<smtp::server::Config>,
     lmtp: Arc<smtp::server::Config>,
-    admission: Admission,
+    pub(crate) admission: Admission,
 }
 
 impl Receiver {
@@ -50,9 +50,9 @@ impl Receiver {
             let (receiver, mut until) = (receiver.clone(), until.clone());
             async move {
                 let client = accepted.client.ip();
-                let origin = receiver.origin(service, client);
-                let ended = receiver.run(origin, client, accepted.early, accepted.stream, &mut until).await;
-                drop(accepted.permit);
+                let visitor =
+                    Visitor { service, client, early: accepted.early, permit: Some(accepted.permit) };
+                let ended = receiver.run(visitor, accepted.stream, &mut until).await;
                 if let Err(error) = ended {
                     tracing::debug!(station = "receive", %client, %error, "connection lost");
                 }
@@ -74,38 +74,45 @@ impl Receiver {
         stream: S,
         shutdown: &mut Shutdown,
     ) -> io::Result<()> {
-        let client = unmapped(client);
-        self.run(self.origin(service, client), client, false, stream, shutdown).await
-    }
-
-    fn origin(&self, service: Service, client: IpAddr) -> Origin {
-        Origin { service, trusted: self.0.config.trusted_networks.contains(client) }
+        let visitor = Visitor { service, client: unmapped(client), early: false, permit: None };
+        self.run(visitor, stream, shutdown).await
     }
 
     async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        origin: Origin,
-        client: IpAddr,
-        early: bool,
+        visitor: Visitor,
         stream: S,
         shutdown: &mut Shutdown,
     ) -> io::Result<()> {
-        let client = Client { address: Some(client), ..Client::default() };
-        let mut reception = Reception::new(Arc::clone(&self.0), origin, client, early);
-        let spoken = if origin.service == Service::Lmtp { &self.0.lmtp } else { &self.0.smtp };
+        let spoken = if visitor.service == Service::Lmtp { &self.0.lmtp } else { &self.0.smtp };
+        let mut reception = Reception::new(Arc::clone(&self.0), visitor);
         let machine = Machine::new(Arc::clone(spoken), &self.0.config);
         net::drive(machine, stream, &mut reception, shutdown).await
     }
 }
 
-/// RFC 5321 §3.8, §4.2.1: 421 and the connection is closed, before a session has begun.
+/// Who has come to a listener.
+pub(crate) struct Visitor {
+    pub(crate) service: Service,
+    pub(crate) client: IpAddr,
+    /// It spoke before it was greeted.
+    pub(crate) early: bool,
+    /// Its place among the sessions, if they are counted.
+    pub(crate) permit: Option<Permit>,
+}
+
+/// Before a session has begun.
 fn busy(hostname: &str, refused: Refused) -> Vec<u8> {
+    let mut octets = Vec::new();
+    too_many(hostname, refused).write_to(&mut octets);
+    octets
+}
+
+/// RFC 5321 §3.8, §4.2.1: 421 and the connection is closed.
+pub(crate) fn too_many(hostname: &str, refused: Refused) -> Reply {
     let text = match refused {
         Refused::All => "Too many sessions; try again later",
         Refused::Client => "Too many sessions from your address",
     };
-    let reply = Reply::new(421, mail::EnhancedStatus::new(4, 7, 0), format!("{hostname} {text}"));
-    let mut octets = Vec::new();
-    reply.write_to(&mut octets);
-    octets
+    Reply::new(421, mail::EnhancedStatus::new(4, 7, 0), format!("{hostname} {text}"))
 }

@@ -4,23 +4,23 @@ use std::sync::Arc;
 
 use events::{Event, Kind};
 use mail::{Client, Envelope, Reply, Timestamp, Via};
-use net::Policy;
+use net::{Networks, Permit, Policy};
 use smtp::{
     MailFrom, RcptTo,
-    server::{Answer, Question},
+    server::{Answer, Offers, Question},
 };
 use spool::{Receipt, SpoolError, Submission};
 
 use crate::{
-    Service,
+    Config, Service,
     content::{Incoming, Trace},
     policy::{Decision, Origin, room_for},
-    receiver::Shared,
+    receiver::{Shared, Visitor},
     transaction::Transaction,
 };
 
 /// Where in the server a log line or event comes from.
-const STATION: &str = "receive";
+pub(crate) const STATION: &str = "receive";
 /// Aliases may turn one recipient into many: at most so many times the recipients of a transaction.
 const EXPANSION_MAX: usize = 10;
 /// mail-rules 1: what was changed is on record.
@@ -51,40 +51,44 @@ pub(crate) fn not_stored(error: &SpoolError) -> Reply {
 
 /// One session's state beside the protocol.
 pub(crate) struct Reception {
-    shared: Arc<Shared>,
-    origin: Origin,
-    client: Client,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) origin: Origin,
+    pub(crate) client: Client,
     /// The client spoke before it was greeted.
     early: bool,
+    pub(crate) permit: Option<Permit>,
     transaction: Option<Box<Transaction>>,
     /// Recipients accepted and refused in this session.
-    recipients_accepted: u32,
-    recipients_refused: u32,
+    pub(crate) recipients_accepted: u32,
+    pub(crate) recipients_refused: u32,
 }
 
 impl Reception {
-    pub(crate) fn new(shared: Arc<Shared>, origin: Origin, client: Client, early: bool) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, visitor: Visitor) -> Self {
+        let Visitor { service, client, early, permit } = visitor;
         Self {
+            origin: Origin::new(&shared.config, service, client),
+            client: Client { address: Some(client), ..Client::default() },
             shared,
-            origin,
-            client,
             early,
+            permit,
             transaction: None,
             recipients_accepted: 0,
             recipients_refused: 0,
         }
     }
 
-    fn connected(&self) -> Answer {
-        let networks = &self.shared.config.lmtp_networks;
-        let named = self.client.address.is_some_and(|address| networks.contains(address));
+    pub(crate) fn connected(&self) -> Answer {
+        let Config { lmtp_networks, xclient_networks, .. } = &self.shared.config;
+        let named =
+            |networks: &Networks| self.client.address.is_some_and(|address| networks.contains(address));
         if self.early {
             Answer::RefuseAndClose(EARLY)
-        } else if self.origin.service == Service::Lmtp && !named {
+        } else if self.origin.service == Service::Lmtp && !named(lmtp_networks) {
             tracing::info!(station = STATION, client = %self.shown(), "no client for LMTP");
             Answer::RefuseAndClose(NOT_FOR_LMTP)
         } else {
-            Answer::Proceed
+            Answer::Greet(Offers { xclient: named(xclient_networks) })
         }
     }
 
@@ -180,7 +184,7 @@ impl Reception {
         Ok(accepted(&receipt))
     }
 
-    fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         self.client.address.map_or_else(|| "local".to_owned(), |address| address.to_string())
     }
 }
@@ -189,6 +193,7 @@ impl Policy<Question, Answer> for Reception {
     async fn answer(&mut self, question: Question) -> Answer {
         match question {
             Question::Connected => self.connected(),
+            Question::Proxied(told) => self.proxied(*told),
             Question::Verify(_) | Question::Expand(_) => Answer::Proceed,
             Question::Hello { name, extended } => self.hello(name, extended),
             Question::Mail(mail) => self.mail(*mail),

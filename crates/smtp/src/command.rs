@@ -1,6 +1,7 @@
 //! The commands of RFC 5321 §4.1.1 as values: what the server parses and the client writes.
 
 mod parse;
+mod xclient;
 
 use std::fmt;
 
@@ -8,6 +9,8 @@ use mail::{Address, Body, Notify, OriginalRecipient, Ret, ReversePath, xtext::en
 
 pub use parse::CommandError;
 pub(crate) use parse::looks_like_bdat;
+pub(crate) use xclient::ATTRIBUTES as XCLIENT_ATTRIBUTES;
+pub use xclient::{ClientProtocol, Told, Xclient};
 
 /// A command with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub enum Command {
     Help,
     /// `NOOP`, its argument ignored (RFC 5321 §4.1.1.9).
     Noop,
+    /// `XCLIENT` (Postfix): who the client behind a proxy is.
+    Xclient(Box<Xclient>),
     /// `QUIT` (RFC 5321 §4.1.1.10).
     Quit,
 }
@@ -121,6 +126,7 @@ impl fmt::Display for Command {
             Self::Expn(text) => with_text(f, "EXPN ", text),
             Self::Help => f.write_str("HELP"),
             Self::Noop => f.write_str("NOOP"),
+            Self::Xclient(xclient) => xclient.fmt(f),
             Self::Quit => f.write_str("QUIT"),
         }
     }

@@ -16,7 +16,7 @@ pub mod stuffing;
 
 use std::fmt;
 
-pub use command::{Command, CommandError, ForwardPath, MailFrom, RcptTo};
+pub use command::{ClientProtocol, Command, CommandError, ForwardPath, MailFrom, RcptTo, Told, Xclient};
 
 /// What is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -1,6 +1,7 @@
 //! The server's side of a session (RFC 5321 §4): octets in, questions and replies out.
 
 mod answers;
+mod chunks;
 mod content;
 mod lines;
 mod obey;
@@ -12,7 +13,7 @@ use mail::Reply;
 
 pub use crate::{
     Protocol,
-    command::{ForwardPath, MailFrom, RcptTo},
+    command::{ForwardPath, MailFrom, RcptTo, Xclient},
 };
 pub use session::Session;
 
@@ -61,6 +62,13 @@ impl Default for Limits {
     }
 }
 
+/// What this client may do beside what all may. Announced to it, and refused to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Offers {
+    /// XCLIENT: it is a proxy that may say who is behind it.
+    pub xclient: bool,
+}
+
 /// What the driver does next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
@@ -89,7 +97,7 @@ pub enum Phase {
 /// [`Question::EndOfContent`], with [`Question::Reset`], or with the session.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Question {
-    /// A client connected. `Proceed`: greet it. `Refuse(554)`: that greeting, then only QUIT is legal
+    /// A client connected. `Proceed` or `Greet`: greet it. `Refuse(554)`: that greeting, then only QUIT is legal
     /// (RFC 5321 §3.1). `Refuse(421)` and `RefuseAndClose`: that greeting, and the session ends.
     Connected,
     /// HELO, EHLO or LHLO with a name of valid syntax. `Proceed` or `Refuse`.
@@ -99,6 +107,9 @@ pub enum Question {
         /// EHLO or LHLO.
         extended: bool,
     },
+    /// XCLIENT by a client that it is offered to, outside of a transaction: from here on the session is that of another client.
+    /// `Proceed` or `Greet`: greet it, as after connecting. `Refuse`: all is as before.
+    Proxied(Box<Xclient>),
     /// MAIL; syntax, SIZE, BODY and SMTPUTF8 are in order. `Proceed` or `Refuse`.
     Mail(Box<MailFrom>),
     /// RCPT; syntax and the number of recipients are in order. `Proceed` or `Refuse`.
@@ -130,6 +141,8 @@ pub enum Question {
 pub enum Answer {
     /// Yes, with the usual reply.
     Proceed,
+    /// To [`Question::Connected`] and [`Question::Proxied`]: yes, and this is offered to the client. Elsewhere the same as `Proceed`.
+    Greet(Offers),
     /// To [`Question::Data`]: yes, and turn a bare CR or LF in the content into CRLF instead of refusing the message
     /// (for authenticated clients and trusted networks). Elsewhere the same as `Proceed`.
     Normalise,

@@ -67,6 +67,7 @@ fn receive(config: &receive::Config) -> Vec<(&'static str, Value)> {
         ("content_timeout", json!(show_duration(config.content_timeout))),
         ("trusted_networks", json!(networks(&config.trusted_networks))),
         ("lmtp_networks", json!(networks(&config.lmtp_networks))),
+        ("xclient_networks", json!(networks(&config.xclient_networks))),
     ]
 }
 

@@ -168,7 +168,14 @@ dialogues! {
         transparency
         two_clients_at_once
         unauthorised_pipelining
-        unknown_mailbox;
+        unknown_mailbox
+        xclient
+        xclient_for_nobody_known
+        xclient_is_judged_by_the_client
+        xclient_over_lmtp
+        xclient_session_limit
+        xclient_syntax
+        xclient_with_the_clients_greeting;
     memory:
         early_talker
         slow_content

@@ -4,7 +4,7 @@ use mail::{
     Address, Body, Domain, Notify, OriginalRecipient, Ret, ReversePath, valid_ehlo_name, xtext::decode_xtext,
 };
 
-use super::{Command, ForwardPath, MailFrom, RcptTo};
+use super::{Command, ForwardPath, MailFrom, RcptTo, xclient::parse_xclient};
 
 /// Why a line is no command that can be carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub enum CommandError {
     Parameter,
     /// The value of a known parameter is wrong.
     ParameterValue,
+    /// Wrong attributes of `XCLIENT`.
+    Xclient,
     /// A UTF-8 reverse-path without the parameter SMTPUTF8 (RFC 6531 §3.4).
     NeedsSmtpUtf8,
 }
@@ -80,6 +82,8 @@ fn parse_verb(verb: &str, argument: &str) -> Result<Command, CommandError> {
         text(argument).map(Command::Expn)
     } else if is("BDAT") {
         chunk(argument)
+    } else if is("XCLIENT") {
+        parse_xclient(argument)
     } else if NOT_IMPLEMENTED.into_iter().any(is) {
         Err(CommandError::NotImplemented)
     } else {
@@ -302,7 +306,9 @@ fn notify(value: &str) -> Result<Notify, CommandError> {
 /// esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")
 /// esmtp-value   = 1*(%d33-60 / %d62-126 / UTF8-non-ascii)
 /// ```
-fn esmtp_parameters(text: &str) -> impl Iterator<Item = Result<(&str, Option<&str>), CommandError>> {
+pub(super) fn esmtp_parameters(
+    text: &str,
+) -> impl Iterator<Item = Result<(&str, Option<&str>), CommandError>> {
     text.split(' ').filter(|parameter| !parameter.is_empty()).map(|parameter| {
         let (keyword, value) = match parameter.split_once('=') {
             Some((keyword, value)) => (keyword, Some(value)),

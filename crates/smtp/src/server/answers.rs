@@ -3,7 +3,7 @@
 use mail::{Reply, ReplyClass};
 
 use super::{
-    Answer, Session,
+    Answer, Offers, Session,
     content::Content,
     replies,
     state::{After, Asked, Envelope, Stage, State},
@@ -23,7 +23,7 @@ enum Verdict {
 impl From<Answer> for Verdict {
     fn from(answer: Answer) -> Self {
         match answer {
-            Answer::Proceed | Answer::Normalise => Self::Yes(None),
+            Answer::Proceed | Answer::Normalise | Answer::Greet(_) => Self::Yes(None),
             Answer::Replied(reply) if reply.is_completion() => Self::Yes(Some(reply)),
             Answer::Refuse(reply) | Answer::Replied(reply) => Self::no(reply, false),
             Answer::RefuseAndClose(reply) => Self::no(reply, true),
@@ -47,9 +47,11 @@ impl Verdict {
 impl Session {
     pub(super) fn answered(&mut self, asked: Asked, answer: Answer) {
         let bare = if answer == Answer::Normalise { BareLineEnds::Normalise } else { BareLineEnds::Refuse };
+        let offers = if let Answer::Greet(offers) = answer { offers } else { Offers::default() };
         let verdict = Verdict::from(answer);
         match asked {
-            Asked::Connected => self.connected(verdict),
+            Asked::Connected => self.connected(verdict, offers),
+            Asked::Proxied { hello, stage } => self.proxied_answered(verdict, offers, hello, stage),
             Asked::Hello { extended, stage } => self.hello_answered(verdict, extended, stage),
             Asked::Mail(envelope) => self.mail_answered(verdict, envelope),
             Asked::Recipient(envelope) => self.recipient_answered(verdict, envelope),
@@ -73,15 +75,31 @@ impl Session {
         self.state = if close { State::Closed } else { State::Commands(stage) };
     }
 
-    fn connected(&mut self, verdict: Verdict) {
+    fn connected(&mut self, verdict: Verdict, offers: Offers) {
         match verdict {
             // RFC 5321 §3.1, §4.3.1: the client waits for the greeting.
             Verdict::Yes(_) if !self.lines.input.is_empty() => self.close_with(&replies::TALKED_TOO_EARLY),
             Verdict::Yes(_) => {
+                self.offers = offers;
                 let greeting = replies::greeting(&self.config);
                 self.say_and(&greeting, false, Stage::Greeted);
             }
             Verdict::No { reply, close } => self.say_and(&reply, close, Stage::Refused),
+        }
+    }
+
+    /// Another client begins: what the last one did is not held against it. But who goes on like that does no work.
+    fn proxied_answered(&mut self, verdict: Verdict, offers: Offers, hello: Option<bool>, stage: Stage) {
+        match verdict {
+            Verdict::Yes(_) => {
+                self.offers = offers;
+                (self.errors, self.transactions) = (0, 0);
+                self.extended = hello.unwrap_or(false);
+                let stage = if hello.is_some() { Stage::READY } else { Stage::Greeted };
+                let greeting = replies::greeting(&self.config);
+                self.say_and(&greeting, false, stage);
+            }
+            Verdict::No { reply, close } => self.say_and(&reply, close, stage),
         }
     }
 
@@ -92,7 +110,7 @@ impl Session {
             (Verdict::Yes(_), stage) => {
                 self.extended = extended;
                 let reply = if extended {
-                    replies::extended_hello(&self.config)
+                    replies::extended_hello(&self.config, self.offers)
                 } else {
                     replies::hello(&self.config)
                 };

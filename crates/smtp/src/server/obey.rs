@@ -4,12 +4,11 @@ use mail::{Body, Reply};
 
 use super::{
     Protocol, Question, Session, Step,
-    content::{Content, patience},
     lines::LineFault,
     replies,
-    state::{After, Asked, Envelope, Skip, Spoilt, Stage, State},
+    state::{After, Asked, Envelope, Stage, State},
 };
-use crate::{Command, CommandError, MailFrom, RcptTo};
+use crate::{ClientProtocol, Command, CommandError, MailFrom, RcptTo, Told, Xclient};
 
 /// A line as it was understood.
 pub(super) enum Line {
@@ -50,6 +49,8 @@ impl Session {
             }
             Line::Faulty(LineFault::Endless) => self.close_with(&replies::line_fault(LineFault::Endless)),
             Line::Faulty(fault) => self.bad(stage, &replies::line_fault(fault)),
+            // Whoever is no proxy learns nothing of its grammar.
+            Line::Wrong(CommandError::Xclient) if !self.offers.xclient => self.bad(stage, &replies::NO_PROXY),
             Line::Wrong(error) => self.bad(stage, &replies::command_error(error)),
         }
         None
@@ -72,6 +73,7 @@ impl Session {
             // RFC 2033 §4.1: 500, so that nobody takes one protocol for the other.
             (stage, Command::Helo(_) | Command::Ehlo(_)) => self.bad(stage, &replies::THIS_IS_LMTP),
             (stage, Command::Lhlo(_)) => self.bad(stage, &replies::THIS_IS_NOT_LMTP),
+            (stage, Command::Xclient(xclient)) => return self.proxied(stage, xclient),
             (stage, Command::Vrfy(text)) => {
                 return self.look(stage, replies::NOT_VERIFIED, Question::Verify(text));
             }
@@ -87,7 +89,7 @@ impl Session {
     }
 
     /// RFC 5321 §4.1.4: refused, and nothing changes; an open transaction stays open.
-    fn out_of_order(&mut self, stage: Stage, command: &Command) {
+    pub(super) fn out_of_order(&mut self, stage: Stage, command: &Command) {
         match (&stage, command) {
             (Stage::Greeted, _) if self.is_lmtp() => self.bad(stage, &replies::LHLO_FIRST),
             (Stage::Greeted, _) => self.bad(stage, &replies::HELLO_FIRST),
@@ -113,6 +115,27 @@ impl Session {
             return None;
         }
         Some(self.ask(Asked::Hello { extended, stage }, Question::Hello { name, extended }))
+    }
+
+    /// XCLIENT, anywhere but in a transaction. Its answer is a greeting, so the client has to wait for it.
+    fn proxied(&mut self, stage: Stage, xclient: Box<Xclient>) -> Option<Step> {
+        match stage {
+            _ if !self.offers.xclient => self.bad(stage, &replies::NO_PROXY),
+            Stage::Greeted | Stage::Ready { .. } if !self.lines.input.is_empty() => {
+                self.close_with(&replies::TALKED_TOO_EARLY);
+            }
+            // Errors are counted anew for each client; who goes on changing clients must have an end nevertheless.
+            Stage::Greeted | Stage::Ready { .. } if self.idle_too_long() || self.idle_is_over() => {
+                self.close_with(&replies::TOO_MANY_ERRORS);
+            }
+            Stage::Greeted | Stage::Ready { .. } => {
+                let extended = self.is_lmtp() || xclient.protocol != Some(ClientProtocol::Smtp);
+                let hello = matches!(xclient.hello, Some(Told::Known(_))).then_some(extended);
+                return Some(self.ask(Asked::Proxied { hello, stage }, Question::Proxied(xclient)));
+            }
+            stage => self.bad(stage, &replies::IN_TRANSACTION),
+        }
+        None
     }
 
     fn look(&mut self, stage: Stage, usual: Reply, question: Question) -> Option<Step> {
@@ -180,53 +203,6 @@ impl Session {
         Some(self.ask(Asked::Data(envelope), Question::Data))
     }
 
-    /// BDAT. Whatever is said about it, its chunk follows, and is read by its count.
-    fn chunk(&mut self, stage: Stage, octets: u64, last: bool) -> Option<Step> {
-        if octets == 0 && !last && self.idle_too_long() {
-            self.close_with(&replies::TOO_MANY_ERRORS);
-            return None;
-        }
-        let octets_max = self.config.limits.message_size_max;
-        match stage {
-            Stage::Envelope(envelope) => return self.first_chunk(&envelope, octets, last),
-            Stage::Chunks(mut content) => {
-                content.chunk(octets, last);
-                self.state = State::Content(content);
-            }
-            Stage::Spoilt(spoilt) => {
-                let patience = spoilt.patience;
-                self.state = State::Skip(Skip { left: octets, last, patience, stage: Stage::Spoilt(spoilt) });
-            }
-            stage => {
-                self.state = State::Skip(Skip { left: octets, last, patience: patience(octets_max), stage });
-            }
-        }
-        None
-    }
-
-    fn first_chunk(&mut self, envelope: &Envelope, octets: u64, last: bool) -> Option<Step> {
-        let octets_max = self.config.limits.message_size_max;
-        let expected = envelope.size.unwrap_or(octets);
-        let mut content = Box::new(Content::chunks(envelope.binary, Some(expected), octets_max));
-        // Refused as a whole: if a later chunk could still begin the message, its beginning would be lost.
-        let refusal = match envelope {
-            _ if !self.extended => Some(replies::BAD_SEQUENCE),
-            Envelope { accepted: 0, refused: 0, .. } => Some(replies::RECIPIENT_FIRST),
-            Envelope { accepted: 0, .. } => Some(self.no_valid_recipients()),
-            _ => None,
-        };
-        self.replies_due = self.replies_for(envelope);
-        if let Some(refusal) = refusal {
-            self.errors = self.errors.saturating_add(u32::from(envelope.refused == 0));
-            content.refuse(refusal);
-            content.chunk(octets, last);
-            self.state = State::Content(content);
-            return None;
-        }
-        content.chunk(octets, last);
-        Some(self.ask(Asked::Chunk(content), Question::Data))
-    }
-
     pub(super) fn is_lmtp(&self) -> bool {
         self.config.protocol == Protocol::Lmtp
     }
@@ -237,29 +213,8 @@ impl Session {
     }
 
     /// RFC 2033 §4.2 wants 503 here.
-    fn no_valid_recipients(&self) -> Reply {
+    pub(super) fn no_valid_recipients(&self) -> Reply {
         if self.is_lmtp() { replies::NO_VALID_RECIPIENTS_LMTP } else { replies::NO_VALID_RECIPIENTS }
-    }
-
-    /// A chunk that nobody wanted is read, or we gave up on it.
-    pub(super) fn skipped(&mut self, skip: Skip) {
-        let Skip { left, last, patience, stage } = skip;
-        let given_up = left > 0;
-        match stage {
-            Stage::Spoilt(spoilt) if given_up => self.close_with(&spoilt.reply),
-            _ if given_up => self.close_with(&replies::TOO_LARGE),
-            Stage::Spoilt(spoilt) => {
-                self.say_often(if last { self.replies_due } else { 1 }, &spoilt.reply);
-                let Spoilt { reply, .. } = *spoilt;
-                self.state = State::Commands(if last {
-                    Stage::READY
-                } else {
-                    Stage::Spoilt(Box::new(Spoilt { reply, patience }))
-                });
-            }
-            Stage::Refused => self.bad(Stage::Refused, &replies::QUIT_ONLY),
-            stage => self.out_of_order(stage, &Command::Bdat { octets: 0, last }),
-        }
     }
 
     /// A bad command: counted, and refused.
@@ -279,12 +234,16 @@ impl Session {
     }
 
     /// Counts a command that does no work. Whether errors are now too many.
-    fn idle_too_long(&mut self) -> bool {
+    pub(super) fn idle_too_long(&mut self) -> bool {
         self.idle = self.idle.saturating_add(1);
-        if self.idle > self.config.limits.idle_commands_max {
+        if self.idle_is_over() {
             self.errors = self.errors.saturating_add(1);
         }
         self.errors >= self.config.limits.errors_max
+    }
+
+    fn idle_is_over(&self) -> bool {
+        self.idle > self.config.limits.idle_commands_max
     }
 
     fn refused_or_over(&mut self, stage: Stage, reply: &Reply) {

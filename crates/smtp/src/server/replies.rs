@@ -3,8 +3,8 @@
 
 use mail::{EnhancedStatus, Reply};
 
-use super::{Config, Limits, Protocol, lines::LineFault};
-use crate::{CommandError, framing::Fault};
+use super::{Config, Limits, Offers, Protocol, lines::LineFault};
+use crate::{CommandError, command::XCLIENT_ATTRIBUTES, framing::Fault};
 
 pub(super) const OK: Reply = Reply::fixed(250, (2, 0, 0), "Ok");
 pub(super) const SENDER_OK: Reply = Reply::fixed(250, (2, 1, 0), "Sender ok");
@@ -32,6 +32,9 @@ pub(super) const LHLO_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Send LHLO fir
 pub(super) const THIS_IS_LMTP: Reply = Reply::fixed(500, (5, 5, 1), "This is LMTP: send LHLO");
 pub(super) const THIS_IS_NOT_LMTP: Reply = Reply::fixed(500, (5, 5, 1), "This is not LMTP: send EHLO");
 pub(super) const NESTED_MAIL: Reply = Reply::fixed(503, (5, 5, 1), "A transaction is already open");
+// What Postfix says to both.
+pub(super) const NO_PROXY: Reply = Reply::fixed(550, (5, 7, 0), "Insufficient authorization");
+pub(super) const IN_TRANSACTION: Reply = Reply::fixed(503, (5, 5, 1), "Mail transaction in progress");
 pub(super) const MAIL_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Send MAIL first");
 pub(super) const RECIPIENT_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Send RCPT first");
 pub(super) const BINARY_BY_DATA: Reply =
@@ -66,14 +69,15 @@ pub(super) fn hello(config: &Config) -> Reply {
 }
 
 /// The reply to EHLO (RFC 5321 §4.1.1.1), and to LHLO.
-pub(super) fn extended_hello(config: &Config) -> Reply {
+pub(super) fn extended_hello(config: &Config, offers: Offers) -> Reply {
     let hostname = &config.hostname;
     let size = config.limits.message_size_max;
     let limits = limits(&config.limits);
     let keywords = format!(
         "PIPELINING\nSIZE {size}\n8BITMIME\nDSN\nENHANCEDSTATUSCODES\nSMTPUTF8\nCHUNKING\nLIMITS {limits}"
     );
-    Reply::plain(250, format!("{hostname}\n{keywords}"))
+    let xclient = if offers.xclient { format!("\nXCLIENT {XCLIENT_ATTRIBUTES}") } else { String::new() };
+    Reply::plain(250, format!("{hostname}\n{keywords}{xclient}"))
 }
 
 /// What RFC 9422 §3 has words for: transactions of a session and recipients of a transaction, six digits at most.
@@ -102,7 +106,9 @@ pub(super) fn command_error(error: CommandError) -> Reply {
         CommandError::NotText => (500, (5, 5, 2), "Invalid octet in command line"),
         CommandError::Unknown => (500, (5, 5, 1), "Command not recognized"),
         CommandError::NotImplemented => (502, (5, 5, 1), "Command not implemented"),
-        CommandError::Arguments | CommandError::Chunk => (501, (5, 5, 4), "Wrong arguments"),
+        CommandError::Arguments | CommandError::Chunk | CommandError::Xclient => {
+            (501, (5, 5, 4), "Wrong arguments")
+        }
         CommandError::HelloName => (501, (5, 5, 4), "Invalid domain or address literal"),
         CommandError::ReversePath => (501, (5, 1, 7), "Invalid reverse-path"),
         CommandError::ForwardPath => (501, (5, 1, 3), "Invalid forward-path"),

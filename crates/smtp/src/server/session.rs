@@ -5,7 +5,7 @@ use std::{mem, sync::Arc};
 use mail::Reply;
 
 use super::{
-    Answer, Config, Phase, Question, Step,
+    Answer, Config, Offers, Phase, Question, Step,
     content::{Content, Progress},
     lines::Lines,
     replies,
@@ -19,6 +19,7 @@ const INPUT_OCTETS_MAX: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Session {
     pub(super) config: Arc<Config>,
+    pub(super) offers: Offers,
     pub(super) state: State,
     pub(super) lines: Lines,
     pub(super) output: Vec<u8>,
@@ -40,6 +41,7 @@ impl Session {
     pub fn new(config: Arc<Config>) -> Self {
         Self {
             config,
+            offers: Offers::default(),
             state: State::Connected,
             lines: Lines::default(),
             output: Vec::new(),

@@ -78,7 +78,15 @@ pub(super) struct Skip {
 #[derive(Debug)]
 pub(super) enum Asked {
     Connected,
-    Hello { extended: bool, stage: Stage },
+    Hello {
+        extended: bool,
+        stage: Stage,
+    },
+    /// `hello`: the proxy told its client's greeting, and whether that was EHLO.
+    Proxied {
+        hello: Option<bool>,
+        stage: Stage,
+    },
     Mail(Envelope),
     Recipient(Envelope),
     Data(Envelope),
@@ -86,7 +94,10 @@ pub(super) enum Asked {
     Content(Box<Content>),
     EndOfContent,
     Reset(After),
-    Look { usual: Reply, stage: Stage },
+    Look {
+        usual: Reply,
+        stage: Stage,
+    },
 }
 
 /// What happens once a transaction is forgotten.

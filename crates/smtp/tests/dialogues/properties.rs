@@ -1,11 +1,11 @@
 //! What holds for any input.
 
 use mail::{Address, Body, Domain, Notify, OriginalRecipient, Ret, ReversePath};
-use proptest::{collection::vec, prelude::*, sample::Index};
+use proptest::{collection::vec, option::of, prelude::*, sample::Index};
 use smtp::{
-    Command, ForwardPath, MailFrom, Protocol, RcptTo, client,
+    ClientProtocol, Command, ForwardPath, MailFrom, Protocol, RcptTo, Told, Xclient, client,
     framing::{BareLineEnds, Decoder, Fault},
-    server::{Answer, Limits, Question},
+    server::{Answer, Limits, Offers, Question},
     stuffing::Encoder,
 };
 
@@ -107,8 +107,8 @@ fn address() -> impl Strategy<Value = Address> {
 }
 
 fn command() -> impl Strategy<Value = Command> {
-    let parameters = (proptest::option::of("[ -~]{1,20}"), 0..3_u8, any::<bool>(), any::<bool>());
-    let mail = (proptest::option::of(address()), any::<Option<u64>>(), parameters).prop_map(
+    let parameters = (of("[ -~]{1,20}"), 0..3_u8, any::<bool>(), any::<bool>());
+    let mail = (of(address()), any::<Option<u64>>(), parameters).prop_map(
         |(address, size, (envid, ret, eight_bit, smtputf8))| {
             let smtputf8 = smtputf8 || address.as_ref().is_some_and(Address::is_utf8);
             let reverse_path = address.map_or(ReversePath::Null, ReversePath::Address);
@@ -119,7 +119,7 @@ fn command() -> impl Strategy<Value = Command> {
         },
     );
     let rcpt = prop_oneof![9 => address().prop_map(ForwardPath::Address), 1 => Just(ForwardPath::Postmaster)]
-        .prop_flat_map(|path| (Just(path), 0..9_u8, proptest::option::of("[^\\p{Cc}]{1,9}")))
+        .prop_flat_map(|path| (Just(path), 0..9_u8, of("[^\\p{Cc}]{1,9}")))
         .prop_map(|(forward_path, bits, original)| {
             let (success, failure, delay) = (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0);
             let notify =
@@ -135,10 +135,27 @@ fn command() -> impl Strategy<Value = Command> {
         1 => "[a-z]{1,9}".prop_map(Command::Lhlo),
         1 => "[!-~é]([ -~é]{0,9}[!-~é])?".prop_map(Command::Vrfy),
         1 => "[!-~é]([ -~é]{0,9}[!-~é])?".prop_map(Command::Expn),
+        1 => xclient().prop_map(|xclient| Command::Xclient(Box::new(xclient))),
         2 => proptest::sample::select(vec![
             Command::Data, Command::Bdat { octets: 0, last: true }, Command::Bdat { octets: u64::MAX, last: false }, Command::Rset, Command::Help, Command::Noop, Command::Quit,
         ]),
     ]
+}
+
+/// With at least one attribute.
+fn xclient() -> impl Strategy<Value = Xclient> {
+    let name =
+        prop_oneof![Just(Told::Unknown), "[a-z]{1,9}\\.[a-z]{2,3}".prop_map(|name| Told::Known(name.into()))];
+    let address = prop_oneof![Just(Told::Unknown), any::<std::net::IpAddr>().prop_map(Told::Known)];
+    let protocol =
+        proptest::sample::select(vec![ClientProtocol::Smtp, ClientProtocol::Esmtp, ClientProtocol::Lmtp]);
+    let hello = prop_oneof![Just(Told::Unknown), "[ -~]{1,255}".prop_map(|hello| Told::Known(hello.into()))];
+    (of(name), address, of(protocol), of(hello)).prop_map(|(name, address, protocol, hello)| Xclient {
+        name,
+        address: Some(address),
+        protocol,
+        hello,
+    })
 }
 
 /// Lines that are nearly commands.
@@ -171,6 +188,10 @@ fn nearly_commands() -> impl Strategy<Value = Vec<u8>> {
         "SUCCESS",
         " ORCPT=rfc822;",
         "+2B",
+        "XCLIENT ADDR=192.0.2.1\r\n",
+        "XCLIENT HELO=",
+        " NAME=a",
+        " PROTO=SMTP",
         "DATA\r\n",
         "QUIT",
         "RSET",
@@ -200,6 +221,12 @@ fn nearly_commands() -> impl Strategy<Value = Vec<u8>> {
         1 => vec(any::<u8>(), 0..4),
     ];
     vec(word, 0..60).prop_map(|words| words.concat())
+}
+
+/// As to a proxy on a network of ours.
+fn everything_offered(question: &Question) -> Option<Answer> {
+    let greets = matches!(question, Question::Connected | Question::Proxied(_));
+    greets.then_some(Answer::Greet(Offers { xclient: true }))
 }
 
 /// More cases than usual, for they are short; `PROPTEST_CASES` scales them.
@@ -271,7 +298,7 @@ proptest! {
         input in nearly_commands(), cuts in vec(any::<Index>(), 0..8), lmtp: bool,
     ) {
         let limits = Limits { message_size_max: 30, ..Limits::default() };
-        let mut talk = if lmtp { Talk::lmtp(limits, |_| None) } else { Talk::with(limits, |_| None) };
+        let mut talk = if lmtp { Talk::lmtp(limits, everything_offered) } else { Talk::with(limits, everything_offered) };
         let mut said = talk.send("");
         for part in parts(&input, &cuts) {
             said += &talk.send(part);

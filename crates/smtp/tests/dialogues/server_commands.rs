@@ -1,7 +1,7 @@
 //! What each command is answered, and when it is legal.
 
 use crate::common::{DATA, GREETING, HELO, MAIL, RCPT, Script, Talk, at_every_split, reply};
-use smtp::server::{Answer, Limits, Phase, Question};
+use smtp::server::{Answer, Limits, Offers, Phase, Question};
 
 fn dialogue(script: Script<'_>) {
     at_every_split(Limits::default(), |_| None, script, |_| {});
@@ -119,6 +119,25 @@ fn a_refused_hello_leaves_the_transaction_open() {
     at_every_split(Limits::default(), policy, &script, |talk| {
         assert!(!talk.asked.contains(&"reset".to_owned()));
     });
+}
+
+#[test]
+fn a_refused_proxy_stays_who_it_is() {
+    let later = |question: &Question| match question {
+        Question::Connected => Some(Answer::Greet(Offers { xclient: true })),
+        Question::Proxied(_) => Some(Answer::Refuse(reply(451, (4, 3, 0), "Not now"))),
+        _ => None,
+    };
+    let closing = |question: &Question| match question {
+        Question::Connected => Some(Answer::Greet(Offers { xclient: true })),
+        Question::Proxied(_) => Some(Answer::Refuse(reply(421, (4, 3, 2), "Not now"))),
+        _ => None,
+    };
+    let command = b"XCLIENT ADDR=192.0.2.1\r\n".as_slice();
+    let script = [GREETING, HELO, (command, "451 4.3.0 Not now\r\n"), MAIL, RCPT, DATA];
+    at_every_split(Limits::default(), later, &script, |_| {});
+    let script = [GREETING, HELO, (command, "421 4.3.2 Not now\r\n")];
+    at_every_split(Limits::default(), closing, &script, |talk| assert!(talk.closed));
 }
 
 #[test]

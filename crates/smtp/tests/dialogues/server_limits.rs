@@ -1,6 +1,6 @@
 //! What a client may do at most.
 
-use smtp::server::{Answer, Limits, Question, Session};
+use smtp::server::{Answer, Limits, Offers, Question, Session};
 
 use crate::common::{DATA, GREETING, HELO, MAIL, RCPT, Talk, at_every_split, reply};
 
@@ -60,6 +60,22 @@ fn idle_commands_without_end_are_errors() {
     assert_eq!(talk.send("NOOP\r\nRSET\r\nHELP\r\n").lines().count(), 4);
     assert_eq!(talk.send("VRFY a\r\nNOOP\r\nNOOP\r\n").lines().count(), 3);
     assert_eq!(talk.send("EHLO a\r\n"), "421 4.7.0 Too many errors, closing\r\n");
+    assert!(talk.closed);
+}
+
+#[test]
+fn a_proxy_that_only_changes_clients_has_an_end() {
+    let limits = Limits { errors_max: 20, idle_commands_max: 5, ..Limits::default() };
+    let proxy = |question: &Question| {
+        let connects = matches!(question, Question::Connected | Question::Proxied(_));
+        connects.then_some(Answer::Greet(Offers { xclient: true }))
+    };
+    let mut talk = Talk::with(limits, proxy);
+    talk.send("");
+    for _ in 0..5 {
+        assert_eq!(talk.send("XCLIENT ADDR=192.0.2.1\r\n"), "220 mx.example.org ESMTP Postrider\r\n");
+    }
+    assert_eq!(talk.send("XCLIENT ADDR=192.0.2.1\r\n"), "421 4.7.0 Too many errors, closing\r\n");
     assert!(talk.closed);
 }
 

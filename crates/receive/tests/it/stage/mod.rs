@@ -87,6 +87,7 @@ impl<W: Wire> Stage<W> {
             "message_size_max" => self.config.message_size_max = value.into(),
             "recipients_max" => self.config.recipients_max = size,
             "errors_max" => self.config.errors_max = value,
+            "sessions_per_address_max" => self.config.sessions_per_address_max = size,
             "transactions_max" => self.config.transactions_max = value,
             "received_max" => self.config.received_max = size,
             _ => return Err("no such limit".into()),
@@ -132,6 +133,7 @@ impl<W: Wire> World for Stage<W> {
             }
             ["trusted", network] => add(&mut self.config.trusted_networks, network)?,
             ["lmtp", "from", network] => add(&mut self.config.lmtp_networks, network)?,
+            ["xclient", "from", network] => add(&mut self.config.xclient_networks, network)?,
             ["client", number, "at", address] => {
                 let number = number.parse().map_err(|_| "no number")?;
                 self.clients.insert(number, address.parse().map_err(|_| "no address")?);
