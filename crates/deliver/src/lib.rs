@@ -6,9 +6,8 @@
 //!
 //! The way of a recipient: [`schedule`](crate::Deliverer::run) finds its domain due, `route` says where it goes (by
 //! `static_route` or the DNS, to a `next_hop`), `site` keeps it ready, a worker takes it (`worker` and `remote` for MXs, `local` and `maildir` for mailboxes),
-//! `reply_table` says what a reply means, `outcome` what becomes of the recipient, and `bounce` who hears of it.
+//! `reply_table` says what a reply means, `outcome` what becomes of the recipient, and `report` who hears of it.
 
-mod bounce;
 mod changes;
 mod config;
 mod connect;
@@ -26,6 +25,7 @@ mod outcome;
 mod remote;
 mod replies;
 mod reply_table;
+mod report;
 mod retry;
 mod route;
 mod schedule;
@@ -41,11 +41,11 @@ mod worker;
 
 use std::sync::Arc;
 
-pub use bounce::{DSN_LISTENER, POSTMASTER_LISTENER};
 pub use config::{Config, PrivateAddresses, Timeouts};
 pub use connect::{Connect, SocketConnect, Stream};
 pub use guard::Own;
 pub use next_hop::Place;
+pub use report::{DSN_LISTENER, POSTMASTER_LISTENER};
 pub use schedule::Sites;
 pub use site::{LaneStatus, Refusal, SiteStatus, Suspension};
 pub use smtp::Protocol;

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use events::{Event, Kind, Mx};
 use mail::{EnhancedStatus, Envelope, Recipient, Reply, Timestamp};
-use message::Cause;
+use message::{Action, Cause};
 use spool::{Disposition, RecipientOutcome};
 
 use crate::retry::RetryPolicy;
@@ -48,6 +48,8 @@ pub(crate) struct Finding {
     pub(crate) rested: Option<Rest>,
     /// The next attempt is not made before, for the site rests from now on.
     pub(crate) not_before: Option<Timestamp>,
+    /// The next hop took the parameters of DSN, and with them the duty to report success (RFC 3461 §5.2.1).
+    pub(crate) dsn_passed_on: bool,
 }
 
 /// A site's rest, in which recipients wait without an attempt each.
@@ -62,7 +64,16 @@ pub(crate) struct Rest {
 impl Finding {
     /// A finding in our own words, without a host.
     pub(crate) fn own(recipient: u32, fate: Fate, reply: Reply) -> Self {
-        Self { recipient, fate, reply, peer_words: false, endpoint: None, rested: None, not_before: None }
+        Self {
+            recipient,
+            fate,
+            reply,
+            peer_words: false,
+            endpoint: None,
+            rested: None,
+            not_before: None,
+            dsn_passed_on: false,
+        }
     }
 }
 
@@ -177,13 +188,15 @@ pub(crate) fn cause(disposition: Disposition) -> Option<Cause> {
 }
 
 /// The status that a DSN reports (RFC 3464 §2.3.4): the reply's own if it is one of the right class.
-pub(crate) fn status(cause: Cause, reply: &Reply) -> EnhancedStatus {
-    match (cause, reply.enhanced()) {
+pub(crate) fn status(action: Action, reply: &Reply) -> EnhancedStatus {
+    let class = match action {
         // RFC 3463 §3.5: delivery time expired.
-        (Cause::Expired, _) => EnhancedStatus::new(4, 4, 7),
-        (Cause::Bounced, Some(status)) if status.class == 5 => status,
-        (Cause::Bounced, _) => EnhancedStatus::new(5, 0, 0),
-    }
+        Action::Failed(Cause::Expired) => return EnhancedStatus::new(4, 4, 7),
+        Action::Failed(Cause::Bounced) => 5,
+        Action::Delayed { .. } => 4,
+        Action::Delivered | Action::Relayed | Action::Expanded => 2,
+    };
+    reply.enhanced().filter(|status| status.class == class).unwrap_or(EnhancedStatus::new(class, 0, 0))
 }
 
 #[cfg(test)]

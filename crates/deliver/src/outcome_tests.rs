@@ -123,13 +123,19 @@ fn the_null_reverse_path_has_a_day() {
 }
 
 #[test]
-fn a_report_has_a_status_of_class_five_or_that_of_expiry() {
-    for (cause, reply, expected) in [
-        (Cause::Bounced, Reply::fixed(550, (5, 1, 1), ""), "5.1.1"),
-        (Cause::Bounced, Reply::plain(550, "no"), "5.0.0"),
-        (Cause::Bounced, Reply::fixed(550, (4, 2, 2), ""), "5.0.0"),
-        (Cause::Expired, Reply::fixed(450, (4, 2, 2), ""), "4.4.7"),
+fn a_report_has_a_status_of_the_class_of_its_action() {
+    let (bounced, expired) = (Action::Failed(Cause::Bounced), Action::Failed(Cause::Expired));
+    let delayed = Action::Delayed { until: at(EXPIRES) };
+    for (action, reply, expected) in [
+        (bounced, Reply::fixed(550, (5, 1, 1), ""), "5.1.1"),
+        (bounced, Reply::plain(550, "no"), "5.0.0"),
+        (bounced, Reply::fixed(550, (4, 2, 2), ""), "5.0.0"),
+        (expired, Reply::fixed(450, (4, 2, 2), ""), "4.4.7"),
+        (delayed, Reply::fixed(450, (4, 2, 2), ""), "4.2.2"),
+        (delayed, Reply::fixed(554, (5, 7, 1), ""), "4.0.0"),
+        (Action::Relayed, Reply::fixed(250, (2, 1, 5), ""), "2.1.5"),
+        (Action::Delivered, Reply::plain(250, "ok"), "2.0.0"),
     ] {
-        assert_eq!(status(cause, &reply).to_string(), expected);
+        assert_eq!(status(action, &reply).to_string(), expected, "{action:?}");
     }
 }

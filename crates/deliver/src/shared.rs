@@ -15,12 +15,12 @@ use tokio::{
 
 use crate::{
     Parts,
-    bounce::{self, Audience, Failures, Reporter},
     changes::Changes,
     config::Config,
     log,
     outcome::{Circumstances, Endpoint, Fate, Finding, Rest, Verdict},
     replies,
+    report::{self, Notice, Reporter},
     retry::RetryPolicy,
     site::{Cleared, Job, Limits, Site, SiteKey, SiteStatus, Suspension},
 };
@@ -197,8 +197,8 @@ impl Shared {
         self.settle(station, &loaded.envelope, &findings).await;
     }
 
-    /// Ends an attempt: each finding becomes an outcome, an event and a log line; failures become a report, all in one
-    /// atomic commit.
+    /// Ends an attempt: each finding becomes an outcome, an event and a log line; what is to be told becomes a report,
+    /// all in one atomic commit.
     pub(crate) async fn settle(&self, station: &'static str, envelope: &Envelope, findings: &[Finding]) {
         let now = self.now();
         let circumstances = Circumstances { envelope, station, now, retry: &self.retry };
@@ -218,7 +218,7 @@ impl Shared {
         let (mut outcomes, mut events) =
             (Vec::with_capacity(verdicts.len()), Vec::with_capacity(verdicts.len()));
         for (_, verdict) in verdicts {
-            told.extend(bounce::discarded(envelope, &verdict, now));
+            told.extend(report::discarded(envelope, &verdict, now));
             outcomes.push(verdict.outcome);
             events.push(verdict.event);
         }
@@ -232,18 +232,20 @@ impl Shared {
         verdicts: &[(&Finding, Verdict)],
         now: Timestamp,
     ) -> (Vec<Submission>, Vec<events::Event>) {
-        let Some(failures) = Failures::gather(envelope, verdicts, now) else {
+        let notices = Notice::gather(envelope, verdicts, now);
+        if notices.is_empty() {
             return Default::default();
-        };
-        if failures.audience() == Audience::Postmaster {
-            tracing::warn!(queue_id = %envelope.id, station = bounce::STATION, "a report cannot be delivered; the postmaster gets a copy");
+        }
+        if report::goes_to_postmaster(envelope) {
+            tracing::warn!(queue_id = %envelope.id, station = report::STATION, "a report cannot be delivered; the postmaster gets a copy");
         }
         let (content, octets) = self.beginning(envelope.id).await;
-        let id = self.parts.spool.new_id(now);
         let reporter =
             Reporter { hostname: &self.config.hostname, postmaster: self.parts.directory.postmaster(), now };
-        let report = reporter.report(id, envelope, &failures, (&content, octets));
-        report.map(|(submission, event)| (vec![submission], vec![event])).unwrap_or_default()
+        let report = |notice: &Notice<'_>| {
+            reporter.report(self.parts.spool.new_id(now), envelope, notice, (&content, octets))
+        };
+        notices.iter().filter_map(report).unzip()
     }
 
     /// As much of the content as a report returns. One that cannot be read is not returned: the report matters more.

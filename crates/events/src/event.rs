@@ -65,7 +65,7 @@ pub struct Event {
     pub id: QueueId,
     /// What happened.
     pub kind: Kind,
-    /// Where in Postrider it happened: `receive`, `deliver/remote`, `deliver/local`, `bounce`, `admin`.
+    /// Where in Postrider it happened: `receive`, `deliver/remote`, `deliver/local`, `report`, `admin`.
     pub station: Cow<'static, str>,
     /// The reverse-path, without angle brackets; empty for the null one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,6 +103,10 @@ pub struct Event {
     /// The queue id of the report that was sent.
     #[serde(default, with = "optional_queue_id", skip_serializing_if = "Option::is_none")]
     pub report: Option<QueueId>,
+    /// What the report says of its recipients, each word once: `failed`, `delayed`, `delivered`, `relayed`, `expanded`
+    /// (RFC 3464 §2.3.3).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<String>,
     /// Why, in our words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -130,6 +134,7 @@ impl Event {
             attempt: None,
             next_due: None,
             report: None,
+            actions: Vec::new(),
             reason: None,
         }
     }

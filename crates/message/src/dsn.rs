@@ -1,21 +1,30 @@
-//! Delivery status notifications: what could not be delivered, to whom, and why (RFC 3464, RFC 6522).
+//! Delivery status notifications: what became of a message, for whom, and why (RFC 3464, RFC 6522, RFC 6533).
 
-use mail::{Address, Body, Client, EnhancedStatus, Envelope, QueueId, Recipient, Reply, Timestamp, Via};
+use mail::{
+    Address, Body, Client, EnhancedStatus, Envelope, QueueId, Recipient, Reply, ReversePath, Stream,
+    Timestamp, Via,
+};
 use memchr::memmem;
 
-use crate::{Date, FieldText, Received, clean, message_id, quoted, trace, write};
+use crate::{Date, FieldText, clean, quoted, write};
 
+mod head;
 mod returned;
 mod status;
 mod text;
+mod words;
+
+/// The listener of our own reports: [`Envelope::listener`] of what [`Dsn::envelope`] makes.
+pub const DSN_LISTENER: &str = "dsn";
 
 /// Content up to this length is returned whole, unless the sender asked for the header section only. Beyond it the
-/// header section is enough to know the message by, even under RET=FULL: a report must not be what fills a mailbox.
+/// header section is enough to know the message by, even under RET=FULL: a report must not be what fills a mailbox
+/// (RFC 3461 §6.2 lets us).
 pub const CONTENT_RETURNED_MAX: usize = 64 * 1024;
 
-/// A report that a message could not be delivered to some of its recipients.
+/// A report about some recipients of a message.
 #[derive(Debug, Clone, Copy)]
-pub struct FailureReport<'a> {
+pub struct Report<'a> {
     /// Our host name.
     pub reporting_mta: &'a str,
     /// The queue id of the report itself.
@@ -24,29 +33,47 @@ pub struct FailureReport<'a> {
     pub at: Timestamp,
     /// The envelope of the message it is about.
     pub envelope: &'a Envelope,
-    /// Whom it could not be delivered to.
-    pub recipients: &'a [FailedRecipient<'a>],
+    /// Whom it tells of. All are of one [`Topic`].
+    pub recipients: &'a [ReportedRecipient<'a>],
     /// The beginning of the content: its first [`CONTENT_RETURNED_MAX`] octets, or all of it if it is shorter.
     pub content: &'a [u8],
     /// How long the whole content is, in octets.
     pub content_octets: u64,
 }
 
-/// A recipient that was given up.
+/// A recipient and what became of it.
 #[derive(Debug, Clone, Copy)]
-pub struct FailedRecipient<'a> {
+pub struct ReportedRecipient<'a> {
     /// The recipient, as the envelope has it.
     pub recipient: &'a Recipient,
-    /// Why it was given up.
-    pub cause: Cause,
-    /// The status to report: of class 5, or `4.4.7` when the time ran out.
+    /// What became of it.
+    pub action: Action,
+    /// The status to report: of class 5 if it was refused, 4 if it is delayed or the time ran out, 2 otherwise.
     pub status: EnhancedStatus,
     /// The host whose words the reply is; none if the words are our own.
     pub remote_mta: Option<&'a str>,
-    /// The reply that decided it, or the last one before the time ran out.
+    /// The reply that decided it, or the last one so far.
     pub reply: Option<&'a Reply>,
     /// When it was last tried.
     pub last_attempt: Option<Timestamp>,
+}
+
+/// What became of a recipient (RFC 3464 §2.3.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// It was given up.
+    Failed(Cause),
+    /// It was tried in vain so far, and will be tried until a time.
+    Delayed {
+        /// When it will be given up.
+        until: Timestamp,
+    },
+    /// It is in the mailbox.
+    Delivered,
+    /// The next hop has it, but sends no reports of success.
+    Relayed,
+    /// The address stands for several others, and the message goes on to each of them (RFC 3461 §5.2.7.3).
+    Expanded,
 }
 
 /// Why a recipient was given up.
@@ -58,7 +85,40 @@ pub enum Cause {
     Expired,
 }
 
-/// A report, ready for the spool. Its reverse-path is null (RFC 3464 §2).
+/// What a report is about: each has its own, for people read the subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// Recipients were given up.
+    Failure,
+    /// Recipients have to wait.
+    Delay,
+    /// All went well.
+    Success,
+}
+
+impl Action {
+    /// The report that it belongs into.
+    pub fn topic(self) -> Topic {
+        match self {
+            Self::Failed(_) => Topic::Failure,
+            Self::Delayed { .. } => Topic::Delay,
+            Self::Delivered | Self::Relayed | Self::Expanded => Topic::Success,
+        }
+    }
+
+    /// Its word in the Action field (RFC 3464 §2.3.3).
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Failed(_) => "failed",
+            Self::Delayed { .. } => "delayed",
+            Self::Delivered => "delivered",
+            Self::Relayed => "relayed",
+            Self::Expanded => "expanded",
+        }
+    }
+}
+
+/// A report, ready for the spool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dsn {
     /// Whom it goes to: the reverse-path of the message.
@@ -67,26 +127,54 @@ pub struct Dsn {
     pub content: Vec<u8>,
     /// [`Body::EightBitMime`] if the returned message, or an address, has 8-bit octets.
     pub body: Body,
-    /// Whether its own header section has UTF-8, because the address it goes to does.
+    /// Whether it has header sections in UTF-8, its own among them: so if the address that it goes to has characters
+    /// beyond ASCII, for that way takes them (RFC 6533 §4.5).
     pub smtputf8: bool,
+}
+
+impl Dsn {
+    /// The envelope under which it goes on its way (RFC 3461 §6.1): from the null reverse-path, and without a report
+    /// of its own.
+    pub fn envelope(&self, id: QueueId, at: Timestamp, stream: Stream) -> Envelope {
+        Envelope {
+            id,
+            received: at,
+            client: Client { via: Via::Local, ..Client::default() },
+            listener: DSN_LISTENER.into(),
+            account: None,
+            stream,
+            priority: 0,
+            deliver_by: None,
+            hold_until: None,
+            reverse_path: ReversePath::Null,
+            ret: None,
+            envid: None,
+            body: self.body,
+            smtputf8: self.smtputf8,
+            require_tls: false,
+            may_bounce: false,
+            recipients: vec![Recipient::new(self.to.clone(), at)],
+        }
+    }
 }
 
 /// A body part: its own header fields, an empty line, and what follows, without the line end before a boundary.
 type Part = Vec<u8>;
 
-impl FailureReport<'_> {
+impl Report<'_> {
     /// Writes the report. `None`: the reverse-path is null, for a report never causes another one (RFC 5321 §6.1),
     /// or there are no recipients to report.
     pub fn build(&self) -> Option<Dsn> {
         let to = self.envelope.reverse_path.address()?;
-        if self.recipients.is_empty() {
-            return None;
-        }
-        let returned = returned::Returned::of(self);
-        let parts = [text::part(self, &returned), status::part(self), returned.part()];
+        let topic = self.recipients.first()?.action.topic();
+        let utf8 = to.is_utf8();
+        let returned = returned::Returned::of(self, topic, utf8);
+        let status = status::Status::of(self, utf8);
+        let eight_bit = returned.eight_bit() || status.eight_bit();
+        let parts = [text::part(self, topic, &returned), status.part(), returned.part(topic)];
         let boundary = self.boundary(&parts);
         let mut content = Vec::with_capacity(2048 + parts.iter().map(Vec::len).sum::<usize>());
-        self.write_header(&mut content, to, &boundary, returned.eight_bit());
+        self.write_header(&mut content, to, topic, &boundary, eight_bit);
         content.extend_from_slice(b"\r\nThis is a report in MIME format, as RFC 3464 describes it.\r\n");
         for part in &parts {
             for piece in [b"\r\n--".as_slice(), boundary.as_bytes(), b"\r\n", part] {
@@ -97,65 +185,7 @@ impl FailureReport<'_> {
             content.extend_from_slice(piece);
         }
         let body = if content.is_ascii() { Body::SevenBit } else { Body::EightBitMime };
-        Some(Dsn { to: to.clone(), content, body, smtputf8: to.is_utf8() })
-    }
-
-    fn write_header(&self, out: &mut Vec<u8>, to: &Address, boundary: &str, eight_bit: bool) {
-        let client = Client { via: Via::Local, ..Client::default() };
-        let (by, smtputf8) = (self.reporting_mta, to.is_utf8());
-        Received {
-            client: &client,
-            authenticated: false,
-            by,
-            smtputf8,
-            id: self.id,
-            recipient: None,
-            at: self.at,
-        }
-        .write_to(out);
-        trace::write_date_field(out, self.at);
-        let from = trace::angle_addr("MAILER-DAEMON", self.reporting_mta);
-        for (name, value) in [
-            ("From", format!("Mail Delivery System {from}")),
-            ("To", format!("<{to}>")),
-            ("Subject", self.subject()),
-            ("Message-ID", message_id(&self.id.to_string(), self.reporting_mta)),
-        ] {
-            write::begin(out, name).unbroken(&FieldText::neutralised(&value)).end();
-        }
-        if let Some(original) = self.original_message_id() {
-            // RFC 3834 §3.1.5: so that the report is shown beside the message it is about.
-            write::begin(out, "In-Reply-To").words(&FieldText::ascii(&original)).end();
-            write::begin(out, "References").words(&FieldText::ascii(&original)).end();
-        }
-        out.extend_from_slice(b"Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n");
-        out.extend_from_slice(
-            b"Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=\"",
-        );
-        out.extend_from_slice(boundary.as_bytes());
-        out.extend_from_slice(b"\"\r\n");
-        // RFC 2045 §6.4: a multipart says 8bit if any part of it does.
-        if eight_bit {
-            out.extend_from_slice(b"Content-Transfer-Encoding: 8bit\r\n");
-        }
-    }
-
-    fn subject(&self) -> String {
-        match (self.recipients.len(), self.envelope.recipients.len()) {
-            (failed, all) if failed < all => {
-                format!("Your message could not be delivered to {failed} of {all} recipients")
-            }
-            _ => "Your message could not be delivered".to_owned(),
-        }
-    }
-
-    /// The Message-ID of the message, if it is well enough formed to be repeated.
-    fn original_message_id(&self) -> Option<String> {
-        const OCTETS_MAX: usize = 250;
-        let field = crate::HeaderSection::read(self.content).find("Message-ID")?;
-        let id = field.text(OCTETS_MAX + 1);
-        let whole = id.len() <= OCTETS_MAX && id.starts_with('<') && id.ends_with('>');
-        (whole && id.bytes().all(|b| b.is_ascii_graphic())).then_some(id)
+        Some(Dsn { to: to.clone(), content, body, smtputf8: utf8 })
     }
 
     /// A boundary that occurs in no part (RFC 2046 §5.1.1): made sure of, for whoever sends mail may guess ours.

@@ -14,7 +14,7 @@ mod received;
 mod trace;
 mod write;
 
-pub use dsn::{CONTENT_RETURNED_MAX, Cause, Dsn, FailedRecipient, FailureReport};
+pub use dsn::{Action, CONTENT_RETURNED_MAX, Cause, Dsn, Report, ReportedRecipient, Topic};
 pub use field::Field;
 pub use header::{Facts, Fields, HeaderSection};
 pub use received::Received;

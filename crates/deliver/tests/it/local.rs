@@ -4,6 +4,7 @@ use std::{fs, time::Duration};
 
 use crate::support::{World, peer::Does::Say};
 use events::Kind::{self, Bounced, Deferred, Delivered};
+use mail::{Envelope, Notify};
 
 const ANNA: &str = "anna@here.test";
 const OTTO: &str = "otto@here.test";
@@ -103,6 +104,37 @@ async fn a_failure_causes_one_report_that_is_filed() {
 }
 
 #[tokio::test]
+async fn success_is_reported_to_whoever_asks_for_it() {
+    let mut world = World::new();
+    world.peer("192.0.2.1");
+    let ask = |envelope: &mut Envelope| {
+        envelope.envid = Some("QQ314159".into());
+        for recipient in &mut envelope.recipients {
+            recipient.notify = Notify { success: true, failure: true, delay: false, given: true };
+        }
+    };
+    world.send_as(OTTO, &[ANNA, "bert@example.org"], TEXT, ask).await;
+    for _ in 0..2 {
+        assert_eq!(world.fate(OTTO).await.kind, Delivered);
+    }
+    let reports = world.seen.iter().filter(|event| event.kind == Kind::Dsn);
+    let mut actions: Vec<_> = reports.flat_map(|event| event.actions.clone()).collect();
+    actions.sort();
+    assert_eq!(actions, ["delivered", "relayed"]);
+    let reports = world.mailbox(OTTO).join("");
+    for said in [
+        "Action: delivered\n",
+        "Action: relayed\n",
+        "Remote-MTA: dns; mx1.example.org\n",
+        "Original-Envelope-Id: QQ314159\n",
+    ] {
+        assert!(reports.contains(said), "{said}: {reports}");
+    }
+    assert!(!reports.contains("\nhello\n"), "the header section is enough: {reports}");
+    assert!(world.queue().is_empty());
+}
+
+#[tokio::test]
 async fn a_report_goes_to_a_remote_sender_from_the_null_reverse_path() {
     let mut world = World::new();
     let peer = world.peer("192.0.2.3");
@@ -130,7 +162,7 @@ async fn nobody_hears_of_mail_that_must_not_bounce() {
     for case in ["null", "may-not", "never"] {
         let mut world = World::new();
         let from = if case == "null" { "" } else { OTTO };
-        let change = |envelope: &mut mail::Envelope| match case {
+        let change = |envelope: &mut Envelope| match case {
             "may-not" => envelope.may_bounce = false,
             "never" => envelope.recipients[0].notify.failure = false,
             _ => {}

@@ -1,5 +1,7 @@
 //! Reports as their readers get them, and that no input makes an ill-formed one.
 
+use std::time::Duration;
+
 use mail::{Notify, OriginalRecipient, Ret, ReversePath, Stream};
 use proptest::prelude::*;
 
@@ -43,10 +45,10 @@ fn recipient(address: &str) -> Recipient {
     Recipient::new(address.parse().unwrap(), RECEIVED)
 }
 
-fn refused<'a>(recipient: &'a Recipient, reply: &'a Reply) -> FailedRecipient<'a> {
-    FailedRecipient {
+fn refused<'a>(recipient: &'a Recipient, reply: &'a Reply) -> ReportedRecipient<'a> {
+    ReportedRecipient {
         recipient,
-        cause: Cause::Bounced,
+        action: Action::Failed(Cause::Bounced),
         status: reply.enhanced().unwrap_or(EnhancedStatus::new(5, 0, 0)),
         remote_mta: Some("mx1.example.net"),
         reply: Some(reply),
@@ -56,10 +58,10 @@ fn refused<'a>(recipient: &'a Recipient, reply: &'a Reply) -> FailedRecipient<'a
 
 fn report<'a>(
     envelope: &'a Envelope,
-    recipients: &'a [FailedRecipient<'a>],
+    recipients: &'a [ReportedRecipient<'a>],
     content: &'a [u8],
-) -> FailureReport<'a> {
-    FailureReport {
+) -> Report<'a> {
+    Report {
         reporting_mta: "mx.example.org",
         id: id(2),
         at: NOW,
@@ -71,7 +73,7 @@ fn report<'a>(
 }
 
 /// What it says, with LF, after a check of its form.
-fn shown(report: &FailureReport<'_>) -> String {
+fn shown(report: &Report<'_>) -> String {
     let dsn = report.build().unwrap();
     parts(&dsn, report.recipients.len());
     String::from_utf8(dsn.content).unwrap().replace("\r\n", "\n")
@@ -183,14 +185,14 @@ fn several_recipients_failed_in_their_own_ways() {
     let none = Reply::fixed(556, (5, 1, 10), "Domain takes no mail");
     let failed = [
         refused(&envelope.recipients[0], &policy),
-        FailedRecipient {
-            cause: Cause::Expired,
+        ReportedRecipient {
+            action: Action::Failed(Cause::Expired),
             status: EnhancedStatus::new(4, 4, 7),
             remote_mta: Some("mx.slow.example"),
             last_attempt: Some(NOW),
             ..refused(&envelope.recipients[1], &busy)
         },
-        FailedRecipient { remote_mta: None, ..refused(&envelope.recipients[2], &none) },
+        ReportedRecipient { remote_mta: None, ..refused(&envelope.recipients[2], &none) },
     ];
     insta::assert_snapshot!(shown(&report(&envelope, &failed, CONTENT.as_bytes())));
 }
@@ -204,6 +206,119 @@ fn addresses_and_words_beyond_ascii_are_shown_in_their_own_letters() {
     let failed = [refused(&envelope.recipients[0], &reply)];
     let content = "From: Jürgen <jürgen@example.org>\r\nSubject: Grüße\r\n\r\nHallo\r\n";
     insta::assert_snapshot!(shown(&report(&envelope, &failed, content.as_bytes())));
+}
+
+#[test]
+fn where_utf8_cannot_go_it_is_told_in_ascii() {
+    let reply = Reply::new(550, EnhancedStatus::new(5, 1, 1), "Empfänger unbekannt");
+    let mut envelope = envelope(vec![recipient("δοκιμή@bücher.example")]);
+    envelope.smtputf8 = true;
+    envelope.recipients[0].orcpt = OriginalRecipient::from_parameter(r"utf-8;info\x{2B}\x{E9}@example.net");
+    let failed = [refused(&envelope.recipients[0], &reply)];
+    let content = "From: Jürgen <juergen@example.org>\r\nSubject: Grüße\r\n\r\nHallo\r\n";
+    let dsn = report(&envelope, &failed, content.as_bytes()).build().unwrap();
+    assert_eq!((dsn.body, dsn.smtputf8), (Body::SevenBit, false));
+    insta::assert_snapshot!(shown(&report(&envelope, &failed, content.as_bytes())));
+}
+
+#[test]
+fn returned_header_sections_keep_their_letters() {
+    let reply = Reply::plain(550, "no");
+    let good = "Subject: Grüße\r\n\r\nHallo\r\n".as_bytes();
+    let broken = b"Subject: Gr\xfc\xdfe\r\n\r\nHallo\r\n".as_slice();
+    for (content, to, ret, kind, encoding) in [
+        (good, "jürgen@example.org", None, "message/global", "8bit"),
+        (good, "anna@example.org", None, "message/global", "quoted-printable"),
+        (good, "jürgen@example.org", Some(Ret::Headers), "message/global-headers", "8bit"),
+        (good, "anna@example.org", Some(Ret::Headers), "message/global-headers", "quoted-printable"),
+        (broken, "jürgen@example.org", None, "text/rfc822-headers", "quoted-printable"),
+        (broken, "anna@example.org", Some(Ret::Headers), "text/rfc822-headers", "quoted-printable"),
+    ] {
+        let mut envelope = envelope(vec![recipient("bob@example.net")]);
+        envelope.reverse_path = ReversePath::Address(to.parse().unwrap());
+        envelope.ret = ret;
+        let failed = [refused(&envelope.recipients[0], &reply)];
+        let (_, parts) = parts(&report(&envelope, &failed, content).build().unwrap(), 1);
+        let header = HeaderSection::read(&parts[2]);
+        let field = |name: &str| header.find(name).unwrap().text(99);
+        assert_eq!(
+            (field("Content-Type").as_str(), field("Content-Transfer-Encoding").as_str()),
+            (kind, encoding)
+        );
+    }
+}
+
+#[test]
+fn some_recipients_have_to_wait() {
+    let mut envelope = envelope(vec![
+        recipient("bob@example.net"),
+        recipient("carol@slow.example"),
+        recipient("dan@example.com"),
+    ]);
+    envelope.recipients[1].orcpt = Some(OriginalRecipient::of("sales@slow.example"));
+    let busy = Reply::new(451, EnhancedStatus::new(4, 3, 2), "System not accepting messages");
+    let none = Reply::fixed(450, (4, 4, 1), "No answer from any server");
+    let waits = |recipient, reply| ReportedRecipient {
+        action: Action::Delayed { until: RECEIVED.after(Duration::from_hours(120)) },
+        ..refused(recipient, reply)
+    };
+    let delayed = [
+        waits(&envelope.recipients[1], &busy),
+        ReportedRecipient { remote_mta: None, ..waits(&envelope.recipients[2], &none) },
+    ];
+    let report = Report {
+        at: RECEIVED.after(Duration::from_hours(4)),
+        ..report(&envelope, &delayed, CONTENT.as_bytes())
+    };
+    insta::assert_snapshot!(shown(&report));
+}
+
+fn arrived(recipient: &Recipient, action: Action) -> ReportedRecipient<'_> {
+    ReportedRecipient {
+        recipient,
+        action,
+        status: EnhancedStatus::new(2, 0, 0),
+        remote_mta: None,
+        reply: None,
+        last_attempt: None,
+    }
+}
+
+#[test]
+fn recipients_that_were_reached_are_told_of_when_asked() {
+    let mut envelope = envelope(vec![recipient("bob@example.net"), recipient("carol@example.com")]);
+    envelope.envid = Some("QQ314159".into());
+    let taken = Reply::new(250, EnhancedStatus::new(2, 0, 0), "Queued as 4711");
+    let success = [
+        arrived(&envelope.recipients[0], Action::Delivered),
+        ReportedRecipient {
+            remote_mta: Some("mx.example.com"),
+            reply: Some(&taken),
+            ..arrived(&envelope.recipients[1], Action::Relayed)
+        },
+    ];
+    insta::assert_snapshot!(shown(&report(&envelope, &success, CONTENT.as_bytes())));
+}
+
+#[test]
+fn an_alias_of_several_is_told_of_as_one() {
+    let envelope = envelope(vec![recipient("team@example.org")]);
+    let expanded = [arrived(&envelope.recipients[0], Action::Expanded)];
+    insta::assert_snapshot!(shown(&report(&envelope, &expanded, CONTENT.as_bytes())));
+}
+
+#[test]
+fn a_report_goes_from_the_null_reverse_path_and_asks_for_none_itself() {
+    let envelope = envelope(vec![recipient("bob@example.net")]);
+    let delivered = [arrived(&envelope.recipients[0], Action::Delivered)];
+    let dsn = report(&envelope, &delivered, CONTENT.as_bytes()).build().unwrap();
+    let sent = dsn.envelope(id(2), NOW, Stream::Bulk);
+    assert_eq!((sent.id, sent.received, sent.stream), (id(2), NOW, Stream::Bulk));
+    assert_eq!(
+        (&sent.reverse_path, &*sent.listener, sent.may_bounce),
+        (&ReversePath::Null, DSN_LISTENER, false)
+    );
+    assert_eq!(sent.recipients, [Recipient::new("anna@example.org".parse().unwrap(), NOW)]);
 }
 
 #[test]
@@ -291,8 +406,10 @@ fn the_boundary_is_none_that_the_content_guessed() {
 fn a_hostile_server_cannot_write_into_the_report() {
     let reply = Reply::plain(550, format!("x\r\n\r\n--=_{}--\nSubject: forged\n{}", id(2), "y".repeat(5000)));
     let envelope = envelope(vec![recipient("bob@example.net")]);
-    let failed =
-        [FailedRecipient { remote_mta: Some("evil)\r\nBcc: x"), ..refused(&envelope.recipients[0], &reply) }];
+    let failed = [ReportedRecipient {
+        remote_mta: Some("evil)\r\nBcc: x"),
+        ..refused(&envelope.recipients[0], &reply)
+    }];
     let dsn = report(&envelope, &failed, CONTENT.as_bytes()).build().unwrap();
     let (header, parts) = parts(&dsn, 1);
     assert!(!header.contains("forged") && !header.contains("Bcc"));
@@ -313,6 +430,28 @@ fn any_content() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+fn any_action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        Just(Action::Failed(Cause::Bounced)),
+        Just(Action::Failed(Cause::Expired)),
+        any::<u32>().prop_map(|until| Action::Delayed { until: Timestamp::from_millis(until.into()) }),
+        Just(Action::Delivered),
+        Just(Action::Relayed),
+        Just(Action::Expanded),
+    ]
+}
+
+/// Whom the status part names, decoded.
+fn named(part: &[u8]) -> Vec<String> {
+    let body = String::from_utf8(part[HeaderSection::read(part).end()..].to_vec()).unwrap();
+    let address = |field: &str| {
+        let (kind, address) = field.strip_prefix("Final-Recipient: ")?.split_once("; ")?;
+        let encoded = kind == "utf-8" && address.is_ascii();
+        Some(if encoded { mail::xtext::decode_unitext(address).unwrap() } else { address.to_owned() })
+    };
+    body.replace("\r\n ", " ").split("\r\n").filter_map(address).collect()
+}
+
 proptest! {
     #[test]
     fn no_input_makes_an_ill_formed_report(
@@ -321,13 +460,13 @@ proptest! {
         host in any_text(),
         hello in any_text(),
         envid in any_text(),
-        local in "[ -~é]{1,30}",
-        (body, ret, expired, more) in (0..3_u8, 0..3_u8, any::<bool>(), 0..3_u64),
+        (local, domain) in ("[ -~é]{1,30}", prop_oneof![Just("bücher.example"), Just("example.net")]),
+        (body, ret, known, more) in (0..3_u8, 0..3_u8, any::<bool>(), 0..3_u64),
+        action in any_action(),
     ) {
-        let domain = mail::Domain::parse("bücher.example").unwrap();
-        let address = Address::new(&local, domain).unwrap();
+        let address = Address::new(&local, mail::Domain::parse(domain).unwrap()).unwrap();
         let mut envelope = envelope(vec![recipient("bob@example.net"), Recipient::new(address.clone(), RECEIVED)]);
-        envelope.reverse_path = ReversePath::Address(address);
+        envelope.reverse_path = ReversePath::Address(address.clone());
         envelope.client.hello = Some(hello.as_str().into());
         envelope.envid = Some(envid.as_str().into());
         envelope.body = [Body::SevenBit, Body::EightBitMime, Body::BinaryMime][usize::from(body)];
@@ -335,12 +474,18 @@ proptest! {
         envelope.recipients[0].orcpt =
             Some(OriginalRecipient { kind: host.as_str().into(), address: words.as_str().into() });
         let reply = Reply::plain(550, words);
-        let mut failed = [refused(&envelope.recipients[0], &reply), refused(&envelope.recipients[1], &reply)];
-        failed[0].remote_mta = Some(&host);
-        if expired {
-            failed[1] = FailedRecipient { cause: Cause::Expired, reply: None, last_attempt: None, ..failed[1] };
+        let [first, second] = &envelope.recipients[..] else { panic!() };
+        let mut reported = [first, second].map(|one| ReportedRecipient { action, ..refused(one, &reply) });
+        reported[0].remote_mta = Some(&host);
+        if !known {
+            reported[1] = ReportedRecipient { reply: None, last_attempt: None, ..reported[1] };
         }
-        let report = FailureReport { reporting_mta: &host, content_octets: content.len() as u64 + more, ..report(&envelope, &failed, &content) };
-        parts(&report.build().unwrap(), 2);
+        let content_octets = content.len() as u64 + more;
+        let report = Report { reporting_mta: &host, content_octets, ..report(&envelope, &reported, &content) };
+        let (_, parts) = parts(&report.build().unwrap(), 2);
+        prop_assert_eq!(named(&parts[1]), ["bob@example.net".to_owned(), address.to_string()]);
+        let status = HeaderSection::read(&parts[1]);
+        let kind = status.find("Content-Type").unwrap().text(99);
+        prop_assert_eq!(kind == "message/global-delivery-status", !parts[1].is_ascii());
     }
 }

@@ -77,6 +77,7 @@ pub(crate) fn sentence(event: &Event) -> String {
     let mut add = |label: &str, value: Option<String>| {
         text.extend(value.into_iter().flat_map(|value| [label.to_owned(), clean(&value)]));
     };
+    add(" (", (!event.actions.is_empty()).then(|| event.actions.join(", ") + ")"));
     add(" from ", event.reverse_path.as_ref().map(|path| format!("<{path}>")));
     add(if event.kind == Kind::Deferred { " for " } else { " to " }, recipients(event));
     add(", ", event.size.map(size_text));

@@ -27,36 +27,94 @@ fn bounced(recipient: u32) -> Finding {
     }
 }
 
-fn report(envelope: &Envelope, findings: &[Finding]) -> Option<(Submission, Event)> {
+fn reports(envelope: &Envelope, findings: &[Finding]) -> Vec<(Submission, Event)> {
     let verdicts = verdicts(envelope, findings);
-    let failures = Failures::gather(envelope, &verdicts, NOW)?;
     let postmaster = Address::parse("postmaster@example.net").unwrap();
     let reporter = Reporter { hostname: "mx.example.net", postmaster: &postmaster, now: NOW };
-    reporter.report(QueueId::new(NOW, 0, 99), envelope, &failures, (b"Subject: x\r\n\r\nhello\r\n", 21))
+    let notices = Notice::gather(envelope, &verdicts, NOW);
+    let content = (b"Subject: x\r\n\r\nhello\r\n".as_slice(), 21);
+    let report =
+        |notice: &Notice<'_>| reporter.report(QueueId::new(NOW, 0, 99), envelope, notice, content).unwrap();
+    notices.iter().map(report).collect()
+}
+
+/// The only report, if there is one.
+fn report(envelope: &Envelope, findings: &[Finding]) -> Option<(Submission, Event)> {
+    let mut reports = reports(envelope, findings);
+    assert!(reports.len() < 2, "{reports:?}");
+    reports.pop()
+}
+
+/// Each recipient of a report with what it says of it.
+fn told(envelope: &Envelope, findings: &[Finding]) -> Vec<(String, &'static str)> {
+    let verdicts = verdicts(envelope, findings);
+    let notices = Notice::gather(envelope, &verdicts, NOW);
+    let all = notices.iter().flat_map(|notice| &notice.recipients);
+    all.map(|reported| (reported.recipient.forward_path.to_string(), reported.action.word())).collect()
 }
 
 #[test]
-fn the_sender_hears_of_failures_unless_it_said_otherwise() {
+fn who_hears_of_what() {
+    use Topic::{Delay, Failure, Success};
     let envelope = fixtures::envelope(&["anna@example.org"]);
     let recipient = envelope.recipients[0].clone();
-    let silent = Recipient {
-        notify: Notify { success: true, failure: false, delay: true, given: true },
+    let asked = |success, failure, delay| Recipient {
+        notify: Notify { success, failure, delay, given: true },
         ..recipient.clone()
     };
+    let (never, all, success) =
+        (asked(false, false, false), asked(true, true, true), asked(true, false, false));
     let spam = Envelope { may_bounce: false, ..envelope.clone() };
     let null = Envelope { reverse_path: ReversePath::Null, ..envelope.clone() };
     let own = Envelope { listener: DSN_LISTENER.into(), ..null.clone() };
     let copy = Envelope { listener: POSTMASTER_LISTENER.into(), ..null.clone() };
-    for (envelope, recipient, expected) in [
-        (&envelope, &recipient, Audience::Sender),
-        (&envelope, &silent, Audience::Nobody),
-        (&spam, &recipient, Audience::Nobody),
-        (&null, &recipient, Audience::Nobody),
-        (&own, &recipient, Audience::Postmaster),
-        (&copy, &recipient, Audience::Nobody),
+    for (envelope, recipient, heard) in [
+        (&envelope, &recipient, &[Failure, Delay][..]),
+        (&envelope, &never, &[]),
+        (&envelope, &all, &[Failure, Delay, Success]),
+        (&envelope, &success, &[Success]),
+        (&spam, &all, &[]),
+        (&null, &all, &[]),
+        (&own, &all, &[Failure]),
+        (&copy, &all, &[]),
     ] {
-        assert_eq!(audience(envelope, recipient), expected, "{envelope:?}");
+        for topic in [Failure, Delay, Success] {
+            let expected = heard.contains(&topic);
+            assert_eq!(is_told(envelope, recipient, topic), expected, "{topic:?} {envelope:?}");
+        }
     }
+}
+
+#[test]
+fn success_is_told_to_whoever_asked_unless_the_next_hop_does() {
+    let mut envelope = fixtures::envelope(&["anna@example.org", "bert@example.org", "carl@example.org"]);
+    let delivered = |recipient, dsn_passed_on| Finding {
+        fate: Fate::Delivered,
+        reply: Reply::fixed(250, (2, 0, 0), "ok"),
+        dsn_passed_on,
+        ..bounced(recipient)
+    };
+    let filed = Finding::own(2, Fate::Delivered, Reply::fixed(250, (2, 0, 0), "filed"));
+    let findings = [delivered(0, false), delivered(1, true), filed];
+    assert_eq!(told(&envelope, &findings), [], "nobody asked");
+    for recipient in &mut envelope.recipients {
+        recipient.notify = Notify { success: true, failure: false, delay: false, given: true };
+    }
+    let (anna, carl) = ("anna@example.org".to_owned(), "carl@example.org".to_owned());
+    assert_eq!(told(&envelope, &findings), [(anna, "relayed"), (carl, "delivered")]);
+    let (submission, event) = report(&envelope, &findings).unwrap();
+    assert_eq!(event.actions, ["relayed", "delivered"]);
+    assert_eq!(submission.envelope.recipients[0].forward_path.to_string(), "otto@example.net");
+}
+
+#[test]
+fn what_failed_and_what_arrived_is_told_apart() {
+    let mut envelope = fixtures::envelope(&["anna@example.org", "bert@example.org"]);
+    envelope.recipients[1].notify.success = true;
+    let filed = Finding::own(1, Fate::Delivered, Reply::fixed(250, (2, 0, 0), "filed"));
+    let reports = reports(&envelope, &[bounced(0), filed]);
+    let actions: Vec<_> = reports.iter().map(|(_, event)| event.actions.join(",")).collect();
+    assert_eq!(actions, ["failed", "delivered"]);
 }
 
 #[test]
@@ -111,10 +169,9 @@ fn our_own_words_are_not_put_into_the_mouth_of_a_host() {
     let envelope = fixtures::envelope(&["anna@example.org"]);
     let findings = [Finding { peer_words: false, ..bounced(0) }];
     let verdicts = verdicts(&envelope, &findings);
-    let failures = Failures::gather(&envelope, &verdicts, NOW).unwrap();
-    assert_eq!(failures.recipients[0].remote_mta, None);
+    assert_eq!(Notice::gather(&envelope, &verdicts, NOW)[0].recipients[0].remote_mta, None);
     let findings = [bounced(0)];
     let verdicts = self::verdicts(&envelope, &findings);
-    let failures = Failures::gather(&envelope, &verdicts, NOW).unwrap();
-    assert_eq!(failures.recipients[0].remote_mta, Some("mx.example.org"));
+    let notices = Notice::gather(&envelope, &verdicts, NOW);
+    assert_eq!(notices[0].recipients[0].remote_mta, Some("mx.example.org"));
 }

@@ -1,0 +1,191 @@
+//! What is told of a message: failures, delays and arrivals, once and never in circles (RFC 3461 §5.2, RFC 3464,
+//! RFC 5321 §6.1, mail-rules 13).
+
+use events::{Event, Kind};
+use mail::{Envelope, QueueId, Recipient, Reply, ReversePath, Timestamp};
+use message::{Action, Dsn, Report, ReportedRecipient, Topic};
+use spool::{Content, Disposition, Submission};
+
+use crate::outcome::{Finding, Verdict, cause, status};
+
+/// The listener of our own reports.
+pub use message::dsn::DSN_LISTENER;
+/// The listener of a report that goes to the postmaster because it could not go to anybody else. If that fails too
+/// it is only an event: nothing goes in circles.
+pub const POSTMASTER_LISTENER: &str = "dsn-postmaster";
+/// The station of reports in events and logs.
+pub(crate) const STATION: &str = "report";
+
+/// The recipients of an attempt that one report tells of.
+#[derive(Debug)]
+pub(crate) struct Notice<'a> {
+    topic: Topic,
+    recipients: Vec<ReportedRecipient<'a>>,
+}
+
+impl<'a> Notice<'a> {
+    /// What is to be told of an attempt: a notice for each topic that concerns somebody who is to hear of it.
+    pub(crate) fn gather(
+        envelope: &'a Envelope,
+        verdicts: &[(&'a Finding, Verdict)],
+        now: Timestamp,
+    ) -> Vec<Self> {
+        let mut notices: Vec<Self> = Vec::new();
+        for (finding, verdict) in verdicts {
+            let place = usize::try_from(finding.recipient).unwrap_or(usize::MAX);
+            let Some(recipient) = envelope.recipients.get(place) else { continue };
+            let Some(action) = action(finding, verdict) else { continue };
+            let topic = action.topic();
+            // RFC 3461 §5.2.8: nothing is said of those whose sender did not want to hear.
+            if !is_told(envelope, recipient, topic) {
+                continue;
+            }
+            let reported = reported(finding, recipient, action, now);
+            match notices.iter_mut().find(|notice| notice.topic == topic) {
+                Some(notice) => notice.recipients.push(reported),
+                None => notices.push(Self { topic, recipients: vec![reported] }),
+            }
+        }
+        notices
+    }
+}
+
+/// Whether somebody hears of such a thing.
+fn is_told(envelope: &Envelope, recipient: &Recipient, topic: Topic) -> bool {
+    if envelope.reverse_path.is_null() {
+        return topic == Topic::Failure && goes_to_postmaster(envelope);
+    }
+    let notify = recipient.notify;
+    let wanted = match topic {
+        Topic::Failure => notify.failure,
+        Topic::Delay => notify.delay,
+        Topic::Success => notify.success,
+    };
+    envelope.may_bounce && wanted
+}
+
+/// A report never causes another one (RFC 5321 §4.5.5, §6.1), but the postmaster gets a copy of ours.
+pub(crate) fn goes_to_postmaster(envelope: &Envelope) -> bool {
+    envelope.reverse_path.is_null() && &*envelope.listener == DSN_LISTENER
+}
+
+/// What a report would say of a recipient.
+fn action(finding: &Finding, verdict: &Verdict) -> Option<Action> {
+    match verdict.outcome.disposition {
+        Disposition::Delivered if finding.endpoint.is_none() => Some(Action::Delivered),
+        // RFC 3461 §5.2.2: whoever took the parameters takes the duty with them.
+        Disposition::Delivered => (!finding.dsn_passed_on).then_some(Action::Relayed),
+        disposition => cause(disposition).map(Action::Failed),
+    }
+}
+
+fn reported<'a>(
+    finding: &'a Finding,
+    recipient: &'a Recipient,
+    action: Action,
+    now: Timestamp,
+) -> ReportedRecipient<'a> {
+    let host = finding.endpoint.as_deref().map(|endpoint| &*endpoint.host);
+    ReportedRecipient {
+        recipient,
+        action,
+        status: status(action, &finding.reply),
+        remote_mta: host.filter(|_| finding.peer_words),
+        // Of a mailbox there is nothing to say but that the message is there.
+        reply: (action != Action::Delivered).then_some(&finding.reply),
+        last_attempt: finding.rested.map_or(Some(now), |rest| Some(rest.failed_at)),
+    }
+}
+
+/// What a report is made from, beside the notice.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reporter<'a> {
+    /// Our host name.
+    pub(crate) hostname: &'a str,
+    /// Where a report goes that has nowhere else to go.
+    pub(crate) postmaster: &'a mail::Address,
+    /// The time.
+    pub(crate) now: Timestamp,
+}
+
+impl Reporter<'_> {
+    /// Writes the report under the name `id`, and the event that tells of it. `content` is the beginning of the
+    /// message's content, with the length of all of it.
+    pub(crate) fn report(
+        &self,
+        id: QueueId,
+        envelope: &Envelope,
+        notice: &Notice<'_>,
+        (content, content_octets): (&[u8], u64),
+    ) -> Option<(Submission, Event)> {
+        let to_postmaster = goes_to_postmaster(envelope);
+        let addressed;
+        let envelope = if to_postmaster {
+            let reverse_path = ReversePath::Address(self.postmaster.clone());
+            addressed = Envelope { reverse_path, ..envelope.clone() };
+            &addressed
+        } else {
+            envelope
+        };
+        let report = Report {
+            reporting_mta: self.hostname,
+            id,
+            at: self.now,
+            envelope,
+            recipients: &notice.recipients,
+            content,
+            content_octets,
+        };
+        let dsn = report.build()?;
+        let mut event = Event::new(self.now, envelope.id, Kind::Dsn, STATION);
+        event.recipient = Some(dsn.to.to_string());
+        event.report = Some(id);
+        event.actions = actions(notice);
+        if to_postmaster {
+            event.reason = Some("a report could not be delivered; the postmaster gets a copy".to_owned());
+        }
+        let mut submission = self.submission(id, dsn, envelope);
+        if to_postmaster {
+            submission.envelope.listener = POSTMASTER_LISTENER.into();
+        }
+        Some((submission, event))
+    }
+
+    fn submission(&self, id: QueueId, dsn: Dsn, of: &Envelope) -> Submission {
+        let mut accepted = Event::new(self.now, id, Kind::Accepted, STATION);
+        accepted.reverse_path = Some(String::new());
+        accepted.recipient = Some(dsn.to.to_string());
+        accepted.size = Some(dsn.content.len() as u64);
+        let envelope = dsn.envelope(id, self.now, of.stream);
+        Submission { envelope, content: Content::from(dsn.content), events: vec![accepted] }
+    }
+}
+
+/// What a report says of its recipients, each word once.
+fn actions(notice: &Notice<'_>) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for reported in &notice.recipients {
+        let word = reported.action.word();
+        if words.iter().all(|known| known != word) {
+            words.push(word.to_owned());
+        }
+    }
+    words
+}
+
+/// The event of a failure that nobody hears about though a report would be due: an undeliverable report.
+pub(crate) fn discarded(envelope: &Envelope, verdict: &Verdict, now: Timestamp) -> Option<Event> {
+    let is_failure = cause(verdict.outcome.disposition).is_some();
+    if !is_failure || !envelope.reverse_path.is_null() {
+        return None;
+    }
+    let mut event = Event::new(now, envelope.id, Kind::DiscardedReport, STATION);
+    event.recipient.clone_from(&verdict.event.recipient);
+    event.reply = verdict.outcome.reply.as_ref().map(Reply::to_string);
+    event.reason = Some("mail from <> that cannot be delivered causes no report (RFC 5321 §6.1)".to_owned());
+    Some(event)
+}
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;
