@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use crate::{
     next_hop::{NextHop, Place, PoolKey},
     outcome::Endpoint,
+    pace::Round,
     remote::Connection,
     replies,
     reply_table::{self, What},
@@ -22,6 +23,8 @@ use crate::{
 pub(crate) struct Tour {
     /// Filled when it is first needed: with a kept connection it never is.
     targets: Option<std::vec::IntoIter<Target>>,
+    /// When the attempt began, as the site counts.
+    pub(crate) round: Round,
     /// Sessions that came as far as a good reply to EHLO or HELO.
     pub(crate) sessions: usize,
     /// Sessions that broke off later.
@@ -43,6 +46,11 @@ pub(crate) struct Trouble {
 }
 
 impl Tour {
+    /// For an attempt that begins now.
+    pub(crate) fn new(site: &Site) -> Self {
+        Self { round: site.round(), ..Self::default() }
+    }
+
     /// Begins with the first host again.
     pub(crate) fn begin_anew(&mut self) {
         self.targets = None;
@@ -60,7 +68,7 @@ impl Tour {
             let opened = if shared.is_halted() {
                 None
             } else {
-                shared.unless_stopped(open(shared, site, &endpoint, key.clone())).await
+                shared.unless_stopped(open(shared, site, self.round, &endpoint, key.clone())).await
             };
             let Some(opened) = opened else {
                 self.halted = true;
@@ -88,6 +96,7 @@ fn targets(shared: &Shared, site: &Site, hop: &NextHop) -> Vec<Target> {
 async fn open(
     shared: &Shared,
     site: &Site,
+    round: Round,
     endpoint: &Arc<Endpoint>,
     key: PoolKey,
 ) -> Result<Connection, (Reply, bool)> {
@@ -104,8 +113,8 @@ async fn open(
     };
     Connection::open(stream, Arc::clone(endpoint), key, timeouts).await.map_err(|failure| {
         let (reply, peer_words) = words(&failure, &endpoint.host);
-        if reply_table::decide(failure.phase, What::from(&failure.kind)).slows {
-            site.slowed(refusal(shared, &reply, endpoint));
+        if reply_table::decide(failure.phase, What::from(&failure.kind)).slows_after(&reply) {
+            site.slowed(round, refusal(shared, &reply, endpoint));
         }
         (reply, peer_words)
     })

@@ -22,6 +22,7 @@ mod maildir;
 mod named;
 mod next_hop;
 mod outcome;
+mod pace;
 mod remote;
 mod replies;
 mod reply_table;

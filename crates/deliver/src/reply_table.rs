@@ -137,6 +137,8 @@ pub(crate) const TABLE: &[Row] = &[
         "RFC 5321 §4.2.1: not now"),
     row(&[DataFinal], Class(Permanent), Message, Bounce, false,
         "RFC 5321 §4.2.1: this content, never"),
+    row(&[DataBlock, DataFinal], Silence, Connection, Defer, true,
+        "RFC 1047: they may have it or not; and a host that takes so long has too much to do"),
     row(&[DataFinal], Any, Connection, Defer, false,
         "RFC 1047: they may have it or not; to come twice is better than never"),
     row(&[DataBlock], Any, Connection, Defer, false,
@@ -147,8 +149,8 @@ pub(crate) const TABLE: &[Row] = &[
         "not a mail server, or not in its right mind"),
     row(&[], Closed, Connection, NextHost, false,
         "this host went away before it had anything"),
-    row(&[], Silence, Connection, NextHost, false,
-        "RFC 5321 §4.5.3.2: we waited long enough"),
+    row(&[], Silence, Connection, NextHost, true,
+        "RFC 5321 §4.5.3.2: we waited long enough; and a host that takes so long has too much to do"),
     row(&[], Any, Connection, Defer, false,
         "whatever else: the mail is kept"),
 ];
@@ -168,6 +170,12 @@ pub(crate) fn decide(phase: Phase, what: What) -> &'static Row {
 }
 
 impl Row {
+    /// Whether the site gets fewer connections after a reply that this row decides: by the row, or by what the reply
+    /// says of itself.
+    pub(crate) fn slows_after(&self, reply: &Reply) -> bool {
+        self.slows || too_much::says_so(reply)
+    }
+
     fn holds(&self, phase: Phase, what: What) -> bool {
         let fits = match (self.what, what) {
             (Class(class), Code(code)) => class_of(code) == class,
@@ -227,12 +235,13 @@ mod tests {
             (DataFinal, Code(250), Message,    Deliver,  false),
             (DataFinal, Code(452), Message,    Defer,    false),
             (DataFinal, Code(554), Message,    Bounce,   false),
+            (DataFinal, Silence,   Connection, Defer,    true),
             (DataFinal, Closed,    Connection, Defer,    false),
             (DataBlock, Closed,    Connection, Defer,    false),
             (Quit,      Closed,    Connection, Defer,    false),
             (Mail,      Garbled,   Connection, NextHost, false),
             (Rcpt,      Closed,    Connection, NextHost, false),
-            (Greeting,  Silence,   Connection, NextHost, false),
+            (Greeting,  Silence,   Connection, NextHost, true),
             (Mail,      Code(354), Connection, Defer,    false),
         ];
         assert_eq!(cases.len(), TABLE.len(), "a row without its case");
@@ -263,6 +272,21 @@ mod tests {
         }
         for (phase, reply, action) in other {
             assert_eq!(decide_at(Chosen::AsRelay, phase, &reply).action, action, "{reply}");
+        }
+    }
+
+    #[test]
+    fn a_reply_that_says_too_much_slows_the_site_and_decides_as_ever() {
+        for (code, text, slows) in [
+            (450, "Too many connections from you", true),
+            (550, "Rate limit exceeded", true),
+            (450, "Greylisted", false),
+            (550, "Unknown", false),
+        ] {
+            let reply = Reply::plain(code, text);
+            let row = decide_at(Chosen::ByDns, Mail, &reply);
+            assert_eq!(row, decide(Mail, Code(code)), "{text}");
+            assert_eq!(row.slows_after(&reply), slows, "{text}");
         }
     }
 

@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use crate::{
     changes::Changes,
     next_hop::{NextHop, Place},
+    pace::{Pace, Round},
 };
 use lane::Lane;
 
@@ -101,8 +102,8 @@ pub(crate) struct Site {
 struct State {
     lanes: HashMap<Arc<str>, Lane>,
     workers: usize,
-    /// How many workers the site bears: grows by one with each success while work waits, halves when it says 421.
-    allowed: usize,
+    /// How many workers the site bears.
+    pace: Pace,
     allowed_since: Timestamp,
     last_refusal: Option<Refusal>,
     shunned: HashMap<Place, Timestamp>,
@@ -118,7 +119,7 @@ impl Site {
         let state = State {
             lanes: HashMap::new(),
             workers: 0,
-            allowed: workers_start,
+            pace: Pace::new(workers_start, workers_max),
             allowed_since: Timestamp::default(),
             last_refusal: None,
             shunned: HashMap::new(),
@@ -164,10 +165,10 @@ impl Site {
     /// What a worker of a lane does next. `batch` is the most jobs it takes at once; it idles only if it may.
     pub(crate) fn next(&self, lane: &Arc<str>, batch: usize, may_idle: bool) -> Next {
         let mut state = self.state();
-        if state.closed || state.workers > state.allowed {
+        if state.closed || state.workers > state.pace.allowed() {
             return Next::Leave;
         }
-        let others_wait = state.workers >= state.allowed
+        let others_wait = state.workers >= state.pace.allowed()
             && state.lanes.iter().any(|(name, other)| name != lane && other.wants_worker());
         let Some(entry) = state.lanes.get_mut(lane) else { return Next::Leave };
         if !entry.jobs.is_empty() {
@@ -196,7 +197,7 @@ impl Site {
             entry.workers = entry.workers.saturating_sub(1);
             entry.idle.retain(|sender| !sender.is_closed());
         }
-        if state.closed || state.workers >= state.allowed {
+        if state.closed || state.workers >= state.pace.allowed() {
             return None;
         }
         // Any lane but the one left first, so that one busy lane does not keep all workers.
@@ -227,18 +228,22 @@ impl Site {
         if entry.jobs.is_empty() {
             return 0;
         }
-        let more = (state.allowed + 1).min(self.workers_max);
-        if state.allow(more, now) {
+        if state.change_pace(now, Pace::succeeded) {
             self.changes.later();
         }
         state.start_workers(lane)
     }
 
-    /// The site said that it has enough of us.
-    pub(crate) fn slowed(&self, refusal: Refusal) {
+    /// To be asked when an attempt begins, and told should the site have enough of it.
+    pub(crate) fn round(&self) -> Round {
+        self.state().pace.round()
+    }
+
+    /// The site has enough of us; so it said to an attempt that was begun in `round`.
+    pub(crate) fn slowed(&self, round: Round, refusal: Refusal) {
         let mut state = self.state();
-        let half = (state.workers.min(state.allowed) / 2).max(1);
-        state.allow(half, refusal.at);
+        let workers = state.workers;
+        state.change_pace(refusal.at, |pace| pace.refused(round, workers));
         state.last_refusal = Some(refusal);
         self.changes.soon();
     }
@@ -319,18 +324,20 @@ impl Site {
 }
 
 impl State {
-    /// Sets how many workers the site bears. Whether that is a change.
-    fn allow(&mut self, workers: usize, now: Timestamp) -> bool {
-        let changes = self.allowed != workers;
+    /// Changes how many workers the site bears. Whether it is another number.
+    fn change_pace(&mut self, now: Timestamp, change: impl FnOnce(&mut Pace)) -> bool {
+        let before = self.pace.allowed();
+        change(&mut self.pace);
+        let changes = self.pace.allowed() != before;
         if changes {
-            (self.allowed, self.allowed_since) = (workers, now);
+            self.allowed_since = now;
         }
         changes
     }
 
     /// Counts the workers that a lane still needs and the site still bears.
     fn start_workers(&mut self, lane: &Arc<str>) -> usize {
-        let spare = if self.closed { 0 } else { self.allowed.saturating_sub(self.workers) };
+        let spare = if self.closed { 0 } else { self.pace.allowed().saturating_sub(self.workers) };
         let Some(entry) = self.lanes.get_mut(lane) else { return 0 };
         // Workers that are busy connecting count: each will take a job. Who came back from a failure is probed by one.
         let wanted = if entry.failures > 0 { 1usize.saturating_sub(entry.workers) } else { entry.jobs.len() };

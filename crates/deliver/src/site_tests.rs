@@ -85,13 +85,13 @@ fn connections_grow_with_success_while_work_waits_and_never_beyond_the_limit() {
 fn a_site_that_has_enough_of_us_gets_half() {
     let (site, lane) = (site(4, 4, 100), lane("mx"));
     assert_eq!(site.push(&lane, jobs(10)), 4);
-    site.slowed(refusal(NOW));
+    site.slowed(site.round(), refusal(NOW));
     assert!(matches!(site.next(&lane, 1, true), Next::Leave));
     assert_eq!(site.leave(&lane), None);
     assert_eq!(site.leave(&lane), None);
     assert!(matches!(site.next(&lane, 1, true), Next::Jobs(..)));
-    site.slowed(refusal(NOW));
-    site.slowed(refusal(NOW));
+    site.slowed(site.round(), refusal(NOW));
+    site.slowed(site.round(), refusal(NOW));
     assert_eq!(site.leave(&lane), None);
     assert!(matches!(site.next(&lane, 1, true), Next::Jobs(..)), "one connection always remains");
 }
@@ -182,7 +182,7 @@ fn what_a_site_learned_is_kept_for_a_while() {
 fn what_a_site_learned_is_taken_up_again() {
     let (before, lane) = (site(5, 20, 100), lane("mx"));
     before.push(&lane, jobs(3));
-    before.slowed(refusal(NOW));
+    before.slowed(before.round(), refusal(NOW));
     let (suspension, _) = before.suspend(&lane, refusal(NOW), minutes);
     let after = site(5, 20, 100);
     after.restore(before.status(), NOW);
@@ -199,7 +199,7 @@ fn what_a_site_learned_is_taken_up_again() {
 fn a_lesson_that_is_old_is_not_taken_up_and_one_from_the_future_is_bounded() {
     let (before, lane) = (site(5, 20, 100), lane("mx"));
     let far = NOW.after(100 * MEMORY);
-    before.slowed(refusal(far));
+    before.slowed(before.round(), refusal(far));
     before.suspend(&lane, refusal(far), minutes);
     let status = before.status();
     let later = site(5, 20, 100);
@@ -223,7 +223,7 @@ fn whoever_writes_is_told_what_matters() {
     assert!(site.changes.take());
     site.succeeded(&lane, NOW);
     assert!(site.changes.take());
-    site.slowed(refusal(NOW));
+    site.slowed(site.round(), refusal(NOW));
     assert!(site.changes.take());
     assert!(!site.changes.take());
 }

@@ -11,6 +11,7 @@ use crate::{
     dial::{self, Tour, Trouble},
     next_hop::{Chosen, NextHop},
     outcome::{Endpoint, Fate, Finding},
+    pace::Round,
     remote::{Connection, Ended},
     replies,
     reply_table::{self, Action, Scope, What},
@@ -106,7 +107,7 @@ impl Worker<'_> {
         let recipients: Vec<u32> = work.recipients.iter().copied().filter(known).collect();
         let mut findings = Vec::with_capacity(recipients.len());
         let mut untried = Vec::new();
-        let mut tour = Tour::default();
+        let mut tour = Tour::new(self.site);
         for some in recipients.chunks(self.shared.config.recipients_per_transaction.max(1)) {
             let mut open = Open::new(some, hop.chosen);
             self.deliver(&work, &envelope, &hop, content.take(), &mut tour, &mut open).await;
@@ -148,7 +149,7 @@ impl Worker<'_> {
             let transaction = transaction(envelope, &open.recipients, reader.len());
             match connection.transact(transaction, &mut reader, &self.shared.config.timeouts).await {
                 Ended::Done(outcome) => {
-                    self.done(open, &outcome, &connection.endpoint);
+                    self.done(open, &outcome, &connection.endpoint, tour.round);
                     self.connection = Some(connection);
                 }
                 Ended::Failed(failure) if connection.transactions > 0 && is_stale(&failure) => {
@@ -183,7 +184,7 @@ impl Worker<'_> {
         }
     }
 
-    fn done(&self, open: &mut Open, outcome: &Outcome, endpoint: &Arc<Endpoint>) {
+    fn done(&self, open: &mut Open, outcome: &Outcome, endpoint: &Arc<Endpoint>, round: Round) {
         let mut slowed = None;
         let mut replies = outcome.recipients.iter();
         for recipient in std::mem::take(&mut open.recipients) {
@@ -198,7 +199,7 @@ impl Worker<'_> {
         // An outcome has a reply for each recipient; should one be missing, nothing may be concluded for it.
         open.all(Fate::Deferred, &replies::broken_off(&endpoint.host, "no reply"), false, Some(endpoint));
         match slowed {
-            Some(reply) => self.site.slowed(dial::refusal(self.shared, reply, endpoint)),
+            Some(reply) => self.site.slowed(round, dial::refusal(self.shared, reply, endpoint)),
             None => self.start(self.site.succeeded(&self.lane, self.shared.now())),
         }
     }
@@ -207,8 +208,8 @@ impl Worker<'_> {
     fn failed(&self, open: &mut Open, failure: &Failure, endpoint: &Arc<Endpoint>, tour: &mut Tour) {
         let row = reply_table::decide(failure.phase, What::from(&failure.kind));
         let (reply, peer_words) = dial::words(failure, &endpoint.host);
-        if row.slows {
-            self.site.slowed(dial::refusal(self.shared, &reply, endpoint));
+        if row.slows_after(&reply) {
+            self.site.slowed(tour.round, dial::refusal(self.shared, &reply, endpoint));
         }
         let mut decided = failure.decided.iter();
         for recipient in std::mem::take(&mut open.recipients) {
@@ -291,7 +292,7 @@ impl Open {
             endpoint: Some(Arc::clone(endpoint)),
             ..Finding::own(recipient, fate, reply.clone())
         });
-        row.slows
+        row.slows_after(reply)
     }
 
     fn all(&mut self, fate: Fate, reply: &Reply, peer_words: bool, endpoint: Option<&Arc<Endpoint>>) {

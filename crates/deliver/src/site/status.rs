@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mail::{Reply, Timestamp};
 
 use super::{Lane, MEMORY, Site, State, Suspension};
-use crate::retry::REST_MAX;
+use crate::{pace::Pace, retry::REST_MAX};
 
 /// How a site fares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Site {
         SiteStatus {
             site: Arc::clone(&self.key.site),
             connections: state.workers,
-            connections_allowed: state.allowed,
+            connections_allowed: state.pace.allowed(),
             allowed_since: state.allowed_since,
             last_refusal: state.last_refusal.clone(),
             lanes,
@@ -74,7 +74,7 @@ impl Site {
         let longest = now.after(REST_MAX);
         let mut state = self.state();
         if now.since(status.allowed_since) < MEMORY {
-            state.allowed = status.connections_allowed.clamp(1, self.workers_max);
+            state.pace = Pace::learned(status.connections_allowed, self.workers_max);
             state.allowed_since = status.allowed_since.min(now);
         }
         state.last_refusal =
@@ -117,7 +117,7 @@ impl State {
     /// Whether what the site learned, beside its lanes, still helps.
     pub(super) fn has_lesson(&self, usual: usize, now: Timestamp) -> bool {
         let recent = |at: Timestamp| now.since(at) < MEMORY;
-        self.allowed != usual && recent(self.allowed_since)
+        self.pace.allowed() != usual && recent(self.allowed_since)
             || self.last_refusal.as_ref().is_some_and(|refusal| recent(refusal.at))
     }
 }

@@ -112,3 +112,24 @@ async fn how_sites_fare_can_be_looked_at() {
     assert_eq!((all[0].lanes.len(), all[0].lanes[0].failures), (1, 1));
     assert!(all[1].last_refusal.is_none() && all[1].lanes[0].suspension.is_none());
 }
+
+/// Five connections are refused at once; the site gets two, not none.
+#[tokio::test]
+async fn connections_that_are_refused_together_are_one_refusal() {
+    let mut world = World::asleep(|_| {});
+    let peer = world.peer(MX);
+    peer.obey(vec![("MAIL", Say("421 4.7.0 Too many connections"))]);
+    let names: Vec<String> = (0..5).map(|n| format!("r{n}@example.net")).collect();
+    for name in &names {
+        world.send(OTTO, &[name], TEXT).await;
+    }
+    let sites = world.wake();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    assert_eq!(world.fates(&names).await, [Deferred; 5]);
+    assert_eq!(sites.status()[0].connections_allowed, 2);
+    peer.obey(Vec::new());
+    world.later(2 * MINUTE);
+    assert_eq!(world.fates(&names).await, [Delivered; 5]);
+    let grown = sites.status()[0].connections_allowed;
+    assert!((2..=3).contains(&grown), "{grown}: carefully, for each round of successes");
+}
