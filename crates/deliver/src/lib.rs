@@ -21,6 +21,7 @@ mod log;
 mod maildir;
 mod named;
 mod next_hop;
+mod open;
 mod outcome;
 mod pace;
 mod remote;
@@ -38,6 +39,7 @@ mod site_name;
 mod static_route;
 mod targets;
 mod too_much;
+mod transaction;
 mod worker;
 
 use std::sync::Arc;

@@ -44,12 +44,13 @@ pub(crate) struct Finding {
     pub(crate) peer_words: bool,
     /// The host.
     pub(crate) endpoint: Option<Arc<Endpoint>>,
+    /// Whether the host offers DSN, so that it was told what the sender asked of reports, and owes them now. One that
+    /// does not is the end of that: who asked for SUCCESS hears "relayed" from us (RFC 3461 §5.2.2 (b)).
+    pub(crate) dsn_passed_on: bool,
     /// Set when the site rests and nothing was tried for this recipient.
     pub(crate) rested: Option<Rest>,
     /// The next attempt is not made before, for the site rests from now on.
     pub(crate) not_before: Option<Timestamp>,
-    /// The next hop took the parameters of DSN, and with them the duty to report success (RFC 3461 §5.2.1).
-    pub(crate) dsn_passed_on: bool,
 }
 
 /// A site's rest, in which recipients wait without an attempt each.
@@ -70,9 +71,9 @@ impl Finding {
             reply,
             peer_words: false,
             endpoint: None,
+            dsn_passed_on: false,
             rested: None,
             not_before: None,
-            dsn_passed_on: false,
         }
     }
 }

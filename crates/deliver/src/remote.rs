@@ -74,6 +74,11 @@ impl Connection {
         self.session.capabilities()
     }
 
+    /// The peer announced DSN, but refuses its parameters.
+    pub(crate) fn forgo_dsn(&mut self) {
+        self.session.forgo_dsn();
+    }
+
     /// Hands a message over. After anything but [`Ended::Done`] the connection is of no use any more.
     pub(crate) async fn transact(
         &mut self,

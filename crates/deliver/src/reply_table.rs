@@ -169,6 +169,15 @@ pub(crate) fn decide(phase: Phase, what: What) -> &'static Row {
     TABLE.iter().find(|row| row.holds(phase, what)).unwrap_or(LAST)
 }
 
+/// Whether a refusal of MAIL or RCPT may be one of the parameters of DSN. RFC 3461 §5.1 forbids that, but some hosts
+/// announce what they do not understand: 555, or 501 and 504 (RFC 5321 §4.1.1.11, §4.2.2) unless the status names
+/// something else, such as the address.
+pub(crate) fn refuses_parameters(phase: Phase, reply: &Reply) -> bool {
+    matches!(phase, Mail | Rcpt)
+        && matches!(reply.code(), 501 | 504 | 555)
+        && reply.enhanced().is_none_or(|status| matches!(status.subject, 0 | 5))
+}
+
 impl Row {
     /// Whether the site gets fewer connections after a reply that this row decides: by the row, or by what the reply
     /// says of itself.
@@ -299,6 +308,22 @@ mod tests {
             let bounces = decide(phase, Code(550)).action == Bounce;
             assert_eq!(bounces, matches!(phase, Mail | Rcpt | DataInit | DataFinal), "{phase:?}");
         }
+    }
+
+    #[test]
+    fn a_refusal_of_parameters_is_told_from_one_of_the_address() {
+        let refused = |phase, code, status| {
+            let reply = match status {
+                Some((subject, detail)) => Reply::fixed(code, (5, subject, detail), "No"),
+                None => Reply::plain(code, "No"),
+            };
+            refuses_parameters(phase, &reply)
+        };
+        for code in [501, 504, 555] {
+            assert!(refused(Rcpt, code, None) && refused(Mail, code, Some((5, 4))), "{code}");
+            assert!(!refused(Rcpt, code, Some((1, 3))) && !refused(DataFinal, code, None), "{code}");
+        }
+        assert!(!refused(Rcpt, 550, None) && !refused(Mail, 553, Some((5, 4))));
     }
 
     #[test]

@@ -2,22 +2,24 @@
 
 use std::sync::Arc;
 
-use mail::{Envelope, Recipient, Reply};
-use smtp::client::{Failure, FailureKind, Outcome, Phase, Transaction};
+use mail::{Envelope, Reply};
+use smtp::client::{Failure, FailureKind, Phase};
 use spool::{ContentReader, Loaded, Work};
 use tokio::{sync::oneshot, time::sleep};
 
 use crate::{
     dial::{self, Tour, Trouble},
-    next_hop::{Chosen, NextHop},
-    outcome::{Endpoint, Fate, Finding},
+    next_hop::NextHop,
+    open::Open,
+    outcome::{Endpoint, Fate},
     pace::Round,
     remote::{Connection, Ended},
     replies,
-    reply_table::{self, Action, Scope, What},
+    reply_table::{self, Action, What},
     retry::jittered,
     shared::Shared,
     site::{Job, Next, Site},
+    transaction::{has_dsn_parameters, recipient, transaction},
 };
 
 /// The station of remote deliveries in events and logs.
@@ -47,15 +49,6 @@ struct Worker<'a> {
     connection: Option<Connection>,
     /// Jobs done for this lane.
     done: u32,
-}
-
-/// Recipients whose fate is open, and what is known of the others.
-struct Open {
-    recipients: Vec<u32>,
-    findings: Vec<Finding>,
-    chosen: Chosen,
-    /// What a host that we chose has against us ourselves.
-    account: Option<Trouble>,
 }
 
 impl Worker<'_> {
@@ -103,7 +96,7 @@ impl Worker<'_> {
         let Some(hop) = hop else { return };
         let Some(Loaded { envelope, content }) = self.shared.load(&work).await else { return };
         let mut content = Some(content);
-        let known = |number: &u32| place(&envelope, *number).is_some();
+        let known = |number: &u32| recipient(&envelope, *number).is_some();
         let recipients: Vec<u32> = work.recipients.iter().copied().filter(known).collect();
         let mut findings = Vec::with_capacity(recipients.len());
         let mut untried = Vec::new();
@@ -147,15 +140,20 @@ impl Worker<'_> {
                 return open.all(Fate::Deferred, &replies::unreadable(), false, None);
             };
             let transaction = transaction(envelope, &open.recipients, reader.len());
+            let dsn = connection.capabilities().dsn && has_dsn_parameters(&transaction);
             match connection.transact(transaction, &mut reader, &self.shared.config.timeouts).await {
                 Ended::Done(outcome) => {
-                    self.done(open, &outcome, &connection.endpoint, tour.round);
+                    let slowed = open.done(&outcome, &connection, dsn);
+                    self.fared(slowed, &connection.endpoint, tour.round);
+                    if !open.recipients.is_empty() {
+                        connection.forgo_dsn();
+                    }
                     self.connection = Some(connection);
                 }
                 Ended::Failed(failure) if connection.transactions > 0 && is_stale(&failure) => {
                     tour.begin_anew();
                 }
-                Ended::Failed(failure) => self.failed(open, &failure, &connection.endpoint, tour),
+                Ended::Failed(failure) => self.failed(open, &failure, &connection, tour),
                 Ended::Unreadable(error) => {
                     tracing::error!(queue_id = %work.id, station = STATION, %error,
                         "content cannot be read; the connection is cut before the end of data");
@@ -184,20 +182,8 @@ impl Worker<'_> {
         }
     }
 
-    fn done(&self, open: &mut Open, outcome: &Outcome, endpoint: &Arc<Endpoint>, round: Round) {
-        let mut slowed = None;
-        let mut replies = outcome.recipients.iter();
-        for recipient in std::mem::take(&mut open.recipients) {
-            match replies.next() {
-                Some((phase, reply)) if open.decided(recipient, *phase, reply, endpoint) => {
-                    slowed = Some(reply);
-                }
-                Some(_) => {}
-                None => open.recipients.push(recipient),
-            }
-        }
-        // An outcome has a reply for each recipient; should one be missing, nothing may be concluded for it.
-        open.all(Fate::Deferred, &replies::broken_off(&endpoint.host, "no reply"), false, Some(endpoint));
+    /// The site bears less if a reply says so, and more if none does.
+    fn fared(&self, slowed: Option<&Reply>, endpoint: &Arc<Endpoint>, round: Round) {
         match slowed {
             Some(reply) => self.site.slowed(round, dial::refusal(self.shared, reply, endpoint)),
             None => self.start(self.site.succeeded(&self.lane, self.shared.now())),
@@ -205,19 +191,14 @@ impl Worker<'_> {
     }
 
     /// Takes in how a session failed. Recipients that remain open are for the next host.
-    fn failed(&self, open: &mut Open, failure: &Failure, endpoint: &Arc<Endpoint>, tour: &mut Tour) {
+    fn failed(&self, open: &mut Open, failure: &Failure, connection: &Connection, tour: &mut Tour) {
+        let endpoint = &connection.endpoint;
         let row = reply_table::decide(failure.phase, What::from(&failure.kind));
         let (reply, peer_words) = dial::words(failure, &endpoint.host);
         if row.slows_after(&reply) {
             self.site.slowed(tour.round, dial::refusal(self.shared, &reply, endpoint));
         }
-        let mut decided = failure.decided.iter();
-        for recipient in std::mem::take(&mut open.recipients) {
-            match decided.next() {
-                Some(Some((phase, reply))) => drop(open.decided(recipient, *phase, reply, endpoint)),
-                _ => open.recipients.push(recipient),
-            }
-        }
+        open.failed(failure, connection);
         tour.broken_off += 1;
         if row.action == Action::NextHost && tour.broken_off < SESSIONS_MAX {
             tour.trouble = Some(Trouble { reply, peer_words, endpoint: Arc::clone(endpoint) });
@@ -270,59 +251,11 @@ fn boxed_run(shared: &Arc<Shared>, site: &Arc<Site>, lane: &Arc<str>) -> dns::Bo
     Box::pin(run(Arc::clone(shared), Arc::clone(site), Arc::clone(lane)))
 }
 
-impl Open {
-    fn new(recipients: &[u32], chosen: Chosen) -> Self {
-        Self { recipients: recipients.to_vec(), findings: Vec::new(), chosen, account: None }
-    }
-
-    /// Takes in the reply that decided a recipient. Whether it slows the site.
-    fn decided(&mut self, recipient: u32, phase: Phase, reply: &Reply, endpoint: &Arc<Endpoint>) -> bool {
-        let row = reply_table::decide_at(self.chosen, phase, reply);
-        if row.scope == Scope::Account {
-            self.account =
-                Some(Trouble { reply: reply.clone(), peer_words: true, endpoint: Arc::clone(endpoint) });
-        }
-        let fate = match row.action {
-            Action::Deliver => Fate::Delivered,
-            Action::Bounce => Fate::Bounced,
-            Action::Defer | Action::NextHost => Fate::Deferred,
-        };
-        self.findings.push(Finding {
-            peer_words: true,
-            endpoint: Some(Arc::clone(endpoint)),
-            ..Finding::own(recipient, fate, reply.clone())
-        });
-        row.slows_after(reply)
-    }
-
-    fn all(&mut self, fate: Fate, reply: &Reply, peer_words: bool, endpoint: Option<&Arc<Endpoint>>) {
-        for recipient in self.recipients.drain(..) {
-            let own = Finding::own(recipient, fate, reply.clone());
-            self.findings.push(Finding { peer_words, endpoint: endpoint.map(Arc::clone), ..own });
-        }
-    }
-}
-
 /// The content, read anew for each further transaction.
 async fn read_again(shared: &Shared, work: &Work, first: Option<ContentReader>) -> Option<ContentReader> {
     match first {
         Some(content) => Some(content),
         None => shared.parts.spool.load(work.id).await.ok().map(|loaded| loaded.content),
-    }
-}
-
-fn place(envelope: &Envelope, number: u32) -> Option<&Recipient> {
-    envelope.recipients.get(usize::try_from(number).ok()?)
-}
-
-fn transaction(envelope: &Envelope, recipients: &[u32], octets: u64) -> Transaction {
-    let address = |number: &u32| place(envelope, *number).map(|recipient| recipient.forward_path.clone());
-    Transaction {
-        reverse_path: envelope.reverse_path.clone(),
-        recipients: recipients.iter().filter_map(address).collect(),
-        size: Some(octets),
-        body: envelope.body,
-        smtputf8: envelope.smtputf8,
     }
 }
 

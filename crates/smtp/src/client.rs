@@ -3,11 +3,14 @@
 
 mod capabilities;
 mod exchange;
+mod parameters;
 mod replied;
 mod reply_reader;
 mod session;
 
-use mail::{Address, Body, Reply, ReversePath};
+use mail::Reply;
+
+use crate::{MailFrom, RcptTo};
 
 pub use capabilities::Capabilities;
 pub use session::Session;
@@ -51,21 +54,21 @@ pub enum Phase {
     Quit,
 }
 
-/// A message to send.
+/// A message to send: what is to be said of it to a server that offers everything. Another is told less.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transaction {
-    /// The reverse-path.
-    pub reverse_path: ReversePath,
-    /// The recipients; RCPT keeps their order, and the outcome has it too.
-    pub recipients: Vec<Address>,
-    /// The octets of the content, sent as SIZE where offered.
-    pub size: Option<u64>,
-    /// What the content is made of. `8BITMIME` is said where offered; where it is not, the message goes without the
-    /// parameter: look at [`Session::capabilities`] first if it has octets over 127.
-    pub body: Body,
-    /// The message needs SMTPUTF8. Where it is not offered, all recipients are refused `550 5.6.7` in [`Phase::Mail`]
-    /// without a word to the server. So they are when a path is UTF-8.
-    pub smtputf8: bool,
+    /// The reverse-path and what holds for the whole message:
+    ///
+    /// - `size`: the octets of the content, if they are known.
+    /// - `body`: `8BITMIME` is said where offered; where it is not, the message goes without the parameter: look at
+    ///   [`Session::capabilities`] first if it has octets over 127.
+    /// - `smtputf8`: the message needs SMTPUTF8. Where it is not offered, all recipients are refused `550 5.6.7` in
+    ///   [`Phase::Mail`] without a word to the server. So they are when a path is UTF-8.
+    /// - `ret` and `envid` go to servers that offer DSN (RFC 3461 §5.2.1).
+    pub mail: MailFrom,
+    /// The recipients; RCPT keeps their order, and the outcome has it too. `notify` and `orcpt` go to servers that
+    /// offer DSN.
+    pub recipients: Vec<RcptTo>,
 }
 
 /// How a transaction ended.

@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
-use mail::{Address, Body, Reply, ReplyClass};
+use mail::{Reply, ReplyClass};
 
 use super::{Capabilities, Outcome, Phase, Transaction};
-use crate::{MailFrom, Protocol};
+use crate::{MailFrom, Protocol, RcptTo};
 
 /// Commands that may be out unanswered. It bounds the replies that can pile up while we still write, so that two
 /// sides with full buffers cannot wait for each other (RFC 2920 §3.1).
@@ -15,7 +15,7 @@ const PIPELINED_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct Exchange {
     mail: MailFrom,
-    recipients: Vec<Address>,
+    recipients: Vec<RcptTo>,
     /// An earlier transaction has to be forgotten first.
     reset: bool,
     window: usize,
@@ -54,15 +54,7 @@ pub(super) enum Turn {
 
 impl Exchange {
     pub(super) fn new(transaction: Transaction, capabilities: &Capabilities, reset: bool) -> Self {
-        let eight_bit = transaction.body == Body::EightBitMime && capabilities.eight_bit_mime;
-        let smtputf8 = needs_smtputf8(&transaction);
-        let Transaction { reverse_path, recipients, size, .. } = transaction;
-        let mail = MailFrom {
-            size: size.filter(|_| capabilities.size.is_some()),
-            body: if eight_bit { Body::EightBitMime } else { Body::SevenBit },
-            smtputf8,
-            ..MailFrom::new(reverse_path)
-        };
+        let Transaction { mail, recipients } = transaction.fitted(capabilities);
         let decided = vec![None; recipients.len()];
         let window = if capabilities.pipelining { PIPELINED_MAX } else { 1 };
         let (sent, answered, accepted) = (0, 0, 0);
@@ -77,7 +69,7 @@ impl Exchange {
                 Some(Verb::Rset) => out.write_all(b"RSET\r\n"),
                 Some(Verb::Mail) => write!(out, "{}\r\n", self.mail),
                 Some(Verb::Rcpt(number)) => match self.recipients.get(number) {
-                    Some(address) => write!(out, "RCPT TO:<{address}>\r\n"),
+                    Some(rcpt) => write!(out, "{rcpt}\r\n"),
                     None => return,
                 },
                 Some(Verb::Data) if !self.all_refused() => out.write_all(b"DATA\r\n"),
@@ -180,25 +172,4 @@ impl Exchange {
             *decided = Some((phase, reply.clone()));
         }
     }
-}
-
-fn needs_smtputf8(transaction: &Transaction) -> bool {
-    transaction.smtputf8
-        || transaction.reverse_path.address().is_some_and(Address::is_utf8)
-        || transaction.recipients.iter().any(Address::is_utf8)
-}
-
-/// Why the server cannot take the transaction at all, in the words of a reply; it is not asked then.
-pub(super) fn local_refusal(transaction: &Transaction, capabilities: &Capabilities) -> Option<Reply> {
-    if needs_smtputf8(transaction) && !capabilities.smtputf8 {
-        // RFC 6531 §3.2, §3.5.
-        return Some(Reply::fixed(550, (5, 6, 7), "The next hop does not offer SMTPUTF8"));
-    }
-    if transaction.size.is_some_and(|size| capabilities.too_large(size)) {
-        // RFC 1870 §4.
-        return Some(Reply::fixed(552, (5, 3, 4), "Message exceeds the size that the next hop takes"));
-    }
-    // RFC 3030 §3: only by BDAT.
-    (transaction.body == Body::BinaryMime)
-        .then_some(const { Reply::fixed(554, (5, 6, 1), "The next hop is not sent BINARYMIME") })
 }

@@ -5,8 +5,7 @@ use std::mem;
 use mail::Reply;
 
 use super::{
-    Capabilities, Failure, FailureKind, Outcome, Phase, Step, Transaction,
-    exchange::{Exchange, local_refusal},
+    Capabilities, Failure, FailureKind, Outcome, Phase, Step, Transaction, exchange::Exchange,
     reply_reader::ReplyReader,
 };
 use crate::{Command, Protocol, input::Input, stuffing::Encoder};
@@ -109,6 +108,11 @@ impl Session {
         &self.capabilities
     }
 
+    /// Treats DSN as not offered from now on: the server has announced it, but refuses its parameters.
+    pub fn forgo_dsn(&mut self) {
+        self.capabilities.dsn = false;
+    }
+
     /// What to do next.
     pub fn step(&mut self) -> Step {
         loop {
@@ -137,7 +141,7 @@ impl Session {
             State::Failed(_) | State::Closed => return,
             _ => return self.fail(FailureKind::Garbled("a transaction was begun out of turn")),
         }
-        if let Some(reply) = local_refusal(&transaction, &self.capabilities) {
+        if let Some(reply) = transaction.refusal(&self.capabilities) {
             let recipients = vec![(Phase::Mail, reply); transaction.recipients.len()];
             self.state = State::Done(Box::new(Outcome { recipients }));
             return;

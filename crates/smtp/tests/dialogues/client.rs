@@ -2,7 +2,7 @@
 
 use mail::{Address, Body, Reply, ReversePath};
 use smtp::{
-    Protocol,
+    ForwardPath, MailFrom, Protocol, RcptTo,
     client::{Failure, FailureKind, Outcome, Phase, Session, Step, Transaction},
 };
 
@@ -11,12 +11,11 @@ pub(crate) const ESMTP: &str =
 pub(crate) const GREETING: &str = "220 mx.example.org ESMTP\r\n";
 
 pub(crate) fn transaction(recipients: &[&str]) -> Transaction {
+    let reverse_path = ReversePath::Address(Address::parse("anna@example.net").unwrap());
+    let rcpt = |text: &&str| RcptTo::new(ForwardPath::Address(Address::parse(text).unwrap()));
     Transaction {
-        reverse_path: ReversePath::Address(Address::parse("anna@example.net").unwrap()),
-        recipients: recipients.iter().map(|text| Address::parse(text).unwrap()).collect(),
-        size: Some(100),
-        body: Body::EightBitMime,
-        smtputf8: false,
+        mail: MailFrom { size: Some(100), body: Body::EightBitMime, ..MailFrom::new(reverse_path) },
+        recipients: recipients.iter().map(rcpt).collect(),
     }
 }
 
@@ -220,13 +219,13 @@ fn many_recipients_go_out_in_bounded_groups() {
 #[test]
 fn what_the_server_cannot_take_is_not_sent() {
     let mut utf8 = transaction(&["a@example.org"]);
-    utf8.smtputf8 = true;
+    utf8.mail.smtputf8 = true;
     let utf8_path = transaction(&["ä@example.org"]);
     let mut large = transaction(&["a@example.org", "b@example.org"]);
-    large.size = Some(11);
+    large.mail.size = Some(11);
     let mut binary = transaction(&["a@example.org"]);
-    binary.body = Body::BinaryMime;
-    binary.size = None;
+    binary.mail.body = Body::BinaryMime;
+    binary.mail.size = None;
     let (out, steps) = talk_at_every_split(
         &[utf8, utf8_path, large, binary],
         &[GREETING, "250-mx\r\n250 SIZE 10\r\n", "221\r\n"],

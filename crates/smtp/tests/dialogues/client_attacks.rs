@@ -1,20 +1,15 @@
 //! Attacks on the client's side: floods, garbage, replies that nobody asked for.
 
-use mail::{Address, Body, ReversePath};
+use mail::{Address, ReversePath};
 use smtp::{
-    Protocol,
+    ForwardPath, MailFrom, Protocol, RcptTo,
     client::{FailureKind, Session, Step, Transaction},
 };
 
 fn transaction() -> Transaction {
-    let recipients = vec![Address::parse("a@example.org").unwrap(), Address::parse("b@example.org").unwrap()];
-    Transaction {
-        reverse_path: ReversePath::Null,
-        recipients,
-        size: None,
-        body: Body::SevenBit,
-        smtputf8: false,
-    }
+    let rcpt = |text: &str| RcptTo::new(ForwardPath::Address(Address::parse(text).unwrap()));
+    let recipients = ["a@example.org", "b@example.org"].map(rcpt).into();
+    Transaction { mail: MailFrom::new(ReversePath::Null), recipients }
 }
 
 /// Runs a session against a server that says these things, one at each read, and gives what it failed with.

@@ -409,11 +409,8 @@ proptest! {
                     None => session.end_of_input(),
                 },
                 client::Step::Ready => session.begin(client::Transaction {
-                    reverse_path: ReversePath::Null,
-                    recipients: vec![Address::parse("a@b").unwrap(), Address::parse("c@d").unwrap()],
-                    size: None,
-                    body: Body::SevenBit,
-                    smtputf8: false,
+                    mail: MailFrom::new(ReversePath::Null),
+                    recipients: ["a@b", "c@d"].map(|text| RcptTo::new(ForwardPath::Address(Address::parse(text).unwrap()))).into(),
                 }),
                 client::Step::SendContent => session.end_content(),
                 client::Step::Done(outcome) => prop_assert_eq!(outcome.recipients.len(), 2),
@@ -523,13 +520,10 @@ fn together(
             client::Step::Ready if begun == messages => client.quit(),
             client::Step::Ready => {
                 begun += 1;
-                client.begin(client::Transaction {
-                    reverse_path: ReversePath::Null,
-                    recipients: recipients.to_vec(),
-                    size: Some(content.len() as u64),
-                    body: Body::EightBitMime,
-                    smtputf8: false,
-                });
+                let size = Some(content.len() as u64);
+                let mail = MailFrom { size, body: Body::EightBitMime, ..MailFrom::new(ReversePath::Null) };
+                let rcpt = |address: &Address| RcptTo::new(ForwardPath::Address(address.clone()));
+                client.begin(client::Transaction { mail, recipients: recipients.iter().map(rcpt).collect() });
             }
             client::Step::SendContent => {
                 content.chunks(piece).for_each(|piece| client.content(piece));

@@ -90,14 +90,14 @@ impl Peer {
     async fn serve(self: Arc<Self>, stream: DuplexStream) -> Option<()> {
         let mut stream = BufReader::new(stream);
         self.act(&mut stream, "CONNECT").await?;
-        let (mut from, mut to, mut lmtp) = (String::new(), Vec::new(), false);
+        let (mut from, mut to, mut open, mut lmtp) = (String::new(), Vec::new(), false, false);
         loop {
             let line = line(&mut stream).await?;
             let reply = self.act(&mut stream, &line).await?;
             match line.split([' ', ':']).next().unwrap_or_default() {
                 "LHLO" => lmtp = true,
-                "MAIL" => (from, to) = (path(&line), Vec::new()),
-                "RCPT" if reply.starts_with('2') => to.push(path(&line)),
+                "MAIL" => (from, to, open) = (path(&line), Vec::new(), reply.starts_with('2')),
+                "RCPT" if open && reply.starts_with('2') => to.push(path(&line)),
                 "DATA" if reply.starts_with('3') => {
                     self.act(&mut stream, "CONTENT").await?;
                     let content = content(&mut stream).await?;

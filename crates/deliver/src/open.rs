@@ -1,0 +1,108 @@
+//! The recipients of one transaction whose fate is open, and what is known of the others.
+
+use std::{mem, sync::Arc};
+
+use mail::Reply;
+use smtp::client::{Failure, Outcome, Phase};
+
+use crate::{
+    dial::Trouble,
+    next_hop::Chosen,
+    outcome::{Endpoint, Fate, Finding},
+    remote::Connection,
+    replies,
+    reply_table::{self, Action, Scope},
+};
+
+/// They shrink to none as hosts answer for them.
+pub(crate) struct Open {
+    /// Their numbers, in the order of RCPT.
+    pub(crate) recipients: Vec<u32>,
+    /// What was found for the others.
+    pub(crate) findings: Vec<Finding>,
+    /// What a host that we chose has against us ourselves.
+    pub(crate) account: Option<Trouble>,
+    chosen: Chosen,
+}
+
+impl Open {
+    pub(crate) fn new(recipients: &[u32], chosen: Chosen) -> Self {
+        Self { recipients: recipients.to_vec(), findings: Vec::new(), account: None, chosen }
+    }
+
+    /// Takes in how a transaction ended; gives back a reply that slows the site, if there is one. With `dsn`, parameters of DSN were said: who was
+    /// refused for them stays open, for another transaction without them.
+    pub(crate) fn done<'a>(
+        &mut self,
+        outcome: &'a Outcome,
+        connection: &Connection,
+        dsn: bool,
+    ) -> Option<&'a Reply> {
+        let (mut slowed, mut again) = (None, Vec::new());
+        let mut replies = outcome.recipients.iter();
+        for recipient in mem::take(&mut self.recipients) {
+            match replies.next() {
+                Some((phase, reply)) if dsn && reply_table::refuses_parameters(*phase, reply) => {
+                    again.push(recipient);
+                }
+                Some((phase, reply)) if self.decided(recipient, *phase, reply, connection) => {
+                    slowed = Some(reply);
+                }
+                Some(_) => {}
+                None => self.recipients.push(recipient),
+            }
+        }
+        // An outcome has a reply for each recipient; should one be missing, nothing may be concluded for it.
+        let endpoint = &connection.endpoint;
+        self.all(Fate::Deferred, &replies::broken_off(&endpoint.host, "no reply"), false, Some(endpoint));
+        self.recipients = again;
+        slowed
+    }
+
+    /// Takes in what was decided before a session failed.
+    pub(crate) fn failed(&mut self, failure: &Failure, connection: &Connection) {
+        let mut decided = failure.decided.iter();
+        for recipient in mem::take(&mut self.recipients) {
+            match decided.next() {
+                Some(Some((phase, reply))) => drop(self.decided(recipient, *phase, reply, connection)),
+                _ => self.recipients.push(recipient),
+            }
+        }
+    }
+
+    /// The same for all that are still open.
+    pub(crate) fn all(
+        &mut self,
+        fate: Fate,
+        reply: &Reply,
+        peer_words: bool,
+        endpoint: Option<&Arc<Endpoint>>,
+    ) {
+        for recipient in self.recipients.drain(..) {
+            let own = Finding::own(recipient, fate, reply.clone());
+            self.findings.push(Finding { peer_words, endpoint: endpoint.map(Arc::clone), ..own });
+        }
+    }
+
+    /// Takes in the reply that decided a recipient. Whether it slows the site.
+    fn decided(&mut self, recipient: u32, phase: Phase, reply: &Reply, connection: &Connection) -> bool {
+        let row = reply_table::decide_at(self.chosen, phase, reply);
+        let endpoint = &connection.endpoint;
+        if row.scope == Scope::Account {
+            self.account =
+                Some(Trouble { reply: reply.clone(), peer_words: true, endpoint: Arc::clone(endpoint) });
+        }
+        let fate = match row.action {
+            Action::Deliver => Fate::Delivered,
+            Action::Bounce => Fate::Bounced,
+            Action::Defer | Action::NextHost => Fate::Deferred,
+        };
+        self.findings.push(Finding {
+            peer_words: true,
+            endpoint: Some(Arc::clone(endpoint)),
+            dsn_passed_on: connection.capabilities().dsn,
+            ..Finding::own(recipient, fate, reply.clone())
+        });
+        row.slows_after(reply)
+    }
+}
