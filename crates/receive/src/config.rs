@@ -30,6 +30,8 @@ pub struct Config {
     pub lmtp_networks: Networks,
     /// Proxies that may say by XCLIENT who their client is. Whether that one may relay is judged by its own address.
     pub xclient_networks: Networks,
+    /// Who may ask by ETRN for mail that waits.
+    pub etrn_networks: Networks,
     /// For a whole command line (RFC 5321 §4.5.3.2.7).
     pub idle_timeout: Duration,
     /// For the next octets of content.
@@ -56,6 +58,7 @@ impl Default for Config {
             trusted_networks: Networks::default(),
             lmtp_networks: Networks::default(),
             xclient_networks: Networks::default(),
+            etrn_networks: Networks::default(),
             idle_timeout: Duration::from_mins(5),
             content_timeout: Duration::from_mins(5),
             content_rate_min: 500,

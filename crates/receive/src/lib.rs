@@ -13,6 +13,7 @@ mod receiver;
 mod reception;
 mod service;
 mod transaction;
+mod turn;
 mod verdict;
 
 pub use config::Config;

@@ -9,7 +9,7 @@ use smtp::server::Protocol;
 use spool::Spool;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Config, Service, machine::Machine, reception::Reception};
+use crate::{Config, Service, machine::Machine, reception::Reception, turn::Turns};
 
 /// Receives mail. Clones are the same service.
 #[derive(Clone)]
@@ -24,6 +24,7 @@ pub(crate) struct Shared {
     smtp: Arc<smtp::server::Config>,
     lmtp: Arc<smtp::server::Config>,
     pub(crate) admission: Admission,
+    pub(crate) turns: Turns,
 }
 
 impl Receiver {
@@ -32,7 +33,16 @@ impl Receiver {
         let machine = |protocol| Arc::new(config.machine(protocol));
         let (smtp, lmtp) = (machine(Protocol::Smtp), machine(Protocol::Lmtp));
         let admission = Admission::new(config.sessions_max, config.sessions_per_address_max);
-        Self(Arc::new(Shared { config, spool, directory, clock, smtp, lmtp, admission }))
+        Self(Arc::new(Shared {
+            config,
+            spool,
+            directory,
+            clock,
+            smtp,
+            lmtp,
+            admission,
+            turns: Turns::default(),
+        }))
     }
 
     /// Sessions now, over all listeners.

@@ -6,7 +6,7 @@ use events::{Event, Kind};
 use mail::{Client, Envelope, Reply, Timestamp, Via};
 use net::{Networks, Permit, Policy};
 use smtp::{
-    MailFrom, RcptTo,
+    MailFrom, Node, RcptTo,
     server::{Answer, Offers, Question},
 };
 use spool::{Receipt, SpoolError, Submission};
@@ -79,7 +79,7 @@ impl Reception {
     }
 
     pub(crate) fn connected(&self) -> Answer {
-        let Config { lmtp_networks, xclient_networks, .. } = &self.shared.config;
+        let Config { lmtp_networks, xclient_networks, etrn_networks, .. } = &self.shared.config;
         let named =
             |networks: &Networks| self.client.address.is_some_and(|address| networks.contains(address));
         if self.early {
@@ -88,7 +88,8 @@ impl Reception {
             tracing::info!(station = STATION, client = %self.shown(), "no client for LMTP");
             Answer::RefuseAndClose(NOT_FOR_LMTP)
         } else {
-            Answer::Greet(Offers { xclient: named(xclient_networks) })
+            let etrn = self.origin.service != Service::Lmtp && named(etrn_networks);
+            Answer::Greet(Offers { xclient: named(xclient_networks), etrn })
         }
     }
 
@@ -151,6 +152,13 @@ impl Reception {
         if self.origin.normalises() { Answer::Normalise } else { Answer::Proceed }
     }
 
+    fn turn(&self, node: Node) -> Answer {
+        let (asked, now) = (node.to_string(), self.shared.clock.now());
+        let reply = self.shared.turns.ask(&self.shared.spool, node, now);
+        tracing::info!(station = STATION, client = %self.shown(), node = asked, %reply, "asked for waiting mail");
+        Answer::Replied(reply)
+    }
+
     async fn content(&mut self, piece: Vec<u8>) -> Result<(), Reply> {
         let transaction = self.transaction.as_mut().ok_or(NOT_STORED)?;
         let begun = transaction.content.is_none();
@@ -194,6 +202,7 @@ impl Policy<Question, Answer> for Reception {
         match question {
             Question::Connected => self.connected(),
             Question::Proxied(told) => self.proxied(*told),
+            Question::Turn(node) => self.turn(node),
             Question::Verify(_) | Question::Expand(_) => Answer::Proceed,
             Question::Hello { name, extended } => self.hello(name, extended),
             Question::Mail(mail) => self.mail(*mail),

@@ -1,5 +1,6 @@
 //! The commands of RFC 5321 §4.1.1 as values: what the server parses and the client writes.
 
+mod etrn;
 mod parse;
 mod xclient;
 
@@ -7,6 +8,7 @@ use std::fmt;
 
 use mail::{Address, Body, Notify, OriginalRecipient, Ret, ReversePath, xtext::encode_xtext};
 
+pub use etrn::Node;
 pub use parse::CommandError;
 pub(crate) use parse::looks_like_bdat;
 pub(crate) use xclient::ATTRIBUTES as XCLIENT_ATTRIBUTES;
@@ -44,6 +46,8 @@ pub enum Command {
     Help,
     /// `NOOP`, its argument ignored (RFC 5321 §4.1.1.9).
     Noop,
+    /// `ETRN node` (RFC 1985).
+    Etrn(Node),
     /// `XCLIENT` (Postfix): who the client behind a proxy is.
     Xclient(Box<Xclient>),
     /// `QUIT` (RFC 5321 §4.1.1.10).
@@ -126,6 +130,7 @@ impl fmt::Display for Command {
             Self::Expn(text) => with_text(f, "EXPN ", text),
             Self::Help => f.write_str("HELP"),
             Self::Noop => f.write_str("NOOP"),
+            Self::Etrn(node) => with_text(f, "ETRN ", &node.to_string()),
             Self::Xclient(xclient) => xclient.fmt(f),
             Self::Quit => f.write_str("QUIT"),
         }

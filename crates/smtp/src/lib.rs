@@ -16,7 +16,9 @@ pub mod stuffing;
 
 use std::fmt;
 
-pub use command::{ClientProtocol, Command, CommandError, ForwardPath, MailFrom, RcptTo, Told, Xclient};
+pub use command::{
+    ClientProtocol, Command, CommandError, ForwardPath, MailFrom, Node, RcptTo, Told, Xclient,
+};
 
 /// What is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -13,7 +13,7 @@ use mail::Reply;
 
 pub use crate::{
     Protocol,
-    command::{ForwardPath, MailFrom, RcptTo, Xclient},
+    command::{ForwardPath, MailFrom, Node, RcptTo, Xclient},
 };
 pub use session::Session;
 
@@ -67,6 +67,8 @@ impl Default for Limits {
 pub struct Offers {
     /// XCLIENT: it is a proxy that may say who is behind it.
     pub xclient: bool,
+    /// ETRN: it may ask for mail that waits (RFC 1985).
+    pub etrn: bool,
 }
 
 /// What the driver does next.
@@ -132,6 +134,8 @@ pub enum Question {
     Reset,
     /// VRFY. `Replied`; `Proceed` stands for `252 2.0.0`.
     Verify(String),
+    /// ETRN by a client that it is offered to, outside of a transaction. `Replied`; `Proceed` stands for `250 2.0.0`.
+    Turn(Node),
     /// EXPN. `Replied`; `Proceed` stands for `502 5.5.1`.
     Expand(String),
 }

@@ -96,6 +96,7 @@ fn receive(section: Section<'_>, hostname: Option<&str>) -> receive::Config {
     config.trusted_networks = networks(&section, "trusted_networks", value::trusted_network);
     config.lmtp_networks = networks(&section, "lmtp_networks", value::named_network);
     config.xclient_networks = networks(&section, "xclient_networks", value::named_network);
+    config.etrn_networks = networks(&section, "etrn_networks", value::named_network);
     section.finish();
     config
 }

@@ -68,6 +68,7 @@ fn receive(config: &receive::Config) -> Vec<(&'static str, Value)> {
         ("trusted_networks", json!(networks(&config.trusted_networks))),
         ("lmtp_networks", json!(networks(&config.lmtp_networks))),
         ("xclient_networks", json!(networks(&config.xclient_networks))),
+        ("etrn_networks", json!(networks(&config.etrn_networks))),
     ]
 }
 

@@ -108,6 +108,9 @@ dialogues! {
         ehlo_forgets_the_transaction
         eight_bit_mime
         endless_command_line
+        etrn
+        etrn_by_strangers
+        etrn_order_and_syntax
         exim_cve_2017_16943
         exim_cve_2017_16944
         helo
@@ -178,6 +181,7 @@ dialogues! {
         xclient_with_the_clients_greeting;
     memory:
         early_talker
+        etrn_not_too_often
         slow_content
         slowloris_commands
         timeout_before_the_first_command

@@ -4,7 +4,7 @@ use mail::{
     Address, Body, Domain, Notify, OriginalRecipient, Ret, ReversePath, valid_ehlo_name, xtext::decode_xtext,
 };
 
-use super::{Command, ForwardPath, MailFrom, RcptTo, xclient::parse_xclient};
+use super::{Command, ForwardPath, MailFrom, RcptTo, etrn::parse_etrn, xclient::parse_xclient};
 
 /// Why a line is no command that can be carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub enum CommandError {
     Parameter,
     /// The value of a known parameter is wrong.
     ParameterValue,
+    /// `ETRN` for what is neither a domain nor a queue.
+    Node,
     /// Wrong attributes of `XCLIENT`.
     Xclient,
     /// A UTF-8 reverse-path without the parameter SMTPUTF8 (RFC 6531 §3.4).
@@ -82,6 +84,8 @@ fn parse_verb(verb: &str, argument: &str) -> Result<Command, CommandError> {
         text(argument).map(Command::Expn)
     } else if is("BDAT") {
         chunk(argument)
+    } else if is("ETRN") {
+        parse_etrn(argument)
     } else if is("XCLIENT") {
         parse_xclient(argument)
     } else if NOT_IMPLEMENTED.into_iter().any(is) {
@@ -92,8 +96,7 @@ fn parse_verb(verb: &str, argument: &str) -> Result<Command, CommandError> {
 }
 
 /// Verbs of RFC 5321 appendix F and of extensions that are not offered: `502` rather than `500` (RFC 5321 §4.2.4).
-const NOT_IMPLEMENTED: [&str; 9] =
-    ["STARTTLS", "AUTH", "ETRN", "ATRN", "BURL", "TURN", "SEND", "SOML", "SAML"];
+const NOT_IMPLEMENTED: [&str; 8] = ["STARTTLS", "AUTH", "ATRN", "BURL", "TURN", "SEND", "SOML", "SAML"];
 
 fn alone(argument: &str, command: Command) -> Result<Command, CommandError> {
     if argument.is_empty() { Ok(command) } else { Err(CommandError::Arguments) }

@@ -8,7 +8,7 @@ use super::{
     replies,
     state::{After, Asked, Envelope, Stage, State},
 };
-use crate::{ClientProtocol, Command, CommandError, MailFrom, RcptTo, Told, Xclient};
+use crate::{ClientProtocol, Command, CommandError, MailFrom, Node, RcptTo, Told, Xclient};
 
 /// A line as it was understood.
 pub(super) enum Line {
@@ -49,6 +49,7 @@ impl Session {
             }
             Line::Faulty(LineFault::Endless) => self.close_with(&replies::line_fault(LineFault::Endless)),
             Line::Faulty(fault) => self.bad(stage, &replies::line_fault(fault)),
+            Line::Wrong(CommandError::Node) if !self.offers.etrn => self.bad(stage, &replies::NO_TURN),
             // Whoever is no proxy learns nothing of its grammar.
             Line::Wrong(CommandError::Xclient) if !self.offers.xclient => self.bad(stage, &replies::NO_PROXY),
             Line::Wrong(error) => self.bad(stage, &replies::command_error(error)),
@@ -73,6 +74,7 @@ impl Session {
             // RFC 2033 §4.1: 500, so that nobody takes one protocol for the other.
             (stage, Command::Helo(_) | Command::Ehlo(_)) => self.bad(stage, &replies::THIS_IS_LMTP),
             (stage, Command::Lhlo(_)) => self.bad(stage, &replies::THIS_IS_NOT_LMTP),
+            (stage, Command::Etrn(node)) => return self.turn(stage, node),
             (stage, Command::Xclient(xclient)) => return self.proxied(stage, xclient),
             (stage, Command::Vrfy(text)) => {
                 return self.look(stage, replies::NOT_VERIFIED, Question::Verify(text));
@@ -133,6 +135,19 @@ impl Session {
                 let hello = matches!(xclient.hello, Some(Told::Known(_))).then_some(extended);
                 return Some(self.ask(Asked::Proxied { hello, stage }, Question::Proxied(xclient)));
             }
+            stage => self.bad(stage, &replies::IN_TRANSACTION),
+        }
+        None
+    }
+
+    /// ETRN, between a greeting and a transaction (RFC 1985).
+    fn turn(&mut self, stage: Stage, node: Node) -> Option<Step> {
+        match stage {
+            _ if !self.offers.etrn => self.bad(stage, &replies::NO_TURN),
+            Stage::Ready { .. } | Stage::Spoilt(_) => {
+                return self.look(stage, replies::TURNED, Question::Turn(node));
+            }
+            Stage::Greeted => self.bad(stage, &replies::HELLO_FIRST),
             stage => self.bad(stage, &replies::IN_TRANSACTION),
         }
         None

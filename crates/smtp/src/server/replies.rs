@@ -32,6 +32,9 @@ pub(super) const LHLO_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Send LHLO fir
 pub(super) const THIS_IS_LMTP: Reply = Reply::fixed(500, (5, 5, 1), "This is LMTP: send LHLO");
 pub(super) const THIS_IS_NOT_LMTP: Reply = Reply::fixed(500, (5, 5, 1), "This is not LMTP: send EHLO");
 pub(super) const NESTED_MAIL: Reply = Reply::fixed(503, (5, 5, 1), "A transaction is already open");
+// RFC 1985 has 4yz for this, so the enhanced code is of class 4 too.
+pub(super) const NO_TURN: Reply = Reply::fixed(459, (4, 7, 0), "Not allowed");
+pub(super) const TURNED: Reply = Reply::fixed(250, (2, 0, 0), "Queuing started");
 // What Postfix says to both.
 pub(super) const NO_PROXY: Reply = Reply::fixed(550, (5, 7, 0), "Insufficient authorization");
 pub(super) const IN_TRANSACTION: Reply = Reply::fixed(503, (5, 5, 1), "Mail transaction in progress");
@@ -76,8 +79,9 @@ pub(super) fn extended_hello(config: &Config, offers: Offers) -> Reply {
     let keywords = format!(
         "PIPELINING\nSIZE {size}\n8BITMIME\nDSN\nENHANCEDSTATUSCODES\nSMTPUTF8\nCHUNKING\nLIMITS {limits}"
     );
+    let etrn = if offers.etrn { "\nETRN" } else { "" };
     let xclient = if offers.xclient { format!("\nXCLIENT {XCLIENT_ATTRIBUTES}") } else { String::new() };
-    Reply::plain(250, format!("{hostname}\n{keywords}{xclient}"))
+    Reply::plain(250, format!("{hostname}\n{keywords}{etrn}{xclient}"))
 }
 
 /// What RFC 9422 §3 has words for: transactions of a session and recipients of a transaction, six digits at most.
@@ -110,6 +114,7 @@ pub(super) fn command_error(error: CommandError) -> Reply {
             (501, (5, 5, 4), "Wrong arguments")
         }
         CommandError::HelloName => (501, (5, 5, 4), "Invalid domain or address literal"),
+        CommandError::Node => (501, (5, 5, 4), "Invalid node"),
         CommandError::ReversePath => (501, (5, 1, 7), "Invalid reverse-path"),
         CommandError::ForwardPath => (501, (5, 1, 3), "Invalid forward-path"),
         CommandError::Parameter => (555, (5, 5, 4), "Parameter not recognized, or given twice"),

@@ -125,6 +125,7 @@ impl Talk {
             Question::Connected => self.asked.push("connected".to_owned()),
             Question::Hello { name, extended } => self.asked.push(format!("hello {name} {extended}")),
             Question::Proxied(xclient) => self.asked.push(xclient.to_string()),
+            Question::Turn(node) => self.asked.push(format!("turn {node}")),
             Question::Mail(mail) => self.asked.push(mail.to_string()),
             Question::Recipient(rcpt) => self.asked.push(rcpt.to_string()),
             Question::Data => self.asked.push("data".to_owned()),

@@ -135,6 +135,7 @@ fn command() -> impl Strategy<Value = Command> {
         1 => "[a-z]{1,9}".prop_map(Command::Lhlo),
         1 => "[!-~é]([ -~é]{0,9}[!-~é])?".prop_map(Command::Vrfy),
         1 => "[!-~é]([ -~é]{0,9}[!-~é])?".prop_map(Command::Expn),
+        1 => "[a-z]{1,9}(\\.[a-z]{1,9})?|@[a-z]{1,9}|#[!-~]{1,9}".prop_map(|node| Command::parse(format!("ETRN {node}").as_bytes()).unwrap()),
         1 => xclient().prop_map(|xclient| Command::Xclient(Box::new(xclient))),
         2 => proptest::sample::select(vec![
             Command::Data, Command::Bdat { octets: 0, last: true }, Command::Bdat { octets: u64::MAX, last: false }, Command::Rset, Command::Help, Command::Noop, Command::Quit,
@@ -192,6 +193,8 @@ fn nearly_commands() -> impl Strategy<Value = Vec<u8>> {
         "XCLIENT HELO=",
         " NAME=a",
         " PROTO=SMTP",
+        "ETRN @a\r\n",
+        "ETRN #",
         "DATA\r\n",
         "QUIT",
         "RSET",
@@ -226,7 +229,7 @@ fn nearly_commands() -> impl Strategy<Value = Vec<u8>> {
 /// As to a proxy on a network of ours.
 fn everything_offered(question: &Question) -> Option<Answer> {
     let greets = matches!(question, Question::Connected | Question::Proxied(_));
-    greets.then_some(Answer::Greet(Offers { xclient: true }))
+    greets.then_some(Answer::Greet(Offers { xclient: true, etrn: true }))
 }
 
 /// More cases than usual, for they are short; `PROPTEST_CASES` scales them.

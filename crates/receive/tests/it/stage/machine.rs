@@ -6,8 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use disk::Clock;
 use mail::Envelope;
-use spool::{Config, ListFilter, Reserve, SEGMENT_OCTETS_MIN, Spool, SpoolError};
+use spool::{
+    Config, Disposition, Finished, ListFilter, RecipientOutcome, Reserve, SEGMENT_OCTETS_MIN, Spool,
+    SpoolError, Work,
+};
 use testkit::{
     clock::FakeClock,
     disk::{SeededRandom, SimDisk},
@@ -70,6 +74,35 @@ impl Machine {
                 _ => return Ok(()),
             }
         }
+    }
+
+    /// An attempt for a domain that fails for now: its recipients are due in an hour.
+    pub(crate) async fn deferred(&self, domain: &str) -> Result<(), String> {
+        let domain = mail::Domain::parse(domain).map_err(|error| error.to_string())?;
+        let now = self.clock.now();
+        let until = now.after(Duration::from_hours(1));
+        let work = self.spool.take(&domain, now, usize::MAX);
+        for Work { id, recipients } in work {
+            let deferred = |number| RecipientOutcome::new(number, Disposition::Deferred { until });
+            let outcomes = recipients.into_iter().map(deferred).collect();
+            let finished = Finished { id, outcomes, events: Vec::new(), reports: Vec::new() };
+            self.spool.finish_durable(finished).await.map_err(|error| error.to_string())?;
+        }
+        self.spool.release(&domain);
+        Ok(())
+    }
+
+    /// The domains with mail that is due.
+    pub(crate) fn due(&self) -> String {
+        let now = self.clock.now();
+        let due = self
+            .spool
+            .domains(usize::MAX)
+            .into_iter()
+            .filter(|stats| stats.next_due.is_some_and(|due| due <= now));
+        let mut due: Vec<_> = due.map(|stats| stats.domain.to_string()).collect();
+        due.sort();
+        due.join(" ")
     }
 
     /// The envelope of the youngest message.

@@ -134,12 +134,14 @@ impl<W: Wire> World for Stage<W> {
             ["trusted", network] => add(&mut self.config.trusted_networks, network)?,
             ["lmtp", "from", network] => add(&mut self.config.lmtp_networks, network)?,
             ["xclient", "from", network] => add(&mut self.config.xclient_networks, network)?,
+            ["etrn", "from", network] => add(&mut self.config.etrn_networks, network)?,
             ["client", number, "at", address] => {
                 let number = number.parse().map_err(|_| "no number")?;
                 self.clients.insert(number, address.parse().map_err(|_| "no address")?);
             }
             ["service", name] => self.service(name)?,
             ["limit", name, value] => self.limit(name, value)?,
+            ["deferred", domain] => self.machine.deferred(domain).await?,
             ["shutdown"] => self.switch.press(),
             _ => return Err(format!("no fact: {fact}")),
         }
@@ -180,6 +182,10 @@ impl<W: Wire> World for Stage<W> {
                 let envelope = self.machine.envelope().await?;
                 let found = asked(&envelope, what);
                 if found == value { Ok(()) } else { wrong(&found) }
+            }
+            ("due", domains) => {
+                let found = self.machine.due();
+                if found == domains { Ok(()) } else { wrong(&found) }
             }
             ("line", pattern) => {
                 let lines = self.lines().await?;
