@@ -6,7 +6,7 @@
 //!
 //! The way of a recipient: [`schedule`](crate::Deliverer::run) finds its domain due, `route` says where it goes (by
 //! `static_route` or the DNS, to a `next_hop`), `site` keeps it ready, a worker takes it (`worker` and `remote` for MXs, `local` and `maildir` for mailboxes),
-//! `reply_table` says what a reply means, `outcome` what becomes of the recipient, and `report` who hears of it.
+//! `reply_table` says what a reply means, `outcome` what becomes of the recipient, `report` who hears of it, and `wave` when.
 
 mod changes;
 mod config;
@@ -31,6 +31,7 @@ mod report;
 mod retry;
 mod route;
 mod schedule;
+mod settle;
 mod shared;
 mod site;
 mod site_file;
@@ -40,6 +41,7 @@ mod static_route;
 mod targets;
 mod too_much;
 mod transaction;
+mod wave;
 mod worker;
 
 use std::sync::Arc;

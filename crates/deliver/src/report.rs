@@ -25,22 +25,12 @@ pub(crate) struct Notice<'a> {
 
 impl<'a> Notice<'a> {
     /// What is to be told of an attempt: a notice for each topic that concerns somebody who is to hear of it.
-    pub(crate) fn gather(
-        envelope: &'a Envelope,
-        verdicts: &[(&'a Finding, Verdict)],
-        now: Timestamp,
-    ) -> Vec<Self> {
+    pub(crate) fn gather(envelope: &'a Envelope, ended: &[(&'a Finding, Verdict)]) -> Vec<Self> {
         let mut notices: Vec<Self> = Vec::new();
-        for (finding, verdict) in verdicts {
-            let place = usize::try_from(finding.recipient).unwrap_or(usize::MAX);
-            let Some(recipient) = envelope.recipients.get(place) else { continue };
-            let Some(action) = action(finding, verdict) else { continue };
+        for (finding, verdict) in ended {
+            let Some((recipient, action)) = told(envelope, finding, verdict) else { continue };
             let topic = action.topic();
-            // RFC 3461 §5.2.8: nothing is said of those whose sender did not want to hear.
-            if !is_told(envelope, recipient, topic) {
-                continue;
-            }
-            let reported = reported(finding, recipient, action, now);
+            let reported = reported(finding, recipient, action, verdict.event.at);
             match notices.iter_mut().find(|notice| notice.topic == topic) {
                 Some(notice) => notice.recipients.push(reported),
                 None => notices.push(Self { topic, recipients: vec![reported] }),
@@ -48,6 +38,20 @@ impl<'a> Notice<'a> {
         }
         notices
     }
+}
+
+/// Whether the outcome waits for others of its message, to be told of with them. A success does not: should the server
+/// die before it is on record, the message would come twice.
+pub(crate) fn waits(envelope: &Envelope, finding: &Finding, verdict: &Verdict) -> bool {
+    told(envelope, finding, verdict).is_some_and(|(_, action)| action.topic() != Topic::Success)
+}
+
+/// The recipient of a finding and what is to be told of it, if anybody is to hear.
+fn told<'a>(envelope: &'a Envelope, finding: &Finding, verdict: &Verdict) -> Option<(&'a Recipient, Action)> {
+    let recipient = envelope.recipients.get(usize::try_from(finding.recipient).ok()?)?;
+    let action = action(finding, verdict)?;
+    // RFC 3461 §5.2.8: nothing is said of those whose sender did not want to hear.
+    is_told(envelope, recipient, action.topic()).then_some((recipient, action))
 }
 
 /// Whether somebody hears of such a thing.
@@ -83,7 +87,7 @@ fn reported<'a>(
     finding: &'a Finding,
     recipient: &'a Recipient,
     action: Action,
-    now: Timestamp,
+    ended_at: Timestamp,
 ) -> ReportedRecipient<'a> {
     let host = finding.endpoint.as_deref().map(|endpoint| &*endpoint.host);
     ReportedRecipient {
@@ -93,7 +97,7 @@ fn reported<'a>(
         remote_mta: host.filter(|_| finding.peer_words),
         // Of a mailbox there is nothing to say but that the message is there.
         reply: (action != Action::Delivered).then_some(&finding.reply),
-        last_attempt: finding.rested.map_or(Some(now), |rest| Some(rest.failed_at)),
+        last_attempt: Some(finding.rested.map_or(ended_at, |rest| rest.failed_at)),
     }
 }
 

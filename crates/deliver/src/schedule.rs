@@ -17,6 +17,7 @@ use crate::{
     shared::Shared,
     site::{Job, Room, Site, SiteStatus},
     site_memory::Memory,
+    wave::Wave,
     worker,
 };
 
@@ -92,6 +93,7 @@ impl Dispatcher {
             }
         }
         self.lookups.abort_all();
+        self.tell(self.shared.waves.close());
         let mut tasks = self.shared.stop();
         let all = async { while tasks.join_next().await.is_some() {} };
         if timeout(self.shared.config.shutdown, all).await.is_err() {
@@ -118,11 +120,20 @@ impl Dispatcher {
             return LONG;
         }
         let now = self.shared.now();
-        match self.shared.parts.spool.next_due() {
+        let patience = match self.shared.parts.spool.next_due() {
             // It was just asked and gave nothing: it cannot, for now (mail-rules 14).
             Some(due) if due <= now => LOOK_AGAIN,
             Some(due) => due.since(now).min(LONG),
             None => LONG,
+        };
+        self.shared.waves.next_end().map_or(patience, |end| end.since(now).min(patience))
+    }
+
+    /// Tells what waited for others.
+    fn tell(&self, waves: Vec<Wave>) {
+        for wave in waves {
+            let shared = Arc::clone(&self.shared);
+            self.shared.spawn(async move { shared.end_wave(wave).await });
         }
     }
 
@@ -136,6 +147,7 @@ impl Dispatcher {
             self.shared.prune(now);
             self.pruned = now;
         }
+        self.tell(self.shared.waves.take_overdue(now));
         let retries = self.shared.parts.spool.retries();
         if retries != self.retries {
             // Who asks for a retry by hand has a reason that no timer knows.

@@ -1,13 +1,12 @@
-//! What all workers of delivery share, and how each of them ends an attempt.
+//! What all workers of delivery share.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mail::{Domain, Envelope, QueueId, Reply, Timestamp};
-use message::dsn::CONTENT_RETURNED_MAX;
-use spool::{ContentReader, Disposition, Finished, Loaded, RecipientOutcome, SpoolError, Submission, Work};
+use mail::{Domain, Reply, Timestamp};
+use spool::{Disposition, Finished, Loaded, RecipientOutcome, SpoolError, Work};
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
@@ -17,12 +16,11 @@ use crate::{
     Parts,
     changes::Changes,
     config::Config,
-    log,
-    outcome::{Circumstances, Endpoint, Fate, Finding, Rest, Verdict},
+    outcome::{Endpoint, Fate, Finding, Rest},
     replies,
-    report::{self, Notice, Reporter},
     retry::RetryPolicy,
     site::{Cleared, Job, Limits, Site, SiteKey, SiteStatus, Suspension},
+    wave::Waves,
 };
 
 /// How many connections a site gets before it has shown what it bears.
@@ -37,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) retry: RetryPolicy,
     /// Something was given back: the dispatcher looks again.
     pub(crate) poke: Notify,
+    /// What is to be told once other attempts have ended.
+    pub(crate) waves: Waves,
     /// What sites have learned is to be written down.
     pub(crate) changes: Arc<Changes>,
     sites: Mutex<HashMap<SiteKey, Arc<Site>>>,
@@ -52,6 +52,7 @@ impl Shared {
             parts,
             retry,
             poke: Notify::new(),
+            waves: Waves::default(),
             changes: Arc::default(),
             sites: Mutex::default(),
             tasks: Mutex::new(JoinSet::new()),
@@ -197,65 +198,6 @@ impl Shared {
         self.settle(station, &loaded.envelope, &findings).await;
     }
 
-    /// Ends an attempt: each finding becomes an outcome, an event and a log line; what is to be told becomes a report,
-    /// all in one atomic commit.
-    pub(crate) async fn settle(&self, station: &'static str, envelope: &Envelope, findings: &[Finding]) {
-        let now = self.now();
-        let circumstances = Circumstances { envelope, station, now, retry: &self.retry };
-        let judge = |finding: &'_ Finding| {
-            // Randomness is a system call; only a deferral needs it.
-            let random = if finding.fate == Fate::Deferred { self.random() } else { 0 };
-            circumstances.judge(finding, random)
-        };
-        let mut verdicts = Vec::with_capacity(findings.len());
-        for finding in findings {
-            if let Some(verdict) = judge(finding) {
-                log::outcome(station, &verdict);
-                verdicts.push((finding, verdict));
-            }
-        }
-        let (reports, mut told) = self.reports(envelope, &verdicts, now).await;
-        let (mut outcomes, mut events) =
-            (Vec::with_capacity(verdicts.len()), Vec::with_capacity(verdicts.len()));
-        for (_, verdict) in verdicts {
-            told.extend(report::discarded(envelope, &verdict, now));
-            outcomes.push(verdict.outcome);
-            events.push(verdict.event);
-        }
-        events.append(&mut told);
-        self.parts.spool.finish(Finished { id: envelope.id, outcomes, events, reports });
-    }
-
-    async fn reports(
-        &self,
-        envelope: &Envelope,
-        verdicts: &[(&Finding, Verdict)],
-        now: Timestamp,
-    ) -> (Vec<Submission>, Vec<events::Event>) {
-        let notices = Notice::gather(envelope, verdicts, now);
-        if notices.is_empty() {
-            return Default::default();
-        }
-        if report::goes_to_postmaster(envelope) {
-            tracing::warn!(queue_id = %envelope.id, station = report::STATION, "a report cannot be delivered; the postmaster gets a copy");
-        }
-        let (content, octets) = self.beginning(envelope.id).await;
-        let reporter =
-            Reporter { hostname: &self.config.hostname, postmaster: self.parts.directory.postmaster(), now };
-        let report = |notice: &Notice<'_>| {
-            reporter.report(self.parts.spool.new_id(now), envelope, notice, (&content, octets))
-        };
-        notices.iter().filter_map(report).unzip()
-    }
-
-    /// As much of the content as a report returns. One that cannot be read is not returned: the report matters more.
-    async fn beginning(&self, id: QueueId) -> (Vec<u8>, u64) {
-        let Ok(Loaded { mut content, .. }) = self.parts.spool.load(id).await else { return (Vec::new(), 0) };
-        let octets = content.len();
-        let wanted = CONTENT_RETURNED_MAX.min(usize::try_from(octets).unwrap_or(usize::MAX));
-        (beginning_of(&mut content, wanted).await, octets)
-    }
-
     /// Defers jobs and domains that wait for a site at rest, without an attempt each.
     pub(crate) async fn turn_away(&self, cleared: Cleared, site: &Arc<str>, suspension: &Suspension) {
         for Job { work, .. } in cleared.jobs {
@@ -312,13 +254,4 @@ impl Shared {
         let findings: Vec<_> = work.recipients.iter().map(finding).collect();
         self.settle("deliver/site", &loaded.envelope, &findings).await;
     }
-}
-
-async fn beginning_of(content: &mut ContentReader, wanted: usize) -> Vec<u8> {
-    let mut beginning = Vec::with_capacity(wanted);
-    while beginning.len() < wanted {
-        let Ok(Some(piece)) = content.next().await else { break };
-        beginning.extend_from_slice(piece.get(..wanted - beginning.len()).unwrap_or(&piece));
-    }
-    beginning
 }

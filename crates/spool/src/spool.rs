@@ -18,7 +18,7 @@ use crate::{
     files,
     format::{BLOCK, Kind},
     frame::{Class, Effect, Frame, Pieces},
-    index::Content,
+    index::{Content, Entry, Standing},
     io::Io,
     payload::{EnvelopeHead, Outcome, Place, RecipientState, StoredEnvelope, encode_fresh_envelope},
     recover::{Recovered, recover},
@@ -199,6 +199,18 @@ impl Spool {
             }
         }
         work
+    }
+
+    /// How many recipients of a message are in flight or due: what is known of the others is all there is for now.
+    pub fn underway(&self, id: QueueId, now: Timestamp) -> usize {
+        let state = self.shared.state();
+        let Some(message) = state.index.get(id) else { return 0 };
+        let is_underway = |entry: &&Entry| match entry.standing {
+            Standing::InFlight => true,
+            Standing::Waiting => entry.due <= now && !message.holds(entry),
+            Standing::Done => false,
+        };
+        message.recipients.iter().filter(is_underway).count()
     }
 
     /// Gives a checked-out domain back.

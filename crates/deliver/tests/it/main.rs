@@ -5,6 +5,7 @@ mod lmtp;
 mod local;
 mod queue;
 mod remote;
+mod reports;
 mod routes;
 mod sites;
 mod support;

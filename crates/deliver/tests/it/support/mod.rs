@@ -18,7 +18,11 @@ use events::{Event, Kind, Log};
 use mail::{Address, Client, Envelope, QueueId, Recipient, ReversePath, Stream};
 use net::ShutdownSwitch;
 use spool::{ListFilter, Spool, Submission, Summary};
-use testkit::{clock::FakeClock, dns::FakeDns};
+use testkit::{
+    clock::FakeClock,
+    disk::{SeededRandom, SimDisk},
+    dns::FakeDns,
+};
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 
 use peer::{Network, Peer};
@@ -210,6 +214,19 @@ impl World {
     /// What is still in the queue.
     pub(crate) fn queue(&self) -> Vec<Summary> {
         self.spool.list(&ListFilter::default())
+    }
+
+    /// Closes the spool, takes the power away, and says whom the queue owes when it is back.
+    pub(crate) async fn owed_after_a_crash(self, disk: &SimDisk, seed: u64) -> Vec<String> {
+        self.spool.close().await;
+        disk.crash(&SeededRandom::new(seed));
+        let (clock, random) = (self.clock.clone(), Arc::new(OsRandom));
+        let events = events::Config::new(self.dir.path().join("events after"));
+        let log = Arc::new(Log::open(events, Arc::new(OsDisk), clock.clone()).unwrap());
+        let config = spool::Config::small(self.dir.path().join("spool"));
+        let (spool, _) = Spool::open(config, Arc::new(disk.clone()), clock, random, log).unwrap();
+        let queue = spool.list(&ListFilter::default());
+        queue.into_iter().flat_map(|message| message.recipients).map(|owed| owed.forward_path).collect()
     }
 
     /// Turns an octet of the spool over, where `text` is stored.

@@ -1,0 +1,101 @@
+//! Reports: one for a wave of attempts, and never without the outcome that it tells of.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use testkit::disk::SimDisk;
+
+use crate::support::{
+    World,
+    peer::Does::{KeepSilent, Say},
+};
+use events::Kind::{Bounced, Delivered, Dsn};
+
+const OTTO: &str = "otto@here.test";
+const TEXT: &str = "Subject: x\r\n\r\nhello\r\n";
+const MX1: &str = "192.0.2.1";
+const MX3: &str = "192.0.2.3";
+
+#[tokio::test]
+async fn all_that_fails_in_one_wave_is_told_in_one_report() {
+    let mut world = World::asleep(|_| {});
+    world.peer(MX1).obey(vec![("RCPT TO:<carl", Say("550 5.1.1 Unknown"))]);
+    world.peer(MX3).obey(vec![("RCPT", Say("550 5.7.1 Not you"))]);
+    let failed = ["carl@example.org", "dora@example.net", "ed@null.example", "fred@nowhere.example"];
+    let delivered = ["anna@here.test", "bert@example.org"];
+    world.send(OTTO, &[&failed[..], &delivered[..]].concat(), TEXT).await;
+    world.wake();
+    assert_eq!(world.fate(OTTO).await.kind, Delivered);
+    let reports = world.mailbox(OTTO);
+    let [report] = &reports[..] else { panic!("{reports:#?}") };
+    for recipient in failed {
+        assert!(report.contains(&format!("Final-Recipient: rfc822; {recipient}\n")), "{recipient}: {report}");
+    }
+    for recipient in delivered {
+        assert!(!report.contains(recipient), "{recipient}: {report}");
+    }
+    assert!(report.contains("Subject: Your message could not be delivered to 4 of 6 recipients\n"));
+    assert_eq!(world.seen.iter().filter(|event| event.kind == Dsn).count(), 1);
+    assert!(world.queue().is_empty());
+}
+
+/// Carl is refused while Dora's host keeps silent.
+async fn with_a_silent_host() -> World {
+    let mut world = World::asleep(|_| {});
+    world.peer(MX1).obey(vec![("RCPT TO:<carl", Say("550 5.1.1 Unknown"))]);
+    world.peer(MX3).obey(vec![("CONNECT", KeepSilent)]);
+    world.send(OTTO, &["carl@example.org", "bert@example.org", "dora@example.net"], TEXT).await;
+    world.wake();
+    world.event(|event| event.kind == Delivered).await;
+    assert!(world.seen.iter().all(|event| event.kind != Bounced), "{:?}", world.seen);
+    world
+}
+
+#[tokio::test]
+async fn a_report_does_not_wait_long_for_a_host_that_keeps_silent() {
+    let mut world = with_a_silent_host().await;
+    world.clock.advance(Duration::from_mins(1));
+    // Something new in the queue lets the dispatcher see the time.
+    world.send("", &["anna@here.test"], TEXT).await;
+    assert_eq!(world.fate("carl@example.org").await.kind, Bounced);
+    assert_eq!(world.fate(OTTO).await.kind, Delivered);
+    let report = world.mailbox(OTTO).remove(0);
+    assert!(report.contains("carl@example.org") && !report.contains("dora@example.net"), "{report}");
+    assert_eq!(world.queue().len(), 1, "Dora is still tried");
+}
+
+#[tokio::test]
+async fn a_report_does_not_wait_for_anything_when_the_server_stops() {
+    let mut world = with_a_silent_host().await;
+    world.stop().await;
+    assert_eq!(world.fate("carl@example.org").await.kind, Bounced);
+    let owed: Vec<_> = world.queue().into_iter().flat_map(|message| message.recipients).collect();
+    let mut owed: Vec<_> = owed.iter().map(|recipient| &*recipient.forward_path).collect();
+    owed.sort_unstable();
+    assert_eq!(owed, ["dora@example.net", OTTO]);
+}
+
+#[tokio::test]
+async fn a_report_and_the_failure_that_it_tells_of_are_both_there_or_neither() {
+    let mut seen = BTreeSet::new();
+    for seed in 0..12 {
+        let disk = SimDisk::default();
+        let mut world = World::asleep_on(Arc::new(disk.clone()));
+        let peer = world.peer(MX1);
+        peer.obey(vec![("RCPT", Say("550 5.1.1 Unknown"))]);
+        world.peer(MX3).obey(vec![("CONNECT", KeepSilent)]);
+        world.send("otto@example.net", &["carl@example.org"], TEXT).await;
+        if seed % 3 > 0 {
+            disk.fail_sync(1);
+        }
+        world.wake();
+        peer.heard("RCPT", 1).await;
+        world.stop().await;
+        let owed = world.owed_after_a_crash(&disk, seed).await;
+        assert!(
+            matches!(&owed[..], [one] if one == "carl@example.org" || one == "otto@example.net"),
+            "{owed:?}"
+        );
+        seen.extend(owed);
+    }
+    assert_eq!(seen.len(), 2, "the crash came before and after");
+}
