@@ -71,7 +71,7 @@ pub(crate) struct Rules {
 
 /// Finds the route of a domain that is not local.
 pub(crate) async fn resolve(domain: &Domain, resolver: &dyn Resolve, rules: &Rules) -> Resolved {
-    let Some(domain) = static_route::in_ascii(domain.clone()) else {
+    let Some(domain) = directory::in_ascii(domain.clone()) else {
         return failed(bounce((5, 1, 2), format!("{domain} is not a valid domain name")));
     };
     match (static_route::find(&rules.routes, &domain), &rules.relay) {

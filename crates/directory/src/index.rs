@@ -8,6 +8,8 @@ use std::{
 
 use mail::{Address, Domain};
 
+use crate::in_ascii;
+
 /// What one address was declared as, by its place in its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -98,8 +100,7 @@ impl Index {
     fn canonical_domain<'a>(&'a self, domain: &'a Domain) -> Cow<'a, Domain> {
         match domain {
             Domain::Name(name) if !name.is_ascii() => {
-                let ascii = idna::domain_to_ascii(name).ok().and_then(|name| Domain::parse(&name).ok());
-                ascii.map_or(Cow::Borrowed(domain), Cow::Owned)
+                in_ascii(domain.clone()).map_or(Cow::Borrowed(domain), Cow::Owned)
             }
             Domain::Literal(address) if self.own_addresses.contains(address) => {
                 Cow::Borrowed(self.first.as_ref().unwrap_or(domain))

@@ -8,6 +8,7 @@ mod aliases;
 mod builder;
 mod config;
 mod directory;
+mod domain_pattern;
 mod error;
 mod index;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod tests;
 pub use account::Account;
 pub use config::{AccountConfig, AliasConfig, Config, DomainConfig, Secret};
 pub use directory::{Directory, Resolution};
+pub use domain_pattern::{DomainPattern, in_ascii};
 pub use error::{DirectoryError, Entry, Problem};
 
 /// The most mailboxes that one alias may stand for.
