@@ -73,7 +73,7 @@ pub struct Event {
     /// The recipient it happened to; none if it happened to the whole message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipient: Option<String>,
-    /// All recipients, of a message that became ours.
+    /// All recipients, of a message that became ours; those that a rule dropped or put on hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<String>,
     /// The Message-ID field, angle brackets included.
@@ -110,6 +110,9 @@ pub struct Event {
     /// Why, in our words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The rule that decided it, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 impl Event {
@@ -136,6 +139,7 @@ impl Event {
             report: None,
             actions: Vec::new(),
             reason: None,
+            rule: None,
         }
     }
 

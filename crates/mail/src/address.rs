@@ -144,7 +144,8 @@ fn quoted_local_part(text: &str) -> Result<(Cow<'_, str>, &str), AddressError> {
     Err(AddressError::LocalPart)
 }
 
-fn quoted_if_needed(local: &str) -> Cow<'_, str> {
+/// A local part as it is written: in quotes where the grammar needs them.
+pub fn quoted_if_needed(local: &str) -> Cow<'_, str> {
     if is_dot_string(local) {
         return Cow::Borrowed(local);
     }

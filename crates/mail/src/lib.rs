@@ -14,7 +14,7 @@ mod status;
 mod time;
 pub mod xtext;
 
-pub use address::{Address, AddressError};
+pub use address::{Address, AddressError, quoted_if_needed};
 pub use domain::{Domain, DomainError, valid_ehlo_name};
 pub use envelope::{Body, Client, DeliverBy, Envelope, Notify, Recipient, Ret, Stream, TlsFacts, Via};
 pub use orcpt::OriginalRecipient;

@@ -45,6 +45,11 @@ impl Network {
         masked(unmapped(address), self.prefix) == Some(self.address)
     }
 
+    /// Whether every address of the other lies in it.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.prefix <= other.prefix && self.contains(other.address)
+    }
+
     /// The network of that prefix length around an address, or the address alone if the length is too long for it.
     pub fn around(address: IpAddr, prefix: u8) -> Self {
         let address = unmapped(address);
@@ -162,6 +167,21 @@ mod tests {
             let network: Network = network.parse().unwrap();
             assert!(network.contains(inside.parse().unwrap()), "{network} has {inside}");
             assert!(!network.contains(outside.parse().unwrap()), "{network} lacks {outside}");
+        }
+    }
+
+    #[test]
+    fn a_network_covers_what_lies_in_it() {
+        for (wide, narrow, covers) in [
+            ("192.0.2.0/24", "192.0.2.0/24", true),
+            ("192.0.2.0/24", "192.0.2.7", true),
+            ("192.0.2.7", "192.0.2.0/24", false),
+            ("192.0.2.0/24", "192.0.3.0/25", false),
+            ("0.0.0.0/0", "::/0", false),
+            ("2001:db8::/32", "2001:db8:1::/48", true),
+        ] {
+            let (wide, narrow): (Network, Network) = (wide.parse().unwrap(), narrow.parse().unwrap());
+            assert_eq!(wide.covers(&narrow), covers, "{wide} {narrow}");
         }
     }
 

@@ -4,6 +4,7 @@ mod listeners;
 mod people;
 mod problem;
 mod routes;
+mod rules;
 mod secret;
 mod sections;
 mod show;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use net::Networks;
 use smtp::server::Protocol;
 
+use crate::Rule;
+
 /// How mail is received. Every default holds for the open Internet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -32,6 +34,8 @@ pub struct Config {
     pub xclient_networks: Networks,
     /// Who may ask by ETRN for mail that waits.
     pub etrn_networks: Networks,
+    /// What becomes of mail by its client, envelope, size and header fields; the first that matches holds.
+    pub rules: Vec<Rule>,
     /// For a whole command line (RFC 5321 §4.5.3.2.7).
     pub idle_timeout: Duration,
     /// For the next octets of content.
@@ -59,6 +63,7 @@ impl Default for Config {
             lmtp_networks: Networks::default(),
             xclient_networks: Networks::default(),
             etrn_networks: Networks::default(),
+            rules: Vec::new(),
             idle_timeout: Duration::from_mins(5),
             content_timeout: Duration::from_mins(5),
             content_rate_min: 500,

@@ -4,7 +4,9 @@ use mail::{Client, QueueId, Reply, Timestamp};
 use message::{HeaderSection, Received, write_date_field, write_message_id_field};
 use spool::{Content, ContentWriter, Spool};
 
-use crate::{Config, policy::Origin, reception::not_stored, transaction::Transaction, verdict::Hops};
+use crate::{
+    Config, policy::Origin, reception::not_stored, rules::Seen, transaction::Transaction, verdict::Hops,
+};
 
 /// The longest Message-ID that events keep, in octets.
 const MESSAGE_ID_OCTETS_MAX: usize = 998;
@@ -15,6 +17,7 @@ pub(crate) struct Incoming {
     pub(crate) message_id: Option<String>,
     writer: ContentWriter,
     hops: Hops,
+    seen: Seen,
 }
 
 /// What the fields that we prepend are made from.
@@ -53,7 +56,13 @@ impl Incoming {
         let hops = Hops::begin(&section, facts.received, first);
         let mut writer = spool.content(id);
         writer.write(fields).await.map_err(|error| not_stored(&error))?;
-        Ok(Self { id, message_id, writer, hops })
+        Ok(Self {
+            id,
+            message_id,
+            writer,
+            hops,
+            seen: Seen::new(transaction.asks_header(&trace.config.rules)),
+        })
     }
 
     /// Takes a piece; `begun` says that [`begin`](Self::begin) has looked at it.
@@ -67,10 +76,17 @@ impl Incoming {
             self.hops.read(&piece);
         }
         self.hops.verdict(received_max)?;
+        self.seen.read(&piece)?;
         if piece.is_empty() {
             return Ok(());
         }
         self.writer.write(piece).await.map_err(|error| not_stored(&error))
+    }
+
+    /// What rules look at, once all of it is here.
+    pub(crate) fn seen(&mut self) -> &Seen {
+        self.seen.end();
+        &self.seen
     }
 
     /// The whole content.

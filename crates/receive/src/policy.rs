@@ -79,11 +79,7 @@ impl Origin {
     ///
     /// Anyone may write to what is local. Only named networks may write to the rest: that is the whole relay rule.
     pub(crate) fn recipient(self, directory: &Directory, path: &ForwardPath) -> Decision<Vec<Address>> {
-        // RFC 5321 §4.5.1: postmaster without a domain is the postmaster here.
-        let address = match path {
-            ForwardPath::Postmaster => directory.postmaster(),
-            ForwardPath::Address(address) => address,
-        };
+        let address = addressee(directory, path);
         match directory.resolve(address) {
             Resolution::Mailboxes(mailboxes) => Decision::Accept(mailboxes),
             Resolution::NotLocal if self.relays() => Decision::Accept(vec![address.clone()]),
@@ -94,6 +90,14 @@ impl Origin {
 
     fn relays(self) -> bool {
         self.trusted && !matches!(self.service, Service::Dev | Service::Lmtp)
+    }
+}
+
+/// Who is meant. RFC 5321 §4.5.1: postmaster without a domain is the postmaster here.
+pub(crate) fn addressee<'a>(directory: &'a Directory, path: &'a ForwardPath) -> &'a Address {
+    match path {
+        ForwardPath::Postmaster => directory.postmaster(),
+        ForwardPath::Address(address) => address,
     }
 }
 

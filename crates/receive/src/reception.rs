@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use events::{Event, Kind};
-use mail::{Client, Envelope, Reply, Timestamp, Via};
+use mail::{Address, Client, Domain, Reply, ReversePath, Via};
 use net::{Networks, Permit, Policy};
 use smtp::{
-    MailFrom, Node, RcptTo,
+    ForwardPath, MailFrom, Node, RcptTo,
     server::{Answer, Offers, Question},
 };
 use spool::{Receipt, SpoolError, Submission};
@@ -14,23 +13,26 @@ use spool::{Receipt, SpoolError, Submission};
 use crate::{
     Config, Service,
     content::{Incoming, Trace},
-    policy::{Decision, Origin, room_for},
+    policy::{Decision, Origin, addressee, room_for},
     receiver::{Shared, Visitor},
-    transaction::Transaction,
+    record,
+    rules::{EnvelopeFacts, Outlook, Refusal, in_ascii, settle},
+    transaction::{Taken, Transaction},
 };
 
 /// Where in the server a log line or event comes from.
 pub(crate) const STATION: &str = "receive";
 /// Aliases may turn one recipient into many: at most so many times the recipients of a transaction.
 const EXPANSION_MAX: usize = 10;
-/// mail-rules 1: what was changed is on record.
-const REPAIRED: &str = "bare CR or LF was made CRLF";
 const FULL: Reply = Reply::fixed(452, (4, 3, 1), "Insufficient system storage");
 const NOT_STORED: Reply = Reply::fixed(451, (4, 3, 0), "Not stored; try again later");
 /// RFC 5321 §3.1: the server speaks first.
 const EARLY: Reply = Reply::fixed(554, (5, 5, 1), "Client sent before it was its turn");
 /// LMTP is for servers that know each other: by default nobody is known.
 const NOT_FOR_LMTP: Reply = Reply::fixed(554, (5, 7, 1), "LMTP is for named networks of this server only");
+/// mail-rules 3: after the content one reply covers all recipients.
+const OTHER_RULES: Reply =
+    Reply::fixed(451, (4, 5, 3), "Other rules hold for this recipient; send to it separately");
 const HARVESTING: Reply = Reply::fixed(421, (4, 7, 0), "Too many refused recipients");
 
 /// RFC 5321 §4.2.5: with this reply the message is ours to deliver or to bounce. Only a receipt earns it.
@@ -123,21 +125,72 @@ impl Reception {
     }
 
     fn recipient(&mut self, rcpt: RcptTo) -> Answer {
-        let Some(transaction) = &mut self.transaction else { return Answer::Refuse(NOT_STORED) };
-        let max = self.shared.config.recipients_max.saturating_mul(EXPANSION_MAX);
-        let decision = match self.origin.recipient(&self.shared.directory, &rcpt.forward_path) {
-            Decision::Accept(became) => match room_for(became.len(), transaction.addressed.len(), max) {
-                Decision::Accept(()) => Decision::Accept(became),
-                Decision::Reject(reply) | Decision::Defer(reply) => Decision::Defer(reply),
-            },
-            refused => refused,
+        let Some(transaction) = &self.transaction else { return Answer::Refuse(NOT_STORED) };
+        let outlook = self.outlook(&transaction.mail, &rcpt.forward_path);
+        let decision = match outlook.refusal(&self.shared.config.rules) {
+            Some(refusal) => self.ruled_out(&refusal),
+            None => self.became(transaction, &rcpt.forward_path, &outlook),
         };
         if let Decision::Reject(reply) = &decision {
             let (path, reply) = (rcpt.forward_path.to_string(), reply.to_string());
             return self.recipient_rejected(&path, &reply).unwrap_or_else(|| decision.answer(drop));
         }
         self.recipients_accepted = self.recipients_accepted.saturating_add(1);
-        decision.answer(|became| transaction.add(rcpt, became))
+        let Some(transaction) = &mut self.transaction else { return Answer::Refuse(NOT_STORED) };
+        decision.answer(|became| transaction.add(rcpt, became, outlook))
+    }
+
+    /// What the rules say of a recipient.
+    fn outlook(&self, mail: &MailFrom, path: &ForwardPath) -> Outlook {
+        let Shared { config, directory, .. } = &*self.shared;
+        if config.rules.is_empty() {
+            return Outlook::default();
+        }
+        let recipient = in_ascii(addressee(directory, path));
+        let local = || directory.is_local(recipient.domain());
+        let postmaster = *path == ForwardPath::Postmaster || recipient.is_postmaster() && local();
+        let sender = mail.reverse_path.address().map(in_ascii);
+        let hello = self.client.hello.as_deref().and_then(|name| Domain::parse(name).ok());
+        Outlook::of(
+            &config.rules,
+            &EnvelopeFacts {
+                client: self.client.address,
+                service: self.origin.service,
+                helo: hello.and_then(directory::in_ascii),
+                sender: &sender.map_or(ReversePath::Null, ReversePath::Address),
+                recipient,
+                postmaster,
+            },
+        )
+    }
+
+    /// What a recipient becomes that no rule refuses: a rule that accepts gives no right that the client has not.
+    fn became(
+        &self,
+        transaction: &Transaction,
+        path: &ForwardPath,
+        outlook: &Outlook,
+    ) -> Decision<Vec<Address>> {
+        let Shared { config, directory, .. } = &*self.shared;
+        let max = config.recipients_max.saturating_mul(EXPANSION_MAX);
+        let became = match self.origin.recipient(directory, path) {
+            Decision::Accept(became) => became,
+            refused => return refused,
+        };
+        if !transaction.fits(outlook, &config.rules) {
+            return Decision::Defer(OTHER_RULES);
+        }
+        match room_for(became.len(), transaction.addressed.len(), max) {
+            Decision::Accept(()) => Decision::Accept(became),
+            Decision::Reject(reply) | Decision::Defer(reply) => Decision::Defer(reply),
+        }
+    }
+
+    /// A rule refuses, at RCPT or after the content.
+    fn ruled_out<T>(&self, Refusal { reply, rule }: &Refusal) -> Decision<T> {
+        let rule = self.shared.config.rules.get(*rule).map(|rule| &*rule.name);
+        tracing::info!(station = STATION, client = %self.shown(), rule, %reply, "refused by a rule");
+        if reply.is_transient() { Decision::Defer(reply.clone()) } else { Decision::Reject(reply.clone()) }
     }
 
     /// Whoever guesses addresses is sent away; a sender with some dead addresses among many good ones is not.
@@ -177,14 +230,19 @@ impl Reception {
         let written = self.content(piece).await;
         let mut transaction = self.transaction.take().ok_or(NOT_STORED)?;
         written?;
-        let incoming = transaction.content.take().ok_or(NOT_STORED)?;
+        let mut incoming = transaction.content.take().ok_or(NOT_STORED)?;
+        let rules = &self.shared.config.rules;
+        let rulings = settle(rules, &transaction.outlooks, incoming.seen()).map_err(|refusal| {
+            self.ruled_out::<()>(&refusal);
+            refusal.reply
+        })?;
         let (id, message_id) = (incoming.id, incoming.message_id.clone());
         let content = incoming.finish().await?;
         let now = self.shared.clock.now();
-        let envelope = transaction.envelope(id, now, self.client.clone(), self.origin.service);
-        let mut event = accepted_event(&envelope, content.len(), message_id, now);
-        event.reason = repaired.then(|| REPAIRED.to_owned());
-        let events = vec![event];
+        let service = self.origin.service;
+        let taken = transaction.taken(id, now, self.client.clone(), service, &rulings);
+        let events = record::events(rules, &taken, content.len(), message_id, repaired);
+        let Taken { envelope, .. } = taken;
         let (size, recipients) = (content.len(), envelope.recipients.len());
         let commit = self.shared.spool.commit(Submission { envelope, content, events });
         let receipt = commit.await.map_err(|error| not_stored(&error))?;
@@ -222,16 +280,5 @@ impl Policy<Question, Answer> for Reception {
                 Answer::Proceed
             }
         }
-    }
-}
-
-fn accepted_event(envelope: &Envelope, size: u64, message_id: Option<String>, now: Timestamp) -> Event {
-    Event {
-        reverse_path: Some(envelope.reverse_path.address().map(ToString::to_string).unwrap_or_default()),
-        recipients: envelope.recipients.iter().map(|recipient| recipient.forward_path.to_string()).collect(),
-        message_id,
-        size: Some(size),
-        client: envelope.client.address.map(|address| address.to_string()),
-        ..Event::new(now, envelope.id, Kind::Accepted, STATION)
     }
 }

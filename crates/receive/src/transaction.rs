@@ -5,7 +5,11 @@ use std::collections::HashMap;
 use mail::{Address, Client, Envelope, Notify, OriginalRecipient, QueueId, Recipient, Stream, Timestamp};
 use smtp::{ForwardPath, MailFrom, RcptTo};
 
-use crate::{Service, content::Incoming};
+use crate::{
+    Rule, Service,
+    content::Incoming,
+    rules::{Fate, Outlook, Ruling},
+};
 
 /// What an open transaction knows.
 pub(crate) struct Transaction {
@@ -16,6 +20,8 @@ pub(crate) struct Transaction {
     pub(crate) accepted: usize,
     /// The first recipient as the client wrote it.
     first: Option<Address>,
+    /// What the rules say of its recipients so far, each once; never none once there is a recipient.
+    pub(crate) outlooks: Vec<Outlook>,
     /// The content, once it has begun.
     pub(crate) content: Option<Incoming>,
 }
@@ -25,18 +31,39 @@ pub(crate) struct Addressed {
     address: Address,
     notify: Notify,
     orcpt: Option<OriginalRecipient>,
+    /// The place of its outlook.
+    outlook: usize,
+}
+
+/// A transaction that became a message.
+pub(crate) struct Taken {
+    /// The envelope under which the spool keeps it.
+    pub(crate) envelope: Envelope,
+    /// Every recipient with its ruling, also those that a rule drops.
+    pub(crate) ruled: Vec<(Address, Ruling)>,
 }
 
 impl Transaction {
     pub(crate) fn new(mail: MailFrom) -> Self {
-        Self { mail, addressed: Vec::new(), accepted: 0, first: None, content: None }
+        Self { mail, addressed: Vec::new(), accepted: 0, first: None, outlooks: Vec::new(), content: None }
     }
 
-    /// Adds a recipient, as given and as what it became.
+    /// Whether a recipient may come beside those that are there: after the content one reply covers all of them, so
+    /// the same rules must be able to refuse it (mail-rules 3).
+    pub(crate) fn fits(&self, outlook: &Outlook, rules: &[Rule]) -> bool {
+        self.outlooks.first().is_none_or(|first| first.refusals(rules) == outlook.refusals(rules))
+    }
+
+    /// Adds a recipient, as given and as what it became, and what the rules say of it.
     ///
     /// RFC 3461 §5.2.7.1: what an alias stands for inherits what the client said of the alias, and reports name the
     /// address that the client knows.
-    pub(crate) fn add(&mut self, rcpt: RcptTo, became: Vec<Address>) {
+    pub(crate) fn add(&mut self, rcpt: RcptTo, became: Vec<Address>, outlook: Outlook) {
+        let known = self.outlooks.iter().position(|known| *known == outlook);
+        let outlook = known.unwrap_or_else(|| {
+            self.outlooks.push(outlook);
+            self.outlooks.len() - 1
+        });
         let given = match rcpt.forward_path {
             ForwardPath::Postmaster => None,
             ForwardPath::Address(address) => Some(address),
@@ -52,7 +79,13 @@ impl Transaction {
             address,
             notify,
             orcpt: orcpt.clone(),
+            outlook,
         }));
+    }
+
+    /// Whether a rule has to read the header section.
+    pub(crate) fn asks_header(&self, rules: &[Rule]) -> bool {
+        self.outlooks.iter().any(|outlook| outlook.asks_header(rules))
     }
 
     /// The recipient for the Received field: only a sole one, and as the client knows it, so that no recipient learns
@@ -61,15 +94,29 @@ impl Transaction {
         self.first.as_ref().filter(|_| self.accepted == 1)
     }
 
-    /// The envelope under which the spool keeps the message.
-    pub(crate) fn envelope(
+    /// As the spool keeps it, with the ruling of each outlook.
+    pub(crate) fn taken(
         self,
         id: QueueId,
         received: Timestamp,
         client: Client,
         service: Service,
-    ) -> Envelope {
-        Envelope {
+        rulings: &[Ruling],
+    ) -> Taken {
+        let unruled = Ruling { fate: Fate::Deliver, rule: None };
+        let all = once_each(self.addressed.into_iter().map(|addressed| {
+            let ruling = rulings.get(addressed.outlook).copied().unwrap_or(unruled);
+            (addressed, ruling)
+        }));
+        let ruled = all.iter().map(|(addressed, ruling)| (addressed.address.clone(), *ruling)).collect();
+        let kept = all.into_iter().filter(|(_, ruling)| ruling.fate != Fate::Drop);
+        let recipients = kept.map(|(Addressed { address, notify, orcpt, .. }, ruling)| Recipient {
+            notify,
+            orcpt,
+            held: ruling.fate == Fate::Hold,
+            ..Recipient::new(address, received)
+        });
+        let envelope = Envelope {
             id,
             received,
             client,
@@ -87,31 +134,30 @@ impl Transaction {
             require_tls: false,
             // Until SPF is checked, every origin may hear of a failure.
             may_bounce: true,
-            recipients: once_each(self.addressed)
-                .into_iter()
-                .map(|Addressed { address, notify, orcpt }| Recipient {
-                    notify,
-                    orcpt,
-                    ..Recipient::new(address, received)
-                })
-                .collect(),
-        }
+            recipients: recipients.collect(),
+        };
+        Taken { envelope, ruled }
     }
 }
 
 /// Each address once, in the order of its first place: nobody gets a message twice for being in two aliases. What is
-/// asked for it in any place is asked for it.
-fn once_each(addressed: Vec<Addressed>) -> Vec<Addressed> {
+/// asked for it in any place is asked for it, and the kindest ruling holds.
+fn once_each(addressed: impl ExactSizeIterator<Item = (Addressed, Ruling)>) -> Vec<(Addressed, Ruling)> {
     if addressed.len() < 2 {
-        return addressed;
+        return addressed.collect();
     }
     let mut places = HashMap::with_capacity(addressed.len());
-    let mut once: Vec<Addressed> = Vec::with_capacity(addressed.len());
-    for one in addressed {
+    let mut once: Vec<(Addressed, Ruling)> = Vec::with_capacity(addressed.len());
+    for (one, ruling) in addressed {
         let place = *places.entry(one.address.clone()).or_insert(once.len());
         match once.get_mut(place) {
-            Some(first) => first.notify = both(first.notify, one.notify),
-            None => once.push(one),
+            Some((first, kindest)) => {
+                first.notify = both(first.notify, one.notify);
+                if ruling.fate > kindest.fate {
+                    *kindest = ruling;
+                }
+            }
+            None => once.push((one, ruling)),
         }
     }
     once
@@ -149,15 +195,22 @@ mod tests {
 
     fn envelope(transaction: Transaction) -> Envelope {
         let id = QueueId::from_bytes([0; 16]);
-        transaction.envelope(id, Timestamp::default(), Client::default(), Service::Smtp)
+        transaction.taken(id, Timestamp::default(), Client::default(), Service::Smtp, &[]).envelope
     }
 
     #[test]
     fn an_address_in_two_aliases_gets_one_copy() {
         let mut transaction = transaction();
-        transaction.add(rcpt("RCPT TO:<x@x.example>"), addresses(&["b@x.example", "a@x.example"]));
-        transaction
-            .add(rcpt("RCPT TO:<y@x.example>"), addresses(&["a@x.example", "c@x.example", "b@x.example"]));
+        transaction.add(
+            rcpt("RCPT TO:<x@x.example>"),
+            addresses(&["b@x.example", "a@x.example"]),
+            Outlook::default(),
+        );
+        transaction.add(
+            rcpt("RCPT TO:<y@x.example>"),
+            addresses(&["a@x.example", "c@x.example", "b@x.example"]),
+            Outlook::default(),
+        );
         let envelope = envelope(transaction);
         let kept: Vec<_> = envelope.recipients.iter().map(|r| r.forward_path.to_string()).collect();
         assert_eq!(kept, ["b@x.example", "a@x.example", "c@x.example"]);
@@ -166,11 +219,15 @@ mod tests {
     #[test]
     fn what_an_alias_stands_for_inherits_what_was_said_of_the_alias() {
         let mut transaction = transaction();
-        transaction.add(rcpt("RCPT TO:<a@x.example> NOTIFY=NEVER"), addresses(&["a@x.example"]));
+        transaction.add(
+            rcpt("RCPT TO:<a@x.example> NOTIFY=NEVER"),
+            addresses(&["a@x.example"]),
+            Outlook::default(),
+        );
         let team = "RCPT TO:<team@x.example> NOTIFY=SUCCESS";
-        transaction.add(rcpt(team), addresses(&["a@x.example", "b@x.example"]));
+        transaction.add(rcpt(team), addresses(&["a@x.example", "b@x.example"]), Outlook::default());
         let named = "RCPT TO:<team@x.example> NOTIFY=DELAY ORCPT=rfc822;old@y.example";
-        transaction.add(rcpt(named), addresses(&["c@x.example"]));
+        transaction.add(rcpt(named), addresses(&["c@x.example"]), Outlook::default());
         let told: Vec<_> =
             envelope(transaction).recipients.into_iter().map(|r| (r.notify, r.orcpt)).collect();
         let notify = |success, delay| Notify { success, failure: false, delay, given: true };
@@ -188,9 +245,13 @@ mod tests {
         let given = addresses(&["team@x.example"]);
         let mut transaction = transaction();
         assert_eq!(transaction.sole_recipient(), None);
-        transaction.add(rcpt("RCPT TO:<team@x.example>"), addresses(&["a@x.example", "b@x.example"]));
+        transaction.add(
+            rcpt("RCPT TO:<team@x.example>"),
+            addresses(&["a@x.example", "b@x.example"]),
+            Outlook::default(),
+        );
         assert_eq!(transaction.sole_recipient(), given.first());
-        transaction.add(rcpt("RCPT TO:<postmaster>"), addresses(&["c@x.example"]));
+        transaction.add(rcpt("RCPT TO:<postmaster>"), addresses(&["c@x.example"]), Outlook::default());
         assert_eq!(transaction.sole_recipient(), None);
     }
 }

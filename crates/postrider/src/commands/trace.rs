@@ -93,6 +93,7 @@ pub(crate) fn sentence(event: &Event) -> String {
     add(" as message ", event.report.map(|report| report.to_string()));
     add(": ", event.reply.as_ref().map(|reply| reply.lines().collect::<Vec<_>>().join(" / ")));
     add("; ", event.reason.clone());
+    add("; by rule ", event.rule.clone());
     add(
         "; attempt ",
         event.attempt.filter(|_| event.kind == Kind::Deferred).map(|attempt| attempt.to_string()),

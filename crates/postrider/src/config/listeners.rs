@@ -117,7 +117,8 @@ fn clashes(a: SocketAddr, b: SocketAddr) -> bool {
         && (a.ip() == b.ip() || wild(a.ip()) || wild(b.ip()))
 }
 
-fn service(text: &str) -> Result<Service, Wrong> {
+/// One of the services there are.
+pub(super) fn service(text: &str) -> Result<Service, Wrong> {
     match text {
         "smtp" => Ok(Service::Smtp),
         "submission" => Ok(Service::Submission),

@@ -11,6 +11,7 @@ use net::{Network, Networks};
 use super::{
     Config, Log, LogFormat, LogLevel, listeners, people,
     routes::{self, Surroundings},
+    rules,
     value::{self, Wrong},
     walk::Section,
 };
@@ -33,10 +34,14 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     }
     let data_dir = root.parsed("data_dir", |text| path(text, dir)).unwrap_or_else(|| DATA_DIR.into());
     let resolver = resolver(root.section("dns"));
-    let receive = receive(root.section("receive"), hostname.as_deref());
+    let mut receive = receive(root.section("receive"), hostname.as_deref());
     let listeners = listeners::read(&root, receive.lmtp_networks.iter().next().is_some());
     let mut deliver = deliver(&root, dir, &data_dir, hostname.as_deref());
     let directory = people::read(&root, dir, hostname.as_deref());
+    receive.rules = rules::read(
+        &root,
+        &rules::Surroundings { receive: &receive, listeners: &listeners, domains: &directory.domains },
+    );
     let around = Surroundings {
         hostname: hostname.as_deref(),
         listeners: &listeners,

@@ -6,7 +6,7 @@ use deliver::{Hosts, NamedHost, PrivateAddresses};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Config, LogFormat, LogLevel,
+    Config, LogFormat, LogLevel, rules,
     value::{show_duration, show_size},
 };
 
@@ -40,6 +40,7 @@ pub(crate) fn effective(config: &Config) -> Shown {
     let servers: Vec<String> = config.resolver.servers.iter().map(ToString::to_string).collect();
     sections.push((Heading::One("dns"), vec![("servers", json!(servers))]));
     sections.push((Heading::One("receive"), receive(&config.receive)));
+    sections.extend(config.receive.rules.iter().map(|rule| (Heading::Many("rule"), rules::show(rule))));
     sections.push((Heading::One("queue"), queue(&config.deliver)));
     sections.push((Heading::One("deliver"), deliver(&config.deliver)));
     for route in &config.deliver.routes {

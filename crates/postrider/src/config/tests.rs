@@ -202,6 +202,128 @@ fn routes() {
 }
 
 #[test]
+fn rules() {
+    let rule = |more: &str| format!("[[rule]]\nname = \"one\"\n{more}");
+    let reply = |action: &str, reply: &str| {
+        rule(&format!("action = \"{action}\"\nsenders = \"*\"\nreply = \"{reply}\"\n"))
+    };
+    let hold = |more: &str| rule(&format!("action = \"hold\"\n{more}"));
+    let two = |first: &str, second: &str| {
+        format!("[[rule]]\nname = \"one\"\n{first}[[rule]]\nname = \"two\"\n{second}")
+    };
+    let cases = [
+        ("nothing said", "[[rule]]\n".to_owned()),
+        ("no condition", hold("")),
+        ("name wrong", "[[rule]]\nname = \"no spam\"\naction = \"hold\"\nsenders = \"*\"\n".into()),
+        (
+            "name twice",
+            two(
+                "action = \"hold\"\nsenders = \"a.example\"\n",
+                "action = \"drop\"\nsenders = \"b.example\"\n",
+            )
+            .replace("two", "one"),
+        ),
+        ("action misspelt", rule("action = \"rejct\"\nsenders = \"*\"\n")),
+        ("key misspelt", hold("sender = \"example.net\"\n")),
+        (
+            "values wrong",
+            hold(
+                "clients = [\"192.0.2.1/24\", \"net\"]\nservices = \"smpt\"\nhelo = \"a b\"\nsenders = [\"@example.net\", \"*.example.net\"]\nrecipients = \"<>\"\nsize_over = 10\nheaders = [\"Subject\", \"a b: c\"]\nmissing_headers = \"Date:\"\n",
+            ),
+        ),
+        ("empty lists", hold("clients = []\nsenders = []\nheaders = []\n")),
+        ("reply where mail is taken", reply("drop", "250 2.0.0 Ok")),
+        ("reply of another class", reply("reject", "450 4.7.1 Later")),
+        ("enhanced code of another class", reply("defer", "450 5.7.1 Later")),
+        ("reply without code", reply("reject", "Go away")),
+        ("reply without text", reply("reject", "550 5.7.1")),
+        ("reply that closes", reply("defer", "421 4.7.0 Bye")),
+        ("reply of something else", reply("reject", "503 5.5.1 Bad sequence")),
+        ("reply that is read as 452", reply("reject", "552 5.2.2 Full")),
+        ("two lines", reply("reject", "550 5.7.1 No\\r\\n250 2.0.0 Ok")),
+        ("sizes that exclude each other", hold("size_over = \"1MiB\"\nsize_under = \"1MiB\"\n")),
+        ("size over all", hold("size_over = \"50MiB\"\n")),
+        ("size under none", hold("size_under = \"0B\"\n")),
+        ("there and missing", hold("headers = \"Date: *\"\nmissing_headers = \"date\"\n")),
+        ("service without listener", hold("services = [\"smtp\", \"lmtp\"]\n")),
+        (
+            "clients that may not submit",
+            format!(
+                "[[listener]]\nservice = \"submission\"\n[receive]\ntrusted_networks = [\"192.0.2.0/24\"]\n{}",
+                hold("clients = [\"192.0.2.7\", \"198.51.100.0/24\"]\n")
+            ),
+        ),
+        ("recipients of others", hold("recipients = [\"mail.example.org\", \"anna@example.net\"]\n")),
+        ("postmaster", rule("action = \"drop\"\nrecipients = \"postmaster@mail.example.org\"\n")),
+        ("named twice", hold("senders = [\"Example.net\", \"example.net\"]\n")),
+        (
+            "one within the other",
+            hold("clients = [\"192.0.2.7\", \"192.0.2.0/24\"]\nsenders = [\"*\", \"<>\"]\n"),
+        ),
+        (
+            "contradiction",
+            two(
+                "action = \"hold\"\nsenders = [\"a.example\", \"b.example\"]\n",
+                "action = \"drop\"\nsenders = [\"b.example\", \"a.example\"]\n",
+            ),
+        ),
+        (
+            "the same again",
+            two("action = \"hold\"\nsize_over = \"1MiB\"\n", "action = \"hold\"\nsize_over = \"1MiB\"\n"),
+        ),
+        (
+            "shadowed",
+            two(
+                "action = \"hold\"\nsenders = \".example\"\n",
+                "action = \"accept\"\nsenders = \"a.example\"\nsize_under = \"1MiB\"\n",
+            ),
+        ),
+        (
+            "an entry shadowed",
+            two(
+                "action = \"hold\"\nclients = \"192.0.2.0/24\"\n",
+                "action = \"drop\"\nclients = [\"192.0.2.7\", \"198.51.100.0/24\"]\n",
+            ),
+        ),
+        (
+            "behind all",
+            two(
+                "action = \"reject\"\nsenders = \"*\"\n",
+                "action = \"accept\"\nrecipients = \"mail.example.org\"\n",
+            ),
+        ),
+    ];
+    let cases: Vec<(&str, &str)> = cases.iter().map(|(name, source)| (*name, source.as_str())).collect();
+    snapshot(&reports(&cases, SMALL));
+}
+
+#[test]
+fn rules_that_overlap_in_part_are_an_order_and_no_mistake() {
+    let config = good(&format!(
+        "{SMALL}[[rule]]\nname = \"friend\"\naction = \"accept\"\nsenders = \"anna@example.net\"\n\
+         [[rule]]\nname = \"large\"\naction = \"reject\"\nreply = \"552 5.3.4 Too large for us\"\nsize_over = \"1MiB\"\n\
+         [[rule]]\nname = \"net\"\naction = \"defer\"\nsenders = \"example.net\"\n\
+         [[rule]]\nname = \"post\"\naction = \"hold\"\nrecipients = \"postmaster@mail.example.org\"\n\
+         [[rule]]\nname = \"all\"\naction = \"reject\"\nsenders = \"*\"\n"
+    ));
+    let replies: Vec<String> = config
+        .receive
+        .rules
+        .iter()
+        .filter_map(|rule| rule.action.refusal())
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        replies,
+        [
+            "552 5.3.4 Too large for us",
+            "451 4.7.1 Not taken now by the rules of this server; try again later",
+            "550 5.7.1 Refused by the rules of this server",
+        ]
+    );
+}
+
+#[test]
 fn the_relay() {
     snapshot(&reports(
         &[
@@ -383,8 +505,8 @@ fn every_key_is_documented_and_every_documented_key_exists() {
     let (_, problems, known) = parse(&whole_file(), Path::new("/"));
     assert_eq!(problems, []);
     let sections = [
-        "listener", "dns", "receive", "queue", "deliver", "route", "relay", "domain", "account", "alias",
-        "log",
+        "listener", "dns", "receive", "rule", "queue", "deliver", "route", "relay", "domain", "account",
+        "alias", "log",
     ];
     let known: BTreeSet<String> = known.into_iter().filter(|key| !sections.contains(&key.as_str())).collect();
     let documented: BTreeSet<String> = documented().into_keys().collect();

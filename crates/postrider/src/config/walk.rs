@@ -345,6 +345,12 @@ impl<'a> Section<'a> {
         found
     }
 
+    /// Whether somebody has asked for every key that is there.
+    pub(crate) fn knows_all(&self) -> bool {
+        let asked = self.asked.borrow();
+        self.table.into_iter().flatten().all(|(key, _)| asked.contains(key.name.as_ref()))
+    }
+
     /// Whether the file has it.
     pub(crate) fn is_there(&self) -> bool {
         self.table.is_some()

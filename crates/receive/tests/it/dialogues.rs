@@ -142,6 +142,25 @@ dialogues! {
         relay_attempts
         replies_never_repeat_input
         rset
+        rules_an_alias_on_two_ways
+        rules_an_exception_by_size
+        rules_by_bdat
+        rules_by_client
+        rules_by_content_for_some
+        rules_by_header
+        rules_by_helo
+        rules_by_recipient
+        rules_by_sender
+        rules_by_size
+        rules_drop_a_whole_message
+        rules_drop_needs_the_disk_too
+        rules_held_or_dropped_is_not_relayed_either
+        rules_never_open_relaying
+        rules_of_relaying
+        rules_over_lmtp
+        rules_refused_recipients_are_counted
+        rules_spare_postmaster
+        rules_the_first_that_matches_holds
         shutdown
         size
         smtp_smuggling_cr_dot_cr

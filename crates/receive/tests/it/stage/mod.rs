@@ -1,6 +1,7 @@
 //! The world of the dialogues: the real service with a real spool, on a disk that can be told to fail.
 
 mod machine;
+mod rules;
 mod wire;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
@@ -140,6 +141,10 @@ impl<W: Wire> World for Stage<W> {
                 self.clients.insert(number, address.parse().map_err(|_| "no address")?);
             }
             ["service", name] => self.service(name)?,
+            ["rule", ..] => {
+                let (_, text) = fact.split_once(' ').unwrap_or_default();
+                self.config.rules.push(rules::rule(text)?);
+            }
             ["limit", name, value] => self.limit(name, value)?,
             ["deferred", domain] => self.machine.deferred(domain).await?,
             ["shutdown"] => self.switch.press(),
@@ -176,6 +181,12 @@ impl<W: Wire> World for Stage<W> {
             ("recipients", addresses) => {
                 let envelope = self.machine.envelope().await?;
                 let found: Vec<_> = envelope.recipients.iter().map(|r| r.forward_path.to_string()).collect();
+                if found.join(" ") == addresses { Ok(()) } else { wrong(&found.join(" ")) }
+            }
+            ("held", addresses) => {
+                let envelope = self.machine.envelope().await?;
+                let held = envelope.recipients.iter().filter(|recipient| recipient.held);
+                let found: Vec<_> = held.map(|recipient| recipient.forward_path.to_string()).collect();
                 if found.join(" ") == addresses { Ok(()) } else { wrong(&found.join(" ")) }
             }
             ("envid" | "ret" | "notify" | "orcpt", value) => {

@@ -1,0 +1,64 @@
+//! What is put on record of a message that was taken: one event for it, and one for each rule that held or dropped some
+//! of its recipients.
+
+use events::{Event, Kind};
+use mail::Address;
+
+use crate::{
+    Rule,
+    reception::STATION,
+    rules::{Fate, Ruling},
+    transaction::Taken,
+};
+
+/// mail-rules 1: what was changed is on record.
+const REPAIRED: &str = "bare CR or LF was made CRLF";
+
+/// The events of a message, whatever the number of its recipients only a few.
+pub(crate) fn events(
+    rules: &[Rule],
+    taken: &Taken,
+    size: u64,
+    message_id: Option<String>,
+    repaired: bool,
+) -> Vec<Event> {
+    let Taken { envelope, ruled } = taken;
+    let name = |rule: usize| rules.get(rule).map(|rule| rule.name.to_string());
+    let event = |kind| Event::new(envelope.received, envelope.id, kind, STATION);
+    let accepted = Event {
+        reverse_path: Some(envelope.reverse_path.address().map(ToString::to_string).unwrap_or_default()),
+        recipients: ruled.iter().map(|(address, _)| address.to_string()).collect(),
+        message_id,
+        size: Some(size),
+        client: envelope.client.address.map(|address| address.to_string()),
+        reason: repaired.then(|| REPAIRED.to_owned()),
+        rule: sole(ruled).and_then(name),
+        ..event(Kind::Accepted)
+    };
+    let mut all = vec![accepted];
+    for (ruling, addresses) in set_aside(ruled) {
+        let kind = if ruling.fate == Fate::Drop { Kind::Dropped } else { Kind::Held };
+        let recipients = addresses.iter().map(ToString::to_string).collect();
+        all.push(Event { recipients, rule: ruling.rule.and_then(name), ..event(kind) });
+    }
+    all
+}
+
+/// The rule by which all recipients are delivered to, if it is one.
+fn sole(ruled: &[(Address, Ruling)]) -> Option<usize> {
+    let mut delivered = ruled.iter().filter(|(_, ruling)| ruling.fate == Fate::Deliver).map(|(_, r)| r.rule);
+    let first = delivered.next()?;
+    first.filter(|_| delivered.all(|rule| rule == first))
+}
+
+/// Who is held or dropped, by ruling.
+fn set_aside(ruled: &[(Address, Ruling)]) -> Vec<(Ruling, Vec<&Address>)> {
+    let mut groups: Vec<(Ruling, Vec<&Address>)> = Vec::new();
+    for (address, ruling) in ruled.iter().filter(|(_, ruling)| ruling.fate != Fate::Deliver) {
+        match groups.iter_mut().find(|(known, _)| known == ruling) {
+            Some((_, addresses)) => addresses.push(address),
+            None => groups.push((*ruling, vec![address])),
+        }
+    }
+    groups
+}
