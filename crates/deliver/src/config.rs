@@ -98,6 +98,8 @@ pub enum PrivateAddresses {
 pub struct Timeouts {
     /// For a TCP connection, per address.
     pub connect: Duration,
+    /// After this time in one attempt no further address is tried, but two are tried in any case (RFC 5321 §5.1).
+    pub search: Duration,
     /// For the greeting (§4.5.3.2.1).
     pub greeting: Duration,
     /// For the reply to EHLO or HELO.
@@ -122,6 +124,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: MINUTE / 2,
+            search: 5 * MINUTE,
             greeting: 5 * MINUTE,
             hello: 5 * MINUTE,
             mail: 5 * MINUTE,

@@ -1,10 +1,10 @@
 //! The tour through the hosts of a route, until one is ready to take mail.
 
-use std::{fmt::Display, sync::Arc};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
 use mail::Reply;
 use smtp::client::{Failure, FailureKind, Phase};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     next_hop::{NextHop, Place, PoolKey},
@@ -18,11 +18,14 @@ use crate::{
     targets::Target,
 };
 
+/// Addresses that are tried however long it takes (RFC 5321 §5.1).
+const TRIED_MIN: usize = 2;
+
 /// The addresses that are still to be tried in this attempt, and how it went so far.
 #[derive(Debug, Default)]
 pub(crate) struct Tour {
-    /// Filled when it is first needed: with a kept connection it never is.
-    targets: Option<std::vec::IntoIter<Target>>,
+    /// Begun when it is first needed: with a kept connection it never is.
+    search: Option<Search>,
     /// When the attempt began, as the site counts.
     pub(crate) round: Round,
     /// Sessions that came as far as a good reply to EHLO or HELO.
@@ -35,6 +38,14 @@ pub(crate) struct Tour {
     pub(crate) halted: bool,
     /// A host that lacks SMTPUTF8, which the message needs.
     pub(crate) no_smtputf8: Option<Arc<Endpoint>>,
+}
+
+/// Address after address, for a time.
+#[derive(Debug)]
+struct Search {
+    targets: std::vec::IntoIter<Target>,
+    begun: Instant,
+    tried: usize,
 }
 
 /// How a host failed.
@@ -53,14 +64,14 @@ impl Tour {
 
     /// Begins with the first host again.
     pub(crate) fn begin_anew(&mut self) {
-        self.targets = None;
+        self.search = None;
     }
 
     /// A session with the next host that is ready. None when there are no more hosts.
     pub(crate) async fn next(&mut self, shared: &Shared, site: &Site, hop: &NextHop) -> Option<Connection> {
         loop {
-            let targets = self.targets.get_or_insert_with(|| targets(shared, site, hop).into_iter());
-            let Target { host, place } = targets.next()?;
+            let search = self.search.get_or_insert_with(|| Search::new(shared, site, hop));
+            let Target { host, place } = search.next(shared.config.timeouts.search)?;
             let address = place.tcp();
             let endpoint =
                 Arc::new(Endpoint { host: Arc::clone(&host), address, site: Arc::clone(&hop.site) });
@@ -76,6 +87,7 @@ impl Tour {
             };
             match opened {
                 Ok(connection) => {
+                    site.forgive(&connection.key.place);
                     self.sessions += 1;
                     return Some(connection);
                 }
@@ -88,9 +100,22 @@ impl Tour {
     }
 }
 
-fn targets(shared: &Shared, site: &Site, hop: &NextHop) -> Vec<Target> {
-    let now = shared.now();
-    hop.targets(shared.config.addresses_max, || shared.random(), |place| site.is_shunned(place, now))
+impl Search {
+    fn new(shared: &Shared, site: &Site, hop: &NextHop) -> Self {
+        let now = shared.now();
+        let is_shunned = |place: &Place| site.is_shunned(place, now);
+        let targets = hop.targets(shared.config.addresses_max, || shared.random(), is_shunned);
+        Self { targets: targets.into_iter(), begun: Instant::now(), tried: 0 }
+    }
+
+    /// The next address, unless enough time was spent.
+    fn next(&mut self, time: Duration) -> Option<Target> {
+        if self.tried >= TRIED_MIN && self.begun.elapsed() >= time {
+            return None;
+        }
+        self.tried += 1;
+        self.targets.next()
+    }
 }
 
 async fn open(

@@ -3,6 +3,7 @@
 //! Nothing here waits or does I/O: the lock is held for a few instructions.
 
 mod lane;
+mod shunned;
 mod status;
 
 use std::{
@@ -22,14 +23,13 @@ use crate::{
     pace::{Pace, Round},
 };
 use lane::Lane;
+use shunned::Shunned;
 
 pub use lane::Suspension;
 pub use status::{LaneStatus, Refusal, SiteStatus};
 
-/// How long an address that could not be reached is tried last.
-const SHUN: Duration = Duration::from_mins(1);
-/// How long a site or a lane without work keeps what it learned.
-const MEMORY: Duration = Duration::from_hours(2);
+/// How long a site or a lane without work keeps what it learned: longer than any usual time between two attempts.
+const MEMORY: Duration = Duration::from_hours(6);
 
 /// What a ready queue is kept by (mail-rules 9). Sources and streams beyond the first have their place here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -106,7 +106,7 @@ struct State {
     pace: Pace,
     allowed_since: Timestamp,
     last_refusal: Option<Refusal>,
-    shunned: HashMap<Place, Timestamp>,
+    shunned: Shunned,
     /// The lane served last, so that lanes take turns.
     turn: u64,
     closed: bool,
@@ -122,7 +122,7 @@ impl Site {
             pace: Pace::new(workers_start, workers_max),
             allowed_since: Timestamp::default(),
             last_refusal: None,
-            shunned: HashMap::new(),
+            shunned: Shunned::default(),
             turn: 0,
             closed: false,
         };
@@ -224,7 +224,9 @@ impl Site {
         if entry.failures > 0 {
             (entry.failures, entry.suspension) = (0, None);
             self.changes.soon();
+            state.shunned.relent(now);
         }
+        let Some(entry) = state.lanes.get(lane) else { return 0 };
         if entry.jobs.is_empty() {
             return 0;
         }
@@ -269,6 +271,7 @@ impl Site {
         entry.suspension = Some(suspension.clone());
         let cleared =
             Cleared { jobs: entry.jobs.drain(..).collect(), parked: std::mem::take(&mut entry.parked) };
+        state.shunned.keep_until(suspension.until.after(MEMORY));
         self.changes.soon();
         (suspension, cleared)
     }
@@ -284,13 +287,17 @@ impl Site {
 
     /// An address could not be reached; for a while it is tried after the others.
     pub(crate) fn shun(&self, place: Place, now: Timestamp) {
-        self.state().shunned.insert(place, now.after(SHUN));
+        self.state().shunned.add(place, now);
+    }
+
+    /// An address was reached.
+    pub(crate) fn forgive(&self, place: &Place) {
+        self.state().shunned.forgive(place);
     }
 
     /// Whether an address is to be tried after the others.
     pub(crate) fn is_shunned(&self, place: &Place, now: Timestamp) -> bool {
-        let state = self.state();
-        !state.shunned.is_empty() && state.shunned.get(place).is_some_and(|until| *until > now)
+        self.state().shunned.has(place, now)
     }
 
     /// Stops: idle workers leave, nothing is handed out any more. Returns what waited.
@@ -309,7 +316,7 @@ impl Site {
     /// Forgets lanes without work or a lesson worth keeping. Whether the site may be forgotten too.
     pub(crate) fn prune(&self, now: Timestamp) -> bool {
         let mut state = self.state();
-        state.shunned.retain(|_, until| *until > now);
+        state.shunned.prune(now);
         let before = state.lanes.len();
         state.lanes.retain(|_, lane| {
             lane.workers > 0 || !lane.jobs.is_empty() || !lane.parked.is_empty() || lane.has_lesson(now)

@@ -2,7 +2,7 @@
 
 use mail::{QueueId, Reply};
 
-use super::*;
+use super::{shunned::SHUN, *};
 use crate::retry::REST_MAX;
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
@@ -166,6 +166,20 @@ fn a_shunned_address_is_forgiven_after_a_while() {
     site.shun(place.clone(), NOW);
     assert!(site.is_shunned(&place, NOW));
     assert!(!site.is_shunned(&place, NOW.after(SHUN)));
+    site.forgive(&place);
+    assert!(!site.is_shunned(&place, NOW));
+}
+
+#[test]
+fn after_a_rest_other_addresses_come_first() {
+    let (site, place) = (site(1, 1, 4), Place::Tcp("192.0.2.1:25".parse().unwrap()));
+    site.shun(place.clone(), NOW);
+    let (suspension, _) = site.suspend(&lane("mx"), refusal(NOW), |_| 10 * SHUN);
+    let next = suspension.until.after(10 * SHUN);
+    assert!(site.is_shunned(&place, next), "however long the message itself waits");
+    site.succeeded(&lane("mx"), next);
+    assert!(site.is_shunned(&place, next));
+    assert!(!site.is_shunned(&place, next.after(SHUN)), "the order of preference holds again");
 }
 
 #[test]

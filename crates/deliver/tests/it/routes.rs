@@ -140,3 +140,50 @@ async fn an_attempt_ends_with_its_budget_of_addresses() {
     assert_eq!(world.fate(ANNA).await.kind, Delivered, "those that failed are tried last");
     assert_eq!(tried(&world), [1, 1, 1]);
 }
+
+/// RFC 5321 §5.1: each address is tried until one takes the mail, over several attempts if need be.
+#[tokio::test]
+async fn a_backup_behind_many_dead_addresses_is_reached_in_the_end() {
+    let mut world = World::new();
+    let dead: Vec<String> = (1..=12).map(|n| format!("many.example A 192.0.2.{}", 100 + n)).collect();
+    let dead = dead.join("\n");
+    world.dns.set(&format!(
+        "example.com MX 10 many.example\nexample.com MX 20 backup.example\n{dead}\nbackup.example A 192.0.2.9"
+    ));
+    let backup = world.peer("192.0.2.9");
+    world.send(OTTO, &["x@example.com"], TEXT).await;
+    assert_eq!(world.fate("x@example.com").await.kind, Deferred);
+    let mut kinds = Vec::new();
+    for interval in [20, 100, 300] {
+        world.later(Duration::from_mins(interval));
+        kinds.push(world.fate("x@example.com").await.kind);
+        if kinds.last() == Some(&Delivered) {
+            break;
+        }
+    }
+    assert_eq!(kinds, [Deferred, Delivered], "five addresses in each attempt, never the same first");
+    assert_eq!(backup.got().len(), 1);
+}
+
+/// An attempt has an end, whatever the addresses do; RFC 5321 §5.1 wants two of them tried.
+#[tokio::test]
+async fn an_attempt_goes_to_no_further_address_when_its_time_is_over() {
+    for (search, tried) in [(Duration::ZERO, 2), (Duration::from_mins(1), 4)] {
+        let mut world = World::with(|config| {
+            route(
+                config,
+                "*",
+                Destination::Hosts(hosts(&["192.0.2.4", "192.0.2.5", "192.0.2.6", "192.0.2.7"])),
+            );
+            config.timeouts.greeting = Duration::from_millis(10);
+            config.timeouts.search = search;
+        });
+        let peers = ["192.0.2.4", "192.0.2.5", "192.0.2.6", "192.0.2.7"].map(|address| world.peer(address));
+        for peer in &peers {
+            peer.obey(vec![("CONNECT", KeepSilent)]);
+        }
+        world.send(OTTO, &[ANNA], TEXT).await;
+        assert_eq!(world.fate(ANNA).await.kind, Deferred);
+        assert_eq!(peers.iter().map(|peer| peer.count("CONNECT")).sum::<usize>(), tried, "{search:?}");
+    }
+}
