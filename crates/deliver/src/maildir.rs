@@ -109,7 +109,8 @@ pub(crate) fn publish(disk: &dyn Disk, drafts: Vec<io::Result<Draft>>) -> Vec<io
 
 /// Makes a Maildir, durably: a message in a directory that a power cut takes away is lost too.
 fn make(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
-    for part in ["tmp", "new", "cur"] {
+    // `tmp` comes last: whoever finds it there, made by another worker, may count on the others.
+    for part in ["new", "cur", "tmp"] {
         disk.create_dir_all(&dir.join(part))?;
     }
     disk.sync_dir(dir)?;

@@ -140,3 +140,17 @@ fn when_a_full_disk_has_room_again_the_next_try_succeeds() {
 fn file_on(disk: &SimDisk, dir: &Path) -> io::Result<()> {
     publish(disk, vec![draft(disk, dir, "1")]).remove(0)
 }
+
+/// Two workers file the first messages of a mailbox: the second one finds `tmp` while the first still makes the rest.
+#[test]
+fn a_mailbox_has_its_place_for_files_last() {
+    let dir = tempfile::tempdir().unwrap();
+    for part in ["new", "cur"] {
+        let mailbox = dir.path().join(part);
+        fs::create_dir(&mailbox).unwrap();
+        // Where a file is in the way, a directory cannot be made.
+        fs::write(mailbox.join(part), "").unwrap();
+        assert!(file(&mailbox, "1", b"").is_err());
+        assert!(!mailbox.join("tmp").exists(), "{part} was not there yet");
+    }
+}
