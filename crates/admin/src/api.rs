@@ -115,6 +115,12 @@ pub struct Recipient {
     /// The MX of the last attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_mx: Option<String>,
+    /// The site of that MX.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_site: Option<String>,
+    /// Since when it is on hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_since: Option<String>,
 }
 
 /// What a recipient waits for.
@@ -143,15 +149,65 @@ impl State {
     }
 }
 
-/// The answer to `POST …/retry` (recipients) and `DELETE` (messages): how many were concerned.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Which recipients are meant: those that are still owed and of which all that is given is true; of a list, one thing has to be true.
+/// Without anything: all. In `GET /v1/queue` each of it is a parameter, `ids` being called `id`; any but the ages may be repeated.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Selection {
+    /// Queue ids.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<String>,
+    /// Forward-paths: an address, `@example.org`, or a pattern with `*`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub to: Vec<String>,
+    /// Reverse-paths, in the same forms; `<>` is the null one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<String>,
+    /// Recipient domains: `example.org`, `.example.org` for what is below it, or a pattern with `*`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub domain: Vec<String>,
+    /// Sites that the last attempt spoke to, in the same forms.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub site: Vec<String>,
+    /// Accepted so many seconds ago, or earlier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub older_than: Option<u64>,
+    /// Accepted so many seconds ago, or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub younger_than: Option<u64>,
+    /// Text in the last reply; case does not count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reason: Vec<String>,
+    /// States.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub state: Vec<State>,
+}
+
+/// What is asked for by `POST /v1/queue/retry`, `hold`, `release` and `remove`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Command {
+    /// Whom it concerns.
+    pub selection: Selection,
+    /// Without any mark in `selection` this must be true: nothing happens to the whole queue by oversight.
+    pub all: bool,
+    /// Change nothing; say what would be.
+    pub dry_run: bool,
+}
+
+/// The answer to a [`Command`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changed {
-    /// Messages.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub messages: Option<u64>,
-    /// Recipients.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recipients: Option<u64>,
+    /// Messages with a recipient that was changed.
+    pub messages: u64,
+    /// Recipients that were changed. A dry run counts all that are meant, even those that are as they would be.
+    pub recipients: u64,
+    /// Recipients meant that are being delivered at this moment. `retry` passes over them; a `hold` takes effect once the attempt has
+    /// failed; a `remove` comes too late if the attempt succeeds.
+    pub active: u64,
+    /// Ids in the selection that no message in the queue has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }
 
 /// `GET /v1/trace?q=`: the events of some messages, message by message, as they stand in the event log.

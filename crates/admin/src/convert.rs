@@ -1,7 +1,7 @@
 //! From the spool's words to the API's.
 
 use mail::{Envelope, Recipient};
-use spool::{RecipientSummary, Shown, State, Stats, Summary};
+use spool::{Changed, RecipientSummary, Shown, State, Stats, Summary};
 
 use crate::api;
 
@@ -54,6 +54,8 @@ fn recipient(summary: &RecipientSummary, recipient: Option<&Recipient>) -> api::
         due: summary.due.to_string(),
         last_reply: recipient.and_then(|known| known.last_reply.as_ref()).map(ToString::to_string),
         last_mx: recipient.and_then(|known| known.last_mx.as_deref()).map(str::to_owned),
+        last_site: recipient.and_then(|known| known.last_site.as_deref()).map(str::to_owned),
+        held_since: recipient.and_then(|known| known.held_at.filter(|_| known.held)).map(|at| at.to_string()),
     }
 }
 
@@ -63,6 +65,11 @@ fn client(envelope: &Envelope) -> api::Client {
         hello: envelope.client.hello.as_deref().map(str::to_owned),
         listener: envelope.listener.to_string(),
     }
+}
+
+pub(crate) fn changed(changed: Changed, unknown: Vec<String>) -> api::Changed {
+    let Changed { messages, recipients, in_flight } = changed;
+    api::Changed { messages, recipients, active: in_flight, unknown }
 }
 
 fn state(state: State) -> api::State {

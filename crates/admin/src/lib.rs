@@ -7,7 +7,9 @@ pub mod api;
 mod convert;
 mod problem;
 mod query;
+mod queue;
 mod routes;
+mod select;
 mod socket;
 mod trace;
 

@@ -1,14 +1,16 @@
-//! Query strings, read strictly: a misspelt parameter is an error, for it would otherwise mean "everything".
+//! Query strings and bodies, read strictly: a misspelt parameter is an error, for it would otherwise mean "everything".
 
-use axum::extract::{
-    Path, Query,
-    rejection::{PathRejection, QueryRejection},
+use axum::{
+    Json,
+    extract::{
+        Path, Query,
+        rejection::{JsonRejection, PathRejection, QueryRejection},
+    },
 };
-use mail::{Domain, QueueId};
+use mail::QueueId;
 use serde::Deserialize;
-use spool::{ListFilter, State};
 
-use crate::Problem;
+use crate::{Problem, api, select};
 
 /// Messages of a page unless the request says otherwise.
 const LIMIT_DEFAULT: usize = 100;
@@ -17,24 +19,17 @@ const LIMIT_MAX: usize = 1000;
 
 /// What a handler gets of a query string.
 pub(crate) type Params<T> = Result<Query<T>, QueryRejection>;
+/// What a handler gets of a body.
+pub(crate) type Body<T> = Result<Json<T>, JsonRejection>;
 /// What a handler gets of an id in the path.
 pub(crate) type IdPath = Result<Path<String>, PathRejection>;
 
-/// `GET /v1/queue`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// `GET /v1/queue`: the parameters of a selection, and these.
+#[derive(Debug)]
 pub(crate) struct ListParams {
-    limit: Option<String>,
-    cursor: Option<String>,
-    domain: Option<String>,
-    state: Option<String>,
-}
-
-/// `POST /v1/queue/retry`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RetryParams {
-    pub(crate) domain: Option<String>,
+    pub(crate) selection: api::Selection,
+    pub(crate) limit: usize,
+    pub(crate) cursor: Option<QueueId>,
 }
 
 /// `GET /v1/trace`.
@@ -52,23 +47,36 @@ pub(crate) fn params<T>(params: Params<T>) -> Result<T, Problem> {
 /// The queue id in the path.
 pub(crate) fn id(path: IdPath) -> Result<QueueId, Problem> {
     let Path(text) = path.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
-    text.parse().map_err(|error| Problem::bad_request(format!("`{text}` is not a queue id: {error}")))
+    select::id(&text)
 }
 
-/// A domain that a parameter names.
-pub(crate) fn domain(text: &str) -> Result<Domain, Problem> {
-    Domain::parse(text).map_err(|error| Problem::bad_request(format!("domain: `{text}`: {error}")))
+/// The document in the body, or what is wrong with it.
+pub(crate) fn body<T>(body: Body<T>) -> Result<T, Problem> {
+    body.map(|Json(document)| document).map_err(|rejection| Problem::bad_request(rejection.body_text()))
+}
+
+/// Whether the whole queue is meant, and said to be.
+pub(crate) fn not_by_oversight(command: &api::Command) -> Result<(), Problem> {
+    match (command.selection.is_everything(), command.all) {
+        (true, false) => Err(Problem::bad_request("say what is meant: a selection, or `all`")),
+        (false, true) => Err(Problem::bad_request("`all` and a selection contradict each other")),
+        _ => Ok(()),
+    }
 }
 
 impl ListParams {
-    /// What to ask the spool for.
-    pub(crate) fn filter(&self) -> Result<ListFilter, Problem> {
-        Ok(ListFilter {
-            state: self.state.as_deref().map(state).transpose()?,
-            domain: self.domain.as_deref().map(domain).transpose()?,
-            after: self.cursor.as_deref().map(cursor).transpose()?,
-            limit: self.limit.as_deref().map_or(Ok(LIMIT_DEFAULT), limit)?,
-        })
+    /// Reads the pairs of a query string.
+    pub(crate) fn read(pairs: &[(String, String)]) -> Result<Self, Problem> {
+        let mut read = Self { selection: api::Selection::default(), limit: LIMIT_DEFAULT, cursor: None };
+        for (name, value) in pairs {
+            match name.as_str() {
+                "limit" => read.limit = limit(value)?,
+                "cursor" => read.cursor = Some(cursor(value)?),
+                _ if read.selection.take(name, value)? => {}
+                _ => return Err(Problem::bad_request(format!("there is no parameter `{name}`"))),
+            }
+        }
+        Ok(read)
     }
 }
 
@@ -80,14 +88,4 @@ fn limit(text: &str) -> Result<usize, Problem> {
 
 fn cursor(text: &str) -> Result<QueueId, Problem> {
     text.parse().map_err(|_| Problem::bad_request(format!("cursor: `{text}` is not from a `next_cursor`")))
-}
-
-fn state(text: &str) -> Result<State, Problem> {
-    match text {
-        "queued" => Ok(State::Queued),
-        "active" => Ok(State::InFlight),
-        "deferred" => Ok(State::Deferred),
-        "held" => Ok(State::Held),
-        _ => Err(Problem::bad_request(format!("state: `{text}` is none of queued, active, deferred, held"))),
-    }
 }

@@ -11,11 +11,12 @@ use axum::{
 use disk::{Clock, Disk};
 use events::{Query, Reader};
 use mail::Timestamp;
-use spool::{Selection, Spool, SpoolError};
+use spool::Spool;
 
 use crate::{
     Problem, api, convert,
-    query::{self, IdPath, ListParams, Params, RetryParams, TraceParams},
+    query::{self, Params, TraceParams},
+    queue,
     trace::trace,
 };
 
@@ -49,17 +50,19 @@ pub struct Server {
     pub listeners: Vec<api::Listener>,
 }
 
-type Answer<T> = Result<Json<T>, Problem>;
+pub(crate) type Answer<T> = Result<Json<T>, Problem>;
 
 /// The whole API.
 pub fn router(control: Control) -> Router {
     Router::new()
         .route("/v1/status", get(status))
-        .route("/v1/queue", get(list))
-        // Not an id: those have 26 digits.
-        .route("/v1/queue/retry", post(retry_many))
-        .route("/v1/queue/{id}", get(show).delete(remove))
-        .route("/v1/queue/{id}/retry", post(retry_one))
+        .route("/v1/queue", get(queue::list))
+        // Not ids: those have 26 digits.
+        .route("/v1/queue/retry", post(queue::retry))
+        .route("/v1/queue/hold", post(queue::hold))
+        .route("/v1/queue/release", post(queue::release))
+        .route("/v1/queue/remove", post(queue::remove))
+        .route("/v1/queue/{id}", get(queue::show))
         .route("/v1/trace", get(trace_events))
         .fallback(no_resource)
         .method_not_allowed_fallback(no_method)
@@ -86,61 +89,6 @@ async fn status(Shared(control): Shared<Control>) -> Json<api::Status> {
     })
 }
 
-async fn list(Shared(control): Shared<Control>, params: Params<ListParams>) -> Answer<api::Page> {
-    let filter = query::params(params)?.filter()?;
-    let page = control.spool.list(&filter);
-    let next_cursor = page.last().filter(|_| page.len() >= filter.limit).map(|last| last.id.to_string());
-    let mut messages = Vec::with_capacity(page.len());
-    for summary in page {
-        match control.spool.show(summary.id).await {
-            Ok(shown) => messages.push(convert::message(&shown)),
-            // Done since it was listed.
-            Err(SpoolError::Unknown(_)) => {}
-            // One damaged message must not hide the others.
-            Err(error) => {
-                tracing::warn!(queue_id = %summary.id, %error, station = "admin", "cannot read a message back");
-                messages.push(convert::summary(&summary));
-            }
-        }
-    }
-    Ok(Json(api::Page { messages, next_cursor }))
-}
-
-async fn show(Shared(control): Shared<Control>, id: IdPath) -> Answer<api::Message> {
-    let shown = control.spool.show(query::id(id)?).await.map_err(|error| refusal(&error))?;
-    Ok(Json(convert::message(&shown)))
-}
-
-async fn retry_one(Shared(control): Shared<Control>, id: IdPath) -> Answer<api::Changed> {
-    let id = query::id(id)?;
-    let recipients = control.spool.retry(&Selection::Message(id), control.clock.now());
-    if recipients == 0 {
-        // Nothing waits: it may be under way, or unknown.
-        control.spool.show(id).await.map_err(|error| refusal(&error))?;
-    }
-    Ok(Json(api::Changed { recipients: Some(recipients as u64), messages: None }))
-}
-
-async fn retry_many(Shared(control): Shared<Control>, params: Params<RetryParams>) -> Answer<api::Changed> {
-    let domain = query::params(params)?.domain.as_deref().map(query::domain).transpose()?;
-    let selection = domain.map_or(Selection::All, Selection::Domain);
-    let recipients = control.spool.retry(&selection, control.clock.now());
-    Ok(Json(api::Changed { recipients: Some(recipients as u64), messages: None }))
-}
-
-async fn remove(Shared(control): Shared<Control>, id: IdPath) -> Answer<api::Changed> {
-    let id = query::id(id)?;
-    let removed = control.spool.remove(&Selection::Message(id), control.clock.now()).await;
-    let messages = removed.map_err(|error| refusal(&error))?;
-    if messages == 0 {
-        // Either it is gone, or what remains of it is being delivered this moment.
-        control.spool.show(id).await.map_err(|error| refusal(&error))?;
-        return Err(Problem::conflict(format!("message {id} is being delivered; try again in a moment")));
-    }
-    tracing::info!(queue_id = %id, station = "admin", "removed");
-    Ok(Json(api::Changed { messages: Some(messages as u64), recipients: None }))
-}
-
 async fn trace_events(Shared(control): Shared<Control>, params: Params<TraceParams>) -> Answer<api::Trace> {
     let wanted = query::params(params)?.q.filter(|text| !text.trim().is_empty());
     let wanted =
@@ -151,13 +99,4 @@ async fn trace_events(Shared(control): Shared<Control>, params: Params<TracePara
     let found = found.await.map_err(|error| Problem::internal(error.to_string()))?;
     let events = found.map_err(|error| Problem::internal(error.to_string()))?;
     Ok(Json(api::Trace { events }))
-}
-
-fn refusal(error: &SpoolError) -> Problem {
-    let detail = error.to_string();
-    match error {
-        SpoolError::Unknown(_) => Problem::not_found(detail),
-        SpoolError::Poisoned | SpoolError::Full { .. } | SpoolError::Closed => Problem::unavailable(detail),
-        _ => Problem::internal(detail),
-    }
 }

@@ -12,7 +12,7 @@ use std::{
 use admin::{Control, Problem, Server, SocketError, api};
 use disk::{Clock, OsDisk, OsRandom};
 use events::{Event, Kind, Log};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, StatusCode, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use mail::{Address, Body, Client, EnhancedStatus, Envelope, QueueId, Recipient, Reply, ReversePath, Stream};
@@ -97,11 +97,22 @@ impl Fixture {
     }
 
     async fn ask(&self, method: Method, path: &str) -> Answer {
+        self.send(method, path, "").await
+    }
+
+    /// Posts a command on the queue.
+    async fn order(&self, verb: &str, body: &str) -> Answer {
+        self.send(Method::POST, &format!("/v1/queue/{verb}"), body).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: &str) -> Answer {
         let stream = UnixStream::connect(socket(self.dir.path())).await.unwrap();
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         let request = Request::builder().method(method).uri(path).header("host", "x");
-        let response = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+        let request = request.header("content-type", "application/json");
+        let body = Full::new(Bytes::from(body.to_owned()));
+        let response = sender.send_request(request.body(body).unwrap()).await.unwrap();
         let status = response.status();
         let kind = response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
         let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -228,7 +239,10 @@ async fn a_list_can_be_of_one_domain_or_state() {
     let id = api.submit("", &["bob@example.org"]).await.to_string();
     api.submit("", &["eve@example.net"]).await;
     let ids = |page: api::Page| page.messages.into_iter().map(|message| message.id).collect::<Vec<_>>();
-    assert_eq!(ids(api.get("/v1/queue?domain=EXAMPLE.org").await), [id]);
+    assert_eq!(ids(api.get("/v1/queue?domain=EXAMPLE.org").await), [id.as_str()]);
+    assert_eq!(ids(api.get("/v1/queue?to=bob%40*&to=otto%40*&from=%3C%3E").await), [id.as_str()]);
+    assert_eq!(ids(api.get(&format!("/v1/queue?id={id}&older_than=0&younger_than=60")).await), [id]);
+    assert!(ids(api.get("/v1/queue?older_than=60").await).is_empty());
     assert_eq!(ids(api.get("/v1/queue?state=queued").await).len(), 2);
     assert!(ids(api.get("/v1/queue?state=held").await).is_empty());
     api.stop().await;
@@ -239,10 +253,13 @@ async fn a_removed_message_is_gone_and_its_removal_is_told() {
     let api = Fixture::new();
     let id = api.submit("anna@example.com", &["bob@example.org"]).await;
     let path = format!("/v1/queue/{id}");
-    let changed: api::Changed = api.ask(Method::DELETE, &path).await.document();
-    assert_eq!(changed.messages, Some(1));
+    let order = format!(r#"{{"selection":{{"ids":["{id}"]}}}}"#);
+    let changed: api::Changed = api.order("remove", &order).await.document();
+    assert_eq!((changed.messages, changed.recipients, changed.active), (1, 1, 0));
+    assert!(changed.unknown.is_empty());
     assert_eq!(api.problem(Method::GET, &path).await, (404, format!("no message {id} in the queue")));
-    assert_eq!(api.problem(Method::DELETE, &path).await.0, 404);
+    let again: api::Changed = api.order("remove", &order).await.document();
+    assert_eq!((again.messages, again.unknown), (0, vec![id.to_string()]));
     api.events.flush();
     let trace: api::Trace = api.get(&format!("/v1/trace?q={id}")).await;
     let kinds: Vec<Kind> = trace.events.iter().map(|event| event.kind).collect();
@@ -255,10 +272,10 @@ async fn what_waits_can_be_made_due() {
     let api = Fixture::new();
     let id = api.submit("anna@example.com", &["bob@example.org"]).await;
     let now = api.clock.now();
-    for (attempts, path) in [
-        (1, "/v1/queue/retry?domain=example.org".to_owned()),
-        (2, format!("/v1/queue/{id}/retry")),
-        (3, "/v1/queue/retry".to_owned()),
+    for (attempts, order) in [
+        (1, r#"{"selection":{"domain":["example.org"]}}"#.to_owned()),
+        (2, format!(r#"{{"selection":{{"ids":["{id}"]}}}}"#)),
+        (3, r#"{"all":true}"#.to_owned()),
     ] {
         api.fail_once(id).await;
         assert_eq!(api.spool.checkout(now), None);
@@ -268,12 +285,63 @@ async fn what_waits_can_be_made_due() {
         assert_eq!(recipient.due, "2026-11-23T22:02:14.000Z");
         assert_eq!(recipient.last_reply.as_deref(), Some("450 4.2.1 Busy"));
         let other: api::Changed =
-            api.ask(Method::POST, "/v1/queue/retry?domain=example.net").await.document();
-        assert_eq!(other.recipients, Some(0));
-        let changed: api::Changed = api.ask(Method::POST, &path).await.document();
-        assert_eq!(changed.recipients, Some(1), "{path}");
+            api.order("retry", r#"{"selection":{"domain":["example.net"]}}"#).await.document();
+        assert_eq!(other.recipients, 0);
+        let changed: api::Changed = api.order("retry", &order).await.document();
+        assert_eq!(changed.recipients, 1, "{order}");
     }
     assert!(api.spool.checkout(now).is_some());
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_held_says_so_until_it_is_released_and_a_dry_run_changes_nothing() {
+    let api = Fixture::new();
+    let id = api.submit("anna@example.com", &["bob@example.org", "eve@example.net"]).await;
+    let path = format!("/v1/queue/{id}");
+    let states = |message: &api::Message| message.recipients.iter().map(|to| to.state).collect::<Vec<_>>();
+    let dry = r#"{"selection":{"to":["bob@*"]},"dry_run":true}"#;
+    let changed: api::Changed = api.order("hold", dry).await.document();
+    assert_eq!(changed.recipients, 1);
+    assert_eq!(states(&api.get(&path).await), [api::State::Queued, api::State::Queued]);
+    let changed: api::Changed = api.order("hold", r#"{"selection":{"to":["bob@*"]}}"#).await.document();
+    assert_eq!(changed.recipients, 1);
+    let message: api::Message = api.get(&path).await;
+    assert_eq!(states(&message), [api::State::Held, api::State::Queued]);
+    assert_eq!(message.recipients[0].held_since.as_deref(), Some("2026-11-23T18:02:14.000Z"));
+    let changed: api::Changed = api.order("release", r#"{"all":true}"#).await.document();
+    assert_eq!(changed.recipients, 1);
+    api.events.flush();
+    let trace: api::Trace = api.get(&format!("/v1/trace?q={id}")).await;
+    let told: Vec<(Kind, usize)> =
+        trace.events.iter().map(|event| (event.kind, event.recipients.len())).collect();
+    assert_eq!(told, [(Kind::Accepted, 0), (Kind::Held, 1), (Kind::Released, 1)]);
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn a_command_that_says_too_little_or_too_much_changes_nothing() {
+    let api = Fixture::new();
+    api.submit("anna@example.com", &["bob@example.org"]).await;
+    for (body, detail) in [
+        ("{}", "say what is meant: a selection, or `all`"),
+        (r#"{"selection":{}}"#, "say what is meant: a selection, or `all`"),
+        (r#"{"all":true,"selection":{"to":["*"]}}"#, "`all` and a selection contradict each other"),
+        (r#"{"selection":{"domian":["example.org"]}}"#, ""),
+        (
+            r#"{"selection":{"to":["bob"]}}"#,
+            "to: `bob` is no address: write anna@example.org, @example.org for all of a domain, or * for any characters",
+        ),
+        ("", ""),
+        ("[", ""),
+    ] {
+        let answer = api.order("remove", body).await;
+        assert_eq!(answer.kind, "application/problem+json", "{body}");
+        let problem: Problem = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(problem.status, 400, "{body}: {problem:?}");
+        assert!(detail.is_empty() || problem.detail.as_deref() == Some(detail), "{body}: {problem:?}");
+    }
+    assert_eq!(api.spool.stats().recipients, 1);
     api.stop().await;
 }
 
@@ -306,12 +374,7 @@ async fn every_error_is_a_problem_document() {
             "`xyz` is not a queue id: a queue id has 26 digits and letters".into(),
         ),
         (Method::GET, format!("/v1/queue/{unknown}"), 404, format!("no message {unknown} in the queue")),
-        (
-            Method::POST,
-            format!("/v1/queue/{unknown}/retry"),
-            404,
-            format!("no message {unknown} in the queue"),
-        ),
+        (Method::DELETE, format!("/v1/queue/{unknown}"), 405, String::new()),
         (Method::GET, "/v1/queue?limit=0".into(), 400, "limit: `0` is not a number from 1 to 1000".into()),
         (Method::GET, "/v1/queue?limit=99999999999999999999".into(), 400, String::new()),
         (Method::GET, "/v1/queue?cursor=x".into(), 400, "cursor: `x` is not from a `next_cursor`".into()),
@@ -321,8 +384,8 @@ async fn every_error_is_a_problem_document() {
             400,
             "state: `x` is none of queued, active, deferred, held".into(),
         ),
-        (Method::GET, "/v1/queue?domain=a..b".into(), 400, "domain: `a..b`: empty domain or label".into()),
-        (Method::GET, "/v1/queue?domian=a.b".into(), 400, String::new()),
+        (Method::GET, "/v1/queue?domain=a..b".into(), 400, String::new()),
+        (Method::GET, "/v1/queue?domian=a.b".into(), 400, "there is no parameter `domian`".into()),
         (Method::GET, "/v1/trace".into(), 400, "q: give a queue id, an address or a Message-ID".into()),
         (Method::GET, "/v1/trace?q=%20".into(), 400, "q: give a queue id, an address or a Message-ID".into()),
         (Method::GET, "/v1/queue/%ff".into(), 400, String::new()),

@@ -122,6 +122,7 @@ impl Circumstances<'_> {
             attempted: finding.rested.is_none(),
             reply: Some(finding.reply.clone()),
             mx: finding.endpoint.as_ref().map(|endpoint| (*endpoint.host).into()),
+            site: finding.endpoint.as_ref().map(|endpoint| (*endpoint.site).into()),
             policy: None,
         };
         Some(Verdict { event: self.event(finding, recipient, disposition), outcome })
@@ -132,7 +133,7 @@ impl Circumstances<'_> {
             Fate::Delivered => Disposition::Delivered,
             Fate::Bounced => Disposition::Bounced,
             Fate::Deferred => {
-                let expires_at = self.retry.expires_at(self.envelope);
+                let expires_at = self.retry.expires_at(self.envelope, recipient);
                 // mail-rules 12: never expires without one more attempt. The vain attempt that put the site to rest
                 // was made for all who wait for it, but only those whose time was over by then had their last one.
                 let attempted_at = finding.rested.map_or(self.now, |rest| rest.failed_at);

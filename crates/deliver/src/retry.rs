@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mail::{Envelope, Timestamp};
+use mail::{Envelope, Recipient, Timestamp};
 
 use crate::config::{Config, SUSPENSION_MAX};
 
@@ -28,12 +28,12 @@ impl RetryPolicy {
         Self { intervals: intervals.into(), expire: config.expire, expire_null: config.expire_null }
     }
 
-    /// When the message has been in the queue long enough. Its lifetime runs from its release (RFC 4865), else
-    /// from its receipt.
-    pub(crate) fn expires_at(&self, envelope: &Envelope) -> Timestamp {
+    /// When a recipient has been in the queue long enough. Its lifetime runs from the message's release (RFC 4865), else
+    /// from its receipt, and stands still while it is on hold (mail-rules 12).
+    pub(crate) fn expires_at(&self, envelope: &Envelope, recipient: &Recipient) -> Timestamp {
         let released = envelope.hold_until.map_or(envelope.received, |until| until.max(envelope.received));
         let lifetime = if envelope.reverse_path.is_null() { self.expire_null } else { self.expire };
-        released.after(lifetime)
+        released.after(lifetime).after(recipient.paused)
     }
 
     /// When to try again after the failure of attempt number `attempt` (the first is 1) at `now`; none when the
@@ -119,12 +119,16 @@ mod tests {
         let mut envelope = fixtures::envelope(&["anna@example.org"]);
         envelope.received = at(1000);
         envelope.reverse_path = ReversePath::Address(Address::parse("otto@example.net").unwrap());
-        assert_eq!(policy.expires_at(&envelope), at(1000 + 5 * 86_400));
+        let expires_at = |envelope: &Envelope| policy.expires_at(envelope, &envelope.recipients[0]);
+        assert_eq!(expires_at(&envelope), at(1000 + 5 * 86_400));
+        envelope.recipients[0].paused = Duration::from_mins(1);
+        assert_eq!(expires_at(&envelope), at(1060 + 5 * 86_400), "the lifetime stands still on hold");
+        envelope.recipients[0].paused = Duration::ZERO;
         envelope.hold_until = Some(at(5000));
-        assert_eq!(policy.expires_at(&envelope), at(5000 + 5 * 86_400));
+        assert_eq!(expires_at(&envelope), at(5000 + 5 * 86_400));
         envelope.hold_until = Some(at(500));
         envelope.reverse_path = ReversePath::Null;
-        assert_eq!(policy.expires_at(&envelope), at(1000 + 86_400));
+        assert_eq!(expires_at(&envelope), at(1000 + 86_400));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The envelope: everything about a message in transit that is not its content.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use crate::{Address, OriginalRecipient, QueueId, Reply, ReversePath, Timestamp};
 
@@ -142,6 +142,10 @@ pub struct Recipient {
     pub verp: Option<Box<str>>,
     /// Whether it waits for somebody to release it: a message can be on hold for some of its recipients alone.
     pub held: bool,
+    /// When the hold began; none if it has been on hold since its receipt.
+    pub held_at: Option<Timestamp>,
+    /// How long it was on hold before, in all. Its lifetime stood still meanwhile (mail-rules 12).
+    pub paused: Duration,
     /// When the next attempt is due.
     pub due: Timestamp,
     /// Attempts made so far.
@@ -150,6 +154,8 @@ pub struct Recipient {
     pub last_reply: Option<Reply>,
     /// The MX of the last attempt.
     pub last_mx: Option<Box<str>>,
+    /// The site of that MX.
+    pub last_site: Option<Box<str>>,
     /// The TLS policy of the last attempt.
     pub policy: Option<Box<str>>,
 }
@@ -165,10 +171,13 @@ impl Recipient {
             source: None,
             verp: None,
             held: false,
+            held_at: None,
+            paused: Duration::ZERO,
             due,
             attempts: 0,
             last_reply: None,
             last_mx: None,
+            last_site: None,
             policy: None,
         }
     }

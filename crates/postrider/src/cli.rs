@@ -1,8 +1,12 @@
 //! The command line: what may be said, and the help that explains it.
 
+mod queue;
+
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use queue::{QueueChange, QueueCommand, QueueDestroy, QueueList, QueueShow, Selecting};
 
 /// A mail server: takes mail over SMTP, keeps it safe, delivers it, and says what became of it.
 ///
@@ -43,7 +47,8 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// Look at the queue and change it
     ///
-    /// Needs a running server, which is found by its configuration or directory.
+    /// Needs a running server, which is found by its configuration or directory. What is meant is said by queue ids and marks of recipients: all
+    /// that is given has to be true of a recipient; of an option given twice, one value. Without any, a change needs --all.
     #[command(subcommand)]
     Queue(QueueCommand),
     /// Tell what became of a message, station by station, in the peer's own words
@@ -78,91 +83,6 @@ pub(crate) enum ConfigCommand {
     Check(ConfigFile),
     /// Print all settings in effect, defaults included; secrets are left out
     Show(ConfigFile),
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum QueueCommand {
-    /// List messages, oldest first
-    List(QueueList),
-    /// Show one message and how each of its recipients fares
-    Show(QueueShow),
-    /// Try to deliver now what waits for another attempt
-    Retry(QueueRetry),
-    /// Remove messages for good; nobody is told
-    Remove(QueueRemove),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct QueueList {
-    /// Only messages with a recipient in this domain
-    #[arg(long, value_name = "DOMAIN")]
-    pub domain: Option<String>,
-    /// Only messages with a recipient in this state
-    #[arg(long, value_name = "STATE")]
-    pub state: Option<StateWord>,
-    /// At most this many messages
-    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
-    pub limit: u32,
-    #[command(flatten)]
-    pub place: Place,
-}
-
-/// What a recipient waits for.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum StateWord {
-    /// Waits for its first attempt
-    Queued,
-    /// Is being delivered now
-    Active,
-    /// Waits for another attempt
-    Deferred,
-    /// Is on hold
-    Held,
-}
-
-impl StateWord {
-    /// As the API wants it.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Active => "active",
-            Self::Deferred => "deferred",
-            Self::Held => "held",
-        }
-    }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct QueueShow {
-    /// The queue id, as the 250 reply, the logs and `queue list` tell it
-    #[arg(value_name = "QUEUE-ID")]
-    pub id: String,
-    #[command(flatten)]
-    pub place: Place,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct QueueRetry {
-    /// The messages to try
-    #[arg(value_name = "QUEUE-ID", required_unless_present_any = ["domain", "all"], conflicts_with_all = ["domain", "all"])]
-    pub ids: Vec<String>,
-    /// All recipients in this domain
-    #[arg(long, value_name = "DOMAIN", conflicts_with = "all")]
-    pub domain: Option<String>,
-    /// Everything that waits
-    #[arg(long)]
-    pub all: bool,
-    #[command(flatten)]
-    pub place: Place,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct QueueRemove {
-    /// The messages to remove
-    #[arg(value_name = "QUEUE-ID", required = true)]
-    pub ids: Vec<String>,
-    #[command(flatten)]
-    pub place: Place,
 }
 
 #[derive(Debug, Args)]
@@ -285,6 +205,11 @@ mod tests {
             "postrider queue retry --all",
             "postrider queue retry --domain example.org",
             "postrider queue retry 1 2 3",
+            "postrider queue list 1 --to a@b --from <> --site c --older-than 1h30m --younger-than 2d --reason busy --state held --state active",
+            "postrider queue hold --domain a.b --domain .c.d --dry-run",
+            "postrider queue release --all",
+            "postrider queue remove 1 2",
+            "postrider queue remove --all --yes",
             "postrider spool verify d",
             "postrider spool verify --config a.toml",
             "postrider dev --listen 127.0.0.1:0 --listen [::1]:0",
@@ -298,10 +223,11 @@ mod tests {
         for line in [
             "postrider",
             "postrider queue",
-            "postrider queue retry",
             "postrider queue retry 1 --all",
+            "postrider queue hold --all --older-than 1h",
+            "postrider queue hold --older-than soon",
+            "postrider queue release --all --yes",
             "postrider queue retry --all --domain example.org",
-            "postrider queue remove",
             "postrider queue list --config a --dir b",
             "postrider queue list --state asleep",
             "postrider queue list --limit 0",

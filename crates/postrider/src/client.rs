@@ -2,16 +2,16 @@
 
 use std::{io, path::Path, time::Duration};
 
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
 
 use crate::failure::Failure;
 
-/// A server that does not answer its own operator for so long is stuck.
-const TIMEOUT: Duration = Duration::from_mins(1);
+/// A server that does not answer its own operator for so long is stuck. To look through a long queue takes its time.
+const TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -30,14 +30,31 @@ impl From<ClientError> for Failure {
     }
 }
 
-/// Sends one request and reads the answer's document.
-pub(crate) async fn request<T: DeserializeOwned>(
+/// Asks for a resource and reads its document.
+pub(crate) async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T, ClientError> {
+    request(socket, Method::GET, path, Bytes::new()).await
+}
+
+/// Sends a document and reads the answer's.
+pub(crate) async fn post<T: DeserializeOwned>(
+    socket: &Path,
+    path: &str,
+    document: &impl Serialize,
+) -> Result<T, ClientError> {
+    let body = serde_json::to_vec(document);
+    let body =
+        body.map_err(|error| ClientError::Failed(Failure::new(format!("cannot write JSON: {error}"))))?;
+    request(socket, Method::POST, path, body.into()).await
+}
+
+async fn request<T: DeserializeOwned>(
     socket: &Path,
     method: Method,
     path: &str,
+    body: Bytes,
 ) -> Result<T, ClientError> {
     let stream = UnixStream::connect(socket).await.map_err(|error| unreachable(socket, &error))?;
-    let answer = tokio::time::timeout(TIMEOUT, exchange(stream, method, path)).await;
+    let answer = tokio::time::timeout(TIMEOUT, exchange(stream, method, path, body)).await;
     let failed =
         |why: String| ClientError::Failed(Failure::new(format!("the server does not answer: {why}")));
     let (status, body) = answer.map_err(|_| failed("timed out".to_owned()))?.map_err(failed)?;
@@ -54,6 +71,7 @@ async fn exchange(
     stream: UnixStream,
     method: Method,
     path: &str,
+    body: Bytes,
 ) -> Result<(hyper::StatusCode, Bytes), String> {
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
@@ -63,7 +81,8 @@ async fn exchange(
         .method(method)
         .uri(path)
         .header(header::HOST, "postrider")
-        .body(Empty::<Bytes>::new())
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::new(body))
         .map_err(|error| error.to_string())?;
     let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
     let status = response.status();

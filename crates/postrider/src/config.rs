@@ -26,6 +26,7 @@ pub(crate) use listeners::Listener;
 pub(crate) use problem::{Problem, Report};
 pub(crate) use secret::words;
 pub(crate) use show::effective;
+pub(crate) use value::duration;
 use walk::{Findings, Section};
 
 /// Where `serve` looks if nobody says otherwise.

@@ -45,6 +45,20 @@ pub(crate) fn print_json_line(value: &impl Serialize) -> Result<(), Failure> {
     print(&text.map_err(|error| Failure::new(format!("cannot write JSON: {error}")))?)
 }
 
+/// Asks a question on standard error that only `y` or `yes` affirms. Where nobody can be asked it is wrong usage to come here.
+pub(crate) fn confirm(question: &str) -> Result<bool, Failure> {
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Err(Failure::usage(format!("{question} Nobody is here to answer"))
+            .hint("say --yes if that is meant, or --dry-run to see only how many it would be"));
+    }
+    let mut out = io::stderr().lock();
+    let _ = write!(out, "{question} [y/N] ").and_then(|()| out.flush());
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer);
+    read.map_err(|error| Failure::new(format!("cannot read the answer: {error}")))?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
 /// Says something on standard error. If even that fails, nobody is left to tell.
 pub(crate) fn say(text: &str) {
     let mut out = io::stderr().lock();

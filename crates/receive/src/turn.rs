@@ -8,7 +8,7 @@ use std::{
 
 use mail::{EnhancedStatus, Reply, Timestamp};
 use smtp::Node;
-use spool::{Selection, Spool};
+use spool::Spool;
 
 /// How long the same node has to wait before it may ask again: each time costs a look at the queue, and attempts at a
 /// server that perhaps is not there.
@@ -54,10 +54,7 @@ impl Turns {
 /// Makes due what waits; how many recipients. None: nothing is there for the node.
 fn retry(spool: &Spool, node: &Node, now: Timestamp) -> Option<usize> {
     let domains = spool.domains(usize::MAX).into_iter().map(|stats| stats.domain);
-    let retried = domains.filter(|domain| node.has(domain)).map(|domain| {
-        let selection = Selection::Domain(domain);
-        spool.retry(&selection, now)
-    });
+    let retried = domains.filter(|domain| node.has(domain)).map(|domain| spool.retry_domain(&domain, now));
     retried.reduce(|a, b| a + b)
 }
 

@@ -158,7 +158,7 @@ pub(crate) fn read_current(
 ) -> io::Result<Option<Current>> {
     let (Some(envelope), rest) = (locs.first(), locs.get(1..).unwrap_or_default()) else { return Ok(None) };
     let states = if matches!(content, Content::In(_)) { rest.get(1..).unwrap_or_default() } else { rest };
-    let Some((mut head, mut stored)) =
+    let Some((head, mut stored)) =
         read_record(shared, id, Kind::Envelope, *envelope)?.and_then(|payload| decode_envelope(id, &payload))
     else {
         return Ok(None);
@@ -167,20 +167,21 @@ pub(crate) fn read_current(
         // A damaged outcome costs its news alone: the recipients' standing is in the index.
         let payload = read_record(shared, id, Kind::Outcome, *loc)?;
         if let Some(outcome) = payload.and_then(|payload| Outcome::decode(&payload)) {
-            outcome.apply(&mut head, &mut stored);
+            outcome.apply(&mut stored);
         }
     }
-    overlay(shared, id, &mut head, &mut stored);
+    overlay(shared, id, &mut stored);
     Ok(Some(Current { head, stored }))
 }
 
 /// What the index knows goes over what was read, but for recipients that are done in memory only.
-fn overlay(shared: &Shared, id: QueueId, head: &mut EnvelopeHead, stored: &mut StoredEnvelope) {
+fn overlay(shared: &Shared, id: QueueId, stored: &mut StoredEnvelope) {
     let state = shared.state();
     let Some(message) = state.index.get(id) else { return };
-    head.held = message.held;
     for (entry, recipient) in message.recipients.iter().zip(&mut stored.envelope.recipients) {
-        recipient.held = entry.held;
+        if let Some(control) = &entry.control {
+            control.write_to(recipient);
+        }
         recipient.due = entry.due;
         recipient.attempts = recipient.attempts.max(entry.attempts.into());
     }

@@ -1,6 +1,6 @@
 //! Envelopes as octets: numbered fields, of which unknown ones are kept when a record is written again.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use mail::{
     Address, Body, Client, DeliverBy, EnhancedStatus, Envelope, Notify, OriginalRecipient, QueueId,
@@ -264,6 +264,13 @@ fn encode_recipient(recipient: &Recipient, out: &mut Vec<u8>) {
     if recipient.held {
         put_number(out, 13, 1);
     }
+    if let Some(at) = recipient.held_at {
+        put_number(out, 14, at.as_millis());
+    }
+    if !recipient.paused.is_zero() {
+        put_number(out, 15, millis(recipient.paused));
+    }
+    put_text(out, 16, recipient.last_site.as_deref());
 }
 
 fn decode_recipient(octets: &[u8]) -> Option<(Recipient, bool, Vec<u8>)> {
@@ -297,10 +304,18 @@ fn decode_recipient(octets: &[u8]) -> Option<(Recipient, bool, Vec<u8>)> {
             11 => recipient.policy = Some(text(value)?.into()),
             12 => done = number(value)? == 1,
             13 => recipient.held = number(value)? == 1,
+            14 => recipient.held_at = Some(Timestamp::from_millis(number(value)?)),
+            15 => recipient.paused = Duration::from_millis(number(value)?),
+            16 => recipient.last_site = Some(text(value)?.into()),
             _ => put_field(&mut unknown, field, value),
         }
     }
     Some((found?, done, unknown))
+}
+
+/// A duration in whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 pub(crate) fn put_reply(out: &mut Vec<u8>, field: u64, reply: &Reply) {
@@ -345,14 +360,14 @@ mod tests {
 
     prop_compose! {
         fn recipients()(
-            path in addresses(), bits: u8, texts in proptest::collection::vec(option::of("[a-z;]{0,9}"), 6),
-            due: u64, attempts: u32, last_reply in option::of(replies()),
+            path in addresses(), bits: u8, texts in proptest::collection::vec(option::of("[a-z;]{0,9}"), 7),
+            due: u64, held_at: Option<u64>, paused: u64, attempts: u32, last_reply in option::of(replies()),
         ) -> Recipient {
             let get = |n: usize| texts[n].clone().map(String::into_boxed_str);
             let orcpt = get(0).map(|address| OriginalRecipient { kind: "rfc822".into(), address });
             Recipient {
                 notify: Notify { success: bits & 1 != 0, failure: bits & 2 != 0, delay: bits & 4 != 0, given: bits & 8 != 0 },
-                held: bits & 16 != 0, orcpt, route: get(1), source: get(2), verp: get(3), attempts, last_reply, last_mx: get(4), policy: get(5),
+                held: bits & 16 != 0, held_at: held_at.map(Timestamp::from_millis), paused: Duration::from_millis(paused), last_site: get(6), orcpt, route: get(1), source: get(2), verp: get(3), attempts, last_reply, last_mx: get(4), policy: get(5),
                 ..Recipient::new(path, Timestamp::from_millis(due))
             }
         }

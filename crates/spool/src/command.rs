@@ -2,72 +2,90 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use mail::{QueueId, Timestamp};
+use events::{Event, Kind};
+use mail::{Domain, Timestamp};
 
 use crate::{
-    DomainStats, ListFilter, RecipientSummary, Selection, Shown, Spool, SpoolError, Stats, Summary,
-    format::Kind,
+    Changed, Selection, Spool, SpoolError, format,
     frame::{Class, Frame},
-    index::{Index, Message, Standing},
-    payload::Outcome,
-    spool::{admin_event, load, settle},
+    index::{Entry, Index, Message, Standing},
+    payload::{Control, Outcome, RecipientState},
+    selection::Taken,
+    spool::{settle, synced},
     state::State,
+    view::address,
 };
 
-/// Messages changed by one frame.
-const COMMAND_MESSAGES_MAX: usize = 1000;
-/// Messages counted while the queue stands still.
-const COUNTED_AT_ONCE: usize = 10_000;
-/// Messages on a page if nothing else is said.
-const PAGE: usize = 100;
-
+/// A frame of commands is handed on once it has so many octets: it must fit into a segment, and others wait for its sync.
+const FRAME_OCTETS: usize = 256 * 1024;
+/// Messages counted or made due while the queue stands still.
+pub(crate) const AT_ONCE: usize = 10_000;
 impl Spool {
-    /// A page of the queue, oldest first.
-    pub fn list(&self, filter: &ListFilter) -> Vec<Summary> {
-        let state = self.shared.state();
-        let limit = if filter.limit == 0 { PAGE } else { filter.limit };
-        let messages = state.index.younger(filter.after).filter(|message| message.left > 0);
-        messages
-            .map(|message| summary(&state.index, message))
-            .filter(|s| matches(s, filter))
-            .take(limit)
-            .collect()
+    /// What a selection takes now, and how much of it is being delivered.
+    ///
+    /// # Errors
+    /// The spool is closed.
+    pub async fn count(&self, selection: Selection) -> Result<Changed, SpoolError> {
+        self.each(selection, |index, changed, taken| {
+            let Some(message) = index.get(taken.id) else { return };
+            let meant = taken.recipients.iter().filter_map(|place| message.recipients.get(*place as usize));
+            changed.add(meant.filter(|entry| entry.is_owed()));
+        })
+        .await
     }
 
-    /// All that is known of a message.
-    pub async fn show(&self, id: QueueId) -> Result<Shown, SpoolError> {
-        let shared = Arc::clone(&self.shared);
-        self.shared
-            .io
-            .run(move || {
-                let loaded = load(&shared, id)?;
-                let state = shared.state();
-                let message = state.index.get(id).filter(|message| message.left > 0);
-                let summary = summary(&state.index, message.ok_or(SpoolError::Unknown(id))?);
-                Ok(Shown { envelope: loaded.envelope, summary })
-            })
-            .await
+    /// Makes waiting recipients due now that are due later. Not durable: after a restart they wait as before. What is held stays so, and what
+    /// is in flight is only counted.
+    ///
+    /// # Errors
+    /// The spool is closed.
+    pub async fn retry(&self, selection: Selection, now: Timestamp) -> Result<Changed, SpoolError> {
+        let changed =
+            self.each(selection, |index, changed, taken| make_due(index, changed, taken, now)).await;
+        self.retried();
+        changed
     }
 
-    /// Makes waiting recipients due now; returns how many. Not durable: after a restart they wait as before.
-    pub fn retry(&self, selection: &Selection, now: Timestamp) -> usize {
-        let mut state = self.shared.state();
-        let targets: Vec<(u32, u32)> = match selection {
-            Selection::Message(id) => recipients_of(&state, *id),
-            Selection::Domain(domain) => {
-                let domain = state.index.queue.find(domain);
-                domain.map(|domain| state.index.queue.waiting(domain).collect()).unwrap_or_default()
+    /// As [`Spool::retry`] for everything, without a wait.
+    pub fn retry_all(&self, now: Timestamp) -> Changed {
+        let mut changed = Changed::default();
+        let mut from = Some(0);
+        while let Some(slot) = from {
+            let mut state = self.shared.state();
+            let (messages, next) = state.index.some(slot, AT_ONCE);
+            let all = |message: &Message| Taken {
+                id: message.id,
+                recipients: (0..).take(message.recipients.len()).collect(),
+            };
+            let taken: Vec<Taken> = messages.map(all).collect();
+            for taken in &taken {
+                make_due(&mut state.index, &mut changed, taken, now);
             }
-            Selection::All => {
-                let ids: Vec<QueueId> = state.index.messages().map(|message| message.id).collect();
-                ids.into_iter().flat_map(|id| recipients_of(&state, id)).collect()
+            from = next;
+        }
+        self.retried();
+        changed
+    }
+
+    /// As [`Spool::retry`] for one domain, without a wait; returns how many recipients were made due.
+    pub fn retry_domain(&self, domain: &Domain, now: Timestamp) -> usize {
+        let mut count = 0;
+        loop {
+            let mut state = self.shared.state();
+            let Some(domain) = state.index.queue.find(domain) else { break };
+            let later: Vec<(u32, u32)> = state.index.queue.later(domain, now).take(AT_ONCE).collect();
+            count += later.iter().filter(|(slot, place)| state.index.make_due(*slot, *place, now)).count();
+            if later.len() < AT_ONCE {
+                break;
             }
-        };
-        let count =
-            targets.into_iter().filter(|(slot, place)| state.index.make_due(*slot, *place, now)).count();
-        self.shared.retries.fetch_add(1, Ordering::SeqCst);
-        self.shared.notify_if_earlier(&mut state);
+        }
+        self.retried();
         count
+    }
+
+    fn retried(&self) {
+        self.shared.retries.fetch_add(1, Ordering::SeqCst);
+        self.shared.notify_if_earlier(&mut self.shared.state());
     }
 
     /// How often [`Spool::retry`] was called. When it has risen, somebody wants mail tried though its site rests.
@@ -75,160 +93,193 @@ impl Spool {
         self.shared.retries.load(Ordering::SeqCst)
     }
 
-    /// Puts messages on hold; returns how many. Durable. What is in flight goes on.
-    pub async fn hold(&self, selection: &Selection, now: Timestamp) -> Result<usize, SpoolError> {
-        let outcome = Outcome { held: Some(true), ..Outcome::default() };
-        self.change(selection, now, &outcome, events::Kind::Held, |message| !message.held).await
+    /// Puts recipients on hold: nothing is tried until a release, and their lifetime stands still (mail-rules 12). Durable, with a `held`
+    /// event for each message. An attempt under way goes on; if it fails for now, the hold takes effect then.
+    ///
+    /// # Errors
+    /// It could not be made durable.
+    pub async fn hold(&self, selection: Selection, now: Timestamp) -> Result<Changed, SpoolError> {
+        let order = |entry: &Entry| (!entry.is_held()).then(|| control(entry).held(now));
+        self.change(selection, now, Kind::Held, move |message, taken| ordered(message, taken, order)).await
     }
 
-    /// Takes messages off hold, with all of their recipients; returns how many. Durable.
-    pub async fn unhold(&self, selection: &Selection, now: Timestamp) -> Result<usize, SpoolError> {
-        let outcome = Outcome { held: Some(false), ..Outcome::default() };
-        self.change(selection, now, &outcome, events::Kind::Released, Message::holds_any).await
+    /// Takes recipients off hold; they are due when they were. Durable, with a `released` event for each message.
+    ///
+    /// # Errors
+    /// It could not be made durable.
+    pub async fn unhold(&self, selection: Selection, now: Timestamp) -> Result<Changed, SpoolError> {
+        let order = |entry: &Entry| entry.is_held().then(|| control(entry).released(now));
+        self.change(selection, now, Kind::Released, move |message, taken| ordered(message, taken, order))
+            .await
     }
 
-    /// Removes messages without a report; returns how many. Durable, with a `removed` event each. What is in flight
-    /// may still be delivered.
-    pub async fn remove(&self, selection: &Selection, now: Timestamp) -> Result<usize, SpoolError> {
-        let outcome = Outcome { removed: true, ..Outcome::default() };
-        self.change(selection, now, &outcome, events::Kind::Removed, |_| true).await
+    /// Takes recipients out of the queue without a report. Durable, with a `removed` event for each message. An attempt under way may still
+    /// deliver.
+    ///
+    /// # Errors
+    /// It could not be made durable.
+    pub async fn remove(&self, selection: Selection, now: Timestamp) -> Result<Changed, SpoolError> {
+        self.change(selection, now, Kind::Removed, |message, taken| {
+            let places = owed(message, taken);
+            let removed = places.len() == message.left as usize;
+            let recipients = if removed {
+                Vec::new()
+            } else {
+                places.iter().filter_map(|place| gone(message, *place)).collect()
+            };
+            (Outcome { removed, recipients, ..Outcome::default() }, places)
+        })
+        .await
     }
 
-    async fn change(
+    /// Looks at all that a selection takes, part by part.
+    async fn each(
         &self,
-        selection: &Selection,
-        now: Timestamp,
-        outcome: &Outcome,
-        kind: events::Kind,
-        wanted: impl Fn(&Message) -> bool,
-    ) -> Result<usize, SpoolError> {
-        let ids = self.selected(selection, wanted);
-        for some in ids.chunks(COMMAND_MESSAGES_MAX) {
-            let mut frame = Frame::new(Class::Completion);
+        selection: Selection,
+        mut act: impl FnMut(&mut Index, &mut Changed, &Taken),
+    ) -> Result<Changed, SpoolError> {
+        let selection = Arc::new(selection);
+        let (mut changed, mut after) = (Changed::default(), None);
+        loop {
+            let look = self.look(&selection, after).await?;
             {
                 let mut state = self.shared.state();
-                for id in some {
-                    settle(&mut state, &mut frame, *id, outcome);
-                    let event = admin_event(now, *id, kind);
-                    frame.record(Kind::Event, *id, event.to_line(), None);
+                look.taken.iter().for_each(|taken| act(&mut state.index, &mut changed, taken));
+            }
+            after = look.next;
+            if after.is_none() {
+                return Ok(changed);
+            }
+        }
+    }
+
+    /// Changes all that a selection takes, part by part; each part is durable before the next is looked at. `order` says what happens to a
+    /// message, and to which of its recipients.
+    async fn change(
+        &self,
+        selection: Selection,
+        now: Timestamp,
+        kind: Kind,
+        order: impl Fn(&Message, &Taken) -> (Outcome, Vec<u32>),
+    ) -> Result<Changed, SpoolError> {
+        let selection = Arc::new(selection);
+        let (mut changed, mut after) = (Changed::default(), None);
+        loop {
+            let look = self.look(&selection, after).await?;
+            let mut receivers = Vec::new();
+            {
+                let mut state = self.shared.state();
+                let mut frame = Frame::new(Class::Completion);
+                for taken in &look.taken {
+                    change_one(&mut state, &mut frame, &mut changed, taken, (now, kind), &order);
+                    if frame.len() > FRAME_OCTETS {
+                        let full = std::mem::replace(&mut frame, Frame::new(Class::Completion));
+                        receivers.push(self.shared.push_urgent(full)?);
+                    }
+                }
+                if !frame.records.is_empty() {
+                    receivers.push(self.shared.push_urgent(frame)?);
                 }
                 self.shared.notify_if_earlier(&mut state);
             }
-            self.append(frame).await?;
-        }
-        Ok(ids.len())
-    }
-
-    /// The queue in figures.
-    pub fn stats(&self) -> Stats {
-        let shared = &self.shared;
-        let mut stats = Stats {
-            commits_waiting: shared.inbox().frames.len() as u64,
-            batches: shared.batches.load(Ordering::Relaxed),
-            synced_lsn: shared.synced_lsn.load(Ordering::Relaxed),
-            poisoned: shared.is_poisoned(),
-            full: shared.full.load(Ordering::SeqCst),
-            segments_spare: shared.spares.load(Ordering::Relaxed),
-            segments: shared.state().segments.count() as u64,
-            ..Stats::default()
-        };
-        let mut from = Some(0);
-        while let Some(slot) = from {
-            let state = shared.state();
-            let (messages, next) = state.index.some(slot, COUNTED_AT_ONCE);
-            messages.filter(|message| message.left > 0).for_each(|message| count(&mut stats, message));
-            from = next;
-        }
-        stats
-    }
-
-    fn selected(&self, selection: &Selection, wanted: impl Fn(&Message) -> bool) -> Vec<QueueId> {
-        let state = self.shared.state();
-        let wanted = |message: &&Message| message.left > 0 && wanted(message);
-        match selection {
-            Selection::Message(id) => {
-                state.index.get(*id).filter(wanted).map(|message| message.id).into_iter().collect()
+            for receiver in receivers {
+                synced(receiver).await?;
             }
-            Selection::Domain(domain) => {
-                let Some(domain) = state.index.queue.find(domain) else { return Vec::new() };
-                let has = |message: &&Message| {
-                    message.recipients.iter().any(|e| e.domain == domain && e.standing != Standing::Done)
-                };
-                state.index.messages().filter(wanted).filter(has).map(|message| message.id).collect()
+            after = look.next;
+            if after.is_none() {
+                return Ok(changed);
             }
-            Selection::All => state.index.messages().filter(wanted).map(|message| message.id).collect(),
-        }
-    }
-
-    /// The domains of the queue in figures, the largest first, at most `max`.
-    pub fn domains(&self, max: usize) -> Vec<DomainStats> {
-        let state = self.shared.state();
-        let domains = state.index.queue.domains().map(|(domain, waiting, in_flight, next_due)| DomainStats {
-            domain: domain.clone(),
-            recipients: waiting as u64 + u64::from(in_flight),
-            in_flight: in_flight.into(),
-            next_due,
-        });
-        let mut domains: Vec<DomainStats> = domains.filter(|domain| domain.recipients > 0).collect();
-        domains.sort_by(|a, b| b.recipients.cmp(&a.recipients).then_with(|| a.domain.cmp(&b.domain)));
-        domains.truncate(max);
-        domains
-    }
-}
-
-fn count(stats: &mut Stats, message: &Message) {
-    stats.messages += 1;
-    stats.recipients += u64::from(message.left);
-    stats.held += u64::from(message.holds_any());
-    stats.content_octets += message.size;
-    stats.oldest = Some(stats.oldest.map_or(message.received, |oldest| oldest.min(message.received)));
-    for entry in message.recipients.iter().filter(|entry| entry.standing != Standing::Done) {
-        match Index::state(message, entry) {
-            crate::State::Queued => stats.queued += 1,
-            crate::State::Deferred => stats.deferred += 1,
-            crate::State::InFlight => stats.in_flight += 1,
-            crate::State::Held => {}
         }
     }
 }
 
-fn recipients_of(state: &State, id: QueueId) -> Vec<(u32, u32)> {
-    let Some((slot, message)) = state.index.slot(id).and_then(|slot| Some((slot, state.index.at(slot)?)))
-    else {
-        return Vec::new();
-    };
-    (0..).zip(&message.recipients).map(|(place, _)| (slot, place)).collect()
-}
-
-fn summary(index: &Index, message: &Message) -> Summary {
-    let owed = (0..).zip(&message.recipients).filter(|(_, entry)| entry.standing != Standing::Done);
-    let recipients = owed.map(|(recipient, entry)| {
-        let domain = index.domain_name(entry.domain).cloned();
-        let address = domain.and_then(|domain| mail::Address::new(&entry.local, domain).ok());
-        RecipientSummary {
-            recipient,
-            forward_path: address.map(|address| address.to_string()).unwrap_or_default(),
-            state: Index::state(message, entry),
-            due: entry.due,
-            attempts: entry.attempts.into(),
+impl Changed {
+    /// Counts a message with the recipients of it that are meant.
+    fn add<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) {
+        let (mut recipients, mut in_flight) = (0, 0);
+        for entry in entries {
+            recipients += 1;
+            in_flight += u64::from(entry.standing == Standing::InFlight);
         }
-    });
-    Summary {
-        id: message.id,
-        received: message.received,
-        size: message.size,
-        held: message.holds_any(),
-        priority: message.priority,
-        recipients: recipients.collect(),
+        self.messages += u64::from(recipients > 0);
+        self.recipients += recipients;
+        self.in_flight += in_flight;
     }
 }
 
-fn matches(summary: &Summary, filter: &ListFilter) -> bool {
-    let in_domain = |recipient: &RecipientSummary| {
-        filter.domain.as_ref().is_none_or(|domain| {
-            recipient.forward_path.rsplit_once('@').is_some_and(|(_, found)| found == domain.to_string())
-        })
-    };
-    let in_state = |recipient: &RecipientSummary| filter.state.is_none_or(|state| recipient.state == state);
-    summary.recipients.iter().any(|recipient| in_domain(recipient) && in_state(recipient))
+/// Makes those due that wait for later.
+fn make_due(index: &mut Index, changed: &mut Changed, taken: &Taken, now: Timestamp) {
+    let Some(slot) = index.slot(taken.id) else { return };
+    let mut made = 0;
+    for place in &taken.recipients {
+        made += u64::from(index.make_due(slot, *place, now));
+        let entry = index.at(slot).and_then(|message| message.recipients.get(*place as usize));
+        changed.in_flight += u64::from(entry.is_some_and(|entry| entry.standing == Standing::InFlight));
+    }
+    changed.messages += u64::from(made > 0);
+    changed.recipients += made;
+}
+
+/// Changes a message as `order` says, if it is still here, and tells of it.
+fn change_one(
+    state: &mut State,
+    frame: &mut Frame,
+    changed: &mut Changed,
+    taken: &Taken,
+    (now, kind): (Timestamp, Kind),
+    order: impl Fn(&Message, &Taken) -> (Outcome, Vec<u32>),
+) {
+    let Some(message) = state.index.get(taken.id) else { return };
+    let (outcome, places) = order(message, taken);
+    if places.is_empty() {
+        return;
+    }
+    changed.add(places.iter().filter_map(|place| message.recipients.get(*place as usize)));
+    let mut event = Event::new(now, taken.id, kind, "admin");
+    if places.len() < message.left as usize {
+        let addresses = places.iter().filter_map(|place| message.recipients.get(*place as usize));
+        event.recipients = addresses.map(|entry| address(&state.index, entry)).collect();
+    }
+    settle(state, frame, taken.id, &outcome);
+    frame.record(format::Kind::Event, taken.id, event.to_line(), None);
+}
+
+/// Those of the recipients meant that are still owed.
+fn owed(message: &Message, taken: &Taken) -> Vec<u32> {
+    let is_owed = |place: &u32| message.recipients.get(*place as usize).is_some_and(Entry::is_owed);
+    taken.recipients.iter().copied().filter(is_owed).collect()
+}
+
+/// An order for each recipient that needs it.
+fn ordered(
+    message: &Message,
+    taken: &Taken,
+    order: impl Fn(&Entry) -> Option<Control>,
+) -> (Outcome, Vec<u32>) {
+    let controls: Vec<(u32, Control)> = owed(message, taken)
+        .into_iter()
+        .filter_map(|place| Some((place, order(message.recipients.get(place as usize)?)?)))
+        .collect();
+    let places = controls.iter().map(|(place, _)| *place).collect();
+    (Outcome { controls, ..Outcome::default() }, places)
+}
+
+fn control(entry: &Entry) -> Control {
+    entry.control.as_deref().cloned().unwrap_or_default()
+}
+
+/// A recipient's state once it is taken out.
+fn gone(message: &Message, recipient: u32) -> Option<RecipientState> {
+    let entry = message.recipients.get(recipient as usize)?;
+    let (due, attempts) = (entry.due, entry.attempts.into());
+    Some(RecipientState {
+        recipient,
+        done: true,
+        due,
+        attempts,
+        reply: None,
+        mx: None,
+        site: None,
+        policy: None,
+    })
 }

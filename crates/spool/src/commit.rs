@@ -334,7 +334,7 @@ fn apply_effect(state: &mut crate::state::State, placed: &mut Placed, effect: Ef
                 guard.keep();
             }
         }
-        Effect::Settle { record, id, last } => state.settle(id, at(record), last),
+        Effect::Settle { record, id, outcome } => state.settle(id, at(record), outcome),
         Effect::Move { record, id, content: elsewhere } => {
             state.moved(id, at(record), content(record).unwrap_or(elsewhere));
         }

@@ -12,6 +12,7 @@ use crate::{
     format::{HEADER_LEN, HEADER_LEN_U32, Kind, PIECE_MAX, RECORD_VERSION, RecordHeader, padded},
     index::{Content, Loc},
     scan::Scanned,
+    state::Settled,
 };
 
 /// A record before it has its place.
@@ -57,8 +58,8 @@ impl Pieces {
 pub(crate) enum Effect {
     /// A message is ours.
     Accept { record: usize, envelope: Arc<Envelope>, size: u64, own_file: Option<Guard> },
-    /// An outcome is on record; if it was the last one, the message is done.
-    Settle { record: usize, id: QueueId, last: bool },
+    /// An outcome is on record.
+    Settle { record: usize, id: QueueId, outcome: Settled },
     /// A message's envelope, with its content or without, has moved.
     Move { record: usize, id: QueueId, content: Content },
     /// Done messages of an older segment are told again.

@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, ops::Bound};
 
 use mail::{Domain, Envelope, QueueId, Timestamp};
 
-use crate::{message::State, payload::Outcome, queue::Queue};
+use crate::{
+    message::State,
+    payload::{Control, Outcome},
+    queue::Queue,
+};
 
 /// Where a record begins (or a run of content records) and how many octets it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,7 +33,7 @@ pub(crate) enum Standing {
     Done,
 }
 
-/// One recipient: 32 octets and its local part.
+/// One recipient: 40 octets and its local part.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) local: Box<str>,
@@ -37,8 +41,18 @@ pub(crate) struct Entry {
     pub(crate) domain: u32,
     pub(crate) attempts: u16,
     pub(crate) standing: Standing,
-    /// On hold though the message as a whole is not.
-    pub(crate) held: bool,
+    /// What was ordered for it, if anything ever was.
+    pub(crate) control: Option<Box<Control>>,
+}
+
+impl Entry {
+    pub(crate) fn is_held(&self) -> bool {
+        self.control.as_ref().is_some_and(|control| control.held_since.is_some())
+    }
+
+    pub(crate) fn is_owed(&self) -> bool {
+        self.standing != Standing::Done
+    }
 }
 
 /// One message.
@@ -59,18 +73,17 @@ pub(crate) struct Message {
     /// Recipients not done.
     pub(crate) left: u32,
     pub(crate) priority: i8,
-    pub(crate) held: bool,
 }
 
 impl Message {
-    /// Whether a recipient is on hold: alone, or with the whole message.
-    pub(crate) fn holds(&self, entry: &Entry) -> bool {
-        self.held || entry.held
-    }
-
     /// Whether anybody waits for a release.
     pub(crate) fn holds_any(&self) -> bool {
-        self.held || self.recipients.iter().any(|entry| entry.held && entry.standing != Standing::Done)
+        self.recipients.iter().any(|entry| entry.is_held() && entry.is_owed())
+    }
+
+    /// Whether it is as it came: nothing was tried or ordered.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.recipients.iter().all(|entry| entry.attempts == 0 && entry.control.is_none())
     }
 
     /// The segments that hold an envelope record of this message.
@@ -153,7 +166,7 @@ impl Index {
                     domain: self.queue.domain(recipient.forward_path.domain()),
                     attempts: u16::try_from(recipient.attempts).unwrap_or(u16::MAX),
                     standing: if is_done { Standing::Done } else { Standing::Waiting },
-                    held: recipient.held,
+                    control: Control::of(recipient, envelope.received),
                 }
             })
             .collect();
@@ -169,7 +182,6 @@ impl Index {
             left: u32::try_from(left).unwrap_or(u32::MAX),
             recipients,
             priority: envelope.priority,
-            held: false,
         }
     }
 
@@ -183,7 +195,7 @@ impl Index {
         });
         for (place, entry) in (0..).zip(&message.recipients) {
             self.queue.hold_domain(entry.domain);
-            if entry.standing == Standing::Waiting && !message.holds(entry) {
+            if entry.standing == Standing::Waiting && !entry.is_held() {
                 self.queue.insert(entry.domain, entry.due, slot, place);
             }
         }
@@ -200,7 +212,7 @@ impl Index {
         self.free.push(slot);
         for (place, entry) in (0..).zip(&message.recipients) {
             match entry.standing {
-                Standing::Waiting if !message.holds(entry) => {
+                Standing::Waiting if !entry.is_held() => {
                     self.queue.remove(entry.domain, entry.due, slot, place);
                 }
                 Standing::InFlight => self.queue.landed(entry.domain),
@@ -217,7 +229,10 @@ impl Index {
         let Self { slots, queue, .. } = self;
         let message = slots.get_mut(slot as usize)?.as_mut()?;
         if let Some(held) = outcome.held {
-            hold(queue, message, slot, held);
+            hold_all(queue, message, slot, held);
+        }
+        for (place, ordered) in &outcome.controls {
+            control(queue, message, slot, *place, ordered.clone());
         }
         for state in &outcome.recipients {
             let standing = if state.done { Standing::Done } else { Standing::Waiting };
@@ -259,7 +274,7 @@ impl Index {
         let Self { slots, queue, .. } = self;
         let Some(message) = slots.get_mut(slot as usize).and_then(Option::as_mut) else { return false };
         let Some(entry) = message.recipients.get(place as usize) else { return false };
-        let waits = entry.standing == Standing::Waiting && entry.due > now && !message.holds(entry);
+        let waits = entry.standing == Standing::Waiting && entry.due > now && !entry.is_held();
         let attempts = entry.attempts.into();
         if waits {
             set(queue, message, slot, place, Standing::Waiting, Some((now, attempts)));
@@ -267,10 +282,10 @@ impl Index {
         waits
     }
 
-    pub(crate) fn state(message: &Message, entry: &Entry) -> State {
+    pub(crate) fn state(entry: &Entry) -> State {
         match entry.standing {
             Standing::InFlight => State::InFlight,
-            _ if message.holds(entry) => State::Held,
+            _ if entry.is_held() => State::Held,
             _ if entry.attempts > 0 => State::Deferred,
             _ => State::Queued,
         }
@@ -281,20 +296,23 @@ impl Index {
     }
 }
 
-/// Puts a message on hold, or takes it off hold with all of its recipients.
-fn hold(queue: &mut Queue, message: &mut Message, slot: u32, held: bool) {
-    let before = std::mem::replace(&mut message.held, held);
-    for (place, entry) in (0..).zip(&mut message.recipients) {
-        let was_held = before || entry.held;
-        // Who is put on hold as one of many is released with them.
-        entry.held &= held;
-        if entry.standing == Standing::Waiting && was_held != (held || entry.held) {
-            if held {
-                queue.remove(entry.domain, entry.due, slot, place);
-            } else {
-                queue.insert(entry.domain, entry.due, slot, place);
-            }
-        }
+/// Puts all recipients on hold or takes them off it, as an older record says.
+fn hold_all(queue: &mut Queue, message: &mut Message, slot: u32, held: bool) {
+    let held_since = held.then_some(message.received);
+    for place in 0..u32::try_from(message.recipients.len()).unwrap_or(u32::MAX) {
+        control(queue, message, slot, place, Control { held_since, ..Control::default() });
+    }
+}
+
+/// Takes in what was ordered for a recipient, and puts it where it belongs then.
+fn control(queue: &mut Queue, message: &mut Message, slot: u32, place: u32, ordered: Control) {
+    let Some(entry) = message.recipients.get_mut(place as usize) else { return };
+    let was_held = entry.is_held();
+    entry.control = Some(Box::new(ordered));
+    match (entry.standing, was_held, entry.is_held()) {
+        (Standing::Waiting, false, true) => queue.remove(entry.domain, entry.due, slot, place),
+        (Standing::Waiting, true, false) => queue.insert(entry.domain, entry.due, slot, place),
+        _ => {}
     }
 }
 
@@ -307,9 +325,8 @@ fn set(
     standing: Standing,
     due: Option<(Timestamp, u32)>,
 ) {
-    let held = message.held;
     let Some(entry) = message.recipients.get_mut(place as usize) else { return };
-    let held = held || entry.held;
+    let held = entry.is_held();
     match entry.standing {
         // What is done stays done: completions win whatever the order.
         Standing::Done => return,

@@ -19,16 +19,19 @@ mod io;
 mod log;
 mod message;
 mod octets;
+mod pattern;
 mod payload;
 mod queue;
 mod recover;
 mod scan;
 mod segments;
+mod selection;
 mod shared;
 mod spool;
 mod state;
 mod supply;
 mod verify;
+mod view;
 
 #[cfg(test)]
 mod simulation;
@@ -37,8 +40,10 @@ pub use config::{Config, Reserve, SEGMENT_OCTETS_MIN};
 pub use content::{Content, ContentReader, ContentWriter};
 pub use error::SpoolError;
 pub use message::{
-    Disposition, DomainStats, Finished, ListFilter, Loaded, Opened, Receipt, RecipientOutcome,
-    RecipientSummary, Selection, Shown, State, Stats, Submission, Summary, Work,
+    Changed, Disposition, DomainStats, Finished, ListFilter, Loaded, Opened, Receipt, RecipientOutcome,
+    RecipientSummary, Shown, State, Stats, Submission, Summary, Work,
 };
+pub use pattern::{Pattern, PatternError};
+pub use selection::Selection;
 pub use spool::Spool;
 pub use verify::{Verified, VerifiedSegment, verify};

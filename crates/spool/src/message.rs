@@ -92,6 +92,8 @@ pub struct RecipientOutcome {
     pub reply: Option<Reply>,
     /// The MX that gave it.
     pub mx: Option<Box<str>>,
+    /// The site of that MX.
+    pub site: Option<Box<str>>,
     /// The TLS policy that held.
     pub policy: Option<Box<str>>,
 }
@@ -99,7 +101,7 @@ pub struct RecipientOutcome {
 impl RecipientOutcome {
     /// The outcome of an attempt that spoke to nobody yet.
     pub fn new(recipient: u32, disposition: Disposition) -> Self {
-        Self { recipient, disposition, attempted: true, reply: None, mx: None, policy: None }
+        Self { recipient, disposition, attempted: true, reply: None, mx: None, site: None, policy: None }
     }
 }
 
@@ -116,17 +118,6 @@ pub struct Finished {
     pub reports: Vec<Submission>,
 }
 
-/// Which messages or recipients a command means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Selection {
-    /// One message.
-    Message(QueueId),
-    /// All recipients in a domain; commands on whole messages take each message that has one.
-    Domain(Domain),
-    /// Everything.
-    All,
-}
-
 /// The state of a recipient that is still owed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
@@ -140,17 +131,25 @@ pub enum State {
     Held,
 }
 
-/// Which messages to list.
+/// A page of the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ListFilter {
-    /// Only those with a recipient in this state.
-    pub state: Option<State>,
-    /// Only those with a recipient in this domain.
-    pub domain: Option<Domain>,
-    /// Only those younger than this one (ids sort by age): the last id of the page before.
+    /// Only messages younger than this one (ids sort by age): the last id of the page before.
     pub after: Option<QueueId>,
     /// At most so many; 0 means 100.
     pub limit: usize,
+}
+
+/// What a command did, or would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Changed {
+    /// Messages with a recipient that was changed.
+    pub messages: u64,
+    /// Recipients that were changed.
+    pub recipients: u64,
+    /// Recipients that are meant and are being delivered at this moment. Whether they count as changed, and what that means, each command
+    /// says.
+    pub in_flight: u64,
 }
 
 /// A message in a list.

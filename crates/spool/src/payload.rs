@@ -1,6 +1,8 @@
 //! The payloads of envelope, outcome and done records.
 
-use mail::{Envelope, QueueId, Reply, Timestamp};
+use std::time::Duration;
+
+use mail::{Envelope, QueueId, Recipient, Reply, Timestamp};
 
 use crate::{
     codec,
@@ -29,7 +31,6 @@ pub(crate) struct EnvelopeHead {
     pub(crate) content_len: u64,
     /// Octets that content takes in its segment, headers and padding included.
     pub(crate) stored_len: u32,
-    pub(crate) held: bool,
 }
 
 impl EnvelopeHead {
@@ -46,13 +47,14 @@ impl EnvelopeHead {
                 3
             }
         };
-        out.extend_from_slice(&[kind, u8::from(self.held)]);
+        out.extend_from_slice(&[kind, 0]);
         out.extend_from_slice(&place);
         out.extend_from_slice(&self.content_len.to_le_bytes());
         out.extend_from_slice(&self.stored_len.to_le_bytes());
     }
 
-    fn decode(cursor: &mut Octets<'_>) -> Option<Self> {
+    /// The head, and whether the whole message is on hold: older records say it here.
+    fn decode(cursor: &mut Octets<'_>) -> Option<(Self, bool)> {
         let (kind, held, tag) = (cursor.u8()?, cursor.u8()? == 1, cursor.array::<16>()?);
         let mut numbers = Octets(&tag);
         let place = match kind {
@@ -61,7 +63,7 @@ impl EnvelopeHead {
             3 => Place::Own(tag),
             _ => return None,
         };
-        Some(Self { place, content_len: cursor.u64()?, stored_len: cursor.u32()?, held })
+        Some((Self { place, content_len: cursor.u64()?, stored_len: cursor.u32()? }, held))
     }
 }
 
@@ -81,19 +83,83 @@ pub(crate) fn encode_envelope(head: &EnvelopeHead, stored: &StoredEnvelope) -> V
 
 pub(crate) fn decode_envelope(id: QueueId, octets: &[u8]) -> Option<(EnvelopeHead, StoredEnvelope)> {
     let mut cursor = Octets(octets);
-    let head = EnvelopeHead::decode(&mut cursor)?;
-    Some((head, StoredEnvelope::decode(id, cursor.0)?))
+    let (head, held) = EnvelopeHead::decode(&mut cursor)?;
+    let mut stored = StoredEnvelope::decode(id, cursor.0)?;
+    stored.envelope.recipients.iter_mut().for_each(|recipient| recipient.held |= held);
+    Some((head, stored))
 }
 
 /// An outcome record: what changed for some recipients of a message. Values are absolute, so that a record may be
 /// applied twice.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Outcome {
-    /// The whole message was put on hold, or was taken off it with all of its recipients.
+    /// The whole message was put on hold, or was taken off it. Read from older records; [`Control`] says it now.
     pub(crate) held: Option<bool>,
     /// Taken out of the queue whole.
     pub(crate) removed: bool,
     pub(crate) recipients: Vec<RecipientState>,
+    /// What was ordered for recipients, by number.
+    pub(crate) controls: Vec<(u32, Control)>,
+}
+
+/// What somebody ordered for a recipient, whatever becomes of its attempts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Control {
+    /// On hold since then.
+    pub(crate) held_since: Option<Timestamp>,
+    /// How long it was on hold before, in all.
+    pub(crate) paused: Duration,
+}
+
+impl Control {
+    /// What a recipient's envelope says, if anything was ever ordered.
+    pub(crate) fn of(recipient: &Recipient, received: Timestamp) -> Option<Box<Self>> {
+        let held_since = recipient.held.then(|| recipient.held_at.unwrap_or(received));
+        let control = Self { held_since, paused: recipient.paused };
+        (control != Self::default()).then(|| Box::new(control))
+    }
+
+    /// Lets a recipient's envelope say it.
+    pub(crate) fn write_to(&self, recipient: &mut Recipient) {
+        recipient.held = self.held_since.is_some();
+        recipient.held_at = self.held_since;
+        recipient.paused = self.paused;
+    }
+
+    /// On hold from `now` on, or as before.
+    pub(crate) fn held(&self, now: Timestamp) -> Self {
+        Self { held_since: self.held_since.or(Some(now)), ..self.clone() }
+    }
+
+    /// Off hold: the time spent on it is added up.
+    pub(crate) fn released(&self, now: Timestamp) -> Self {
+        let spent = self.held_since.map(|since| now.since(since)).unwrap_or_default();
+        Self { held_since: None, paused: self.paused.saturating_add(spent) }
+    }
+
+    fn encode(&self, recipient: u32, out: &mut Vec<u8>) {
+        put_number(out, 1, recipient.into());
+        if let Some(since) = self.held_since {
+            put_number(out, 2, since.as_millis());
+        }
+        if !self.paused.is_zero() {
+            put_number(out, 3, codec::millis(self.paused));
+        }
+    }
+
+    fn decode(octets: &[u8]) -> Option<(u32, Self)> {
+        let (mut recipient, mut control) = (u32::MAX, Self::default());
+        let mut cursor = Octets(octets);
+        while !cursor.is_empty() {
+            match cursor.field()? {
+                (1, value) => recipient = u32::try_from(number(value)?).ok()?,
+                (2, value) => control.held_since = Some(Timestamp::from_millis(number(value)?)),
+                (3, value) => control.paused = Duration::from_millis(number(value)?),
+                _ => {}
+            }
+        }
+        Some((recipient, control))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +170,7 @@ pub(crate) struct RecipientState {
     pub(crate) attempts: u32,
     pub(crate) reply: Option<Reply>,
     pub(crate) mx: Option<Box<str>>,
+    pub(crate) site: Option<Box<str>>,
     pub(crate) policy: Option<Box<str>>,
 }
 
@@ -122,6 +189,11 @@ impl Outcome {
             state.encode(&mut octets);
             put_field(&mut out, 2, &octets);
         }
+        for (recipient, control) in &self.controls {
+            octets.clear();
+            control.encode(*recipient, &mut octets);
+            put_field(&mut out, 4, &octets);
+        }
         out
     }
 
@@ -133,6 +205,7 @@ impl Outcome {
                 (1, value) => outcome.held = Some(number(value)? == 1),
                 (2, value) => outcome.recipients.push(RecipientState::decode(value)?),
                 (3, value) => outcome.removed = number(value)? == 1,
+                (4, value) => outcome.controls.push(Control::decode(value)?),
                 _ => {}
             }
         }
@@ -140,10 +213,14 @@ impl Outcome {
     }
 
     /// Brings a stored envelope up to date.
-    pub(crate) fn apply(&self, head: &mut EnvelopeHead, stored: &mut StoredEnvelope) {
-        head.held = self.held.unwrap_or(head.held);
-        if self.held == Some(false) {
-            stored.envelope.recipients.iter_mut().for_each(|recipient| recipient.held = false);
+    pub(crate) fn apply(&self, stored: &mut StoredEnvelope) {
+        if let Some(held) = self.held {
+            stored.envelope.recipients.iter_mut().for_each(|recipient| recipient.held = held);
+        }
+        for (place, control) in &self.controls {
+            if let Some(recipient) = stored.envelope.recipients.get_mut(*place as usize) {
+                control.write_to(recipient);
+            }
         }
         if self.removed {
             stored.done.fill(true);
@@ -161,6 +238,9 @@ impl Outcome {
             }
             if state.mx.is_some() {
                 recipient.last_mx.clone_from(&state.mx);
+            }
+            if state.site.is_some() {
+                recipient.last_site.clone_from(&state.site);
             }
             if state.policy.is_some() {
                 recipient.policy.clone_from(&state.policy);
@@ -186,11 +266,15 @@ impl RecipientState {
         if let Some(policy) = &self.policy {
             put_field(out, 7, policy.as_bytes());
         }
+        if let Some(site) = &self.site {
+            put_field(out, 8, site.as_bytes());
+        }
     }
 
     fn decode(octets: &[u8]) -> Option<Self> {
         let (recipient, done, due, attempts) = (u32::MAX, false, Timestamp::default(), 0);
-        let mut state = Self { recipient, done, due, attempts, reply: None, mx: None, policy: None };
+        let mut state =
+            Self { recipient, done, due, attempts, reply: None, mx: None, site: None, policy: None };
         let mut cursor = Octets(octets);
         while !cursor.is_empty() {
             match cursor.field()? {
@@ -201,6 +285,7 @@ impl RecipientState {
                 (5, value) => state.reply = Some(codec::reply(value)?),
                 (6, value) => state.mx = Some(text(value)?.into()),
                 (7, value) => state.policy = Some(text(value)?.into()),
+                (8, value) => state.site = Some(text(value)?.into()),
                 _ => {}
             }
         }
@@ -234,10 +319,16 @@ mod tests {
             attempts: 2,
             reply: Some(Reply::new(450, EnhancedStatus::new(4, 2, 0), "later")),
             mx: Some("mx".into()),
+            site: Some("example.org".into()),
             policy: None,
         };
-        for (held, removed) in [(None, false), (Some(true), false), (Some(false), true)] {
-            let outcome = Outcome { held, removed, recipients: vec![state.clone()] };
+        let held = Control { held_since: Some(Timestamp::from_millis(7)), paused: Duration::from_millis(8) };
+        for (held, removed, controls) in [
+            (None, false, vec![(3, held.clone()), (4, held.released(Timestamp::from_millis(17)))]),
+            (Some(true), false, Vec::new()),
+            (Some(false), true, Vec::new()),
+        ] {
+            let outcome = Outcome { held, removed, recipients: vec![state.clone()], controls };
             assert_eq!(Outcome::decode(&outcome.encode()), Some(outcome));
         }
     }

@@ -1,6 +1,9 @@
 //! The schedule: a queue of due times for each recipient domain, and the domains in the order of their first.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use mail::{Domain, Timestamp};
 
@@ -162,11 +165,12 @@ impl Queue {
         earlier
     }
 
-    /// The messages and recipients that wait in a domain.
-    pub(crate) fn waiting(&self, domain: u32) -> impl Iterator<Item = (u32, u32)> {
+    /// The messages and recipients of a domain that wait for a time after `now`.
+    pub(crate) fn later(&self, domain: u32, now: Timestamp) -> impl Iterator<Item = (u32, u32)> {
+        let from = (now.after(Duration::from_millis(1)), 0, 0);
         self.get(domain)
             .into_iter()
-            .flat_map(|queue| queue.waiting.iter().map(|(_, slot, place)| (*slot, *place)))
+            .flat_map(move |queue| queue.waiting.range(from..).map(|(_, slot, place)| (*slot, *place)))
     }
 
     /// Each domain with the number waiting, the number in flight and its first due time.

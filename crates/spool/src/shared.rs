@@ -10,7 +10,7 @@ use std::{
 };
 
 use disk::{Clock, Disk, Random};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::{
     Config, SpoolError,
@@ -152,6 +152,17 @@ impl Shared {
             self.awake.notify_one();
         }
         Ok(())
+    }
+
+    /// Hands a frame to the committer, to be written at once; the receiver is told once it is synced.
+    pub(crate) fn push_urgent(
+        &self,
+        mut frame: Frame,
+    ) -> Result<oneshot::Receiver<Result<(), SpoolError>>, SpoolError> {
+        let (sender, receiver) = oneshot::channel();
+        frame.waiter = Some(sender);
+        self.push(frame)?;
+        Ok(receiver)
     }
 
     /// Wakes the scheduler if something is due earlier than it was told.

@@ -3,6 +3,7 @@
 mod crashes;
 mod faults;
 mod queue;
+mod selection;
 
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
@@ -159,7 +160,7 @@ impl Machine {
     }
 
     pub(crate) fn ids(&self) -> BTreeSet<QueueId> {
-        let filter = ListFilter { limit: usize::MAX, ..ListFilter::default() };
+        let filter = ListFilter { limit: usize::MAX, after: None };
         self.spool.list(&filter).into_iter().map(|summary| summary.id).collect()
     }
 

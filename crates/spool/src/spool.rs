@@ -5,7 +5,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
-use events::Event;
 use mail::{Domain, QueueId, Timestamp};
 use tokio::sync::oneshot;
 
@@ -24,7 +23,7 @@ use crate::{
     recover::{Recovered, recover},
     scan::ContentScan,
     shared::Shared,
-    state::State,
+    state::{Settled, State},
     supply::Supplier,
 };
 
@@ -154,11 +153,8 @@ impl Spool {
     }
 
     /// Appends a frame and waits for its sync.
-    pub(crate) async fn append(&self, mut frame: Frame) -> Result<(), SpoolError> {
-        let (sender, receiver) = oneshot::channel();
-        frame.waiter = Some(sender);
-        self.shared.push(frame)?;
-        receiver.await.unwrap_or(Err(SpoolError::Closed))
+    pub(crate) async fn append(&self, frame: Frame) -> Result<(), SpoolError> {
+        synced(self.shared.push_urgent(frame)?).await
     }
 
     /// Checks a domain with due recipients out: nobody else gets it until [`Spool::release`]. None: nothing is due, or
@@ -207,7 +203,7 @@ impl Spool {
         let Some(message) = state.index.get(id) else { return 0 };
         let is_underway = |entry: &&Entry| match entry.standing {
             Standing::InFlight => true,
-            Standing::Waiting => entry.due <= now && !message.holds(entry),
+            Standing::Waiting => entry.due <= now && !entry.is_held(),
             Standing::Done => false,
         };
         message.recipients.iter().filter(is_underway).count()
@@ -250,30 +246,29 @@ impl Spool {
     /// Results of an attempt: in memory at once, durable with the next batch, at most 100 ms later. Reports become
     /// due once the commit is synced.
     pub fn finish(&self, finished: Finished) {
-        let frame = self.finishing(finished);
         // Closed or poisoned: the outcome is not durable, and nobody was told that it is.
-        let _ = self.shared.push(frame);
+        let _ = self.finishing(finished, |frame| self.shared.push(frame));
     }
 
     /// As [`Spool::finish`], but returns once it is durable.
     pub async fn finish_durable(&self, finished: Finished) -> Result<(), SpoolError> {
-        let frame = self.finishing(finished);
-        self.append(frame).await
+        let receiver = self.finishing(finished, |frame| self.shared.push_urgent(frame))?;
+        synced(receiver).await
     }
 
-    fn finishing(&self, finished: Finished) -> Frame {
+    /// The frame goes while the state stands still: records of a message are in the order in which they came to hold.
+    fn finishing<T>(&self, finished: Finished, push: impl FnOnce(Frame) -> T) -> T {
         let Finished { id, outcomes, events, reports } = finished;
         let mut frame = Frame::new(Class::Completion);
-        let mut state = self.shared.state();
-        let outcome = outcome_of(&state, id, outcomes);
-        settle(&mut state, &mut frame, id, &outcome);
-        self.shared.notify_if_earlier(&mut state);
-        drop(state);
         frame.events(&events);
         for report in reports {
             add_message(&mut frame, report);
         }
-        frame
+        let mut state = self.shared.state();
+        let outcome = outcome_of(&state, id, outcomes);
+        settle(&mut state, &mut frame, id, &outcome);
+        self.shared.notify_if_earlier(&mut state);
+        push(frame)
     }
 
     /// Whether a write or sync has failed: deliveries must stop, for completions cannot be written.
@@ -304,14 +299,24 @@ impl Spool {
     }
 }
 
+/// Waits for a frame's sync.
+pub(crate) async fn synced(receiver: oneshot::Receiver<Result<(), SpoolError>>) -> Result<(), SpoolError> {
+    receiver.await.unwrap_or(Err(SpoolError::Closed))
+}
+
 /// Applies an outcome in memory and records it.
 pub(crate) fn settle(state: &mut State, frame: &mut Frame, id: QueueId, outcome: &Outcome) {
-    let before = state.index.get(id).map_or(0, |message| message.left);
+    let (before, for_one) =
+        state.index.get(id).map_or((0, false), |message| (message.left, message.recipients.len() == 1));
     let after = state.index.apply(id, outcome).unwrap_or(0);
+    if !outcome.controls.is_empty() {
+        // What is in memory does not tell the order.
+        state.forget_fresh(id);
+    }
     // A message that is done or removed already needs no record.
     if before > 0 {
         let record = frame.record(Kind::Outcome, id, outcome.encode(), None);
-        frame.effects.push(Effect::Settle { record, id, last: after == 0 });
+        frame.effects.push(Effect::Settle { record, id, outcome: Settled::by(outcome, for_one, after) });
     }
 }
 
@@ -331,7 +336,7 @@ pub(crate) fn add_message(frame: &mut Frame, submission: Submission) {
             }
             Kept::File { guard, tag, .. } => (Place::Own(tag), None, 0, Some(guard)),
         };
-        let head = EnvelopeHead { place, content_len: size, stored_len, held: false };
+        let head = EnvelopeHead { place, content_len: size, stored_len };
         let record = frame.record(Kind::Envelope, id, encode_fresh_envelope(&head, &envelope), which);
         frame.effects.push(Effect::Accept { record, envelope: Arc::new(envelope), size, own_file });
     }
@@ -354,12 +359,19 @@ pub(crate) fn outcome_of(state: &State, id: QueueId, outcomes: Vec<crate::Recipi
             attempts,
             reply: outcome.reply,
             mx: outcome.mx,
+            site: outcome.site,
             policy: outcome.policy,
         }
     });
+    let recipients = recipients.collect();
     // Of a message for one, only the last outcome is kept: it has to say all that those before did.
-    let held = message.filter(|message| message.recipients.len() == 1).map(|message| message.held);
-    Outcome { held, recipients: recipients.collect(), ..Outcome::default() }
+    let alone = message.filter(|message| message.recipients.len() == 1);
+    let control = alone.and_then(|message| message.recipients.first()?.control.as_deref().cloned());
+    Outcome {
+        recipients,
+        controls: control.map(|control| (0, control)).into_iter().collect(),
+        ..Outcome::default()
+    }
 }
 
 /// Reads a message's envelope, and opens its content.
@@ -396,9 +408,4 @@ pub(crate) fn load(shared: &Arc<Shared>, id: QueueId) -> Result<Loaded, SpoolErr
         return Ok(Loaded { envelope: Arc::new(envelope), content: ContentReader { len, source } });
     }
     Err(SpoolError::Damaged { id, what: "envelope" })
-}
-
-/// An event of an operator's command.
-pub(crate) fn admin_event(now: Timestamp, id: QueueId, kind: events::Kind) -> Event {
-    Event::new(now, id, kind, "admin")
 }

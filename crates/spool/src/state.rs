@@ -24,6 +24,29 @@ pub(crate) struct Fresh {
     octets: usize,
 }
 
+/// What an outcome on record makes of the records before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// Nobody is left: none is needed.
+    Last,
+    /// It says all that they do.
+    All,
+    /// They are still needed.
+    Part,
+}
+
+impl Settled {
+    /// By an outcome, whether the message is for one recipient, and how many are left. Of a message for one, an attempt's
+    /// outcome says all that those before did; an order alone does not.
+    pub(crate) fn by(outcome: &Outcome, for_one: bool, left: u32) -> Self {
+        match left {
+            0 => Self::Last,
+            _ if for_one && !outcome.recipients.is_empty() => Self::All,
+            _ => Self::Part,
+        }
+    }
+}
+
 /// All of the spool that is in memory.
 #[derive(Default)]
 pub(crate) struct State {
@@ -81,8 +104,8 @@ impl State {
     }
 
     /// An outcome is on record. If it was the last one, the message is done for good.
-    pub(crate) fn settle(&mut self, id: QueueId, at: Loc, last: bool) {
-        if last {
+    pub(crate) fn settle(&mut self, id: QueueId, at: Loc, outcome: Settled) {
+        if outcome == Settled::Last {
             self.done(id, at.segment);
             return;
         }
@@ -93,8 +116,7 @@ impl State {
         }
         let Some(message) = self.index.get_mut(id) else { return };
         let states = message.states.get_or_insert_default();
-        // With one recipient each outcome says all that the one before did.
-        let replaced = if message.recipients.len() == 1 { std::mem::take(&mut **states) } else { Vec::new() };
+        let replaced = if outcome == Settled::All { std::mem::take(&mut **states) } else { Vec::new() };
         states.push(at);
         self.segments.pin(at);
         for loc in replaced {
@@ -152,7 +174,8 @@ impl State {
                 Kind::Outcome => match Outcome::decode(&record.payload) {
                     Some(outcome) => {
                         if let Some(left) = self.index.apply(id, &outcome) {
-                            self.settle(id, at, left == 0);
+                            let one = self.index.get(id).is_some_and(|message| message.recipients.len() == 1);
+                            self.settle(id, at, Settled::by(&outcome, one, left));
                         }
                     }
                     None => wrong = Some(format!("an outcome of message {id} cannot be read")),
@@ -189,11 +212,11 @@ impl State {
         if let Some(before) = before {
             // The records that said so may be gone: the recipients stand as the newer envelope tells.
             message.older_homes = before.older_homes;
-            (message.envelope, message.content, message.held) = (at, content, head.held);
+            (message.envelope, message.content) = (at, content);
             self.index.insert(message);
             return;
         }
-        (message.envelope, message.content, message.held) = (at, content, head.held);
+        (message.envelope, message.content) = (at, content);
         message.locs().for_each(|loc| self.segments.pin(loc));
         self.index.insert(message);
     }

@@ -1,4 +1,4 @@
-//! The queue from the command line: look, try again, remove; and what a restart keeps of it.
+//! The queue from the command line: look, try again, hold, release, remove; and what a restart keeps of it.
 
 use std::fs;
 use std::time::Duration;
@@ -42,6 +42,58 @@ fn a_removed_message_is_gone_and_nobody_hears_of_it() {
     assert_eq!(world.house.queue_ids(), [other]);
     assert!(world.house.maildir("anna@here.test").messages().is_empty());
     assert_ne!(world.house.command(&["queue", "show", &id]).code, 0);
+}
+
+#[test]
+fn what_is_held_for_one_domain_waits_over_a_restart_and_the_rest_goes() {
+    let mut world = World::new(ZONE, PATIENT);
+    let (first, second) = (world.sink(1), world.sink(2));
+    let id = world.send(&["x@a.test", "nobody@broken.test"], "split");
+    first.wait_for("x@a.test", SOON);
+    let held = world.house.command(&["queue", "hold", "--domain", "broken.test", "--from", "anna@*"]);
+    assert_eq!((held.code, held.out.as_str()), (0, "1 recipient of 1 message put on hold\n"), "{}", held.err);
+    world.kill();
+    world.start();
+    assert_eq!(world.house.recipient_state(&id, "nobody@broken.test").as_deref(), Some("held"));
+    let retried = world.house.command(&["queue", "retry", "--all"]);
+    assert_eq!(retried.out, "0 recipients of 0 messages due now\n");
+    // Other mail is not concerned.
+    world.send(&["y@b.test"], "other");
+    second.wait_for("y@b.test", SOON);
+    let released = world.house.command(&["queue", "release", "--state", "held"]);
+    assert_eq!(released.out, "1 recipient of 1 message taken off hold\n", "{}", released.err);
+    assert_eq!(world.house.recipient_state(&id, "nobody@broken.test").as_deref(), Some("deferred"));
+}
+
+#[test]
+fn a_selection_finds_what_an_operator_sees_and_destroys_nothing_by_oversight() {
+    let world = World::new(ZONE, PATIENT);
+    let id = waiting(&world, "x@a.test", "one");
+    let other = waiting(&world, "y@b.test", "two");
+    let listed = |marks: &[&str]| {
+        let said = world.house.command(&[&["queue", "list"], marks].concat());
+        assert_eq!(said.code, 0, "{}", said.err);
+        (said.out.contains(&id), said.out.contains(&other))
+    };
+    assert_eq!(listed(&["--domain", "a.test"]), (true, false));
+    assert_eq!(listed(&["--to", "y@*"]), (false, true));
+    assert_eq!(listed(&["--site", "mx1.test"]), (true, false));
+    assert_eq!(listed(&["--reason", "connection refused"]), (true, true));
+    assert_eq!(listed(&["--younger-than", "1h", "--state", "deferred"]), (true, true));
+    assert_eq!(listed(&["--older-than", "1h"]), (false, false));
+    let refused = world.house.command(&["queue", "remove"]);
+    assert_eq!(refused.code, 2, "{}", refused.out);
+    assert!(refused.err.contains("nothing is selected") && refused.err.contains("hint:"), "{}", refused.err);
+    let unasked = world.house.command(&["queue", "remove", "--from", "anna@*"]);
+    assert_eq!(unasked.code, 2, "{}", unasked.out);
+    assert!(unasked.err.contains("2 recipients of 2 messages"), "{}", unasked.err);
+    assert_eq!(world.house.queue_ids().len(), 2);
+    let removed = world.house.command(&["queue", "remove", "--domain", "b.test", "--yes"]);
+    assert_eq!(removed.out, "1 recipient of 1 message removed\n", "{}", removed.err);
+    let gone = world.house.command(&["queue", "retry", &other, &id]);
+    assert_eq!(gone.code, 1);
+    assert!(gone.err.contains(&format!("no message {other} in the queue")), "{}", gone.err);
+    assert!(gone.out.contains("1 recipient"), "the rest is done: {}", gone.out);
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! `postrider queue`: what waits, and commands on it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use admin::api::{Changed, Message, Page, Recipient};
-use hyper::Method;
-use mail::{Domain, QueueId};
+use admin::api::{Changed, Command, Message, Page, Recipient, Selection};
+use mail::QueueId;
 
 use crate::{
-    cli::{QueueCommand, QueueList, QueueRemove, QueueRetry, QueueShow, StateWord},
-    client::{encoded, request},
+    cli::{QueueChange, QueueCommand, QueueDestroy, QueueList, QueueShow, Selecting},
+    client::{encoded, get, post},
     config,
     failure::Failure,
     place,
@@ -22,16 +24,20 @@ pub(crate) fn run(command: &QueueCommand, json: bool) -> Result<(), Failure> {
     let place = match command {
         QueueCommand::List(list) => &list.place,
         QueueCommand::Show(show) => &show.place,
-        QueueCommand::Retry(retry) => &retry.place,
-        QueueCommand::Remove(remove) => &remove.place,
+        QueueCommand::Retry(change) | QueueCommand::Hold(change) | QueueCommand::Release(change) => {
+            &change.place
+        }
+        QueueCommand::Remove(destroy) => &destroy.change.place,
     };
     let socket: PathBuf = config::control_socket(&place::data_dir(place)?);
     super::run(async {
         match command {
             QueueCommand::List(wanted) => list(&socket, wanted, json).await,
             QueueCommand::Show(wanted) => show(&socket, wanted, json).await,
-            QueueCommand::Retry(wanted) => retry(&socket, wanted, json).await,
-            QueueCommand::Remove(wanted) => remove(&socket, wanted, json).await,
+            QueueCommand::Retry(wanted) => change(&socket, RETRY, wanted, json).await,
+            QueueCommand::Hold(wanted) => change(&socket, HOLD, wanted, json).await,
+            QueueCommand::Release(wanted) => change(&socket, RELEASE, wanted, json).await,
+            QueueCommand::Remove(wanted) => destroy(&socket, REMOVE, wanted, json).await,
         }
     })
 }
@@ -42,7 +48,12 @@ async fn list(socket: &Path, wanted: &QueueList, json: bool) -> Result<(), Failu
         return terminal::print_json(&page);
     }
     if page.messages.is_empty() {
-        return terminal::print("the queue is empty");
+        let everything = selection(&wanted.selecting)?.is_everything();
+        return terminal::print(if everything {
+            "the queue is empty"
+        } else {
+            "nothing in the queue is like that"
+        });
     }
     let mut table =
         terminal::table(&["QUEUE ID", "RECEIVED", "SIZE", "FROM", "TO", "STATE", "TRIES", "NEXT"]);
@@ -68,10 +79,10 @@ async fn list(socket: &Path, wanted: &QueueList, json: bool) -> Result<(), Failu
 async fn pages(socket: &Path, wanted: &QueueList) -> Result<Page, Failure> {
     let mut all = Page::default();
     let mut left = wanted.limit;
+    let selection = selection(&wanted.selecting)?;
     loop {
         let page: Page =
-            request(socket, Method::GET, &list_path(wanted, left.min(PAGE), all.next_cursor.as_deref()))
-                .await?;
+            get(socket, &list_path(&selection, left.min(PAGE), all.next_cursor.as_deref())).await?;
         left = left.saturating_sub(u32::try_from(page.messages.len()).unwrap_or(u32::MAX));
         all.messages.extend(page.messages);
         all.next_cursor = page.next_cursor;
@@ -81,18 +92,38 @@ async fn pages(socket: &Path, wanted: &QueueList) -> Result<Page, Failure> {
     }
 }
 
-fn list_path(wanted: &QueueList, limit: u32, cursor: Option<&str>) -> String {
+fn list_path(selection: &Selection, limit: u32, cursor: Option<&str>) -> String {
     let mut path = format!("/v1/queue?limit={limit}");
-    let state = wanted.state.map(StateWord::word);
-    for (name, value) in [("domain", wanted.domain.as_deref()), ("state", state), ("cursor", cursor)] {
-        path.extend(value.map(|value| format!("&{name}={}", encoded(value))));
+    let mut add = |name: &str, value: &str| path.extend(["&", name, "=", &encoded(value)]);
+    for (name, values) in [
+        ("id", &selection.ids),
+        ("to", &selection.to),
+        ("from", &selection.from),
+        ("domain", &selection.domain),
+        ("site", &selection.site),
+        ("reason", &selection.reason),
+    ] {
+        for value in values {
+            add(name, value);
+        }
+    }
+    for state in &selection.state {
+        add("state", state.word());
+    }
+    for (name, age) in [("older_than", selection.older_than), ("younger_than", selection.younger_than)] {
+        if let Some(seconds) = age {
+            add(name, &seconds.to_string());
+        }
+    }
+    if let Some(cursor) = cursor {
+        add("cursor", cursor);
     }
     path
 }
 
 async fn show(socket: &Path, wanted: &QueueShow, json: bool) -> Result<(), Failure> {
     let path = format!("/v1/queue/{}", id(&wanted.id)?);
-    let message: Message = request(socket, Method::GET, &path).await?;
+    let message: Message = get(socket, &path).await?;
     if json {
         return terminal::print_json(&message);
     }
@@ -119,6 +150,9 @@ fn recipient_text(recipient: &Recipient) -> String {
         time(&recipient.due)
     );
     let mut text = format!("to         {}: {next}", clean(&recipient.address));
+    if let Some(since) = &recipient.held_since {
+        text.extend([", on hold since ", &time(since)]);
+    }
     if let Some(reply) = &recipient.last_reply {
         let mx = recipient.last_mx.as_deref().map(|mx| format!("{}: ", clean(mx))).unwrap_or_default();
         let reply: Vec<String> = reply.lines().map(clean).collect();
@@ -127,47 +161,95 @@ fn recipient_text(recipient: &Recipient) -> String {
     text
 }
 
-async fn retry(socket: &Path, wanted: &QueueRetry, json: bool) -> Result<(), Failure> {
-    let mut paths = Vec::new();
-    for text in &wanted.ids {
-        paths.push(format!("/v1/queue/{}/retry", id(text)?));
-    }
-    if let Some(text) = &wanted.domain {
-        let domain = Domain::parse(text)
-            .map_err(|error| Failure::usage(format!("`{text}` is not a domain: {error}")))?;
-        paths.push(format!("/v1/queue/retry?domain={}", encoded(&domain.to_string())));
-    } else if wanted.all {
-        paths.push("/v1/queue/retry".to_owned());
-    }
-    let recipients = change(socket, &Method::POST, &paths).await?.recipients.unwrap_or(0);
-    if json {
-        return terminal::print_json(&Changed { recipients: Some(recipients), messages: None });
-    }
-    terminal::print(&format!("{} due now", count(recipients, "recipient")))
+/// What a command does, and how it says so.
+#[derive(Debug, Clone, Copy)]
+struct Verb {
+    /// Its resource.
+    path: &'static str,
+    /// What has become of those it changed.
+    done: &'static str,
+    /// What becomes of those that are being delivered at this moment.
+    active: &'static str,
 }
 
-async fn remove(socket: &Path, wanted: &QueueRemove, json: bool) -> Result<(), Failure> {
-    let mut paths = Vec::new();
-    for text in &wanted.ids {
-        paths.push(format!("/v1/queue/{}", id(text)?));
-    }
-    let messages = change(socket, &Method::DELETE, &paths).await?.messages.unwrap_or(0);
-    if json {
-        return terminal::print_json(&Changed { messages: Some(messages), recipients: None });
-    }
-    terminal::print(&format!("{} removed", count(messages, "message")))
+const RETRY: Verb = Verb { path: "retry", done: "due now", active: "being tried now already" };
+const HOLD: Verb = Verb {
+    path: "hold",
+    done: "put on hold",
+    active: "being delivered now, and on hold once that has failed",
+};
+const RELEASE: Verb = Verb { path: "release", done: "taken off hold", active: "being delivered now" };
+const REMOVE: Verb =
+    Verb { path: "remove", done: "removed", active: "being delivered now, which may still succeed" };
+
+async fn change(socket: &Path, verb: Verb, wanted: &QueueChange, json: bool) -> Result<(), Failure> {
+    send(socket, verb, &command(wanted)?, json).await
 }
 
-/// Does them all, and fails at the first that fails.
-async fn change(socket: &Path, method: &Method, paths: &[String]) -> Result<Changed, Failure> {
-    let mut all = Changed { messages: Some(0), recipients: Some(0) };
-    let add = |sum: &mut Option<u64>, more: Option<u64>| *sum = Some(sum.unwrap_or(0) + more.unwrap_or(0));
-    for path in paths {
-        let changed: Changed = request(socket, method.clone(), path).await?;
-        add(&mut all.messages, changed.messages);
-        add(&mut all.recipients, changed.recipients);
+/// As [`change`], but what cannot be taken back is asked for first, unless queue ids alone say what is meant.
+async fn destroy(socket: &Path, verb: Verb, wanted: &QueueDestroy, json: bool) -> Result<(), Failure> {
+    let command = command(&wanted.change)?;
+    let by_ids = Selection { ids: Vec::new(), ..command.selection.clone() }.is_everything() && !command.all;
+    if !(by_ids || wanted.yes || command.dry_run) {
+        let dry = Command { dry_run: true, ..command.clone() };
+        let meant: Changed = post(socket, &format!("/v1/queue/{}", verb.path), &dry).await?;
+        if meant.recipients > 0 && !terminal::confirm(&format!("{} {}?", verb.path, meant_text(&meant)))? {
+            return Err(Failure::new("nothing was changed"));
+        }
     }
-    Ok(all)
+    send(socket, verb, &command, json).await
+}
+
+async fn send(socket: &Path, verb: Verb, command: &Command, json: bool) -> Result<(), Failure> {
+    let changed: Changed = post(socket, &format!("/v1/queue/{}", verb.path), command).await?;
+    if json {
+        terminal::print_json(&changed)?;
+    } else {
+        terminal::print(&changed_text(verb, &changed, command.dry_run))?;
+    }
+    match changed.unknown.as_slice() {
+        [] => Ok(()),
+        [id] => Err(Failure::new(format!("no message {id} in the queue"))),
+        ids => Err(Failure::new(format!("no messages in the queue: {}", ids.join(", ")))),
+    }
+}
+
+fn command(wanted: &QueueChange) -> Result<Command, Failure> {
+    let selection = selection(&wanted.selecting)?;
+    if selection.is_everything() && !wanted.all {
+        return Err(Failure::usage("nothing is selected")
+            .hint("give queue ids, or marks such as --domain DOMAIN; --all means the whole queue"));
+    }
+    Ok(Command { selection, all: wanted.all, dry_run: wanted.dry_run })
+}
+
+fn selection(wanted: &Selecting) -> Result<Selection, Failure> {
+    let seconds = |age: Duration| age.as_secs();
+    Ok(Selection {
+        ids: wanted.ids.iter().map(|text| Ok(id(text)?.to_string())).collect::<Result<_, Failure>>()?,
+        to: wanted.to.clone(),
+        from: wanted.from.clone(),
+        domain: wanted.domain.clone(),
+        site: wanted.site.clone(),
+        older_than: wanted.older_than.map(seconds),
+        younger_than: wanted.younger_than.map(seconds),
+        reason: wanted.reason.clone(),
+        state: wanted.state.iter().map(|word| (*word).into()).collect(),
+    })
+}
+
+fn meant_text(changed: &Changed) -> String {
+    format!("{} of {}", count(changed.recipients, "recipient"), count(changed.messages, "message"))
+}
+
+fn changed_text(verb: Verb, changed: &Changed, dry_run: bool) -> String {
+    let done = if dry_run { "meant; nothing was changed" } else { verb.done };
+    let mut text = format!("{} {done}", meant_text(changed));
+    if changed.active > 0 {
+        let are = if changed.active == 1 { "is" } else { "are" };
+        text.extend(["\n", &count(changed.active, "recipient"), " ", are, " ", verb.active]);
+    }
+    text
 }
 
 /// Ids are checked here: a wrong one is wrong usage, whether a server runs or not.

@@ -4,12 +4,11 @@ use std::{path::Path, sync::Arc};
 
 use admin::api::Trace as Document;
 use events::{Event, Kind, Query, Reader};
-use hyper::Method;
 use mail::QueueId;
 
 use crate::{
     cli::Trace,
-    client::{ClientError, encoded, request},
+    client::{ClientError, encoded, get},
     config,
     failure::Failure,
     place,
@@ -37,7 +36,7 @@ pub(crate) fn run(wanted: &Trace, json: bool) -> Result<(), Failure> {
 fn find(dir: &Path, what: &str) -> Result<Vec<Event>, Failure> {
     let path = format!("/v1/trace?q={}", encoded(what));
     let socket = config::control_socket(dir);
-    let answer = super::run(async { Ok(request::<Document>(&socket, Method::GET, &path).await) })?;
+    let answer = super::run(async { Ok(get::<Document>(&socket, &path).await) })?;
     match answer {
         Ok(document) => Ok(document.events),
         Err(ClientError::Failed(failure)) => Err(failure),

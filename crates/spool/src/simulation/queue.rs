@@ -3,7 +3,7 @@
 use disk::Clock;
 
 use super::{World, now_or_never};
-use crate::{spool::outcome_of, *};
+use crate::{payload::Control, spool::outcome_of, *};
 
 #[test]
 fn a_deferred_recipient_keeps_its_due_time_attempts_and_reply_over_a_restart() {
@@ -37,15 +37,15 @@ fn holds_and_removals_are_durable() {
     let held = machine.commit(&world, &["anna@example.org"], 300).unwrap();
     let removed = machine.commit(&world, &["anna@example.org"], 300).unwrap();
     let (spool, now) = (machine.spool.clone(), world.clock.now());
-    assert_eq!(machine.run(spool.hold(&Selection::Message(held), now)).unwrap(), 1);
-    assert_eq!(machine.run(spool.remove(&Selection::Message(removed), now)).unwrap(), 1);
+    assert_eq!(machine.run(spool.hold(Selection::message(held), now)).unwrap().messages, 1);
+    assert_eq!(machine.run(spool.remove(Selection::message(removed), now)).unwrap().messages, 1);
     drop((machine, spool));
     world.disk.crash(&world.random);
     let mut machine = world.open();
     assert_eq!(machine.ids(), [held].into());
     assert_eq!(machine.spool.checkout(now), None);
     let spool = machine.spool.clone();
-    assert_eq!(machine.run(spool.unhold(&Selection::All, now)).unwrap(), 1);
+    assert_eq!(machine.run(spool.unhold(Selection::default(), now)).unwrap().messages, 1);
     assert!(machine.spool.checkout(now).is_some());
 }
 
@@ -69,14 +69,14 @@ fn a_message_held_for_some_recipients_goes_to_the_others() {
     assert_eq!(spool.stats().held, 1);
     machine.finish(id, &[(0, Disposition::Delivered)], Vec::new());
     machine.committer.turn();
-    assert_eq!(spool.retry(&Selection::All, now), 0, "what is held is not due");
+    assert_eq!(spool.retry_all(now).recipients, 0, "what is held is not due");
     drop((machine, spool));
     world.disk.crash(&world.random);
     // It is held after a restart too, and a release lasts.
     let mut machine = world.open();
     let spool = machine.spool.clone();
     assert_eq!(took(&spool), []);
-    assert_eq!(machine.run(spool.unhold(&Selection::Message(id), now)).unwrap(), 1);
+    assert_eq!(machine.run(spool.unhold(Selection::message(id), now)).unwrap().messages, 1);
     drop((machine, spool));
     world.disk.crash(&world.random);
     let machine = world.open();
@@ -91,12 +91,12 @@ fn a_release_outlives_its_record() {
     let mut machine = world.open();
     let (spool, now) = (machine.spool.clone(), world.clock.now());
     let id = commit_held(&mut machine, &world, &[("anna@example.org", true)]);
-    assert_eq!(machine.run(spool.unhold(&Selection::Message(id), now)).unwrap(), 1);
+    assert_eq!(machine.run(spool.unhold(Selection::message(id), now)).unwrap().messages, 1);
     let domain = spool.checkout(now).unwrap();
     assert_eq!(spool.take(&domain, now, 10), [Work { id, recipients: vec![0] }]);
     let outcome = RecipientOutcome::new(0, Disposition::Deferred { until: now });
     let outcome = outcome_of(&spool.shared.state(), id, vec![outcome]);
-    assert_eq!(outcome.held, Some(false));
+    assert_eq!(outcome.controls, [(0, Control::default())]);
 }
 
 fn commit_held(machine: &mut super::Machine, world: &World, recipients: &[(&str, bool)]) -> mail::QueueId {

@@ -261,7 +261,7 @@ impl World {
     /// Has everything tried that waits, a while later.
     pub(crate) fn later(&self, duration: Duration) {
         // The order matters: the spool gives notice of what becomes due earlier, not of a clock that was set.
-        self.spool.retry(&spool::Selection::All, self.clock.now());
+        self.spool.retry_all(self.clock.now());
         self.clock.advance(duration);
     }
 }

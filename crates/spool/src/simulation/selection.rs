@@ -1,0 +1,215 @@
+//! Commands on parts of the queue: whom they mean, and that they last.
+
+use std::time::Duration;
+
+use disk::Clock;
+use mail::{QueueId, Reply};
+
+use super::{Machine, World, now_or_never};
+use crate::*;
+
+/// Has each due recipient of a domain tried in vain, with this reply by this site.
+fn fail(machine: &Machine, world: &World, domain: &str, reply: &Reply, site: &str) {
+    let (now, domain) = (world.clock.now(), mail::Domain::parse(domain).unwrap());
+    assert_eq!(machine.spool.checkout(now), Some(domain.clone()));
+    for work in machine.spool.take(&domain, now, 100) {
+        let until = now.after(Duration::from_hours(1));
+        let outcome = |place: &u32| {
+            let mut outcome = RecipientOutcome::new(*place, Disposition::Deferred { until });
+            (outcome.reply, outcome.site) = (Some(reply.clone()), Some(site.into()));
+            outcome
+        };
+        let outcomes = work.recipients.iter().map(outcome).collect();
+        machine.spool.finish(Finished { id: work.id, outcomes, events: vec![], reports: vec![] });
+    }
+    machine.spool.release(&domain);
+}
+
+/// The messages that a selection finds.
+fn found(machine: &mut Machine, selection: Selection) -> Vec<QueueId> {
+    let spool = machine.spool.clone();
+    let found = machine.run(spool.find(selection, None, 1000)).unwrap();
+    found.into_iter().map(|summary| summary.id).collect()
+}
+
+fn busy() -> Reply {
+    Reply::plain(450, "Mailbox Busy")
+}
+
+#[test]
+fn what_is_meant_is_told_by_any_of_its_marks() {
+    let world = World::new(20);
+    let mut machine = world.open();
+    let first = machine.commit_as(&world, &["anna@example.org"], 300, |envelope| {
+        envelope.reverse_path = mail::ReversePath::Address("otto@example.com".parse().unwrap());
+    });
+    let first = first.unwrap();
+    fail(&machine, &world, "example.org", &busy(), "mx.example");
+    world.clock.advance(Duration::from_mins(10));
+    let second = machine.commit(&world, &["bob@sub.example.org", "eve@example.net"], 300).unwrap();
+    let now = world.clock.now();
+    let address = |text: &str| vec![Pattern::address(text).unwrap()];
+    let domain = |text: &str| vec![Pattern::domain(text).unwrap()];
+    let some = Selection::default;
+    for (selection, expected) in [
+        (some(), vec![first, second]),
+        (Selection { ids: vec![second, first], ..some() }, vec![first, second]),
+        (Selection { to: address("*@example.net"), ..some() }, vec![second]),
+        (Selection { from: address("OTTO@example.com"), ..some() }, vec![first]),
+        (Selection { from: address("<>"), ..some() }, vec![second]),
+        (Selection { domains: domain(".example.org"), ..some() }, vec![second]),
+        (Selection { domains: domain("example.org"), ..some() }, vec![first]),
+        (Selection { sites: domain("mx.example"), ..some() }, vec![first]),
+        (Selection { reasons: vec!["450 mailbox busy".into()], ..some() }, vec![first]),
+        (Selection { reasons: vec!["no such thing".into()], ..some() }, vec![]),
+        (Selection { states: vec![State::Deferred, State::Held], ..some() }, vec![first]),
+        (Selection { states: vec![State::Queued], ..some() }, vec![second]),
+        (Selection { received_from: Some(now), ..some() }, vec![second]),
+        (Selection { received_until: Some(now.after(Duration::ZERO)), ..some() }, vec![first, second]),
+        // All of it has to be true, of one recipient.
+        (Selection { to: address("bob@*"), domains: domain("example.net"), ..some() }, vec![]),
+    ] {
+        assert_eq!(found(&mut machine, selection.clone()), expected, "{selection:?}");
+    }
+    // What was read from records can be read after a restart.
+    drop(machine);
+    world.disk.crash(&world.random);
+    let mut machine = world.open();
+    assert_eq!(found(&mut machine, Selection { reasons: vec!["busy".into()], ..some() }), [first]);
+    assert_eq!(found(&mut machine, Selection { sites: domain("mx.example"), ..some() }), [first]);
+}
+
+#[test]
+fn a_command_on_some_recipients_leaves_the_others_alone() {
+    let world = World::new(21);
+    let mut machine = world.open();
+    let (spool, now) = (machine.spool.clone(), world.clock.now());
+    let id =
+        machine.commit(&world, &["anna@example.org", "bob@example.net", "eve@example.net"], 300).unwrap();
+    let net = Selection { domains: vec![Pattern::domain("example.net").unwrap()], ..Selection::default() };
+    let states = |spool: &Spool| {
+        let page = spool.list(&ListFilter::default());
+        page.iter()
+            .flat_map(|summary| &summary.recipients)
+            .map(|owed| (owed.recipient, owed.state))
+            .collect::<Vec<_>>()
+    };
+    let held = machine.run(spool.hold(net.clone(), now)).unwrap();
+    assert_eq!((held.messages, held.recipients, held.in_flight), (1, 2, 0));
+    assert_eq!(machine.run(spool.hold(net.clone(), now)).unwrap(), Changed::default(), "held already");
+    assert_eq!(states(&spool), [(0, State::Queued), (1, State::Held), (2, State::Held)]);
+    let eve = Selection { to: vec![Pattern::address("eve@*").unwrap()], ..Selection::default() };
+    assert_eq!(machine.run(spool.remove(eve, now)).unwrap().recipients, 1);
+    drop((machine, spool));
+    world.disk.crash(&world.random);
+    let mut machine = world.open();
+    let spool = machine.spool.clone();
+    assert_eq!(states(&spool), [(0, State::Queued), (1, State::Held)]);
+    assert_eq!(machine.run(spool.unhold(net, now)).unwrap().recipients, 1);
+    assert_eq!(machine.run(spool.remove(Selection::message(id), now)).unwrap().recipients, 2);
+    drop((machine, spool));
+    world.disk.crash(&world.random);
+    assert!(world.open().ids().is_empty());
+}
+
+/// mail-rules 12: the time on hold does not count.
+#[test]
+fn time_on_hold_is_added_up_and_kept() {
+    let world = World::new(22);
+    let mut machine = world.open();
+    let id = machine.commit(&world, &["anna@example.org"], 300).unwrap();
+    for hours in [2, 3] {
+        let spool = machine.spool.clone();
+        machine.run(spool.hold(Selection::message(id), world.clock.now())).unwrap();
+        world.clock.advance(Duration::from_hours(hours));
+        machine.run(spool.unhold(Selection::message(id), world.clock.now())).unwrap();
+        let envelope = now_or_never(machine.spool.load(id)).unwrap().unwrap().envelope;
+        assert_eq!(envelope.recipients[0].paused, Duration::from_hours(if hours == 2 { 2 } else { 5 }));
+        drop((machine, spool));
+        world.disk.crash(&world.random);
+        machine = world.open();
+    }
+    let envelope = now_or_never(machine.spool.load(id)).unwrap().unwrap().envelope;
+    assert_eq!(
+        (envelope.recipients[0].paused, envelope.recipients[0].held),
+        (Duration::from_hours(5), false)
+    );
+}
+
+/// A hold once took the record of the last attempt with it: after a restart nobody knew of the attempts.
+#[test]
+fn a_hold_does_not_forget_the_attempts_before_it() {
+    let world = World::new(23);
+    let mut machine = world.open();
+    let id = machine.commit(&world, &["anna@example.org"], 300).unwrap();
+    fail(&machine, &world, "example.org", &busy(), "mx.example");
+    machine.committer.turn();
+    let spool = machine.spool.clone();
+    machine.run(spool.hold(Selection::message(id), world.clock.now())).unwrap();
+    drop((machine, spool));
+    world.disk.crash(&world.random);
+    let machine = world.open();
+    let envelope = now_or_never(machine.spool.load(id)).unwrap().unwrap().envelope;
+    assert_eq!(
+        (envelope.recipients[0].attempts, envelope.recipients[0].last_reply.clone()),
+        (1, Some(busy()))
+    );
+}
+
+#[test]
+fn a_domain_is_made_due_without_what_is_held() {
+    let world = World::new(26);
+    let mut machine = world.open();
+    machine.commit(&world, &["anna@example.org"], 300).unwrap();
+    let held = machine.commit(&world, &["bob@example.org"], 300).unwrap();
+    fail(&machine, &world, "example.org", &busy(), "mx.example");
+    let (spool, now) = (machine.spool.clone(), world.clock.now());
+    machine.run(spool.hold(Selection::message(held), now)).unwrap();
+    let domain = |text: &str| mail::Domain::parse(text).unwrap();
+    assert_eq!(spool.retry_domain(&domain("example.net"), now), 0);
+    assert_eq!(spool.retry_domain(&domain("example.org"), now), 1);
+    assert_eq!(spool.retry_domain(&domain("example.org"), now), 0, "it is due already");
+    assert_eq!(spool.checkout(now), Some(domain("example.org")));
+}
+
+#[test]
+fn a_hold_during_an_attempt_takes_effect_when_it_has_failed() {
+    let world = World::new(24);
+    let mut machine = world.open();
+    let id = machine.commit(&world, &["anna@example.org"], 300).unwrap();
+    let (spool, now) = (machine.spool.clone(), world.clock.now());
+    let domain = spool.checkout(now).unwrap();
+    assert_eq!(spool.take(&domain, now, 1).len(), 1);
+    let held = machine.run(spool.hold(Selection::message(id), now)).unwrap();
+    assert_eq!((held.recipients, held.in_flight), (1, 1));
+    let outcome = RecipientOutcome::new(0, Disposition::Deferred { until: now });
+    spool.finish(Finished { id, outcomes: vec![outcome], events: vec![], reports: vec![] });
+    spool.release(&domain);
+    machine.committer.turn();
+    assert_eq!(spool.checkout(now.after(Duration::from_hours(1))), None);
+    drop((machine, spool));
+    world.disk.crash(&world.random);
+    let machine = world.open();
+    assert_eq!(machine.spool.list(&ListFilter::default())[0].recipients[0].state, State::Held);
+}
+
+#[test]
+fn a_long_queue_is_looked_at_to_its_end() {
+    let world = World::new(25);
+    let mut machine = world.open();
+    for _ in 0..2100 {
+        world.clock.advance(Duration::from_millis(1));
+        machine.commit(&world, &["anna@example.org"], 30).unwrap();
+    }
+    let (spool, now) = (machine.spool.clone(), world.clock.now());
+    assert_eq!(found(&mut machine, Selection::default()).len(), 1000);
+    assert_eq!(machine.run(spool.count(Selection::default())).unwrap().recipients, 2100);
+    let removed = now_or_never(async {
+        let removal = std::pin::pin!(spool.remove(Selection::default(), now));
+        removal.await
+    });
+    assert!(removed.is_none(), "it waits for the sync of its first part");
+    machine.committer.turn();
+    assert_eq!(machine.run(spool.remove(Selection::default(), now)).unwrap().recipients, 1100);
+    assert!(machine.ids().is_empty());
+}
