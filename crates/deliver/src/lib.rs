@@ -41,6 +41,7 @@ mod static_route;
 mod targets;
 mod too_much;
 mod transaction;
+mod used;
 mod wave;
 mod worker;
 

@@ -1,4 +1,4 @@
-//! The recipients of one transaction whose fate is open, and what is known of the others.
+//! The recipients of an attempt whose fate is open, and what is known of the others.
 
 use std::{mem, sync::Arc};
 
@@ -16,18 +16,41 @@ use crate::{
 
 /// They shrink to none as hosts answer for them.
 pub(crate) struct Open {
-    /// Their numbers, in the order of RCPT.
+    /// Those of the next transaction or the one under way, in the order of RCPT.
     pub(crate) recipients: Vec<u32>,
+    /// Those for a transaction behind it.
+    waiting: Vec<u32>,
     /// What was found for the others.
     pub(crate) findings: Vec<Finding>,
     /// What a host that we chose has against us ourselves.
     pub(crate) account: Option<Trouble>,
+    /// A host refused the parameters of DSN that it had offered: they are not said again.
+    pub(crate) without_dsn: bool,
     chosen: Chosen,
 }
 
 impl Open {
-    pub(crate) fn new(recipients: &[u32], chosen: Chosen) -> Self {
-        Self { recipients: recipients.to_vec(), findings: Vec::new(), account: None, chosen }
+    pub(crate) fn new(recipients: Vec<u32>, chosen: Chosen) -> Self {
+        let (waiting, findings) = (Vec::new(), Vec::new());
+        Self { recipients, waiting, findings, account: None, without_dsn: false, chosen }
+    }
+
+    /// Whether there are none any more.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.recipients.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Chooses those of the next transaction: `divide` gives them and the others. Whether there are any.
+    pub(crate) fn divide(&mut self, divide: impl FnOnce(&[u32]) -> (Vec<u32>, Vec<u32>)) -> bool {
+        self.recipients.append(&mut self.waiting);
+        (self.recipients, self.waiting) = divide(&self.recipients);
+        !self.recipients.is_empty()
+    }
+
+    /// Those who were not tried.
+    pub(crate) fn into_untried(mut self) -> Vec<u32> {
+        self.recipients.append(&mut self.waiting);
+        self.recipients
     }
 
     /// Takes in how a transaction ended; gives back a reply that slows the site, if there is one. With `dsn`, parameters of DSN were said: who was
@@ -54,8 +77,15 @@ impl Open {
         }
         // An outcome has a reply for each recipient; should one be missing, nothing may be concluded for it.
         let endpoint = &connection.endpoint;
+        let waiting = mem::take(&mut self.waiting);
         self.all(Fate::Deferred, &replies::broken_off(&endpoint.host, "no reply"), false, Some(endpoint));
-        self.recipients = again;
+        (self.without_dsn, self.recipients, self.waiting) =
+            (self.without_dsn || !again.is_empty(), again, waiting);
+        // What a host has against us it has for all of them.
+        if let Some(Trouble { reply, endpoint, .. }) = &self.account {
+            let (reply, endpoint) = (reply.clone(), Arc::clone(endpoint));
+            self.all(Fate::Deferred, &reply, true, Some(&endpoint));
+        }
         slowed
     }
 
@@ -78,7 +108,7 @@ impl Open {
         peer_words: bool,
         endpoint: Option<&Arc<Endpoint>>,
     ) {
-        for recipient in self.recipients.drain(..) {
+        for recipient in self.recipients.drain(..).chain(self.waiting.drain(..)) {
             let own = Finding::own(recipient, fate, reply.clone());
             self.findings.push(Finding { peer_words, endpoint: endpoint.map(Arc::clone), ..own });
         }

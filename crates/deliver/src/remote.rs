@@ -2,14 +2,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use smtp::client::{Capabilities, Failure, FailureKind, Outcome, Phase, Session, Step, Transaction};
+use mail::{Domain, Envelope};
+use smtp::{
+    ForwardPath, RcptTo,
+    client::{Capabilities, Failure, FailureKind, Outcome, Phase, Session, Step, Transaction},
+};
 use spool::{ContentReader, SpoolError};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{Instant, timeout, timeout_at},
 };
 
-use crate::{config::Timeouts, connect::Stream, next_hop::PoolKey, outcome::Endpoint};
+use crate::{
+    config::Timeouts, connect::Stream, next_hop::PoolKey, outcome::Endpoint, transaction::recipient,
+    used::Used,
+};
 
 /// Octets that leave in one write.
 const WRITE_OCTETS: usize = 64 * 1024;
@@ -27,6 +34,7 @@ pub(crate) struct Connection {
     pub(crate) key: PoolKey,
     /// Transactions ended over it.
     pub(crate) transactions: u32,
+    used: Used,
     buffer: Box<[u8]>,
     deadline: Option<(Phase, Instant)>,
 }
@@ -56,6 +64,7 @@ impl Connection {
             endpoint,
             key,
             transactions: 0,
+            used: Used::default(),
             buffer: vec![0; READ_OCTETS].into(),
             deadline: None,
         };
@@ -74,6 +83,25 @@ impl Connection {
         self.session.capabilities()
     }
 
+    /// Divides recipients into those of the next transaction and those that have to wait, as the peer's limits and ours
+    /// (`most`) ask; see [`Used::divide`].
+    pub(crate) fn divide(
+        &self,
+        envelope: &Envelope,
+        recipients: &[u32],
+        most: usize,
+    ) -> (Vec<u32>, Vec<u32>) {
+        let with_domain = |number: &u32| {
+            recipient(envelope, *number).map(|recipient| (*number, recipient.forward_path.domain()))
+        };
+        self.used.divide(self.capabilities().limits, most, recipients.iter().filter_map(with_domain))
+    }
+
+    /// Whether the peer takes no other transaction in this session.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.used.is_up(self.capabilities().limits)
+    }
+
     /// The peer announced DSN, but refuses its parameters.
     pub(crate) fn forgo_dsn(&mut self) {
         self.session.forgo_dsn();
@@ -86,6 +114,8 @@ impl Connection {
         content: &mut ContentReader,
         timeouts: &Timeouts,
     ) -> Ended {
+        let limits = self.capabilities().limits;
+        self.used.begin(limits, transaction.recipients.iter().filter_map(domain));
         self.session.begin(transaction);
         loop {
             match self.next_step(timeouts).await {
@@ -207,6 +237,13 @@ impl Timeouts {
             Phase::DataFinal => self.data_final,
             Phase::Quit => self.quit,
         }
+    }
+}
+
+fn domain(rcpt: &RcptTo) -> Option<&Domain> {
+    match &rcpt.forward_path {
+        ForwardPath::Address(address) => Some(address.domain()),
+        ForwardPath::Postmaster => None,
     }
 }
 

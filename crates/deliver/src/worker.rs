@@ -51,6 +51,32 @@ struct Worker<'a> {
     done: u32,
 }
 
+/// One attempt to deliver a message to some of its recipients.
+struct Attempt {
+    work: Work,
+    envelope: Arc<Envelope>,
+    hop: Arc<NextHop>,
+    /// The content as it was loaded with the envelope; read anew after the first transaction.
+    content: Option<ContentReader>,
+    tour: Tour,
+    open: Open,
+}
+
+impl Attempt {
+    fn new(
+        site: &Site,
+        work: Work,
+        envelope: Arc<Envelope>,
+        hop: Arc<NextHop>,
+        content: ContentReader,
+    ) -> Self {
+        let known = |number: &u32| recipient(&envelope, *number).is_some();
+        let recipients = work.recipients.iter().copied().filter(known).collect();
+        let open = Open::new(recipients, hop.chosen);
+        Self { work, envelope, hop, content: Some(content), tour: Tour::new(site), open }
+    }
+}
+
 impl Worker<'_> {
     async fn serve(&mut self) {
         while self.done < self.shared.config.transactions_per_connection {
@@ -91,63 +117,52 @@ impl Worker<'_> {
         }
     }
 
-    /// One attempt for all recipients of a job, in as many transactions as the peer's limit of recipients asks.
+    /// One attempt for all recipients of a job, in as many transactions and sessions as the limits ask.
     async fn attempt(&mut self, Job { work, hop }: Job) {
         let Some(hop) = hop else { return };
         let Some(Loaded { envelope, content }) = self.shared.load(&work).await else { return };
-        let mut content = Some(content);
-        let known = |number: &u32| recipient(&envelope, *number).is_some();
-        let recipients: Vec<u32> = work.recipients.iter().copied().filter(known).collect();
-        let mut findings = Vec::with_capacity(recipients.len());
-        let mut untried = Vec::new();
-        let mut tour = Tour::new(self.site);
-        for some in recipients.chunks(self.shared.config.recipients_per_transaction.max(1)) {
-            let mut open = Open::new(some, hop.chosen);
-            self.deliver(&work, &envelope, &hop, content.take(), &mut tour, &mut open).await;
-            if let Some(trouble) = open.account.take() {
-                self.rest(&trouble, &mut open);
-            }
-            findings.append(&mut open.findings);
-            untried.append(&mut open.recipients);
+        let mut attempt = Attempt::new(self.site, work, envelope, hop, content);
+        self.deliver(&mut attempt).await;
+        let Attempt { work, envelope, mut open, .. } = attempt;
+        if let Some(trouble) = open.account.take() {
+            self.rest(&trouble, &mut open);
         }
+        let findings = std::mem::take(&mut open.findings);
+        let untried = open.into_untried();
         if !untried.is_empty() {
             self.shared.parts.spool.put_back(&Work { id: work.id, recipients: untried });
         }
         if !findings.is_empty() {
             self.shared.settle(STATION, &envelope, &findings).await;
         }
+        if self.connection.as_ref().is_some_and(Connection::is_used_up) {
+            self.hang_up().await;
+        }
     }
 
     /// Tries hosts until the fate of each recipient is known. Those left over were not tried, because the server stops.
-    async fn deliver(
-        &mut self,
-        work: &Work,
-        envelope: &Envelope,
-        hop: &NextHop,
-        mut content: Option<ContentReader>,
-        tour: &mut Tour,
-        open: &mut Open,
-    ) {
-        while !open.recipients.is_empty() {
-            let Some(mut connection) = self.ready(envelope, hop, tour).await else {
-                if !tour.halted {
-                    self.no_host_left(tour, open);
+    async fn deliver(&mut self, attempt: &mut Attempt) {
+        while !attempt.open.is_empty() {
+            let Some(mut connection) = self.ready(attempt).await else {
+                if !attempt.tour.halted {
+                    self.no_host_left(attempt);
                 }
                 return;
             };
+            let Attempt { work, envelope, content, tour, open, .. } = attempt;
             let Some(mut reader) = read_again(self.shared, work, content.take()).await else {
                 self.connection = Some(connection);
                 return open.all(Fate::Deferred, &replies::unreadable(), false, None);
             };
+            if open.without_dsn {
+                connection.forgo_dsn();
+            }
             let transaction = transaction(envelope, &open.recipients, reader.len());
             let dsn = connection.capabilities().dsn && has_dsn_parameters(&transaction);
             match connection.transact(transaction, &mut reader, &self.shared.config.timeouts).await {
                 Ended::Done(outcome) => {
                     let slowed = open.done(&outcome, &connection, dsn);
                     self.fared(slowed, &connection.endpoint, tour.round);
-                    if !open.recipients.is_empty() {
-                        connection.forgo_dsn();
-                    }
                     self.connection = Some(connection);
                 }
                 Ended::Failed(failure) if connection.transactions > 0 && is_stale(&failure) => {
@@ -163,9 +178,12 @@ impl Worker<'_> {
         }
     }
 
-    /// The kept connection, else one to the next host that can take the message. None if there is no more host.
-    async fn ready(&mut self, envelope: &Envelope, hop: &NextHop, tour: &mut Tour) -> Option<Connection> {
+    /// The kept connection, else one to the next host that can take the message, with recipients chosen that it takes
+    /// in one transaction. None if there is no more host.
+    async fn ready(&mut self, attempt: &mut Attempt) -> Option<Connection> {
+        let most = self.shared.config.recipients_per_transaction;
         loop {
+            let Attempt { envelope, hop, tour, open, .. } = attempt;
             let connection = match self.connection.take() {
                 Some(connection) if hop.admits(&connection.key) => connection,
                 other => {
@@ -174,10 +192,14 @@ impl Worker<'_> {
                     tour.next(self.shared, self.site, hop).await?
                 }
             };
-            if !envelope.smtputf8 || connection.capabilities().smtputf8 {
+            if envelope.smtputf8 && !connection.capabilities().smtputf8 {
+                tour.no_smtputf8 = Some(Arc::clone(&connection.endpoint));
+            } else if open.divide(|recipients| connection.divide(envelope, recipients, most)) {
                 return Some(connection);
+            } else {
+                // RFC 9422: the session has had all that it may have; the host is asked for another.
+                tour.begin_anew();
             }
-            tour.no_smtputf8 = Some(Arc::clone(&connection.endpoint));
             connection.quit(&self.shared.config.timeouts).await;
         }
     }
@@ -208,7 +230,7 @@ impl Worker<'_> {
     }
 
     /// All hosts were tried. If none answered, the lane rests, and who waits in it is turned away.
-    fn no_host_left(&self, tour: &Tour, open: &mut Open) {
+    fn no_host_left(&self, Attempt { tour, open, .. }: &mut Attempt) {
         let no_smtputf8 = tour.no_smtputf8.as_ref();
         let Some(Trouble { reply, peer_words, endpoint }) = &tour.trouble else {
             if no_smtputf8.is_none() {

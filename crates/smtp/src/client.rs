@@ -3,6 +3,7 @@
 
 mod capabilities;
 mod exchange;
+mod limits;
 mod parameters;
 mod replied;
 mod reply_reader;
@@ -13,6 +14,7 @@ use mail::Reply;
 use crate::{MailFrom, RcptTo};
 
 pub use capabilities::Capabilities;
+pub use limits::Limits;
 pub use session::Session;
 
 /// What the driver does next.

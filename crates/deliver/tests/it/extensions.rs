@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
 use crate::support::{World, peer::Does::Say};
+use deliver::{Hosts, NamedHost, Protocol};
 use events::Kind::{Bounced, Delivered};
 use mail::{Notify, OriginalRecipient, Ret};
 
@@ -9,6 +10,7 @@ const ANNA: &str = "anna@example.org";
 const BERT: &str = "bert@example.org";
 const OTTO: &str = "otto@here.test";
 const TEXT: &str = "Subject: x\r\n\r\nhello\r\n";
+const RELAY: &str = "10.0.0.7";
 const MX1: &str = "192.0.2.1";
 const DSN: &str = "250-mx1.example.org\r\n250-PIPELINING\r\n250 DSN";
 
@@ -72,4 +74,54 @@ async fn a_refusal_that_stands_without_the_parameters_too_is_one() {
         let again = usize::from(refusal == "501 Bad address");
         assert_eq!((peer.count("MAIL"), peer.got().len()), (1 + again, 1), "{refusal}");
     }
+}
+
+#[tokio::test]
+async fn the_limits_of_a_host_are_obeyed() {
+    const CARL: &str = "carl@example.org";
+    for (limits, transactions, connections) in [
+        ("250 LIMITS RCPTMAX=2", [2, 1].as_slice(), 1),
+        ("250 LIMITS MAILMAX=1 RCPTMAX=2", &[2, 1], 2),
+        ("250 LIMITS MAILMAX=1 RCPTMAX=1", &[1, 1, 1], 3),
+        ("250 LIMITS RCPTMAX=0 MAILMAX=x", &[3], 1),
+    ] {
+        let mut world = World::new();
+        let peer = world.peer(MX1);
+        let ehlo = format!("250-mx1.example.org\r\n250-PIPELINING\r\n{limits}");
+        peer.obey(vec![("EHLO", Say(ehlo.leak()))]);
+        world.send(OTTO, &[ANNA, BERT, CARL], TEXT).await;
+        assert_eq!(world.fates(&[ANNA, BERT, CARL]).await, [Delivered; 3], "{limits}");
+        let to: Vec<usize> = peer.got().iter().map(|got| got.to.len()).collect();
+        assert_eq!((to.as_slice(), peer.count("CONNECT")), (transactions, connections), "{limits}");
+        world.stop().await;
+        assert_eq!(peer.count("QUIT"), connections, "{limits}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_has_had_its_transactions_or_domains_is_not_used_again() {
+    for limit in ["MAILMAX=2", "RCPTDOMAINMAX=1"] {
+        let mut world = World::with(|config| {
+            let hosts = vec![NamedHost::Address(RELAY.parse().unwrap(), None)];
+            config.relay = Some(Hosts { protocol: Protocol::Smtp, hosts });
+        });
+        let relay = world.peer(RELAY);
+        relay.obey(vec![("EHLO", Say(format!("250-relay\r\n250 LIMITS {limit}").leak()))]);
+        for to in [ANNA, BERT, "carl@example.net"] {
+            world.send(OTTO, &[to], TEXT).await;
+            assert_eq!(world.fate(to).await.kind, Delivered, "{limit}");
+        }
+        assert_eq!((relay.got().len(), relay.count("CONNECT")), (3, 2), "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_refuses_what_it_announced_in_each_of_its_short_sessions_gets_the_message_too() {
+    let mut world = World::new();
+    let peer = world.peer(MX1);
+    let ehlo = "250-mx1.example.org\r\n250-LIMITS MAILMAX=1\r\n250 DSN";
+    peer.obey(vec![("EHLO", Say(ehlo)), ("MAIL FROM:<otto@here.test> RET", Say("555 5.5.4 RET?"))]);
+    send_asking(&world).await;
+    assert_eq!(world.fates(&[ANNA, BERT]).await, [Delivered, Delivered]);
+    assert_eq!((peer.got().len(), peer.count("CONNECT")), (1, 2));
 }

@@ -2,6 +2,8 @@
 
 use mail::Reply;
 
+use super::Limits;
+
 /// The extensions offered; those that Postrider has a use for, now or soon.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[expect(
@@ -27,6 +29,8 @@ pub struct Capabilities {
     pub chunking: bool,
     /// STARTTLS (RFC 3207).
     pub starttls: bool,
+    /// LIMITS (RFC 9422).
+    pub limits: Limits,
 }
 
 impl Capabilities {
@@ -48,6 +52,7 @@ impl Capabilities {
                 "DSN" => capabilities.dsn = true,
                 "CHUNKING" => capabilities.chunking = true,
                 "STARTTLS" => capabilities.starttls = true,
+                "LIMITS" => words.for_each(|word| capabilities.limits.read(word)),
                 _ => {}
             }
         }
