@@ -73,7 +73,7 @@ pub struct Event {
     /// The recipient it happened to; none if it happened to the whole message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipient: Option<String>,
-    /// All recipients, of a message that became ours; those that a rule dropped or put on hold.
+    /// All recipients, of a message that became ours; those that a rule dropped or put on hold, if they are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<String>,
     /// The Message-ID field, angle brackets included.

@@ -7,6 +7,7 @@
 mod clean;
 pub mod convert;
 pub mod dsn;
+mod encoded_word;
 mod field;
 mod header;
 mod quoted;
@@ -15,6 +16,7 @@ mod trace;
 mod write;
 
 pub use dsn::{Action, CONTENT_RETURNED_MAX, Cause, Dsn, Report, ReportedRecipient, Topic};
+pub use encoded_word::decoded;
 pub use field::Field;
 pub use header::{Facts, Fields, HeaderSection};
 pub use received::Received;

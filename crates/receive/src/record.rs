@@ -38,8 +38,9 @@ pub(crate) fn events(
     let mut all = vec![accepted];
     for (ruling, addresses) in set_aside(ruled) {
         let kind = if ruling.fate == Fate::Drop { Kind::Dropped } else { Kind::Held };
-        let recipients = addresses.iter().map(ToString::to_string).collect();
-        all.push(Event { recipients, rule: ruling.rule.and_then(name), ..event(kind) });
+        let mut recipients: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        let recipient = if recipients.len() == 1 { recipients.pop() } else { None };
+        all.push(Event { recipient, recipients, rule: ruling.rule.and_then(name), ..event(kind) });
     }
     all
 }

@@ -11,3 +11,4 @@ mod lifecycle;
 mod peers;
 mod queue;
 mod refusals;
+mod rules;

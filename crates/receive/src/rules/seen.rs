@@ -87,8 +87,9 @@ impl Seen {
 }
 
 fn fields(section: &HeaderSection<'_>) -> Vec<(String, String)> {
-    let text = |octets: &[u8]| String::from_utf8_lossy(octets).to_lowercase();
-    section.fields().map(|field| (text(field.name()), text(&field.value()))).collect()
+    let name = |octets: &[u8]| String::from_utf8_lossy(octets).to_ascii_lowercase();
+    let text = |octets: &[u8]| message::decoded(octets).to_lowercase();
+    section.fields().map(|field| (name(field.name()), text(&field.value()))).collect()
 }
 
 #[cfg(test)]
@@ -104,7 +105,7 @@ mod tests {
 
     #[test]
     fn fields_are_seen_whatever_the_pieces() {
-        let content = b"Subject: You won\r\n the LOTTERY\r\nX-Spam : yes\r\n\r\nDate: in the body\r\n";
+        let content = b"Subject: You won\r\n the LOTTERY\r\nX-Spam : yes\r\nFrom: =?utf-8?Q?=C3=84r?= =?utf-8?Q?ger?= <a@x.example>\r\n\r\nDate: in the body\r\n";
         let pattern = |text: &str| FieldPattern::parse(text).unwrap();
         for piece in 1..=content.len() {
             let seen = seen(content, piece);
@@ -114,6 +115,7 @@ mod tests {
             assert!(seen.has(&pattern("X-Spam: yes")));
             assert!(!seen.has(&pattern("X-Spam: no")));
             assert!(!seen.has(&pattern("Date: *")));
+            assert!(seen.has(&pattern("from: *ÄRGER*")));
             assert!(seen.lacks(&FieldName::parse("Date").unwrap()));
             assert!(!seen.lacks(&FieldName::parse("Subject").unwrap()));
         }

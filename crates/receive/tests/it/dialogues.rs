@@ -144,6 +144,7 @@ dialogues! {
         rset
         rules_an_alias_on_two_ways
         rules_an_exception_by_size
+        rules_behind_a_proxy
         rules_by_bdat
         rules_by_client
         rules_by_content_for_some
