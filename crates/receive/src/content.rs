@@ -1,6 +1,6 @@
 //! Content on its way into the spool: our fields first, then the client's octets as they came.
 
-use mail::{Client, QueueId, Reply, Timestamp};
+use mail::{Body, Client, QueueId, Reply, Timestamp};
 use message::{HeaderSection, Received, write_date_field, write_message_id_field};
 use spool::{Content, ContentWriter, Spool};
 
@@ -15,6 +15,8 @@ const MESSAGE_ID_OCTETS_MAX: usize = 998;
 pub(crate) struct Incoming {
     pub(crate) id: QueueId,
     pub(crate) message_id: Option<String>,
+    /// Whether an octet over 127 has come.
+    eight_bit: bool,
     writer: ContentWriter,
     hops: Hops,
     seen: Seen,
@@ -59,6 +61,7 @@ impl Incoming {
         Ok(Self {
             id,
             message_id,
+            eight_bit: false,
             writer,
             hops,
             seen: Seen::new(transaction.asks_header(&trace.config.rules)),
@@ -75,6 +78,7 @@ impl Incoming {
         if !begun {
             self.hops.read(&piece);
         }
+        self.eight_bit = self.eight_bit || !piece.is_ascii();
         self.hops.verdict(received_max)?;
         self.seen.read(&piece)?;
         if piece.is_empty() {
@@ -87,6 +91,12 @@ impl Incoming {
     pub(crate) fn seen(&mut self) -> &Seen {
         self.seen.end();
         &self.seen
+    }
+
+    /// What the content is made of: at least what it was declared to be. Many clients send 8-bit content without a word, and
+    /// a next hop without 8BITMIME must not get it as it is (RFC 6152 §3).
+    pub(crate) fn body(&self, declared: Body) -> Body {
+        if self.eight_bit && declared == Body::SevenBit { Body::EightBitMime } else { declared }
     }
 
     /// The whole content.

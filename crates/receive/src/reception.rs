@@ -237,6 +237,7 @@ impl Reception {
             refusal.reply
         })?;
         let (id, message_id) = (incoming.id, incoming.message_id.clone());
+        transaction.mail.body = incoming.body(transaction.mail.body);
         let content = incoming.finish().await?;
         let now = self.shared.clock.now();
         let service = self.origin.service;

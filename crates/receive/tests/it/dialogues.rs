@@ -107,12 +107,15 @@ dialogues! {
         ehlo
         ehlo_forgets_the_transaction
         eight_bit_mime
+        eight_bit_without_a_word
         endless_command_line
         etrn
         etrn_by_strangers
         etrn_order_and_syntax
+        etrn_when_the_spool_is_poisoned
         exim_cve_2017_16943
         exim_cve_2017_16944
+        extensions_need_ehlo
         helo
         http_to_smtp
         large_message
@@ -175,6 +178,7 @@ dialogues! {
         smtp_smuggling_lfcr_dot_lfcr
         smtp_smuggling_nul
         smtputf8
+        smtputf8_by_lmtp
         source_route
         spool_poisoned
         starttls_injection

@@ -5,4 +5,6 @@
 
 mod dialogues;
 mod listeners;
+mod properties;
+mod replies;
 mod stage;

@@ -166,6 +166,14 @@ impl Session {
             self.close_with(&replies::TOO_MANY_TRANSACTIONS);
             return None;
         }
+        // RFC 5321 §4.1.1.1: HELO asks for a session without extensions. SIZE and 8BITMIME harm nobody there; what promises something
+        // to the sender, or changes what may be sent, needs a client that knows of it.
+        let promises = mail.ret.is_some() || mail.envid.is_some();
+        if !self.extended && (promises || mail.smtputf8 || mail.body == Body::BinaryMime) {
+            let stage = Stage::Ready { after_refusal: true };
+            self.bad(stage, &replies::command_error(CommandError::Parameter));
+            return None;
+        }
         // RFC 1870 §6.1.
         if mail.size.is_some_and(|size| size > self.config.limits.message_size_max) {
             self.say(&replies::TOO_LARGE);
@@ -181,6 +189,11 @@ impl Session {
         if rcpt.forward_path.is_utf8() && !envelope.smtputf8 {
             envelope.refused += 1;
             self.bad(Stage::Envelope(envelope), &replies::RCPT_NEEDS_SMTPUTF8);
+            return None;
+        }
+        if !self.extended && (rcpt.notify.given || rcpt.orcpt.is_some()) {
+            envelope.refused += 1;
+            self.bad(Stage::Envelope(envelope), &replies::command_error(CommandError::Parameter));
             return None;
         }
         // RFC 5321 §4.5.3.1.10: 452, so that the client sends the rest in another transaction.

@@ -315,6 +315,20 @@ proptest! {
     }
 
     #[test]
+    fn nothing_is_promised_that_nobody_vouched_for(input in vec(nearly_commands(), 0..6)) {
+        let policy = |question: &Question| {
+            matches!(question, Question::EndOfContent { .. }).then_some(Answer::Proceed)
+        };
+        let mut talk = Talk::with(Limits::default(), policy);
+        talk.send("EHLO client.example.net\r\n");
+        let said: String = input.into_iter().map(|part| {
+            talk.send("RSET\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\n") + &talk.send(part) + &talk.send("\r\n.\r\n")
+        }).collect();
+        let ends = talk.asked.iter().filter(|asked| *asked == "end").count();
+        prop_assert_eq!(said.matches("451 4.3.0 Local error in processing\r\n").count(), ends);
+    }
+
+    #[test]
     fn however_a_pipelined_stream_is_cut_the_same_is_said_and_taken(
         input in nearly_commands(), cuts in vec(any::<Index>(), 0..8), lmtp: bool,
     ) {

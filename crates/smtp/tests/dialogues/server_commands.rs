@@ -141,6 +141,31 @@ fn a_refused_proxy_stays_who_it_is() {
 }
 
 #[test]
+fn a_turn_is_granted_with_the_policys_words_or_the_usual_ones() {
+    let policy = |question: &Question| match question {
+        Question::Connected => Some(Answer::Greet(Offers { etrn: true, ..Offers::default() })),
+        Question::Turn(node) if node.to_string() == "@a.example" => {
+            Some(Answer::Replied(reply(251, (2, 0, 0), "Nothing")))
+        }
+        Question::Turn(node) if node.to_string() == "b.example" => {
+            Some(Answer::Refuse(reply(458, (4, 3, 0), "Not now")))
+        }
+        _ => None,
+    };
+    let script = [
+        GREETING,
+        HELO,
+        (b"ETRN @A.example\r\n".as_slice(), "251 2.0.0 Nothing\r\n"),
+        (b"ETRN b.example\r\n", "458 4.3.0 Not now\r\n"),
+        (b"ETRN c.example\r\n", "250 2.0.0 Queuing started\r\n"),
+        MAIL,
+        (b"ETRN c.example\r\n", "503 5.5.1 Mail transaction in progress\r\n"),
+        RCPT,
+    ];
+    at_every_split(Limits::default(), policy, &script, |_| {});
+}
+
+#[test]
 fn arguments_are_checked() {
     let (arguments, path) = ("501 5.5.4 Wrong arguments\r\n", "501 5.1.3 Invalid forward-path\r\n");
     dialogue(&[
@@ -233,9 +258,10 @@ fn utf8_addresses_need_smtputf8() {
         MAIL,
         ("RCPT TO:<bert@bücher.example>\r\n".as_bytes(), needs),
         (b"RSET\r\n", "250 2.0.0 Ok\r\n"),
-        ("MAIL FROM:<änna@example.net> SMTPUTF8\r\n".as_bytes(), "250 2.1.0 Sender ok\r\n"),
-        ("RCPT TO:<bert@bücher.example>\r\n".as_bytes(), "250 2.1.5 Recipient ok\r\n"),
     ]);
+    let mut talk = Talk::hello();
+    assert_eq!(talk.send("MAIL FROM:<änna@example.net> SMTPUTF8\r\n"), "250 2.1.0 Sender ok\r\n");
+    assert_eq!(talk.send("RCPT TO:<bert@bücher.example>\r\n"), "250 2.1.5 Recipient ok\r\n");
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod wire;
 use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use directory::{AccountConfig, AliasConfig, Directory, DomainConfig};
-use mail::{Envelope, Notify, Recipient};
+use mail::{Body, Envelope, Notify, Recipient};
 use net::{Networks, Shutdown, ShutdownSwitch};
 use receive::{Config, Receiver, Service};
 use spool::ListFilter;
@@ -197,6 +197,14 @@ impl<W: Wire> World for Stage<W> {
             ("due", domains) => {
                 let found = self.machine.due();
                 if found == domains { Ok(()) } else { wrong(&found) }
+            }
+            ("body", expected) => {
+                let found = match self.machine.envelope().await?.body {
+                    Body::SevenBit => "7bit",
+                    Body::EightBitMime => "8bit",
+                    Body::BinaryMime => "binary",
+                };
+                if found == expected { Ok(()) } else { wrong(found) }
             }
             ("line", pattern) => {
                 let lines = self.lines().await?;
