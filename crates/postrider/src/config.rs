@@ -1,6 +1,7 @@
 //! The configuration file: read whole, checked whole, all mistakes told at once.
 
 mod listeners;
+mod next_hop;
 mod people;
 mod problem;
 mod routes;

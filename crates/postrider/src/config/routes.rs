@@ -1,6 +1,6 @@
 //! `[[route]]` and `[relay]`: where mail for other places goes, and what is wrong with what is said about it.
 
-use std::{net::IpAddr, ops::Range};
+use std::ops::Range;
 
 use deliver::{Destination, Hosts, NamedHost, Pattern, Protocol, StaticRoute};
 use mail::Domain;
@@ -8,8 +8,9 @@ use toml_span::{Span, Value};
 
 use super::{
     listeners::Listener,
+    next_hop::{One, destination, relay_host},
     problem::Problem,
-    value::{self, Wrong},
+    value::Wrong,
     walk::Section,
 };
 
@@ -222,85 +223,4 @@ fn pattern(text: &str) -> Result<Pattern, Wrong> {
             ),
         }
     })
-}
-
-/// What one text of `to` says.
-#[derive(Debug, Clone)]
-enum One {
-    /// All that there is to say.
-    Destination(Destination),
-    /// One of several hosts.
-    Host(Protocol, NamedHost),
-}
-
-fn destination(text: &str) -> Result<One, Wrong> {
-    const FORMS: &str = "write \"smtp:HOST\" or \"smtp:HOST:PORT\", \"mx:DOMAIN\" for the MX of another domain, or \"mx\" for the domain's own";
-    match text.split_once(':') {
-        None if text == "mx" => Ok(One::Destination(Destination::Mx)),
-        Some(("mx", name)) => match Pattern::parse(name) {
-            Ok(Pattern::Domain(Domain::Name(name))) => Ok(One::Destination(Destination::MxOf(name))),
-            _ => Err(Wrong::new(format!("`{name}` is not a domain")).hint(FORMS)),
-        },
-        Some(("smtp", rest)) => Ok(One::Host(Protocol::Smtp, host_and_port(rest)?)),
-        Some(("lmtp", _)) => {
-            Err(Wrong::new("delivery by LMTP is not available yet in this version").hint(FORMS))
-        }
-        _ => {
-            let wrong = Wrong::new(format!("`{text}` does not say how the mail goes there"));
-            Err(match host_and_port(text) {
-                Ok(host) => wrong.hint(format!("write \"smtp:{host}\"")),
-                Err(_) => wrong.hint(FORMS),
-            })
-        }
-    }
-}
-
-/// `HOST`, `HOST:PORT`, or the same with an address; one of IPv6 stands in brackets.
-fn host_and_port(text: &str) -> Result<NamedHost, Wrong> {
-    let wrong = |hint: &str| Err(Wrong::new(format!("`{text}` is not a host")).hint(hint));
-    if text.starts_with("//") {
-        return wrong("this is no URL: leave the slashes out");
-    }
-    if text.parse::<std::net::Ipv6Addr>().is_ok() {
-        return wrong("an IPv6 address stands in brackets, such as \"[2001:db8::1]\"");
-    }
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => match port.parse::<u16>() {
-            Ok(port) if port > 0 => (host, Some(port)),
-            _ => return wrong("a port is a number from 1 to 65535"),
-        },
-        _ => (text, None),
-    };
-    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    match bracketed.unwrap_or(host).parse::<IpAddr>() {
-        Ok(address) if bracketed.is_some() == address.is_ipv6() => Ok(NamedHost::Address(address, port)),
-        // As Postfix writes what is not to be looked up as an MX.
-        _ if bracketed.is_some() => {
-            wrong("leave the brackets out: a host is looked up by its addresses, never by MX")
-        }
-        _ => Ok(NamedHost::Name(host_name(host)?, port)),
-    }
-}
-
-fn host_name(text: &str) -> Result<Box<str>, Wrong> {
-    match Pattern::parse(text) {
-        Ok(Pattern::Domain(Domain::Name(name))) if !value::numeric_top(&name) => Ok(name),
-        _ => Err(Wrong::new(format!("`{text}` is not a host")).hint(
-            "write a name or an address, such as \"mail.example.net\", \"192.0.2.1\" or \"[2001:db8::1]\"",
-        )),
-    }
-}
-
-/// The relay's port is a key of its own.
-fn relay_host(text: &str, port: Option<u16>) -> Result<NamedHost, Wrong> {
-    if let Ok(address) = text.parse() {
-        return Ok(NamedHost::Address(address, port));
-    }
-    match text.rsplit_once(':') {
-        Some((host, digits)) if digits.parse::<u16>().is_ok() => {
-            Err(Wrong::new(format!("`{text}` is not a host"))
-                .hint(format!("the port is a key of its own: host = \"{host}\", port = {digits}")))
-        }
-        _ => Ok(NamedHost::Name(host_name(text)?, port)),
-    }
 }

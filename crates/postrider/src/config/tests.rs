@@ -172,6 +172,20 @@ fn routes() {
         ("port wrong", to("\"smtp:mail.example.net:smtp\"")),
         ("port zero", to("\"smtp:mail.example.net:0\"")),
         ("address wrong", to("\"smtp:192.0.2.256\"")),
+        ("LMTP without port", to("\"lmtp:mail.example.net\"")),
+        ("LMTP on the port of SMTP", to("\"lmtp:mail.example.net:25\"")),
+        ("socket of half a path", to("\"lmtp:unix:run/lmtp\"")),
+        ("socket with a way up", to("\"lmtp:unix:/run/../lmtp\"")),
+        ("socket too long", to(&format!("\"lmtp:unix:/{}\"", "x".repeat(107)))),
+        ("socket of SMTP", to("\"smtp:unix:/run/smtp\"")),
+        ("two protocols", to("[\"lmtp:mail.example.net:24\", \"smtp:mail.example.net\"]")),
+        (
+            "our own LMTP",
+            format!(
+                "[receive]\nlmtp_networks = [\"127.0.0.1\"]\n[[listener]]\nservice = \"lmtp\"\nbind = [\"0.0.0.0:24\"]\n{}",
+                to("\"lmtp:127.0.0.1:24\"")
+            ),
+        ),
         ("MX of nothing", to("\"mx:\"")),
         ("MX and hosts", to("[\"mx\", \"smtp:mail.example.net\"]")),
         ("host twice", to("[\"smtp:mail.example.net\", \"smtp:mail.example.net\"]")),
@@ -346,7 +360,15 @@ fn the_relay() {
 #[test]
 fn another_port_of_this_machine_is_another_server() {
     let routed = |to: &str| good(&format!("{SMALL}[[route]]\ndomains = \"*\"\nto = \"{to}\"\n"));
-    for to in ["smtp:127.0.0.1:10025", "smtp:mail.example.org:10025", "smtp:[::1]:26"] {
+    for to in [
+        "smtp:127.0.0.1:10025",
+        "smtp:mail.example.org:10025",
+        "smtp:[::1]:26",
+        "lmtp:127.0.0.1:24",
+        "lmtp:[::1]:24",
+        "lmtp:mail.example.org:24",
+        "lmtp:unix:/run/dovecot/lmtp",
+    ] {
         assert_eq!(routed(to).deliver.routes[0].to.texts(), [to]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::{Client, Dovecot, Loopback, Mailbox};
+use e2e::{Client, Dovecot, Loopback, Mailbox, World};
 
 const SOON: Duration = Duration::from_mins(1);
 /// One with room and one without.
@@ -29,4 +29,41 @@ fn dovecot_answers_for_each_recipient() {
     assert_eq!((code, text.contains("5.2.2")), (552, true), "{text}");
     dovecot.maildir("x@lmtp.test").wait_for("for two", SOON);
     assert!(dovecot.maildir("full@lmtp.test").messages().is_empty());
+}
+
+/// By TCP and by its socket: each recipient has the fate that Dovecot gives it.
+#[test]
+fn a_route_delivers_to_dovecot_by_either_way() {
+    let net = Loopback::claim();
+    let dovecot = Dovecot::start(&net, 1, net.port(), MAILBOXES);
+    let by_socket = format!("unix:{}", dovecot.socket().display());
+    for (subject, to) in [("by-tcp", dovecot.address().to_string()), ("by-socket", by_socket)] {
+        let route = format!("[[route]]\ndomains = \"lmtp.test\"\nto = \"lmtp:{to}\"\n");
+        let world = World::with("", "retry = [\"1h\"]", &route);
+        let id = world.send(&["x@lmtp.test", "full@lmtp.test", "nobody@lmtp.test"], subject);
+        dovecot.maildir("x@lmtp.test").wait_for(subject, SOON);
+        let delivered = world.house.wait_for_event(&id, "delivered", "x@lmtp.test");
+        assert_eq!(delivered["station"], "deliver/remote", "{delivered}");
+        for (recipient, status) in [("full@lmtp.test", "5.2.2"), ("nobody@lmtp.test", "5.1.1")] {
+            let bounced = world.house.wait_for_event(&id, "bounced", recipient);
+            assert!(bounced["reply"].as_str().unwrap().contains(status), "{bounced}");
+        }
+        world.report_about("full@lmtp.test");
+        world.house.wait_for_empty_queue(SOON);
+    }
+    assert!(dovecot.maildir("full@lmtp.test").messages().is_empty());
+}
+
+#[test]
+fn mail_waits_while_dovecot_is_down_and_arrives_when_it_is_back() {
+    let net = Loopback::claim();
+    let (host, port) = (net.host(1), net.port());
+    let route = format!("[[route]]\ndomains = \"lmtp.test\"\nto = \"lmtp:{host}:{port}\"\n");
+    let world = World::with("", "retry = [\"1s\"]", &route);
+    let id = world.send(&["x@lmtp.test"], "later");
+    world.house.wait_for_event(&id, "deferred", "x@lmtp.test");
+    let dovecot = Dovecot::start(&net, 1, port, MAILBOXES);
+    dovecot.maildir("x@lmtp.test").wait_for("later", SOON);
+    world.house.wait_for_empty_queue(SOON);
+    assert_eq!(dovecot.maildir("x@lmtp.test").messages().len(), 1);
 }
