@@ -3,8 +3,8 @@
 
 use events::{Event, Kind};
 use mail::{Envelope, QueueId, Recipient, Reply, ReversePath, Timestamp};
-use message::{Action, Dsn, Report, ReportedRecipient, Topic};
-use spool::{Content, Disposition, Submission};
+use message::{Action, Report, ReportedRecipient, Topic};
+use spool::{Disposition, Submission};
 
 use crate::outcome::{Finding, Verdict, cause, status};
 
@@ -141,40 +141,18 @@ impl Reporter<'_> {
             content_octets,
         };
         let dsn = report.build()?;
-        let mut event = Event::new(self.now, envelope.id, Kind::Dsn, STATION);
-        event.recipient = Some(dsn.to.to_string());
-        event.report = Some(id);
-        event.actions = actions(notice);
+        let to = dsn.to.to_string();
+        let mut event = Event::report_sent(self.now, envelope.id, STATION, id, &to, &report.actions());
         if to_postmaster {
             event.reason = Some("a report could not be delivered; the postmaster gets a copy".to_owned());
         }
-        let mut submission = self.submission(id, dsn, envelope);
+        let sent = dsn.envelope(id, self.now, envelope.stream);
+        let mut submission = Submission::own(sent, dsn.content, STATION);
         if to_postmaster {
             submission.envelope.listener = POSTMASTER_LISTENER.into();
         }
         Some((submission, event))
     }
-
-    fn submission(&self, id: QueueId, dsn: Dsn, of: &Envelope) -> Submission {
-        let mut accepted = Event::new(self.now, id, Kind::Accepted, STATION);
-        accepted.reverse_path = Some(String::new());
-        accepted.recipient = Some(dsn.to.to_string());
-        accepted.size = Some(dsn.content.len() as u64);
-        let envelope = dsn.envelope(id, self.now, of.stream);
-        Submission { envelope, content: Content::from(dsn.content), events: vec![accepted] }
-    }
-}
-
-/// What a report says of its recipients, each word once.
-fn actions(notice: &Notice<'_>) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    for reported in &notice.recipients {
-        let word = reported.action.word();
-        if words.iter().all(|known| known != word) {
-            words.push(word.to_owned());
-        }
-    }
-    words
 }
 
 /// The event of a failure that nobody hears about though a report would be due: an undeliverable report.

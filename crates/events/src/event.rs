@@ -143,6 +143,23 @@ impl Event {
         }
     }
 
+    /// A report about the message `id` is on its way to somebody.
+    pub fn report_sent(
+        at: Timestamp,
+        id: QueueId,
+        station: &'static str,
+        report: QueueId,
+        to: &str,
+        actions: &[&str],
+    ) -> Self {
+        Self {
+            recipient: Some(to.to_owned()),
+            report: Some(report),
+            actions: actions.iter().map(|&action| action.to_owned()).collect(),
+            ..Self::new(at, id, Kind::Dsn, station)
+        }
+    }
+
     /// The line without its line end.
     pub fn to_line(&self) -> Vec<u8> {
         // Only a map with keys that are no strings, or a failing writer, could fail here: there is neither.

@@ -188,6 +188,17 @@ impl Report<'_> {
         Some(Dsn { to: to.clone(), content, body, smtputf8: utf8 })
     }
 
+    /// What it says of its recipients, each word once ([`Action::word`]).
+    pub fn actions(&self) -> Vec<&'static str> {
+        let mut words = Vec::new();
+        for word in self.recipients.iter().map(|reported| reported.action.word()) {
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        words
+    }
+
     /// A boundary that occurs in no part (RFC 2046 §5.1.1): made sure of, for whoever sends mail may guess ours.
     fn boundary(&self, parts: &[Part]) -> String {
         let base = format!("=_{}", self.id);

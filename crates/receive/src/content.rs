@@ -1,7 +1,7 @@
 //! Content on its way into the spool: our fields first, then the client's octets as they came.
 
 use mail::{Body, Client, QueueId, Reply, Timestamp};
-use message::{HeaderSection, Received, write_date_field, write_message_id_field};
+use message::{CONTENT_RETURNED_MAX, HeaderSection, Received, write_date_field, write_message_id_field};
 use spool::{Content, ContentWriter, Spool};
 
 use crate::{
@@ -20,6 +20,8 @@ pub(crate) struct Incoming {
     writer: ContentWriter,
     hops: Hops,
     seen: Seen,
+    /// The beginning of the content as it is kept, if a report returns it.
+    beginning: Option<Vec<u8>>,
 }
 
 /// What the fields that we prepend are made from.
@@ -57,6 +59,7 @@ impl Incoming {
         }
         let hops = Hops::begin(&section, facts.received, first);
         let mut writer = spool.content(id);
+        let beginning = (!transaction.expanded.is_empty()).then(|| fields.clone());
         writer.write(fields).await.map_err(|error| not_stored(&error))?;
         Ok(Self {
             id,
@@ -64,6 +67,7 @@ impl Incoming {
             eight_bit: false,
             writer,
             hops,
+            beginning,
             seen: Seen::new(transaction.asks_header(&trace.config.rules)),
         })
     }
@@ -84,6 +88,10 @@ impl Incoming {
         if piece.is_empty() {
             return Ok(());
         }
+        if let Some(beginning) = &mut self.beginning {
+            let room = CONTENT_RETURNED_MAX.saturating_sub(beginning.len()).min(piece.len());
+            beginning.extend(piece.get(..room).unwrap_or_default());
+        }
         self.writer.write(piece).await.map_err(|error| not_stored(&error))
     }
 
@@ -97,6 +105,11 @@ impl Incoming {
     /// a next hop without 8BITMIME must not get it as it is (RFC 6152 §3).
     pub(crate) fn body(&self, declared: Body) -> Body {
         if self.eight_bit && declared == Body::SevenBit { Body::EightBitMime } else { declared }
+    }
+
+    /// The beginning of the content as it is kept, if it was asked for.
+    pub(crate) fn take_beginning(&mut self) -> Option<Vec<u8>> {
+        self.beginning.take()
     }
 
     /// The whole content.

@@ -6,6 +6,7 @@
 
 mod config;
 mod content;
+mod expansion;
 mod machine;
 mod policy;
 mod proxied;

@@ -13,6 +13,7 @@ use spool::{Receipt, SpoolError, Submission};
 use crate::{
     Config, Service,
     content::{Incoming, Trace},
+    expansion,
     policy::{Decision, Origin, addressee, room_for},
     receiver::{Shared, Visitor},
     record,
@@ -236,16 +237,25 @@ impl Reception {
             self.ruled_out::<()>(&refusal);
             refusal.reply
         })?;
+        let (expanded, beginning) = (std::mem::take(&mut transaction.expanded), incoming.take_beginning());
         let (id, message_id) = (incoming.id, incoming.message_id.clone());
         transaction.mail.body = incoming.body(transaction.mail.body);
         let content = incoming.finish().await?;
         let now = self.shared.clock.now();
         let service = self.origin.service;
         let taken = transaction.taken(id, now, self.client.clone(), service, &rulings);
-        let events = record::events(rules, &taken, content.len(), message_id, repaired);
+        let mut events = record::events(rules, &taken, content.len(), message_id, repaired);
         let Taken { envelope, .. } = taken;
         let (size, recipients) = (content.len(), envelope.recipients.len());
-        let commit = self.shared.spool.commit(Submission { envelope, content, events });
+        let mut reports = Vec::new();
+        let (hostname, report) = (&self.shared.config.hostname, self.shared.spool.new_id(now));
+        if let Some((report, event)) = beginning
+            .and_then(|beginning| expansion::report(hostname, report, &envelope, &expanded, &beginning))
+        {
+            reports.push(report);
+            events.push(event);
+        }
+        let commit = self.shared.spool.commit_with(Submission { envelope, content, events }, reports);
         let receipt = commit.await.map_err(|error| not_stored(&error))?;
         tracing::info!(station = STATION, queue_id = %id, client = %self.shown(), size, recipients, "accepted");
         Ok(accepted(&receipt))

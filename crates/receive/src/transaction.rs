@@ -22,6 +22,8 @@ pub(crate) struct Transaction {
     first: Option<Address>,
     /// What the rules say of its recipients so far, each once; never none once there is a recipient.
     pub(crate) outlooks: Vec<Outlook>,
+    /// Aliases of several whose sender wants to hear of success: it is told that they were expanded.
+    pub(crate) expanded: Vec<Recipient>,
     /// The content, once it has begun.
     pub(crate) content: Option<Incoming>,
 }
@@ -45,7 +47,15 @@ pub(crate) struct Taken {
 
 impl Transaction {
     pub(crate) fn new(mail: MailFrom) -> Self {
-        Self { mail, addressed: Vec::new(), accepted: 0, first: None, outlooks: Vec::new(), content: None }
+        Self {
+            mail,
+            addressed: Vec::new(),
+            accepted: 0,
+            first: None,
+            outlooks: Vec::new(),
+            expanded: Vec::new(),
+            content: None,
+        }
     }
 
     /// Whether a recipient may come beside those that are there: after the content one reply covers all of them, so
@@ -56,7 +66,7 @@ impl Transaction {
 
     /// Adds a recipient, as given and as what it became, and what the rules say of it.
     ///
-    /// RFC 3461 §5.2.7.1: what an alias stands for inherits what the client said of the alias, and reports name the
+    /// RFC 3461 §5.2.7.2: what an alias stands for inherits what the client said of the alias, and reports name the
     /// address that the client knows.
     pub(crate) fn add(&mut self, rcpt: RcptTo, became: Vec<Address>, outlook: Outlook) {
         let known = self.outlooks.iter().position(|known| *known == outlook);
@@ -68,13 +78,22 @@ impl Transaction {
             ForwardPath::Postmaster => None,
             ForwardPath::Address(address) => Some(address),
         };
+        let mut notify = rcpt.notify;
+        // RFC 3461 §5.2.7.3 (c): the sender hears of success once, for the address that it knows.
+        if let (true, [_, _, ..], Some(alias)) = (notify.success, &became[..], &given) {
+            let orcpt = rcpt.orcpt.clone();
+            let alias = Recipient { notify, orcpt, ..Recipient::new(alias.clone(), Timestamp::default()) };
+            if !self.expanded.iter().any(|known| known.forward_path == alias.forward_path) {
+                self.expanded.push(alias);
+            }
+            notify.success = false;
+        }
         let renamed = given.as_ref().filter(|given| !matches!(&became[..], [same] if same == *given));
         let orcpt = rcpt.orcpt.or_else(|| renamed.map(|given| OriginalRecipient::of(&given.to_string())));
         if self.accepted == 0 {
             self.first = given;
         }
         self.accepted += 1;
-        let notify = rcpt.notify;
         self.addressed.extend(became.into_iter().map(|address| Addressed {
             address,
             notify,
@@ -228,13 +247,15 @@ mod tests {
         transaction.add(rcpt(team), addresses(&["a@x.example", "b@x.example"]), Outlook::default());
         let named = "RCPT TO:<team@x.example> NOTIFY=DELAY ORCPT=rfc822;old@y.example";
         transaction.add(rcpt(named), addresses(&["c@x.example"]), Outlook::default());
+        let expanded: Vec<_> = transaction.expanded.iter().map(|r| r.forward_path.to_string()).collect();
+        assert_eq!(expanded, ["team@x.example"], "the sender hears of its success now");
         let told: Vec<_> =
             envelope(transaction).recipients.into_iter().map(|r| (r.notify, r.orcpt)).collect();
         let notify = |success, delay| Notify { success, failure: false, delay, given: true };
         let of = |address| Some(OriginalRecipient::of(address));
         let expected = [
-            (notify(true, false), None),
-            (notify(true, false), of("team@x.example")),
+            (notify(false, false), None),
+            (notify(false, false), of("team@x.example")),
             (notify(false, true), of("old@y.example")),
         ];
         assert_eq!(told, expected);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use events::Event;
+use events::{Event, Kind};
 use mail::{Domain, Envelope, QueueId, Reply, Timestamp};
 
 use crate::content::{Content, ContentReader};
@@ -16,6 +16,21 @@ pub struct Submission {
     pub content: Content,
     /// What is to be told of it, durable with it.
     pub events: Vec<Event>,
+}
+
+impl Submission {
+    /// A message that we write ourselves, with the event that it is in the queue.
+    pub fn own(envelope: Envelope, content: Vec<u8>, station: &'static str) -> Self {
+        let reverse_path = envelope.reverse_path.address().map(ToString::to_string).unwrap_or_default();
+        let recipients = envelope.recipients.iter().map(|recipient| recipient.forward_path.to_string());
+        let accepted = Event {
+            reverse_path: Some(reverse_path),
+            recipients: recipients.collect(),
+            size: Some(content.len() as u64),
+            ..Event::new(envelope.received, envelope.id, Kind::Accepted, station)
+        };
+        Self { envelope, content: Content::from(content), events: vec![accepted] }
+    }
 }
 
 /// Proof that a message is on stable storage. Only a synced commit makes one: without it there is no `250` to the

@@ -144,10 +144,22 @@ impl Spool {
 
     /// Commits a message. It is durable when this returns; only this makes a [`Receipt`].
     pub async fn commit(&self, submission: Submission) -> Result<Receipt, SpoolError> {
+        self.commit_with(submission, Vec::new()).await
+    }
+
+    /// Commits a message with reports that it causes at once: all of it or nothing.
+    pub async fn commit_with(
+        &self,
+        submission: Submission,
+        reports: Vec<Submission>,
+    ) -> Result<Receipt, SpoolError> {
         self.shared.check_mail()?;
         let id = submission.envelope.id;
         let mut frame = Frame::new(Class::Mail);
         add_message(&mut frame, submission);
+        for report in reports {
+            add_message(&mut frame, report);
+        }
         self.append(frame).await?;
         Ok(Receipt::new(id))
     }

@@ -302,8 +302,9 @@ fn recipients_that_were_reached_are_told_of_when_asked() {
 
 #[test]
 fn an_alias_of_several_is_told_of_as_one() {
-    let envelope = envelope(vec![recipient("team@example.org")]);
-    let expanded = [arrived(&envelope.recipients[0], Action::Expanded)];
+    let envelope = envelope(vec![recipient("anna@example.org"), recipient("bob@example.org")]);
+    let team = recipient("team@example.org");
+    let expanded = [arrived(&team, Action::Expanded)];
     insta::assert_snapshot!(shown(&report(&envelope, &expanded, CONTENT.as_bytes())));
 }
 

@@ -24,7 +24,7 @@ pub(super) fn part(report: &Report<'_>, topic: Topic, returned: &Returned<'_>) -
     for recipient in report.recipients {
         one_recipient(&mut text, report, recipient);
     }
-    if report.recipients.len() < report.envelope.recipients.len() {
+    if words::part(report).is_some() {
         text.wrapped("", words::others(topic));
         text.empty_line();
     }

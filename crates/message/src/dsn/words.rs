@@ -13,13 +13,20 @@ pub(super) fn subject(report: &Report<'_>, topic: Topic) -> String {
         Topic::Success => "Your message was sent on",
     }
     .to_owned();
-    let (some, of) = (report.recipients.len(), report.envelope.recipients.len());
-    if some < of {
+    if let Some((some, of)) = part(report) {
         let preposition = if topic == Topic::Delay { "for" } else { "to" };
         // Writing to a String cannot fail.
         let _ = write!(subject, " {preposition} {some} of {of} recipients");
     }
     subject
+}
+
+/// How many of all recipients it tells of, if not of all. An alias of several is itself none of those that the envelope
+/// counts.
+pub(super) fn part(report: &Report<'_>) -> Option<(usize, usize)> {
+    let (some, of) = (report.recipients.len(), report.envelope.recipients.len());
+    let expanded = report.recipients.iter().any(|reported| reported.action == Action::Expanded);
+    (some < of && !expanded).then_some((some, of))
 }
 
 fn all(report: &Report<'_>, action: Action) -> bool {

@@ -76,6 +76,7 @@ dialogues! {
         a_relay_adds_nothing_but_trace
         address_harvesting
         alias
+        alias_expanded
         auth_in_clear
         bare_lf_in_commands
         bare_line_ends_from_a_named_network_are_repaired

@@ -9,7 +9,7 @@ use std::{
 use disk::Clock;
 use mail::Envelope;
 use spool::{
-    Config, Disposition, Finished, ListFilter, RecipientOutcome, Reserve, SEGMENT_OCTETS_MIN, Spool,
+    Config, Disposition, Finished, ListFilter, Loaded, RecipientOutcome, Reserve, SEGMENT_OCTETS_MIN, Spool,
     SpoolError, Work,
 };
 use testkit::{
@@ -105,18 +105,26 @@ impl Machine {
         due.join(" ")
     }
 
-    /// The envelope of the youngest message.
-    pub(crate) async fn envelope(&self) -> Result<Arc<Envelope>, String> {
-        let messages = self.spool.list(&ListFilter::default());
-        let last = messages.last().ok_or("no message")?;
-        self.spool.load(last.id).await.map(|loaded| loaded.envelope).map_err(|error| error.to_string())
+    /// The youngest message, or the youngest report of ours.
+    async fn youngest(&self, report: bool) -> Result<Loaded, String> {
+        let mut messages = self.spool.list(&ListFilter::default());
+        while let Some(last) = messages.pop() {
+            let loaded = self.spool.load(last.id).await.map_err(|error| error.to_string())?;
+            if (&*loaded.envelope.listener == message::dsn::DSN_LISTENER) == report {
+                return Ok(loaded);
+            }
+        }
+        Err("no message".into())
     }
 
-    /// The content of the youngest message.
-    pub(crate) async fn content(&self) -> Result<Vec<u8>, String> {
-        let messages = self.spool.list(&ListFilter::default());
-        let last = messages.last().ok_or("no message")?;
-        let mut loaded = self.spool.load(last.id).await.map_err(|error| error.to_string())?;
+    /// The envelope of the youngest message.
+    pub(crate) async fn envelope(&self) -> Result<Arc<Envelope>, String> {
+        Ok(self.youngest(false).await?.envelope)
+    }
+
+    /// The content of the youngest message, or of the youngest report.
+    pub(crate) async fn content(&self, report: bool) -> Result<Vec<u8>, String> {
+        let mut loaded = self.youngest(report).await?;
         let mut content = Vec::new();
         while let Some(piece) = loaded.content.next().await.map_err(|error| error.to_string())? {
             content.extend(piece);

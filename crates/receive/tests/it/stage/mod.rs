@@ -105,9 +105,9 @@ impl<W: Wire> Stage<W> {
         self.receiver.get_or_insert_with(make).clone()
     }
 
-    /// The content of the youngest message as lines, escaped.
-    async fn lines(&self) -> Result<Vec<String>, String> {
-        let content = self.machine.content().await?;
+    /// The content of the youngest message, or of the youngest report, as lines, escaped.
+    async fn lines(&self, report: bool) -> Result<Vec<String>, String> {
+        let content = self.machine.content(report).await?;
         Ok(content
             .split(|octet| *octet == b'\n')
             .map(|l| escape(l.strip_suffix(b"\r").unwrap_or(l)))
@@ -206,8 +206,8 @@ impl<W: Wire> World for Stage<W> {
                 };
                 if found == expected { Ok(()) } else { wrong(found) }
             }
-            ("line", pattern) => {
-                let lines = self.lines().await?;
+            ("line" | "report", pattern) => {
+                let lines = self.lines(what == "report").await?;
                 if lines.iter().any(|line| matches(pattern, line)) {
                     Ok(())
                 } else {
@@ -216,7 +216,7 @@ impl<W: Wire> World for Stage<W> {
             }
             ("no", line) => {
                 let pattern = line.strip_prefix("line ").ok_or("no what?")?;
-                let lines = self.lines().await?;
+                let lines = self.lines(false).await?;
                 if lines.iter().any(|line| matches(pattern, line)) {
                     wrong(&lines.join("\n"))
                 } else {
@@ -226,7 +226,7 @@ impl<W: Wire> World for Stage<W> {
             ("size", over) => {
                 let least: usize =
                     over.strip_prefix("over ").and_then(|n| n.parse().ok()).ok_or("no size")?;
-                let size = self.machine.content().await?.len();
+                let size = self.machine.content(false).await?.len();
                 if size > least { Ok(()) } else { wrong(&size.to_string()) }
             }
             ("event", expected) => self.machine.event(expected),
