@@ -36,8 +36,8 @@ pub(crate) struct Tour {
     pub(crate) trouble: Option<Trouble>,
     /// The tour was given up because nothing may be begun any more.
     pub(crate) halted: bool,
-    /// A host that lacks SMTPUTF8, which the message needs.
-    pub(crate) no_smtputf8: Option<Arc<Endpoint>>,
+    /// A host that lacks an extension which the message needs, and what we say to that.
+    pub(crate) unfit: Option<Trouble>,
 }
 
 /// Address after address, for a time.

@@ -8,9 +8,11 @@
 //! `static_route` or the DNS, to a `next_hop`), `site` keeps it ready, a worker takes it (`worker` and `remote` for MXs, `local` and `maildir` for mailboxes),
 //! `reply_table` says what a reply means, `outcome` what becomes of the recipient, `report` who hears of it, and `wave` when.
 
+mod attempt;
 mod changes;
 mod config;
 mod connect;
+mod content;
 mod dial;
 #[cfg(test)]
 mod fixtures;

@@ -6,9 +6,10 @@ use directory::Resolution;
 use disk::Disk;
 use mail::{Address, Envelope, Reply};
 use message::{HeaderSection, write_delivered_to, write_return_path};
-use spool::{ContentReader, Loaded, SpoolError, Work};
+use spool::{Loaded, SpoolError, Work};
 
 use crate::{
+    content::{Content, Offers, Outgoing},
     maildir::{self, Draft},
     outcome::{Fate, Finding},
     replies,
@@ -81,8 +82,17 @@ impl Batch {
 
     /// Reads a message and decides where its files go. One too large for memory is filed at once.
     async fn add(&mut self, shared: &Arc<Shared>, work: &Work, loaded: Loaded) -> Result<(), SpoolError> {
-        let Loaded { envelope, mut content } = loaded;
+        let Loaded { envelope, content } = loaded;
         let size = usize::try_from(content.len()).unwrap_or(usize::MAX);
+        let mut content = Content::new(work.id, content);
+        let form = match content.form(shared, envelope.body, Offers::MAILBOX).await? {
+            Ok(form) => form,
+            Err(reply) => {
+                self.messages.push(Message::refused(&envelope, work, &reply));
+                return Ok(());
+            }
+        };
+        let mut content = content.outgoing(shared, form).await?;
         let Some(first) = content.next().await? else {
             self.messages.push(Message::plan(shared, &envelope, work, &[]));
             return Ok(());
@@ -138,14 +148,25 @@ fn write_all(disk: &dyn Disk, plans: &[(Filing, Arc<Vec<u8>>)]) -> Vec<io::Resul
 }
 
 impl Message {
-    /// Looks each recipient up. `beginning` has the header section, for the loop guard.
-    fn plan(shared: &Shared, envelope: &Arc<Envelope>, work: &Work, beginning: &[u8]) -> Self {
-        let mut message = Self {
+    fn new(envelope: &Arc<Envelope>) -> Self {
+        Self {
             envelope: Arc::clone(envelope),
             findings: Vec::new(),
             body: Arc::default(),
             filings: Vec::new(),
-        };
+        }
+    }
+
+    /// None of its mailboxes can hold it.
+    fn refused(envelope: &Arc<Envelope>, work: &Work, reply: &Reply) -> Self {
+        let mut message = Self::new(envelope);
+        work.recipients.iter().for_each(|number| message.refuse(*number, Fate::Bounced, reply.clone()));
+        message
+    }
+
+    /// Looks each recipient up. `beginning` has the header section, for the loop guard.
+    fn plan(shared: &Shared, envelope: &Arc<Envelope>, work: &Work, beginning: &[u8]) -> Self {
+        let mut message = Self::new(envelope);
         let header = HeaderSection::read(beginning);
         for number in &work.recipients {
             let place = usize::try_from(*number).unwrap_or(usize::MAX);
@@ -213,7 +234,7 @@ impl Message {
         mut self,
         shared: &Arc<Shared>,
         first: Vec<u8>,
-        mut content: ContentReader,
+        mut content: Outgoing,
     ) -> Result<(), SpoolError> {
         let mut drafts = Vec::with_capacity(self.filings.len());
         for filing in &self.filings {

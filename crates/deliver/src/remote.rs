@@ -7,15 +7,15 @@ use smtp::{
     ForwardPath, RcptTo,
     client::{Capabilities, Failure, FailureKind, Outcome, Phase, Session, Step, Transaction},
 };
-use spool::{ContentReader, SpoolError};
+use spool::SpoolError;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{Instant, timeout, timeout_at},
 };
 
 use crate::{
-    config::Timeouts, connect::Stream, next_hop::PoolKey, outcome::Endpoint, transaction::recipient,
-    used::Used,
+    config::Timeouts, connect::Stream, content::Outgoing, next_hop::PoolKey, outcome::Endpoint,
+    transaction::recipient, used::Used,
 };
 
 /// Octets that leave in one write.
@@ -111,7 +111,7 @@ impl Connection {
     pub(crate) async fn transact(
         &mut self,
         transaction: Transaction,
-        content: &mut ContentReader,
+        content: &mut Outgoing,
         timeouts: &Timeouts,
     ) -> Ended {
         let limits = self.capabilities().limits;
@@ -190,7 +190,7 @@ impl Connection {
     }
 
     /// Content and its end. What fits leaves in one write together with the end of data.
-    async fn send(&mut self, content: &mut ContentReader, timeouts: &Timeouts) -> Result<(), SpoolError> {
+    async fn send(&mut self, content: &mut Outgoing, timeouts: &Timeouts) -> Result<(), SpoolError> {
         while let Some(piece) = content.next().await? {
             if self.session.output().len() + piece.len() / 2 > WRITE_OCTETS
                 && !self.flush(timeouts.data_block).await

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use mail::{EnhancedStatus, Reply};
+use message::convert::{Needs, Refusal};
 
 /// Our own copy cannot be read.
 pub(crate) fn unreadable() -> Reply {
@@ -44,6 +45,13 @@ pub(crate) fn no_smtputf8(host: &str) -> Reply {
         EnhancedStatus::new(5, 6, 7),
         format!("{host} does not support SMTPUTF8, which the message needs"),
     )
+}
+
+/// Content that needs an extension where there is none, and must not be converted (RFC 3463 §3.7: media not supported;
+/// conversion required but not supported).
+pub(crate) fn unfit(needs: Needs, refusal: Refusal) -> Reply {
+    let detail = if needs == Needs::Binary { 1 } else { 3 };
+    Reply::fixed(550, (5, 6, detail), refusal.text())
 }
 
 /// The file is in the mailbox.

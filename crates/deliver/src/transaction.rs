@@ -1,13 +1,18 @@
 //! From an envelope to what a next hop is told of it.
 
-use mail::{Envelope, OriginalRecipient, Recipient};
+use mail::{Body, Envelope, OriginalRecipient, Recipient};
 use smtp::{ForwardPath, MailFrom, RcptTo, client::Transaction};
 
-/// The transaction for some recipients of a message whose content has so many octets.
-pub(crate) fn transaction(envelope: &Envelope, recipients: &[u32], octets: u64) -> Transaction {
+/// The transaction for some recipients of a message. `body` and `size` tell of its content as it goes out.
+pub(crate) fn transaction(
+    envelope: &Envelope,
+    recipients: &[u32],
+    body: Body,
+    size: Option<u64>,
+) -> Transaction {
     let mail = MailFrom {
-        size: Some(octets),
-        body: envelope.body,
+        size,
+        body,
         smtputf8: envelope.smtputf8,
         ret: envelope.ret,
         envid: envelope.envid.clone(),
@@ -57,7 +62,7 @@ mod tests {
         let never = Notify { success: false, failure: false, delay: false, given: true };
         envelope.recipients[2].notify = never;
         let orcpts = |envelope: &Envelope| -> Vec<Option<String>> {
-            let rcpts = transaction(envelope, &[0, 1, 2], 5).recipients;
+            let rcpts = transaction(envelope, &[0, 1, 2], Body::SevenBit, Some(5)).recipients;
             rcpts.into_iter().map(|rcpt| rcpt.orcpt.map(|orcpt| orcpt.to_string())).collect()
         };
         let (own, list) = ("rfc822;anna@example.org".to_owned(), "rfc822;List@Example.NET".to_owned());

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use mail::{Envelope, Reply};
+use mail::Reply;
 use smtp::client::{Failure, FailureKind, Phase};
-use spool::{ContentReader, Loaded, Work};
+use spool::{Loaded, SpoolError, Work};
 use tokio::{sync::oneshot, time::sleep};
 
 use crate::{
+    attempt::Attempt,
+    content::Form,
     dial::{self, Tour, Trouble},
-    next_hop::NextHop,
     open::Open,
     outcome::{Endpoint, Fate},
     pace::Round,
@@ -19,7 +20,7 @@ use crate::{
     retry::jittered,
     shared::Shared,
     site::{Job, Next, Site},
-    transaction::{has_dsn_parameters, recipient, transaction},
+    transaction::{has_dsn_parameters, transaction},
 };
 
 /// The station of remote deliveries in events and logs.
@@ -49,32 +50,6 @@ struct Worker<'a> {
     connection: Option<Connection>,
     /// Jobs done for this lane.
     done: u32,
-}
-
-/// One attempt to deliver a message to some of its recipients.
-struct Attempt {
-    work: Work,
-    envelope: Arc<Envelope>,
-    hop: Arc<NextHop>,
-    /// The content as it was loaded with the envelope; read anew after the first transaction.
-    content: Option<ContentReader>,
-    tour: Tour,
-    open: Open,
-}
-
-impl Attempt {
-    fn new(
-        site: &Site,
-        work: Work,
-        envelope: Arc<Envelope>,
-        hop: Arc<NextHop>,
-        content: ContentReader,
-    ) -> Self {
-        let known = |number: &u32| recipient(&envelope, *number).is_some();
-        let recipients = work.recipients.iter().copied().filter(known).collect();
-        let open = Open::new(recipients, hop.chosen);
-        Self { work, envelope, hop, content: Some(content), tour: Tour::new(site), open }
-    }
 }
 
 impl Worker<'_> {
@@ -143,43 +118,59 @@ impl Worker<'_> {
     /// Tries hosts until the fate of each recipient is known. Those left over were not tried, because the server stops.
     async fn deliver(&mut self, attempt: &mut Attempt) {
         while !attempt.open.is_empty() {
-            let Some(mut connection) = self.ready(attempt).await else {
+            let Some(connection) = self.ready(attempt).await else {
                 if !attempt.tour.halted {
                     self.no_host_left(attempt);
                 }
                 return;
             };
-            let Attempt { work, envelope, content, tour, open, .. } = attempt;
-            let Some(mut reader) = read_again(self.shared, work, content.take()).await else {
-                self.connection = Some(connection);
-                return open.all(Fate::Deferred, &replies::unreadable(), false, None);
-            };
-            if open.without_dsn {
-                connection.forgo_dsn();
-            }
-            let transaction = transaction(envelope, &open.recipients, reader.len());
-            let dsn = connection.capabilities().dsn && has_dsn_parameters(&transaction);
-            match connection.transact(transaction, &mut reader, &self.shared.config.timeouts).await {
-                Ended::Done(outcome) => {
-                    let slowed = open.done(&outcome, &connection, dsn);
-                    self.fared(slowed, &connection.endpoint, tour.round);
+            let host = &connection.endpoint.host;
+            match attempt.form(self.shared, host, connection.capabilities()).await {
+                Ok(Ok(form)) => self.transact(attempt, connection, form).await,
+                Ok(Err(reply)) => {
+                    let endpoint = Arc::clone(&connection.endpoint);
+                    attempt.tour.unfit = Some(Trouble { reply, peer_words: false, endpoint });
+                    connection.quit(&self.shared.config.timeouts).await;
+                }
+                Err(error) => {
                     self.connection = Some(connection);
-                }
-                Ended::Failed(failure) if connection.transactions > 0 && is_stale(&failure) => {
-                    tour.begin_anew();
-                }
-                Ended::Failed(failure) => self.failed(open, &failure, &connection, tour),
-                Ended::Unreadable(error) => {
-                    tracing::error!(queue_id = %work.id, station = STATION, %error,
-                        "content cannot be read; the connection is cut before the end of data");
-                    open.all(Fate::Deferred, &replies::unreadable(), false, Some(&connection.endpoint));
+                    unreadable(attempt, &error, None);
                 }
             }
         }
     }
 
-    /// The kept connection, else one to the next host that can take the message, with recipients chosen that it takes
-    /// in one transaction. None if there is no more host.
+    /// One transaction.
+    async fn transact(&mut self, attempt: &mut Attempt, mut connection: Connection, form: Form) {
+        let mut content = match attempt.content.outgoing(self.shared, form).await {
+            Ok(content) => content,
+            Err(error) => {
+                self.connection = Some(connection);
+                return unreadable(attempt, &error, None);
+            }
+        };
+        let Attempt { envelope, tour, open, .. } = attempt;
+        if open.without_dsn {
+            connection.forgo_dsn();
+        }
+        let transaction = transaction(envelope, &open.recipients, form.body, content.octets());
+        let dsn = connection.capabilities().dsn && has_dsn_parameters(&transaction);
+        match connection.transact(transaction, &mut content, &self.shared.config.timeouts).await {
+            Ended::Done(outcome) => {
+                let slowed = open.done(&outcome, &connection, dsn);
+                self.fared(slowed, &connection.endpoint, tour.round);
+                self.connection = Some(connection);
+            }
+            Ended::Failed(failure) if connection.transactions > 0 && is_stale(&failure) => {
+                tour.begin_anew();
+            }
+            Ended::Failed(failure) => self.failed(open, &failure, &connection, tour),
+            // The connection is cut before the end of data.
+            Ended::Unreadable(error) => unreadable(attempt, &error, Some(&connection.endpoint)),
+        }
+    }
+
+    /// The kept connection, else one to the next host, with recipients chosen that it takes in one transaction. None if there is no more host.
     async fn ready(&mut self, attempt: &mut Attempt) -> Option<Connection> {
         let most = self.shared.config.recipients_per_transaction;
         loop {
@@ -192,14 +183,11 @@ impl Worker<'_> {
                     tour.next(self.shared, self.site, hop).await?
                 }
             };
-            if envelope.smtputf8 && !connection.capabilities().smtputf8 {
-                tour.no_smtputf8 = Some(Arc::clone(&connection.endpoint));
-            } else if open.divide(|recipients| connection.divide(envelope, recipients, most)) {
+            if open.divide(|recipients| connection.divide(envelope, recipients, most)) {
                 return Some(connection);
-            } else {
-                // RFC 9422: the session has had all that it may have; the host is asked for another.
-                tour.begin_anew();
             }
+            // RFC 9422: the session has had all that it may have; the host is asked for another.
+            tour.begin_anew();
             connection.quit(&self.shared.config.timeouts).await;
         }
     }
@@ -231,14 +219,15 @@ impl Worker<'_> {
 
     /// All hosts were tried. If none answered, the lane rests, and who waits in it is turned away.
     fn no_host_left(&self, Attempt { tour, open, .. }: &mut Attempt) {
-        let no_smtputf8 = tour.no_smtputf8.as_ref();
         let Some(Trouble { reply, peer_words, endpoint }) = &tour.trouble else {
-            if no_smtputf8.is_none() {
-                return open.all(Fate::Deferred, &replies::no_host(), false, None);
+            match &tour.unfit {
+                // mail-rules 16: refused if no host takes it; had one not been reached, it might have.
+                Some(Trouble { reply, endpoint, .. }) => {
+                    open.all(Fate::Bounced, reply, false, Some(endpoint));
+                }
+                None => open.all(Fate::Deferred, &replies::no_host(), false, None),
             }
-            // mail-rules 16: refused if no host takes it; had one not been reached, it might have.
-            let host = no_smtputf8.map_or("the domain", |endpoint| &endpoint.host);
-            return open.all(Fate::Bounced, &replies::no_smtputf8(host), false, no_smtputf8);
+            return;
         };
         open.all(Fate::Deferred, reply, *peer_words, Some(endpoint));
         if let Some(trouble) = tour.trouble.as_ref().filter(|_| tour.sessions == 0) {
@@ -273,12 +262,10 @@ fn boxed_run(shared: &Arc<Shared>, site: &Arc<Site>, lane: &Arc<str>) -> dns::Bo
     Box::pin(run(Arc::clone(shared), Arc::clone(site), Arc::clone(lane)))
 }
 
-/// The content, read anew for each further transaction.
-async fn read_again(shared: &Shared, work: &Work, first: Option<ContentReader>) -> Option<ContentReader> {
-    match first {
-        Some(content) => Some(content),
-        None => shared.parts.spool.load(work.id).await.ok().map(|loaded| loaded.content),
-    }
+/// Our own copy cannot be read: whoever is open has to wait.
+fn unreadable(attempt: &mut Attempt, error: &SpoolError, endpoint: Option<&Arc<Endpoint>>) {
+    tracing::error!(queue_id = %attempt.work.id, station = STATION, %error, "the content of a message cannot be read");
+    attempt.open.all(Fate::Deferred, &replies::unreadable(), false, endpoint);
 }
 
 /// The peer gave up a connection that we kept, before it answered anything: says nothing of the message.

@@ -1,0 +1,213 @@
+//! Content on its way out: read as often as it is needed, and made to fit where a host or mailbox lacks what it needs
+//! (mail-rules 16).
+
+use mail::{Body, QueueId, Reply};
+use message::convert::{Converter, Plan, Survey, Target};
+use smtp::client::Capabilities;
+use spool::{ContentReader, SpoolError};
+use tokio::task::coop::consume_budget;
+
+use crate::{replies, shared::Shared};
+
+/// The content of a message for one attempt.
+pub(crate) struct Content {
+    id: QueueId,
+    /// As it was loaded with the envelope; later it is read anew.
+    first: Option<ContentReader>,
+    /// What it needs, once somebody asked.
+    plan: Option<Plan>,
+}
+
+/// What content may be made of where it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Offers {
+    /// 8BITMIME.
+    eight_bit: bool,
+    /// BINARYMIME.
+    binary: bool,
+}
+
+/// How content goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// What is said of it.
+    pub(crate) body: Body,
+    /// What it is made to fit; none: it goes as it is.
+    target: Option<Target>,
+}
+
+/// A reading of content in some form.
+pub(crate) struct Outgoing {
+    reader: ContentReader,
+    converter: Option<Converter>,
+}
+
+impl Content {
+    pub(crate) fn new(id: QueueId, first: ContentReader) -> Self {
+        Self { id, first: Some(first), plan: None }
+    }
+
+    /// The form for a host or mailbox, or why there is none, as a reply. Labelled so that it fits (`body`), content goes
+    /// as it is; else it is read through once for each attempt to see what it needs.
+    pub(crate) async fn form(
+        &mut self,
+        shared: &Shared,
+        body: Body,
+        offers: Offers,
+    ) -> Result<Result<Form, Reply>, SpoolError> {
+        if offers.take(body) {
+            return Ok(Ok(Form { body, target: None }));
+        }
+        let plan = match self.plan.take() {
+            Some(plan) => plan,
+            None => survey(self.read(shared).await?).await?,
+        };
+        let form = Form::of(&plan, offers);
+        if let Ok(Form { target: Some(target), .. }) = form {
+            tracing::info!(queue_id = %self.id, station = "deliver", ?target, dkim_signed = plan.is_dkim_signed(),
+                "the content is converted, for it does not fit where it goes");
+        }
+        self.plan = Some(plan);
+        Ok(form)
+    }
+
+    /// Reads it in a form that [`Content::form`] gave.
+    pub(crate) async fn outgoing(&mut self, shared: &Shared, form: Form) -> Result<Outgoing, SpoolError> {
+        let plan = self.plan.as_ref();
+        // It was asked before whether it can be done.
+        let converter = form.target.zip(plan).and_then(|(target, plan)| Converter::new(plan, target).ok());
+        Ok(Outgoing { reader: self.read(shared).await?, converter })
+    }
+
+    async fn read(&mut self, shared: &Shared) -> Result<ContentReader, SpoolError> {
+        match self.first.take() {
+            Some(reader) => Ok(reader),
+            None => Ok(shared.parts.spool.load(self.id).await?.content),
+        }
+    }
+}
+
+/// Reads content through.
+async fn survey(mut reader: ContentReader) -> Result<Plan, SpoolError> {
+    let mut survey = Survey::new();
+    while let Some(piece) = reader.next().await? {
+        survey.push(&piece);
+        // From memory, pieces come without a pause.
+        consume_budget().await;
+    }
+    Ok(survey.finish())
+}
+
+impl Offers {
+    /// A mailbox keeps any octets but bare CR and LF: line ends are turned there.
+    pub(crate) const MAILBOX: Self = Self { eight_bit: true, binary: false };
+
+    pub(crate) fn of(capabilities: &Capabilities) -> Self {
+        // Binary content is not sent yet.
+        Self { eight_bit: capabilities.eight_bit_mime, binary: false }
+    }
+
+    /// Whether what is labelled so fits as it is.
+    fn take(self, body: Body) -> bool {
+        match body {
+            Body::SevenBit => true,
+            Body::EightBitMime => self.eight_bit,
+            Body::BinaryMime => self.binary,
+        }
+    }
+}
+
+impl Form {
+    /// The form for content that was surveyed, or why there is none: 5.6.1 for binary content, else 5.6.3.
+    fn of(plan: &Plan, Offers { eight_bit, binary }: Offers) -> Result<Self, Reply> {
+        let needs = plan.needs();
+        let Some(target) = needs.target(eight_bit, binary) else {
+            let body = match needs.body() {
+                // RFC 3030 §3: where only BINARYMIME is offered, it covers this too.
+                Body::EightBitMime if !eight_bit => Body::BinaryMime,
+                body => body,
+            };
+            return Ok(Self { body, target: None });
+        };
+        let body = match target {
+            Target::SevenBit => Body::SevenBit,
+            Target::EightBit => Body::EightBitMime,
+        };
+        match plan.refusal(target) {
+            Some(refusal) => Err(replies::unfit(needs, refusal)),
+            None => Ok(Self { body, target: Some(target) }),
+        }
+    }
+}
+
+impl Outgoing {
+    /// How many octets there are, if that is known: a conversion shows it only at its end.
+    pub(crate) fn octets(&self) -> Option<u64> {
+        self.converter.is_none().then(|| self.reader.len())
+    }
+
+    /// The next piece; none at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, SpoolError> {
+        loop {
+            let piece = self.reader.next().await?;
+            let Some(converter) = &mut self.converter else { return Ok(piece) };
+            let mut out = Vec::new();
+            if let Some(piece) = &piece {
+                converter.push(piece, &mut out);
+            } else if let Some(converter) = self.converter.take() {
+                converter.finish(&mut out);
+            }
+            // A piece of which all waits for the next one is no end.
+            if !out.is_empty() || piece.is_none() {
+                return Ok((!out.is_empty()).then_some(out));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(content: &[u8]) -> Plan {
+        let mut survey = Survey::new();
+        survey.push(content);
+        survey.finish()
+    }
+
+    #[test]
+    fn the_octets_decide_the_form_and_not_the_label() {
+        let (plain, eight, binary) = (
+            plan(b"Subject: x\r\n\r\nascii\r\n"),
+            plan("Subject: x\r\n\r\nñ\r\n".as_bytes()),
+            plan(b"Subject: x\r\n\r\na\nb\0\r\n"),
+        );
+        let as_is = |body| Ok(Form { body, target: None });
+        let made = |body, target| Ok(Form { body, target: Some(target) });
+        let offers = |eight_bit, binary| Offers { eight_bit, binary };
+        for (plan, offers, form) in [
+            (&plain, offers(false, false), as_is(Body::SevenBit)),
+            (&plain, offers(true, true), as_is(Body::SevenBit)),
+            (&eight, offers(false, false), made(Body::SevenBit, Target::SevenBit)),
+            (&eight, offers(true, false), as_is(Body::EightBitMime)),
+            (&eight, offers(false, true), as_is(Body::BinaryMime)),
+            (&binary, offers(false, false), made(Body::SevenBit, Target::SevenBit)),
+            (&binary, offers(true, false), made(Body::EightBitMime, Target::EightBit)),
+            (&binary, offers(true, true), as_is(Body::BinaryMime)),
+        ] {
+            assert_eq!(Form::of(plan, offers), form, "{offers:?}");
+        }
+    }
+
+    #[test]
+    fn what_must_not_be_changed_has_no_form() {
+        let signed = "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nñ\r\n--b--\r\n";
+        let status = |content: &[u8], offers| {
+            Form::of(&plan(content), offers).unwrap_err().enhanced().unwrap().to_string()
+        };
+        let offers = Offers { eight_bit: false, binary: false };
+        assert_eq!(status(signed.as_bytes(), offers), "5.6.3");
+        assert_eq!(status(signed.replace("ñ", "\0").as_bytes(), offers), "5.6.1");
+        assert_eq!(status(signed.replace("ñ", "\0").as_bytes(), Offers::MAILBOX), "5.6.1");
+    }
+}

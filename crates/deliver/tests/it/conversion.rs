@@ -1,0 +1,110 @@
+//! Content that does not fit where it goes: converted, or refused, or taken by a host that takes it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
+
+use crate::support::{
+    World,
+    peer::{Does::Say, Rules},
+};
+use events::Kind::{Bounced, Deferred, Delivered};
+use mail::Body;
+
+const ANNA: &str = "anna@example.org";
+const OTTO: &str = "otto@here.test";
+const EIGHT_BIT: &str =
+    "Subject: men\u{fc}\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: 8bit\r\n\r\ncr\u{e8}me\r\n.\r\n";
+const SIGNED: &str = "MIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\ncr\u{e8}me\r\n--b--\r\n";
+const BINARY: &str = "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n\
+                      Content-Transfer-Encoding: binary\r\n\r\na\nb\0c";
+const MX1: &str = "192.0.2.1";
+const MX2: &str = "192.0.2.2";
+
+/// A host that offers nothing but PIPELINING and SIZE.
+fn seven_bit() -> Rules {
+    vec![("EHLO", Say("250-mx1.example.org\r\n250-PIPELINING\r\n250 SIZE 1000000"))]
+}
+
+/// What a message of this kind comes to: its fate, MAIL and the content that the host got.
+async fn sent(body: Body, text: &str, rules: Rules) -> (events::Event, String, String) {
+    let mut world = World::new();
+    let peer = world.peer(MX1);
+    peer.obey(rules);
+    world.send_as(OTTO, &[ANNA], text, |envelope| envelope.body = body).await;
+    let event = world.fate(ANNA).await;
+    let mail = peer.lines.lock().unwrap().iter().find(|line| line.starts_with("MAIL")).cloned();
+    let content = peer.got().pop().map(|got| got.content);
+    (event, mail.unwrap_or_default(), content.unwrap_or_default())
+}
+
+#[tokio::test]
+async fn eight_bit_content_is_encoded_for_a_host_without_8bitmime() {
+    // RFC 6152 §3. Of what length it will be is not known beforehand, so SIZE is not said.
+    let (event, mail, content) = sent(Body::EightBitMime, EIGHT_BIT, seven_bit()).await;
+    assert_eq!((event.kind, &*mail), (Delivered, "MAIL FROM:<otto@here.test>"));
+    let (header, body) = content.split_once("\r\n\r\n").unwrap();
+    assert!(header.contains("Content-Transfer-Encoding: quoted-printable"), "{header}");
+    assert_eq!(body, "cr=C3=A8me\r\n..\r\n");
+    let (event, mail, content) = sent(Body::EightBitMime, EIGHT_BIT, Vec::new()).await;
+    assert_eq!(event.kind, Delivered);
+    assert!(mail.ends_with(" BODY=8BITMIME") && content.contains("cr\u{e8}me"), "{mail} {content}");
+}
+
+#[tokio::test]
+async fn content_that_is_seven_bit_in_fact_goes_as_it_is() {
+    let text = "Subject: x\r\n\r\nascii\r\n";
+    let (event, mail, content) = sent(Body::EightBitMime, text, seven_bit()).await;
+    assert_eq!((event.kind, &*content), (Delivered, text));
+    assert_eq!(mail, format!("MAIL FROM:<otto@here.test> SIZE={}", text.len()));
+}
+
+#[tokio::test]
+async fn long_content_is_converted_whole() {
+    let text = format!("{EIGHT_BIT}{}", "cr\u{e8}me br\u{fb}l\u{e9}e\r\n".repeat(20_000));
+    let (event, _, content) = sent(Body::EightBitMime, &text, seven_bit()).await;
+    assert_eq!(event.kind, Delivered);
+    let encoded = content.split_once("\r\n\r\n").unwrap().1;
+    assert!(encoded.is_ascii() && encoded.matches("cr=C3=A8me br=C3=BBl=C3=A9e\r\n").count() == 20_000);
+}
+
+#[tokio::test]
+async fn binary_content_is_encoded_for_a_host_without_binarymime() {
+    // RFC 3030 §3.
+    for (rules, body) in [(Vec::new(), " BODY=8BITMIME"), (seven_bit(), "")] {
+        let (event, mail, content) = sent(Body::BinaryMime, BINARY, rules).await;
+        assert_eq!((event.kind, mail), (Delivered, format!("MAIL FROM:<otto@here.test>{body}")));
+        assert!(content.contains("Content-Transfer-Encoding: base64\r\n\r\nYQpiAGM=\r\n"), "{content}");
+    }
+}
+
+#[tokio::test]
+async fn signed_content_is_refused_unless_a_host_takes_it_as_it_is() {
+    let (event, mail, _) = sent(Body::EightBitMime, SIGNED, seven_bit()).await;
+    // The second host was not reached: it might take it.
+    assert_eq!((event.kind, &*mail), (Deferred, ""));
+    for (offers, kind) in [(seven_bit(), Bounced), (Vec::new(), Delivered)] {
+        let mut world = World::new();
+        world.peer(MX1).obey(seven_bit());
+        world.peer(MX2).obey(offers);
+        world.send_as(OTTO, &[ANNA], SIGNED, |envelope| envelope.body = Body::EightBitMime).await;
+        let event = world.fate(ANNA).await;
+        assert_eq!(event.kind, kind);
+        if kind == Bounced {
+            let reply = event.reply.unwrap();
+            assert!(reply.starts_with("550 5.6.3 ") && reply.contains("signed"), "{reply}");
+        }
+        assert_eq!((world.peer(MX1).count("MAIL"), world.peer(MX1).count("QUIT")), (0, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_mailbox_gets_binary_content_encoded() {
+    let mut world = World::new();
+    world.send_as("anna@example.net", &[OTTO], BINARY, |envelope| envelope.body = Body::BinaryMime).await;
+    assert_eq!(world.fate(OTTO).await.kind, Delivered);
+    let filed = world.mailbox(OTTO).remove(0);
+    assert!(filed.ends_with("Content-Transfer-Encoding: base64\n\nYQpiAGM=\n"), "{filed}");
+    let signed = SIGNED.replace("cr\u{e8}me", "\0");
+    world.send_as("anna@example.net", &[OTTO], &signed, |envelope| envelope.body = Body::BinaryMime).await;
+    let event = world.fate(OTTO).await;
+    assert_eq!(event.kind, Bounced);
+    assert!(event.reply.unwrap().starts_with("550 5.6.1 "));
+}
