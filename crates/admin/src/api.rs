@@ -183,7 +183,7 @@ pub struct Selection {
     pub state: Vec<State>,
 }
 
-/// What is asked for by `POST /v1/queue/retry`, `hold`, `release` and `remove`.
+/// What is asked for by `POST /v1/queue/retry`, `hold`, `release`, `bounce` and `remove`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Command {
@@ -193,6 +193,9 @@ pub struct Command {
     pub all: bool,
     /// Change nothing; say what would be.
     pub dry_run: bool,
+    /// `bounce` alone: what senders read as the reason, in printable ASCII.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
 }
 
 /// The answer to a [`Command`].
@@ -202,8 +205,8 @@ pub struct Changed {
     pub messages: u64,
     /// Recipients that were changed. A dry run counts all that are meant, even those that are as they would be.
     pub recipients: u64,
-    /// Recipients meant that are being delivered at this moment. `retry` passes over them; a `hold` takes effect once the attempt has
-    /// failed; a `remove` comes too late if the attempt succeeds.
+    /// Recipients meant that are being delivered at this moment. `retry` passes over them; a `hold` or `bounce` takes effect once the attempt
+    /// has failed; a `remove` comes too late if the attempt succeeds.
     pub active: u64,
     /// Ids in the selection that no message in the queue has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

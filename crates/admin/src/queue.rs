@@ -38,40 +38,76 @@ pub(crate) async fn show(Shared(control): Shared<Control>, id: IdPath) -> Answer
     Ok(Json(convert::message(&shown)))
 }
 
+/// What senders read if the operator says nothing else.
+const BOUNCE_TEXT: &str = "Given up by the administrator of this server";
+/// Longer ones do not fit into the line of a reply (RFC 5321 §4.5.3.1.5).
+const BOUNCE_TEXT_OCTETS_MAX: usize = 400;
+
 pub(crate) async fn retry(
     Shared(control): Shared<Control>,
     body: Body<api::Command>,
 ) -> Answer<api::Changed> {
-    command(control, "retry", body, async |spool, selection, now| spool.retry(selection, now).await).await
+    let command = without_text(query::body(body)?)?;
+    run(control, "retry", &command, async |spool, selection, now| spool.retry(selection, now).await).await
 }
 
 pub(crate) async fn hold(Shared(control): Shared<Control>, body: Body<api::Command>) -> Answer<api::Changed> {
-    command(control, "hold", body, async |spool, selection, now| spool.hold(selection, now).await).await
+    let command = without_text(query::body(body)?)?;
+    run(control, "hold", &command, async |spool, selection, now| spool.hold(selection, now).await).await
 }
 
 pub(crate) async fn release(
     Shared(control): Shared<Control>,
     body: Body<api::Command>,
 ) -> Answer<api::Changed> {
-    command(control, "release", body, async |spool, selection, now| spool.unhold(selection, now).await).await
+    let command = without_text(query::body(body)?)?;
+    run(control, "release", &command, async |spool, selection, now| spool.unhold(selection, now).await).await
+}
+
+pub(crate) async fn bounce(
+    Shared(control): Shared<Control>,
+    body: Body<api::Command>,
+) -> Answer<api::Changed> {
+    let command = query::body(body)?;
+    let text = bounce_text(command.text.as_deref())?;
+    run(control, "bounce", &command, async |spool, selection, now| spool.bounce(selection, text, now).await)
+        .await
 }
 
 pub(crate) async fn remove(
     Shared(control): Shared<Control>,
     body: Body<api::Command>,
 ) -> Answer<api::Changed> {
-    command(control, "remove", body, async |spool, selection, now| spool.remove(selection, now).await).await
+    let command = without_text(query::body(body)?)?;
+    run(control, "remove", &command, async |spool, selection, now| spool.remove(selection, now).await).await
+}
+
+fn without_text(command: api::Command) -> Result<api::Command, Problem> {
+    match command.text {
+        None => Ok(command),
+        Some(_) => Err(Problem::bad_request("text: only `bounce` has one, for nobody else is told anything")),
+    }
+}
+
+/// The reason that goes into reports, where it is part of a header field.
+fn bounce_text(text: Option<&str>) -> Result<&str, Problem> {
+    let text = text.map_or(BOUNCE_TEXT, str::trim);
+    let printable = text.bytes().all(|octet| octet == b' ' || octet.is_ascii_graphic());
+    if text.is_empty() || !printable || text.len() > BOUNCE_TEXT_OCTETS_MAX {
+        let wrong = format!("text: give 1 to {BOUNCE_TEXT_OCTETS_MAX} printable ASCII characters");
+        return Err(Problem::bad_request(wrong));
+    }
+    Ok(text)
 }
 
 /// Does to a part of the queue what `act` does, or only counts it.
-async fn command(
+async fn run(
     control: Control,
     verb: &str,
-    body: Body<api::Command>,
+    command: &api::Command,
     act: impl AsyncFnOnce(&Spool, Selection, Timestamp) -> Result<Changed, SpoolError>,
 ) -> Answer<api::Changed> {
-    let command = query::body(body)?;
-    query::not_by_oversight(&command)?;
+    query::not_by_oversight(command)?;
     let now = control.clock.now();
     let selection = command.selection.resolve(now)?;
     let unknown = control.spool.unknown(&selection.ids).iter().map(ToString::to_string).collect();

@@ -61,6 +61,7 @@ pub fn router(control: Control) -> Router {
         .route("/v1/queue/retry", post(queue::retry))
         .route("/v1/queue/hold", post(queue::hold))
         .route("/v1/queue/release", post(queue::release))
+        .route("/v1/queue/bounce", post(queue::bounce))
         .route("/v1/queue/remove", post(queue::remove))
         .route("/v1/queue/{id}", get(queue::show))
         .route("/v1/trace", get(trace_events))

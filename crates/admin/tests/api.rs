@@ -320,6 +320,23 @@ async fn what_is_held_says_so_until_it_is_released_and_a_dry_run_changes_nothing
 }
 
 #[tokio::test]
+async fn an_order_to_give_up_waits_for_delivery_with_its_words() {
+    let api = Fixture::new();
+    let id = api.submit("anna@example.com", &["bob@example.org"]).await;
+    let order = r#"{"all":true,"text":" Gone for good "}"#;
+    let changed: api::Changed = api.order("bounce", order).await.document();
+    assert_eq!((changed.messages, changed.recipients), (1, 1));
+    assert_eq!(api.spool.take_bounces(10).len(), 1);
+    let loaded = api.spool.load(id).await.unwrap();
+    assert_eq!(loaded.envelope.recipients[0].bounce.as_deref(), Some("Gone for good"));
+    for (verb, text) in [("bounce", "a\\nb"), ("bounce", ""), ("bounce", "\u{e9}"), ("hold", "x")] {
+        let answer = api.order(verb, &format!(r#"{{"all":true,"text":"{text}"}}"#)).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{verb} {text}");
+    }
+    api.stop().await;
+}
+
+#[tokio::test]
 async fn a_command_that_says_too_little_or_too_much_changes_nothing() {
     let api = Fixture::new();
     api.submit("anna@example.com", &["bob@example.org"]).await;

@@ -24,6 +24,7 @@ mod maildir;
 mod named;
 mod next_hop;
 mod open;
+mod ordered;
 mod outcome;
 mod pace;
 mod remote;

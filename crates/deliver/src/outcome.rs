@@ -49,6 +49,8 @@ pub(crate) struct Finding {
     pub(crate) dsn_passed_on: bool,
     /// Set when the site rests and nothing was tried for this recipient.
     pub(crate) rested: Option<Rest>,
+    /// An operator ordered it; nothing was tried for this recipient.
+    pub(crate) ordered: bool,
     /// The next attempt is not made before, for the site rests from now on.
     pub(crate) not_before: Option<Timestamp>,
 }
@@ -73,12 +75,18 @@ impl Finding {
             endpoint: None,
             dsn_passed_on: false,
             rested: None,
+            ordered: false,
             not_before: None,
         }
     }
 }
 
 impl Finding {
+    /// Whether there was an attempt for this recipient.
+    fn was_tried(&self) -> bool {
+        self.rested.is_none() && !self.ordered
+    }
+
     /// mail-rules 11: a site's rest outranks the retry list. Who waited for it without an attempt is due at its end.
     fn outranked(&self, next: Timestamp) -> Timestamp {
         match self.rested {
@@ -119,7 +127,7 @@ impl Circumstances<'_> {
         let outcome = RecipientOutcome {
             recipient: finding.recipient,
             disposition,
-            attempted: finding.rested.is_none(),
+            attempted: finding.was_tried(),
             reply: Some(finding.reply.clone()),
             mx: finding.endpoint.as_ref().map(|endpoint| (*endpoint.host).into()),
             site: finding.endpoint.as_ref().map(|endpoint| (*endpoint.site).into()),
@@ -137,7 +145,7 @@ impl Circumstances<'_> {
                 // mail-rules 12: never expires without one more attempt. The vain attempt that put the site to rest
                 // was made for all who wait for it, but only those whose time was over by then had their last one.
                 let attempted_at = finding.rested.map_or(self.now, |rest| rest.failed_at);
-                let attempt = recipient.attempts + u32::from(finding.rested.is_none());
+                let attempt = recipient.attempts + u32::from(finding.was_tried());
                 match self.retry.next_attempt(attempt.max(1), self.now, expires_at, random) {
                     _ if attempted_at >= expires_at => Disposition::Expired,
                     Some(next) => Disposition::Deferred { until: finding.outranked(next) },
@@ -173,6 +181,8 @@ impl Circumstances<'_> {
                 "the site rests, because it could not be reached or has enough of us; nothing was tried"
                     .to_owned(),
             );
+        } else if finding.ordered {
+            event.reason = Some("an operator gave it up".to_owned());
         } else {
             event.attempt = Some(recipient.attempts + 1);
         }

@@ -97,7 +97,7 @@ fn reported<'a>(
         remote_mta: host.filter(|_| finding.peer_words),
         // Of a mailbox there is nothing to say but that the message is there.
         reply: (action != Action::Delivered).then_some(&finding.reply),
-        last_attempt: Some(finding.rested.map_or(ended_at, |rest| rest.failed_at)),
+        last_attempt: (!finding.ordered).then(|| finding.rested.map_or(ended_at, |rest| rest.failed_at)),
     }
 }
 

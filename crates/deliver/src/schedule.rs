@@ -11,6 +11,7 @@ use tokio::{
 use crate::{
     local,
     next_hop::NextHop,
+    ordered,
     outcome::Fate,
     replies,
     route::{self, Resolved, Route, Rules, Unroutable},
@@ -80,6 +81,7 @@ impl Dispatcher {
             let shared = Arc::clone(&self.shared);
             self.shared.spawn(async move { memory.keep(&shared).await });
         }
+        self.shared.spawn(ordered::run(Arc::clone(&self.shared)));
         loop {
             self.dispatch();
             let patience = sleep(self.patience());

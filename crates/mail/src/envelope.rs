@@ -146,6 +146,8 @@ pub struct Recipient {
     pub held_at: Option<Timestamp>,
     /// How long it was on hold before, in all. Its lifetime stood still meanwhile (mail-rules 12).
     pub paused: Duration,
+    /// Somebody ordered it to be given up with these words; it is not tried again.
+    pub bounce: Option<Box<str>>,
     /// When the next attempt is due.
     pub due: Timestamp,
     /// Attempts made so far.
@@ -173,6 +175,7 @@ impl Recipient {
             held: false,
             held_at: None,
             paused: Duration::ZERO,
+            bounce: None,
             due,
             attempts: 0,
             last_reply: None,

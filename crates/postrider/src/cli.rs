@@ -6,7 +6,9 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use queue::{QueueChange, QueueCommand, QueueDestroy, QueueList, QueueShow, Selecting};
+pub(crate) use queue::{
+    QueueBounce, QueueChange, QueueCommand, QueueDestroy, QueueList, QueueShow, Selecting,
+};
 
 /// A mail server: takes mail over SMTP, keeps it safe, delivers it, and says what became of it.
 ///
@@ -50,7 +52,7 @@ pub(crate) enum Command {
     /// Needs a running server, which is found by its configuration or directory. What is meant is said by queue ids and marks of recipients: all
     /// that is given has to be true of a recipient; of an option given twice, one value. Without any, a change needs --all.
     #[command(subcommand)]
-    Queue(QueueCommand),
+    Queue(Box<QueueCommand>),
     /// Tell what became of a message, station by station, in the peer's own words
     ///
     /// Works without a running server too: then it reads the event log in the data directory.
@@ -210,6 +212,7 @@ mod tests {
             "postrider queue release --all",
             "postrider queue remove 1 2",
             "postrider queue remove --all --yes",
+            "postrider queue bounce --site a.b --text gone -y",
             "postrider spool verify d",
             "postrider spool verify --config a.toml",
             "postrider dev --listen 127.0.0.1:0 --listen [::1]:0",

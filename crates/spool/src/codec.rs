@@ -271,6 +271,7 @@ fn encode_recipient(recipient: &Recipient, out: &mut Vec<u8>) {
         put_number(out, 15, millis(recipient.paused));
     }
     put_text(out, 16, recipient.last_site.as_deref());
+    put_text(out, 17, recipient.bounce.as_deref());
 }
 
 fn decode_recipient(octets: &[u8]) -> Option<(Recipient, bool, Vec<u8>)> {
@@ -307,6 +308,7 @@ fn decode_recipient(octets: &[u8]) -> Option<(Recipient, bool, Vec<u8>)> {
             14 => recipient.held_at = Some(Timestamp::from_millis(number(value)?)),
             15 => recipient.paused = Duration::from_millis(number(value)?),
             16 => recipient.last_site = Some(text(value)?.into()),
+            17 => recipient.bounce = Some(text(value)?.into()),
             _ => put_field(&mut unknown, field, value),
         }
     }
@@ -360,14 +362,14 @@ mod tests {
 
     prop_compose! {
         fn recipients()(
-            path in addresses(), bits: u8, texts in proptest::collection::vec(option::of("[a-z;]{0,9}"), 7),
+            path in addresses(), bits: u8, texts in proptest::collection::vec(option::of("[a-z;]{0,9}"), 8),
             due: u64, held_at: Option<u64>, paused: u64, attempts: u32, last_reply in option::of(replies()),
         ) -> Recipient {
             let get = |n: usize| texts[n].clone().map(String::into_boxed_str);
             let orcpt = get(0).map(|address| OriginalRecipient { kind: "rfc822".into(), address });
             Recipient {
                 notify: Notify { success: bits & 1 != 0, failure: bits & 2 != 0, delay: bits & 4 != 0, given: bits & 8 != 0 },
-                held: bits & 16 != 0, held_at: held_at.map(Timestamp::from_millis), paused: Duration::from_millis(paused), last_site: get(6), orcpt, route: get(1), source: get(2), verp: get(3), attempts, last_reply, last_mx: get(4), policy: get(5),
+                held: bits & 16 != 0, held_at: held_at.map(Timestamp::from_millis), paused: Duration::from_millis(paused), last_site: get(6), bounce: get(7), orcpt, route: get(1), source: get(2), verp: get(3), attempts, last_reply, last_mx: get(4), policy: get(5),
                 ..Recipient::new(path, Timestamp::from_millis(due))
             }
         }

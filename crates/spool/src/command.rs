@@ -6,7 +6,7 @@ use events::{Event, Kind};
 use mail::{Domain, Timestamp};
 
 use crate::{
-    Changed, Selection, Spool, SpoolError, format,
+    Changed, Selection, Spool, SpoolError, Work,
     frame::{Class, Frame},
     index::{Entry, Index, Message, Standing},
     payload::{Control, Outcome, RecipientState},
@@ -100,7 +100,8 @@ impl Spool {
     /// It could not be made durable.
     pub async fn hold(&self, selection: Selection, now: Timestamp) -> Result<Changed, SpoolError> {
         let order = |entry: &Entry| (!entry.is_held()).then(|| control(entry).held(now));
-        self.change(selection, now, Kind::Held, move |message, taken| ordered(message, taken, order)).await
+        self.change(selection, now, Some(Kind::Held), move |message, taken| ordered(message, taken, order))
+            .await
     }
 
     /// Takes recipients off hold; they are due when they were. Durable, with a `released` event for each message.
@@ -109,8 +110,44 @@ impl Spool {
     /// It could not be made durable.
     pub async fn unhold(&self, selection: Selection, now: Timestamp) -> Result<Changed, SpoolError> {
         let order = |entry: &Entry| entry.is_held().then(|| control(entry).released(now));
-        self.change(selection, now, Kind::Released, move |message, taken| ordered(message, taken, order))
-            .await
+        self.change(selection, now, Some(Kind::Released), move |message, taken| {
+            ordered(message, taken, order)
+        })
+        .await
+    }
+
+    /// Orders recipients to be given up with these words, on hold or not: whoever delivers takes the orders up ([`Spool::take_bounces`]),
+    /// and reports. Durable. An attempt under way goes on; if it fails for now, the order is taken up then.
+    ///
+    /// # Errors
+    /// It could not be made durable.
+    pub async fn bounce(
+        &self,
+        selection: Selection,
+        words: &str,
+        now: Timestamp,
+    ) -> Result<Changed, SpoolError> {
+        let order = |entry: &Entry| {
+            (!entry.is_to_bounce()).then(|| Control { bounce: Some(words.into()), ..control(entry) })
+        };
+        self.change(selection, now, None, move |message, taken| ordered(message, taken, order)).await
+    }
+
+    /// Takes an order to give up back, for the message cannot be read, and so nobody can be told. Its recipients wait as before.
+    pub fn revoke_bounce(&self, work: &Work) {
+        let mut state = self.shared.state();
+        let Some(message) = state.index.get(work.id) else { return };
+        let taken = Taken { id: work.id, recipients: work.recipients.clone() };
+        let revoke = |entry: &Entry| Some(Control { bounce: None, ..control(entry) });
+        let (outcome, _) = ordered(message, &taken, revoke);
+        let mut frame = Frame::new(Class::Completion);
+        settle(&mut state, &mut frame, work.id, &outcome);
+        for place in &work.recipients {
+            state.index.put_back(work.id, *place);
+        }
+        self.shared.notify_if_earlier(&mut state);
+        // Closed or poisoned: the order stands again after a restart, as it did before.
+        let _ = self.shared.push(frame);
     }
 
     /// Takes recipients out of the queue without a report. Durable, with a `removed` event for each message. An attempt under way may still
@@ -119,7 +156,7 @@ impl Spool {
     /// # Errors
     /// It could not be made durable.
     pub async fn remove(&self, selection: Selection, now: Timestamp) -> Result<Changed, SpoolError> {
-        self.change(selection, now, Kind::Removed, |message, taken| {
+        self.change(selection, now, Some(Kind::Removed), |message, taken| {
             let places = owed(message, taken);
             let removed = places.len() == message.left as usize;
             let recipients = if removed {
@@ -159,7 +196,7 @@ impl Spool {
         &self,
         selection: Selection,
         now: Timestamp,
-        kind: Kind,
+        kind: Option<Kind>,
         order: impl Fn(&Message, &Taken) -> (Outcome, Vec<u32>),
     ) -> Result<Changed, SpoolError> {
         let selection = Arc::new(selection);
@@ -226,7 +263,7 @@ fn change_one(
     frame: &mut Frame,
     changed: &mut Changed,
     taken: &Taken,
-    (now, kind): (Timestamp, Kind),
+    (now, kind): (Timestamp, Option<Kind>),
     order: impl Fn(&Message, &Taken) -> (Outcome, Vec<u32>),
 ) {
     let Some(message) = state.index.get(taken.id) else { return };
@@ -235,13 +272,16 @@ fn change_one(
         return;
     }
     changed.add(places.iter().filter_map(|place| message.recipients.get(*place as usize)));
-    let mut event = Event::new(now, taken.id, kind, "admin");
-    if places.len() < message.left as usize {
-        let addresses = places.iter().filter_map(|place| message.recipients.get(*place as usize));
-        event.recipients = addresses.map(|entry| address(&state.index, entry)).collect();
-    }
+    let event = kind.map(|kind| {
+        let mut event = Event::new(now, taken.id, kind, "admin");
+        if places.len() < message.left as usize {
+            let entries = places.iter().filter_map(|place| message.recipients.get(*place as usize));
+            event.recipients = entries.map(|entry| address(&state.index, entry)).collect();
+        }
+        event
+    });
     settle(state, frame, taken.id, &outcome);
-    frame.record(format::Kind::Event, taken.id, event.to_line(), None);
+    frame.events(event.as_slice());
 }
 
 /// Those of the recipients meant that are still owed.

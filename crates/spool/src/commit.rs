@@ -223,6 +223,7 @@ impl Committer {
         if self.shared.stalled.swap(false, Ordering::SeqCst) {
             // The scheduler was told that nothing is due.
             self.shared.changed.notify_one();
+            self.shared.bounces.notify_one();
         }
         self.supplier.ask();
         self.space_checked = None;

@@ -50,6 +50,16 @@ impl Entry {
         self.control.as_ref().is_some_and(|control| control.held_since.is_some())
     }
 
+    /// Whether somebody ordered it to be given up. That outranks a hold.
+    pub(crate) fn is_to_bounce(&self) -> bool {
+        self.control.as_ref().is_some_and(|control| control.bounce.is_some())
+    }
+
+    /// Whether it is tried once it is due.
+    pub(crate) fn is_scheduled(&self) -> bool {
+        self.standing == Standing::Waiting && !self.is_held() && !self.is_to_bounce()
+    }
+
     pub(crate) fn is_owed(&self) -> bool {
         self.standing != Standing::Done
     }
@@ -195,9 +205,7 @@ impl Index {
         });
         for (place, entry) in (0..).zip(&message.recipients) {
             self.queue.hold_domain(entry.domain);
-            if entry.standing == Standing::Waiting && !entry.is_held() {
-                self.queue.insert(entry.domain, entry.due, slot, place);
-            }
+            enqueue(&mut self.queue, entry, slot, place);
         }
         self.by_id.insert(id, slot);
         if let Some(place) = self.slots.get_mut(slot as usize) {
@@ -211,13 +219,7 @@ impl Index {
         let message = self.slots.get_mut(slot as usize)?.take()?;
         self.free.push(slot);
         for (place, entry) in (0..).zip(&message.recipients) {
-            match entry.standing {
-                Standing::Waiting if !entry.is_held() => {
-                    self.queue.remove(entry.domain, entry.due, slot, place);
-                }
-                Standing::InFlight => self.queue.landed(entry.domain),
-                Standing::Waiting | Standing::Done => {}
-            }
+            dequeue(&mut self.queue, entry, slot, place);
             self.queue.drop_domain(entry.domain);
         }
         Some(message)
@@ -259,6 +261,20 @@ impl Index {
         taken
     }
 
+    /// Takes recipients that are to be given up and marks them in flight.
+    pub(crate) fn take_bounces(&mut self, max: usize) -> Vec<(u32, u32)> {
+        let taken = self.queue.take_bounces(max);
+        for (slot, place) in &taken {
+            let Self { slots, queue, .. } = self;
+            let message = slots.get_mut(*slot as usize).and_then(Option::as_mut);
+            if let Some(entry) = message.and_then(|message| message.recipients.get_mut(*place as usize)) {
+                entry.standing = Standing::InFlight;
+                queue.take_off(entry.domain);
+            }
+        }
+        taken
+    }
+
     /// Puts a recipient that is in flight back as it was.
     pub(crate) fn put_back(&mut self, id: QueueId, place: u32) {
         let Some(slot) = self.slot(id) else { return };
@@ -274,7 +290,7 @@ impl Index {
         let Self { slots, queue, .. } = self;
         let Some(message) = slots.get_mut(slot as usize).and_then(Option::as_mut) else { return false };
         let Some(entry) = message.recipients.get(place as usize) else { return false };
-        let waits = entry.standing == Standing::Waiting && entry.due > now && !entry.is_held();
+        let waits = entry.is_scheduled() && entry.due > now;
         let attempts = entry.attempts.into();
         if waits {
             set(queue, message, slot, place, Standing::Waiting, Some((now, attempts)));
@@ -307,12 +323,32 @@ fn hold_all(queue: &mut Queue, message: &mut Message, slot: u32, held: bool) {
 /// Takes in what was ordered for a recipient, and puts it where it belongs then.
 fn control(queue: &mut Queue, message: &mut Message, slot: u32, place: u32, ordered: Control) {
     let Some(entry) = message.recipients.get_mut(place as usize) else { return };
-    let was_held = entry.is_held();
+    let in_flight = entry.standing == Standing::InFlight;
+    if !in_flight {
+        dequeue(queue, entry, slot, place);
+    }
     entry.control = Some(Box::new(ordered));
-    match (entry.standing, was_held, entry.is_held()) {
-        (Standing::Waiting, false, true) => queue.remove(entry.domain, entry.due, slot, place),
-        (Standing::Waiting, true, false) => queue.insert(entry.domain, entry.due, slot, place),
-        _ => {}
+    if !in_flight {
+        enqueue(queue, entry, slot, place);
+    }
+}
+
+/// Puts a recipient into the queue where it belongs.
+fn enqueue(queue: &mut Queue, entry: &Entry, slot: u32, place: u32) {
+    if entry.standing == Standing::Waiting && entry.is_to_bounce() {
+        queue.insert_bounce(slot, place);
+    } else if entry.is_scheduled() {
+        queue.insert(entry.domain, entry.due, slot, place);
+    }
+}
+
+/// Takes a recipient out of the queue where it is, in flight too.
+fn dequeue(queue: &mut Queue, entry: &Entry, slot: u32, place: u32) {
+    match entry.standing {
+        Standing::InFlight => queue.landed(entry.domain),
+        Standing::Waiting if entry.is_to_bounce() => queue.remove_bounce(slot, place),
+        Standing::Waiting if entry.is_scheduled() => queue.remove(entry.domain, entry.due, slot, place),
+        Standing::Waiting | Standing::Done => {}
     }
 }
 
@@ -326,14 +362,11 @@ fn set(
     due: Option<(Timestamp, u32)>,
 ) {
     let Some(entry) = message.recipients.get_mut(place as usize) else { return };
-    let held = entry.is_held();
-    match entry.standing {
+    if entry.standing == Standing::Done {
         // What is done stays done: completions win whatever the order.
-        Standing::Done => return,
-        Standing::InFlight => queue.landed(entry.domain),
-        Standing::Waiting if !held => queue.remove(entry.domain, entry.due, slot, place),
-        Standing::Waiting => {}
+        return;
     }
+    dequeue(queue, entry, slot, place);
     if let Some((due, attempts)) = due {
         entry.due = due;
         entry.attempts = u16::try_from(attempts).unwrap_or(u16::MAX);
@@ -341,7 +374,7 @@ fn set(
     entry.standing = standing;
     if standing == Standing::Done {
         message.left = message.left.saturating_sub(1);
-    } else if !held {
-        queue.insert(entry.domain, entry.due, slot, place);
+    } else {
+        enqueue(queue, entry, slot, place);
     }
 }

@@ -109,13 +109,15 @@ pub(crate) struct Control {
     pub(crate) held_since: Option<Timestamp>,
     /// How long it was on hold before, in all.
     pub(crate) paused: Duration,
+    /// To be given up with these words, on hold or not.
+    pub(crate) bounce: Option<Box<str>>,
 }
 
 impl Control {
     /// What a recipient's envelope says, if anything was ever ordered.
     pub(crate) fn of(recipient: &Recipient, received: Timestamp) -> Option<Box<Self>> {
         let held_since = recipient.held.then(|| recipient.held_at.unwrap_or(received));
-        let control = Self { held_since, paused: recipient.paused };
+        let control = Self { held_since, paused: recipient.paused, bounce: recipient.bounce.clone() };
         (control != Self::default()).then(|| Box::new(control))
     }
 
@@ -124,6 +126,7 @@ impl Control {
         recipient.held = self.held_since.is_some();
         recipient.held_at = self.held_since;
         recipient.paused = self.paused;
+        recipient.bounce.clone_from(&self.bounce);
     }
 
     /// On hold from `now` on, or as before.
@@ -134,7 +137,7 @@ impl Control {
     /// Off hold: the time spent on it is added up.
     pub(crate) fn released(&self, now: Timestamp) -> Self {
         let spent = self.held_since.map(|since| now.since(since)).unwrap_or_default();
-        Self { held_since: None, paused: self.paused.saturating_add(spent) }
+        Self { held_since: None, paused: self.paused.saturating_add(spent), ..self.clone() }
     }
 
     fn encode(&self, recipient: u32, out: &mut Vec<u8>) {
@@ -144,6 +147,9 @@ impl Control {
         }
         if !self.paused.is_zero() {
             put_number(out, 3, codec::millis(self.paused));
+        }
+        if let Some(words) = &self.bounce {
+            put_field(out, 4, words.as_bytes());
         }
     }
 
@@ -155,6 +161,7 @@ impl Control {
                 (1, value) => recipient = u32::try_from(number(value)?).ok()?,
                 (2, value) => control.held_since = Some(Timestamp::from_millis(number(value)?)),
                 (3, value) => control.paused = Duration::from_millis(number(value)?),
+                (4, value) => control.bounce = Some(text(value)?.into()),
                 _ => {}
             }
         }
@@ -322,7 +329,11 @@ mod tests {
             site: Some("example.org".into()),
             policy: None,
         };
-        let held = Control { held_since: Some(Timestamp::from_millis(7)), paused: Duration::from_millis(8) };
+        let held = Control {
+            held_since: Some(Timestamp::from_millis(7)),
+            paused: Duration::from_millis(8),
+            bounce: Some("no".into()),
+        };
         for (held, removed, controls) in [
             (None, false, vec![(3, held.clone()), (4, held.released(Timestamp::from_millis(17)))]),
             (Some(true), false, Vec::new()),

@@ -27,6 +27,8 @@ pub(crate) struct Queue {
     by_name: HashMap<Domain, u32>,
     /// Domains that wait and are not checked out, by their first due time.
     ready: BTreeSet<(Timestamp, u32)>,
+    /// Message and recipient of those that are to be given up.
+    bounces: BTreeSet<(u32, u32)>,
     /// What the scheduler was last told; it needs to be woken only for something earlier.
     told: Option<Timestamp>,
 }
@@ -112,6 +114,36 @@ impl Queue {
 
     pub(crate) fn remove(&mut self, domain: u32, due: Timestamp, slot: u32, place: u32) {
         self.change(domain, |queue| queue.waiting.remove(&(due, slot, place)));
+    }
+
+    /// A recipient is to be given up.
+    pub(crate) fn insert_bounce(&mut self, slot: u32, place: u32) {
+        self.bounces.insert((slot, place));
+    }
+
+    pub(crate) fn remove_bounce(&mut self, slot: u32, place: u32) {
+        self.bounces.remove(&(slot, place));
+    }
+
+    /// Whether anybody is to be given up.
+    pub(crate) fn has_bounces(&self) -> bool {
+        !self.bounces.is_empty()
+    }
+
+    /// Takes some of those that are to be given up, message by message.
+    pub(crate) fn take_bounces(&mut self, max: usize) -> Vec<(u32, u32)> {
+        let mut taken = Vec::new();
+        while taken.len() < max
+            && let Some(first) = self.bounces.pop_first()
+        {
+            taken.push(first);
+        }
+        taken
+    }
+
+    /// A recipient is in flight though it was not in its domain's queue.
+    pub(crate) fn take_off(&mut self, domain: u32) {
+        self.change(domain, |queue| queue.in_flight += 1);
     }
 
     /// A recipient is no longer in flight.

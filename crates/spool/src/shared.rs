@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     inbox: Mutex<Inbox>,
     pub(crate) awake: Condvar,
     pub(crate) changed: Notify,
+    /// Somebody is to be given up.
+    pub(crate) bounces: Notify,
     pub(crate) poisoned: AtomicBool,
     pub(crate) full: AtomicBool,
     /// Completions cannot be written: deliveries stop.
@@ -86,6 +88,7 @@ impl Shared {
             inbox: Mutex::default(),
             awake: Condvar::new(),
             changed: Notify::new(),
+            bounces: Notify::new(),
             poisoned: AtomicBool::new(false),
             full: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
@@ -165,8 +168,11 @@ impl Shared {
         Ok(receiver)
     }
 
-    /// Wakes the scheduler if something is due earlier than it was told.
+    /// Wakes the scheduler if something is due earlier than it was told, and whoever gives up what somebody ordered to.
     pub(crate) fn notify_if_earlier(&self, state: &mut State) {
+        if state.index.queue.has_bounces() {
+            self.bounces.notify_one();
+        }
         if state.index.queue.is_earlier() {
             self.changed.notify_one();
         }

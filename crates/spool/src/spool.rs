@@ -194,19 +194,23 @@ impl Spool {
         let mut state = self.shared.state();
         let Some(domain) = state.index.queue.find(domain) else { return Vec::new() };
         let taken = state.index.take(domain, now, max);
-        let mut work: Vec<Work> = Vec::with_capacity(taken.len());
-        let mut places: HashMap<u32, usize> = HashMap::new();
-        for (slot, recipient) in taken {
-            let Some(message) = state.index.at(slot) else { continue };
-            let place = *places.entry(slot).or_insert_with(|| {
-                work.push(Work { id: message.id, recipients: Vec::new() });
-                work.len() - 1
-            });
-            if let Some(work) = work.get_mut(place) {
-                work.recipients.push(recipient);
-            }
+        by_message(&state, taken)
+    }
+
+    /// Returns once somebody is to be given up ([`Spool::bounce`]), or may be. Meant for one task.
+    pub async fn bounces_ordered(&self) {
+        self.shared.bounces.notified().await;
+    }
+
+    /// Takes recipients that are to be given up, at most `max` of them, grouped by message, marked in flight. Their envelopes tell with
+    /// which words.
+    pub fn take_bounces(&self, max: usize) -> Vec<Work> {
+        if self.shared.is_poisoned() || self.shared.stalled.load(Ordering::SeqCst) {
+            return Vec::new();
         }
-        work
+        let mut state = self.shared.state();
+        let taken = state.index.take_bounces(max);
+        by_message(&state, taken)
     }
 
     /// How many recipients of a message are in flight or due: what is known of the others is all there is for now.
@@ -215,7 +219,7 @@ impl Spool {
         let Some(message) = state.index.get(id) else { return 0 };
         let is_underway = |entry: &&Entry| match entry.standing {
             Standing::InFlight => true,
-            Standing::Waiting => entry.due <= now && !entry.is_held(),
+            Standing::Waiting => entry.is_to_bounce() || entry.is_scheduled() && entry.due <= now,
             Standing::Done => false,
         };
         message.recipients.iter().filter(is_underway).count()
@@ -309,6 +313,22 @@ impl Spool {
             let _ = receiver.await;
         }
     }
+}
+
+fn by_message(state: &State, taken: Vec<(u32, u32)>) -> Vec<Work> {
+    let mut work: Vec<Work> = Vec::with_capacity(taken.len());
+    let mut places: HashMap<u32, usize> = HashMap::new();
+    for (slot, recipient) in taken {
+        let Some(message) = state.index.at(slot) else { continue };
+        let place = *places.entry(slot).or_insert_with(|| {
+            work.push(Work { id: message.id, recipients: Vec::new() });
+            work.len() - 1
+        });
+        if let Some(work) = work.get_mut(place) {
+            work.recipients.push(recipient);
+        }
+    }
+    work
 }
 
 /// Waits for a frame's sync.

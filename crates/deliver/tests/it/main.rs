@@ -4,6 +4,7 @@ mod conversion;
 mod extensions;
 mod lmtp;
 mod local;
+mod ordered;
 mod queue;
 mod remote;
 mod reports;

@@ -66,6 +66,19 @@ fn what_is_held_for_one_domain_waits_over_a_restart_and_the_rest_goes() {
 }
 
 #[test]
+fn what_is_given_up_by_hand_is_reported_in_the_operators_words() {
+    let world = World::new(ZONE, PATIENT);
+    let id = waiting(&world, "x@a.test", "hopeless");
+    let bounced = world.house.command(&["queue", "bounce", &id, "--text", "No such company any more"]);
+    assert_eq!(bounced.out, "1 recipient of 1 message given up\n", "{}", bounced.err);
+    let report = world.report_about("x@a.test");
+    assert!(report.text().contains("No such company any more"), "{}", report.text());
+    world.house.wait_for_empty_queue(SOON);
+    let event = world.house.wait_for_event(&id, "bounced", "x@a.test");
+    assert_eq!(event["station"], "admin");
+}
+
+#[test]
 fn a_selection_finds_what_an_operator_sees_and_destroys_nothing_by_oversight() {
     let world = World::new(ZONE, PATIENT);
     let id = waiting(&world, "x@a.test", "one");

@@ -18,6 +18,8 @@ pub(crate) enum QueueCommand {
     Hold(QueueChange),
     /// Take off hold
     Release(QueueChange),
+    /// Give up and report to the senders
+    Bounce(QueueBounce),
     /// Remove for good; nobody is told
     Remove(QueueDestroy),
 }
@@ -93,6 +95,16 @@ pub(crate) struct QueueDestroy {
     /// Do not ask; needed where nobody can be asked, unless queue ids alone say what is meant
     #[arg(long, short, help_heading = "Options")]
     pub yes: bool,
+}
+
+/// Reports to senders cannot be taken back either.
+#[derive(Debug, Args)]
+pub(crate) struct QueueBounce {
+    #[command(flatten)]
+    pub destroy: QueueDestroy,
+    /// What senders read as the reason [default: Given up by the administrator of this server]
+    #[arg(long, value_name = "TEXT", help_heading = "Options")]
+    pub text: Option<String>,
 }
 
 /// What a recipient waits for.

@@ -9,7 +9,7 @@ use admin::api::{Changed, Command, Message, Page, Recipient, Selection};
 use mail::QueueId;
 
 use crate::{
-    cli::{QueueChange, QueueCommand, QueueDestroy, QueueList, QueueShow, Selecting},
+    cli::{QueueBounce, QueueChange, QueueCommand, QueueDestroy, QueueList, QueueShow, Selecting},
     client::{encoded, get, post},
     config,
     failure::Failure,
@@ -27,6 +27,7 @@ pub(crate) fn run(command: &QueueCommand, json: bool) -> Result<(), Failure> {
         QueueCommand::Retry(change) | QueueCommand::Hold(change) | QueueCommand::Release(change) => {
             &change.place
         }
+        QueueCommand::Bounce(bounce) => &bounce.destroy.change.place,
         QueueCommand::Remove(destroy) => &destroy.change.place,
     };
     let socket: PathBuf = config::control_socket(&place::data_dir(place)?);
@@ -37,7 +38,10 @@ pub(crate) fn run(command: &QueueCommand, json: bool) -> Result<(), Failure> {
             QueueCommand::Retry(wanted) => change(&socket, RETRY, wanted, json).await,
             QueueCommand::Hold(wanted) => change(&socket, HOLD, wanted, json).await,
             QueueCommand::Release(wanted) => change(&socket, RELEASE, wanted, json).await,
-            QueueCommand::Remove(wanted) => destroy(&socket, REMOVE, wanted, json).await,
+            QueueCommand::Bounce(wanted) => bounce(&socket, wanted, json).await,
+            QueueCommand::Remove(wanted) => {
+                destroy(&socket, REMOVE, wanted, command_of(&wanted.change)?, json).await
+            }
         }
     })
 }
@@ -179,16 +183,26 @@ const HOLD: Verb = Verb {
     active: "being delivered now, and on hold once that has failed",
 };
 const RELEASE: Verb = Verb { path: "release", done: "taken off hold", active: "being delivered now" };
+const BOUNCE: Verb = Verb {
+    path: "bounce",
+    done: "given up",
+    active: "being delivered now, and given up once that has failed",
+};
 const REMOVE: Verb =
     Verb { path: "remove", done: "removed", active: "being delivered now, which may still succeed" };
 
 async fn change(socket: &Path, verb: Verb, wanted: &QueueChange, json: bool) -> Result<(), Failure> {
-    send(socket, verb, &command(wanted)?, json).await
+    send(socket, verb, &command_of(wanted)?, json).await
 }
 
 /// As [`change`], but what cannot be taken back is asked for first, unless queue ids alone say what is meant.
-async fn destroy(socket: &Path, verb: Verb, wanted: &QueueDestroy, json: bool) -> Result<(), Failure> {
-    let command = command(&wanted.change)?;
+async fn destroy(
+    socket: &Path,
+    verb: Verb,
+    wanted: &QueueDestroy,
+    command: Command,
+    json: bool,
+) -> Result<(), Failure> {
     let by_ids = Selection { ids: Vec::new(), ..command.selection.clone() }.is_everything() && !command.all;
     if !(by_ids || wanted.yes || command.dry_run) {
         let dry = Command { dry_run: true, ..command.clone() };
@@ -198,6 +212,11 @@ async fn destroy(socket: &Path, verb: Verb, wanted: &QueueDestroy, json: bool) -
         }
     }
     send(socket, verb, &command, json).await
+}
+
+async fn bounce(socket: &Path, wanted: &QueueBounce, json: bool) -> Result<(), Failure> {
+    let command = Command { text: wanted.text.clone(), ..command_of(&wanted.destroy.change)? };
+    destroy(socket, BOUNCE, &wanted.destroy, command, json).await
 }
 
 async fn send(socket: &Path, verb: Verb, command: &Command, json: bool) -> Result<(), Failure> {
@@ -214,13 +233,13 @@ async fn send(socket: &Path, verb: Verb, command: &Command, json: bool) -> Resul
     }
 }
 
-fn command(wanted: &QueueChange) -> Result<Command, Failure> {
+fn command_of(wanted: &QueueChange) -> Result<Command, Failure> {
     let selection = selection(&wanted.selecting)?;
     if selection.is_everything() && !wanted.all {
         return Err(Failure::usage("nothing is selected")
             .hint("give queue ids, or marks such as --domain DOMAIN; --all means the whole queue"));
     }
-    Ok(Command { selection, all: wanted.all, dry_run: wanted.dry_run })
+    Ok(Command { selection, all: wanted.all, dry_run: wanted.dry_run, text: None })
 }
 
 fn selection(wanted: &Selecting) -> Result<Selection, Failure> {

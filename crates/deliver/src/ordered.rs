@@ -1,0 +1,61 @@
+//! Recipients that an operator has ordered to be given up: they go the way of all failures, reports included, without an attempt.
+
+use std::sync::Arc;
+
+use mail::{EnhancedStatus, Envelope, Reply};
+use spool::{SpoolError, Work};
+
+use crate::{
+    outcome::{Fate, Finding},
+    shared::Shared,
+};
+
+/// The station in events and logs: somebody decided it there.
+const STATION: &str = "admin";
+/// Orders taken up at a time.
+const TAKE_MAX: usize = 64;
+
+/// Takes orders up until the server stops.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    loop {
+        while !shared.is_halted() {
+            let works = shared.parts.spool.take_bounces(TAKE_MAX);
+            if works.is_empty() {
+                break;
+            }
+            for work in works {
+                give_up(&shared, &work).await;
+            }
+        }
+        if shared.unless_stopped(shared.parts.spool.bounces_ordered()).await.is_none() {
+            return;
+        }
+    }
+}
+
+async fn give_up(shared: &Shared, work: &Work) {
+    match shared.parts.spool.load(work.id).await {
+        Ok(loaded) => {
+            let findings: Vec<Finding> =
+                work.recipients.iter().filter_map(|number| finding(&loaded.envelope, *number)).collect();
+            shared.settle(STATION, &loaded.envelope, &findings).await;
+        }
+        // Removed in the meantime, or the server stops: the order stands.
+        Err(SpoolError::Unknown(_) | SpoolError::Closed | SpoolError::Poisoned) => {
+            shared.parts.spool.put_back(work);
+        }
+        Err(error) => {
+            tracing::error!(queue_id = %work.id, station = STATION, %error,
+                "cannot read a message that is to be given up, so nobody can be told: it stays; `postrider queue remove` takes it out");
+            shared.parts.spool.revoke_bounce(work);
+        }
+    }
+}
+
+fn finding(envelope: &Envelope, number: u32) -> Option<Finding> {
+    let recipient = envelope.recipients.get(usize::try_from(number).ok()?)?;
+    let words = recipient.bounce.as_deref()?;
+    // RFC 3463 §3.8: refused by policy, here that of whoever runs the server.
+    let reply = Reply::new(550, EnhancedStatus::new(5, 7, 1), words.to_owned());
+    Some(Finding { ordered: true, ..Finding::own(number, Fate::Bounced, reply) })
+}
