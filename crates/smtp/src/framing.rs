@@ -189,3 +189,69 @@ impl Decoder {
         }
     }
 }
+
+/// Looks after the header section of binary content: its body may hold any octets, but its fields are lines like all
+/// others (RFC 3030 §3 speaks of MIME content). A bare LF in a field would end it for one reader and not for another, so that
+/// what was judged is not what is shown.
+#[derive(Debug, Default)]
+pub struct HeaderLines {
+    within: Within,
+}
+
+/// Where in the header section the last octet left us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Within {
+    /// Behind CRLF.
+    #[default]
+    LineStart,
+    /// Behind a CR that began a line.
+    EmptyLine,
+    /// Behind a CR elsewhere.
+    Cr,
+    /// Behind anything else.
+    Line,
+    /// Behind the section, or a fault.
+    Over,
+}
+
+impl HeaderLines {
+    /// Looks at the next octets, of which there may be any number.
+    ///
+    /// # Errors
+    /// The first fault in the section.
+    pub fn read(&mut self, octets: &[u8]) -> Result<(), Fault> {
+        for octet in octets {
+            self.within = match (self.within, octet) {
+                (Within::Over, _) | (Within::EmptyLine, b'\n') => {
+                    self.within = Within::Over;
+                    return Ok(());
+                }
+                (Within::Cr, b'\n') => Within::LineStart,
+                (Within::Cr | Within::EmptyLine, _) | (_, b'\n') => {
+                    return Err(self.fault(Fault::BareLineEnd));
+                }
+                (_, 0) => return Err(self.fault(Fault::Nul)),
+                (Within::LineStart, b'\r') => Within::EmptyLine,
+                (Within::Line, b'\r') => Within::Cr,
+                (Within::LineStart | Within::Line, _) => Within::Line,
+            };
+        }
+        Ok(())
+    }
+
+    /// There is no more.
+    ///
+    /// # Errors
+    /// The last octet was a bare CR in the section.
+    pub fn end(&mut self) -> Result<(), Fault> {
+        match self.within {
+            Within::Cr | Within::EmptyLine => Err(self.fault(Fault::BareLineEnd)),
+            Within::LineStart | Within::Line | Within::Over => Ok(()),
+        }
+    }
+
+    fn fault(&mut self, fault: Fault) -> Fault {
+        self.within = Within::Over;
+        fault
+    }
+}

@@ -98,6 +98,9 @@ dialogues! {
         bdat_smuggling
         bdat_too_large
         bdat_without_last
+        binarymime
+        binarymime_from_a_named_network
+        binarymime_header_lines
         client_closes_in_content
         client_closes_its_side_early
         crlf_injection

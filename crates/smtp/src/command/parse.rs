@@ -333,14 +333,14 @@ fn size(value: &str) -> Result<u64, CommandError> {
     Ok(value.parse().unwrap_or(u64::MAX))
 }
 
-/// `BINARYMIME` comes with CHUNKING, which is not offered (RFC 3030 §3).
+/// `body-value = "7BIT" / "8BITMIME" / "BINARYMIME"` (RFC 3030 §3).
 fn body_type(value: &str) -> Result<Body, CommandError> {
     if value.eq_ignore_ascii_case("7BIT") {
         Ok(Body::SevenBit)
     } else if value.eq_ignore_ascii_case("8BITMIME") {
         Ok(Body::EightBitMime)
     } else if value.eq_ignore_ascii_case("BINARYMIME") {
-        Err(CommandError::Parameter)
+        Ok(Body::BinaryMime)
     } else {
         Err(CommandError::ParameterValue)
     }

@@ -3,7 +3,7 @@
 use mail::Reply;
 
 use super::replies;
-use crate::framing::{BareLineEnds, Decoder, Fault};
+use crate::framing::{BareLineEnds, Decoder, Fault, HeaderLines};
 
 /// About how much goes to the policy at once: what a session may hold in memory.
 const PIECE_OCTETS: usize = 64 * 1024;
@@ -14,13 +14,16 @@ enum Framing {
     /// CR LF `.` CR LF, which the decoder looks for.
     Dot(Decoder),
     /// A count: this much of a chunk (RFC 3030 §2).
-    Chunk {
-        /// None: any octet is content (RFC 3030 §3).
-        text: Option<Decoder>,
-        octets: u64,
-        left: u64,
-        last: bool,
-    },
+    Chunk { holds: Holds, octets: u64, left: u64, last: bool },
+}
+
+/// What chunks may hold.
+#[derive(Debug)]
+enum Holds {
+    /// Lines.
+    Text(Decoder),
+    /// Any octets (RFC 3030 §3) behind the header section.
+    Binary(HeaderLines),
 }
 
 /// Content while it is read.
@@ -65,8 +68,12 @@ impl Content {
 
     /// What follows BDAT, before the first [`chunk`](Self::chunk).
     pub(super) fn chunks(binary: bool, size: Option<u64>, octets_max: u64) -> Self {
-        let text = (!binary).then(|| Decoder::counted(BareLineEnds::Refuse));
-        Self::new(Framing::Chunk { text, octets: 0, left: 0, last: false }, size, octets_max)
+        let holds = if binary {
+            Holds::Binary(HeaderLines::default())
+        } else {
+            Holds::Text(Decoder::counted(BareLineEnds::Refuse))
+        };
+        Self::new(Framing::Chunk { holds, octets: 0, left: 0, last: false }, size, octets_max)
     }
 
     fn new(framing: Framing, size: Option<u64>, octets_max: u64) -> Self {
@@ -96,7 +103,7 @@ impl Content {
 
     /// What the policy wants of bare line ends in chunks.
     pub(super) fn set_bare(&mut self, bare: BareLineEnds) {
-        if let Framing::Chunk { text: Some(decoder), .. } = &mut self.framing {
+        if let Framing::Chunk { holds: Holds::Text(decoder), .. } = &mut self.framing {
             decoder.set_bare(bare);
         }
     }
@@ -117,7 +124,8 @@ impl Content {
     /// The message is refused: the rest is discarded, and the reply comes at the end of the data or the chunk.
     pub(super) fn refuse(&mut self, reply: Reply) {
         self.refusal.get_or_insert(reply);
-        if let Framing::Dot(decoder) | Framing::Chunk { text: Some(decoder), .. } = &mut self.framing {
+        if let Framing::Dot(decoder) | Framing::Chunk { holds: Holds::Text(decoder), .. } = &mut self.framing
+        {
             decoder.discard();
         }
         self.piece = Vec::new();
@@ -164,14 +172,19 @@ impl Content {
                 self.ended = ended;
                 used
             }
-            Framing::Chunk { text, left, .. } => {
+            Framing::Chunk { holds, left, .. } => {
                 let most = usize::try_from(*left).unwrap_or(usize::MAX).min(octets.len());
                 let octets = octets.get(..most).unwrap_or_default();
                 *left -= most as u64;
-                match text {
-                    Some(decoder) => drop(decoder.decode(octets, &mut self.piece)),
-                    None if self.refusal.is_none() => self.piece.extend_from_slice(octets),
-                    None => {}
+                match holds {
+                    Holds::Text(decoder) => drop(decoder.decode(octets, &mut self.piece)),
+                    Holds::Binary(_) if self.refusal.is_some() => {}
+                    Holds::Binary(header) => {
+                        self.piece.extend_from_slice(octets);
+                        if let Err(fault) = header.read(octets) {
+                            self.refuse(replies::fault(fault));
+                        }
+                    }
                 }
                 self.end_chunk();
                 most
@@ -181,11 +194,18 @@ impl Content {
 
     /// If the chunk is over, so is perhaps the message.
     fn end_chunk(&mut self) {
-        if let Framing::Chunk { text, left: 0, last, .. } = &mut self.framing {
-            self.ended = true;
-            if *last && let Some(decoder) = text {
+        let Framing::Chunk { holds, left: 0, last, .. } = &mut self.framing else { return };
+        self.ended = true;
+        match holds {
+            _ if !*last => {}
+            Holds::Text(decoder) => {
                 decoder.finish(&mut self.piece);
                 self.check(0);
+            }
+            Holds::Binary(header) => {
+                if let Err(fault) = header.end() {
+                    self.refuse(replies::fault(fault));
+                }
             }
         }
     }
@@ -203,8 +223,8 @@ impl Content {
 
     fn decoder(&self) -> Option<&Decoder> {
         match &self.framing {
-            Framing::Dot(decoder) => Some(decoder),
-            Framing::Chunk { text, .. } => text.as_ref(),
+            Framing::Dot(decoder) | Framing::Chunk { holds: Holds::Text(decoder), .. } => Some(decoder),
+            Framing::Chunk { holds: Holds::Binary(_), .. } => None,
         }
     }
 

@@ -77,7 +77,7 @@ pub(super) fn extended_hello(config: &Config, offers: Offers) -> Reply {
     let size = config.limits.message_size_max;
     let limits = limits(&config.limits);
     let keywords = format!(
-        "PIPELINING\nSIZE {size}\n8BITMIME\nDSN\nENHANCEDSTATUSCODES\nSMTPUTF8\nCHUNKING\nLIMITS {limits}"
+        "PIPELINING\nSIZE {size}\n8BITMIME\nDSN\nENHANCEDSTATUSCODES\nSMTPUTF8\nCHUNKING\nBINARYMIME\nLIMITS {limits}"
     );
     let etrn = if offers.etrn { "\nETRN" } else { "" };
     let xclient = if offers.xclient { format!("\nXCLIENT {XCLIENT_ATTRIBUTES}") } else { String::new() };

@@ -4,7 +4,7 @@ use mail::{Address, Body, Domain, Notify, OriginalRecipient, Ret, ReversePath};
 use proptest::{collection::vec, option::of, prelude::*, sample::Index};
 use smtp::{
     ClientProtocol, Command, ForwardPath, MailFrom, Protocol, RcptTo, Told, Xclient, client,
-    framing::{BareLineEnds, Decoder, Fault},
+    framing::{BareLineEnds, Decoder, Fault, HeaderLines},
     server::{Answer, Limits, Offers, Question},
     stuffing::Encoder,
 };
@@ -79,6 +79,19 @@ fn decoded_by_the_book(input: &[u8], bare: BareLineEnds) -> Option<(usize, Resul
     Some((end + 3, result))
 }
 
+/// The first fault in a header section, looked for in all of it at once.
+fn header_fault(octets: &[u8]) -> Option<Fault> {
+    let lines = [b"\r\n", octets].concat();
+    let end = find(&lines, b"\r\n\r\n").map_or(lines.len(), |at| at + 4);
+    let section = &lines[..end];
+    (0..section.len()).find_map(|at| match section[at] {
+        0 => Some(Fault::Nul),
+        b'\r' if section.get(at + 1) != Some(&b'\n') => Some(Fault::BareLineEnd),
+        b'\n' if section[at - 1] != b'\r' => Some(Fault::BareLineEnd),
+        _ => None,
+    })
+}
+
 fn decode(input: &[u8], cuts: &[Index], bare: BareLineEnds) -> Option<(usize, Result<Vec<u8>, Fault>)> {
     let (mut decoder, mut out, mut used) = (Decoder::new(bare), Vec::new(), 0);
     for part in parts(input, cuts) {
@@ -107,12 +120,12 @@ fn address() -> impl Strategy<Value = Address> {
 }
 
 fn command() -> impl Strategy<Value = Command> {
-    let parameters = (of("[ -~]{1,20}"), 0..3_u8, any::<bool>(), any::<bool>());
+    let parameters = (of("[ -~]{1,20}"), 0..3_u8, 0..3_u8, any::<bool>());
     let mail = (of(address()), any::<Option<u64>>(), parameters).prop_map(
-        |(address, size, (envid, ret, eight_bit, smtputf8))| {
+        |(address, size, (envid, ret, body, smtputf8))| {
             let smtputf8 = smtputf8 || address.as_ref().is_some_and(Address::is_utf8);
             let reverse_path = address.map_or(ReversePath::Null, ReversePath::Address);
-            let body = if eight_bit { Body::EightBitMime } else { Body::SevenBit };
+            let body = [Body::SevenBit, Body::EightBitMime, Body::BinaryMime][usize::from(body)];
             let ret = [None, Some(Ret::Full), Some(Ret::Headers)][usize::from(ret)];
             let envid = envid.map(String::into_boxed_str);
             Command::Mail(Box::new(MailFrom { reverse_path, size, body, smtputf8, ret, envid }))
@@ -181,6 +194,7 @@ fn nearly_commands() -> impl Strategy<Value = Vec<u8>> {
         " SIZE=",
         "1",
         " BODY=8BITMIME",
+        " BODY=BINARYMIME",
         " SMTPUTF8",
         " RET=HDRS",
         " ENVID=",
@@ -247,6 +261,13 @@ proptest! {
     ) {
         let bare = if normalise { BareLineEnds::Normalise } else { BareLineEnds::Refuse };
         prop_assert_eq!(decode(&input, &cuts, bare), decoded_by_the_book(&input, bare));
+    }
+
+    #[test]
+    fn the_header_section_of_binary_content_has_lines(input in framing_octets(20), cuts in vec(any::<Index>(), 0..4)) {
+        let mut header = HeaderLines::default();
+        let read = parts(&input, &cuts).into_iter().try_for_each(|part| header.read(part));
+        prop_assert_eq!(read.and_then(|()| header.end()).err(), header_fault(&input));
     }
 
     #[test]

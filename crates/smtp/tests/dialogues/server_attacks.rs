@@ -230,7 +230,7 @@ fn unauthorised_pipelining_behind_hello_and_data_ends_the_session() {
 const EHLO: (&[u8], &str) = (
     b"EHLO client.example.net\r\n",
     "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-8BITMIME\r\n250-DSN\r\n\
-     250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250 LIMITS MAILMAX=10000 RCPTMAX=1000\r\n",
+     250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250 LIMITS MAILMAX=10000 RCPTMAX=1000\r\n",
 );
 
 #[test]
