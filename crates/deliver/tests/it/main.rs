@@ -1,5 +1,6 @@
 //! Delivery as a whole: a real spool, scripted DNS, scripted peers, Maildirs in a temporary directory.
 
+mod bad_peers;
 mod conversion;
 mod extensions;
 mod lmtp;

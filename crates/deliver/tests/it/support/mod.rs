@@ -68,6 +68,14 @@ impl World {
         world
     }
 
+    /// A world that delivers over sockets on loopback.
+    pub(crate) fn over_sockets(change: impl FnOnce(&mut Config)) -> Self {
+        let mut world = Self::asleep(change);
+        world.network.use_sockets();
+        world.wake();
+        world
+    }
+
     /// A world that does not deliver yet.
     pub(crate) fn asleep(change: impl FnOnce(&mut Config)) -> Self {
         Self::build(change, spool::Config::small(PathBuf::new()), Arc::new(OsDisk))

@@ -1,16 +1,28 @@
-//! Scripted SMTP and LMTP servers behind the seam where connections are made.
+//! Scripted SMTP and LMTP servers behind the seam where connections are made: in memory, or behind sockets on loopback.
 
 use std::{
     collections::HashMap,
     io,
     net::IpAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
-use deliver::{Connect, Place, Stream};
+use deliver::{Connect, Place, SocketConnect, Stream};
 use dns::BoxFuture;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};
-use tokio::sync::Notify;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, duplex},
+    net::TcpListener,
+    sync::Notify,
+    time::interval,
+};
+
+/// How fast the slow are: an octet in so long.
+const TICK: Duration = Duration::from_millis(20);
+const LONG_LINE_OCTETS: usize = 64 * 1024;
 
 /// What a peer does instead of the usual, by the beginning of the line it got; `CONNECT`, `CONTENT` and `.` stand for
 /// a new connection, the first octets of content and its end. A client that says LHLO gets a reply for each recipient at
@@ -22,11 +34,25 @@ pub(crate) type Rules = Vec<(&'static str, Does)>;
 pub(crate) enum Does {
     Say(&'static str),
     SayAndClose(&'static str),
+    /// Says it, and throws away what the client has sent by then: it knows nothing of pipelining.
+    SayAndForget(&'static str),
+    /// Says it octet by octet.
+    Trickle(&'static str),
+    /// Says it again and again, without end.
+    Flood(&'static str),
+    /// Says this and then a text of 64 KiB, in one line.
+    SayLong(&'static str),
     Close,
+    /// Reads on and says nothing.
     KeepSilent,
+    /// Neither reads nor says anything, and does not close.
+    Freeze,
 }
 
-use Does::{Close, KeepSilent, Say, SayAndClose};
+use Does::{Close, Flood, Freeze, KeepSilent, Say, SayAndClose, SayAndForget, SayLong, Trickle};
+
+/// What a peer speaks over.
+type Wire = BufReader<Box<dyn Stream>>;
 
 /// A message as a peer got it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +113,7 @@ impl Peer {
         }
     }
 
-    async fn serve(self: Arc<Self>, stream: DuplexStream) -> Option<()> {
+    async fn serve(self: Arc<Self>, stream: Box<dyn Stream>) -> Option<()> {
         let mut stream = BufReader::new(stream);
         self.act(&mut stream, "CONNECT").await?;
         let (mut from, mut to, mut open, mut lmtp) = (String::new(), Vec::new(), false, false);
@@ -115,7 +141,7 @@ impl Peer {
     }
 
     /// One reply for all recipients.
-    async fn end(&self, stream: &mut BufReader<DuplexStream>, got: Got) -> Option<()> {
+    async fn end(&self, stream: &mut Wire, got: Got) -> Option<()> {
         let does = self.does(".");
         let reply = self.enact(stream, does).await?;
         // RFC 2920 §3.1: who pipelined DATA behind refused recipients ends it without content for anybody.
@@ -126,7 +152,7 @@ impl Peer {
     }
 
     /// A reply for each recipient.
-    async fn end_each(&self, stream: &mut BufReader<DuplexStream>, got: Got) -> Option<()> {
+    async fn end_each(&self, stream: &mut Wire, got: Got) -> Option<()> {
         for to in &got.to {
             let does = self.does(&format!(". {to}"));
             if self.enact(stream, does).await?.starts_with('2') {
@@ -139,34 +165,58 @@ impl Peer {
         Some(())
     }
 
-    async fn act(&self, stream: &mut BufReader<DuplexStream>, line: &str) -> Option<String> {
+    async fn act(&self, stream: &mut Wire, line: &str) -> Option<String> {
         self.enact(stream, self.does(line)).await
     }
 
-    async fn enact(&self, stream: &mut BufReader<DuplexStream>, does: Does) -> Option<String> {
+    /// Gives what was said; none if that was the last.
+    async fn enact(&self, stream: &mut Wire, does: Does) -> Option<String> {
         match does {
-            Say("") => Some(String::new()),
-            Say(reply) | SayAndClose(reply) => {
-                stream.write_all(format!("{reply}\r\n").as_bytes()).await.ok()?;
-                Some(reply.to_owned())
+            Say("") => return Some(String::new()),
+            Say(reply) | SayAndClose(reply) => say(stream, reply).await?,
+            SayAndForget(reply) => {
+                let sent = stream.buffer().len();
+                stream.consume(sent);
+                say(stream, reply).await?;
             }
-            Close => None,
+            SayLong(reply) => say(stream, &format!("{reply}{}", "x".repeat(LONG_LINE_OCTETS))).await?,
+            Trickle(reply) => {
+                let mut tick = interval(TICK);
+                for octet in reply.bytes().chain(*b"\r\n") {
+                    tick.tick().await;
+                    stream.write_all(&[octet]).await.ok()?;
+                }
+            }
+            Flood(reply) => loop {
+                say(stream, reply).await?;
+            },
+            Close => return None,
             KeepSilent => {
                 // Until the client gives up.
                 let _ = stream.read_to_end(&mut Vec::new()).await;
-                None
+                return None;
             }
+            Freeze => std::future::pending().await,
         }
+        let (SayAndForget(reply) | SayLong(reply) | Trickle(reply) | Say(reply) | SayAndClose(reply)) = does
+        else {
+            return None;
+        };
+        Some(reply.to_owned())
     }
 }
 
-async fn line(stream: &mut BufReader<DuplexStream>) -> Option<String> {
+async fn say(stream: &mut Wire, reply: &str) -> Option<()> {
+    stream.write_all(format!("{reply}\r\n").as_bytes()).await.ok()
+}
+
+async fn line(stream: &mut Wire) -> Option<String> {
     let mut line = String::new();
     stream.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
     Some(line.trim_end().to_owned())
 }
 
-async fn content(stream: &mut BufReader<DuplexStream>) -> Option<String> {
+async fn content(stream: &mut Wire) -> Option<String> {
     let mut content = String::new();
     while !content.ends_with("\r\n.\r\n") && content != ".\r\n" {
         stream.read_line(&mut content).await.ok().filter(|read| *read > 0)?;
@@ -184,12 +234,19 @@ fn path(line: &str) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Network {
     peers: Mutex<HashMap<IpAddr, Arc<Peer>>>,
+    /// Whether connections are real ones, over loopback.
+    sockets: AtomicBool,
 }
 
 impl Network {
     /// The peer at an address, made if it is new.
     pub(crate) fn peer(&self, address: &str) -> Arc<Peer> {
         Arc::clone(self.peers.lock().unwrap().entry(address.parse().unwrap()).or_default())
+    }
+
+    /// From now on connections are made as the program makes them, to sockets of the peers on loopback.
+    pub(crate) fn use_sockets(&self) {
+        self.sockets.store(true, Ordering::Relaxed);
     }
 }
 
@@ -199,11 +256,24 @@ impl Connect for Network {
             return Box::pin(async { Err(io::ErrorKind::NotFound.into()) });
         };
         let peer = self.peers.lock().unwrap().get(&address.ip()).cloned();
+        let sockets = self.sockets.load(Ordering::Relaxed);
         Box::pin(async move {
             let Some(peer) = peer else { return Err(io::ErrorKind::ConnectionRefused.into()) };
+            if sockets {
+                return over_sockets(peer).await;
+            }
             let (ours, theirs) = duplex(16 * 1024);
-            tokio::spawn(peer.serve(theirs));
+            tokio::spawn(peer.serve(Box::new(theirs)));
             Ok(Box::new(ours) as Box<dyn Stream>)
         })
     }
+}
+
+async fn over_sockets(peer: Arc<Peer>) -> io::Result<Box<dyn Stream>> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let place = Place::Tcp(listener.local_addr()?);
+    let ours = SocketConnect.connect(&place).await?;
+    let (theirs, _) = listener.accept().await?;
+    tokio::spawn(peer.serve(Box::new(theirs)));
+    Ok(ours)
 }
