@@ -1,5 +1,8 @@
 //! What a reply, or its absence, means: one table, phase and reply to scope and action (mail-rules 10).
 
+#[cfg(test)]
+mod document;
+
 use mail::{Reply, ReplyClass};
 use smtp::client::{FailureKind, Phase};
 

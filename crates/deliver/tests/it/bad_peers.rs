@@ -1,10 +1,11 @@
 //! Peers that break the rules or the connection, over real sockets: each by its name, with the fate of each recipient.
 //!
 //! Anna and Bert are recipients of one message; MX1 is the peer in question, MX2 a good one.
+#![allow(clippy::unwrap_used, reason = "tests may")]
 
 use std::time::Duration;
 
-use deliver::{Config, Timeouts};
+use deliver::{Config, Hosts, NamedHost, Protocol, Timeouts};
 use events::Kind::{self, Bounced, Deferred, Delivered};
 
 use crate::support::{
@@ -86,6 +87,7 @@ bad_peers! {
     ehlo_550_and_helo_250: ["EHLO" => Say("550 What?"), "HELO" => Say("250 Well")] => Here(Delivered, Delivered);
     ehlo_502_and_helo_550: ["EHLO" => Say("502 5.5.1 No"), "HELO" => Say("550 No")] => NextHost;
     mail_421: ["MAIL" => Say("421 4.3.2 Not now")] => Here(Deferred, Deferred);
+    mail_354: ["MAIL" => Say("354 Go on")] => NextHost;
     mail_450: ["MAIL" => Say("450 4.7.1 Later")] => Here(Deferred, Deferred);
     mail_550: ["MAIL" => Say("550 5.7.1 Never")] => Here(Bounced, Bounced);
     rcpt_421_at_the_second: ["RCPT TO:<bert" => Say("421 4.3.2 Enough")] => Here(Deferred, Deferred);
@@ -167,6 +169,40 @@ bad_peers! {
         ["EHLO" => Say("250-peer.example\r\n250 LIMITS RCPTMAX=100"), "RCPT TO:<bert" => Say("452 4.5.3 Too many")] => Here(Delivered, Deferred);
     ehlo_of_nonsense:
         ["EHLO" => Say("250-\r\n250-SIZE=x\r\n250-SIZE 99999999999999999999999\r\n250-LIMITS RCPTMAX=0\r\n250 \u{7f}PIPELINING")] => Here(Delivered, Delivered);
+}
+
+/// The relay has something against us: nothing bounces, nobody is told, and all of it goes once the relay is content.
+async fn relay_plays(rules: Rules) {
+    const RELAY: &str = "10.0.0.7";
+    let mut world = World::over_sockets(|config| {
+        let hosts = vec![NamedHost::Address(RELAY.parse().unwrap(), None)];
+        config.relay = Some(Hosts { protocol: Protocol::Smtp, hosts });
+    });
+    let relay = world.peer(RELAY);
+    relay.obey(rules);
+    world.send(OTTO, &[ANNA, BERT], TEXT).await;
+    assert_eq!(world.fates(&[ANNA, BERT]).await, [Deferred, Deferred]);
+    assert!(world.mailbox(OTTO).is_empty());
+    relay.obey(Vec::new());
+    world.later(Duration::from_hours(1));
+    assert_eq!(world.fates(&[ANNA, BERT]).await, [Delivered, Delivered]);
+    assert_eq!(relay.got().len(), 1);
+}
+
+macro_rules! bad_relays {
+    ($($name:ident: [$($line:literal => $does:expr),*];)*) => {
+        $(#[tokio::test] async fn $name() { relay_plays(vec![$(($line, $does)),*]).await; })*
+    };
+}
+
+bad_relays! {
+    relay_530: ["MAIL" => Say("530 5.7.0 Authentication required")];
+    relay_534: ["MAIL" => Say("534 5.7.9 Another mechanism")];
+    relay_535: ["MAIL" => Say("535 5.7.8 Bad login")];
+    relay_538: ["RCPT" => Say("538 5.7.11 Encryption first")];
+    relay_that_has_too_much: ["RCPT" => Say("550 5.4.5 Daily sending quota exceeded")];
+    relay_that_has_too_much_at_the_dot: ["." => Say("554 5.7.0 Too many messages from you")];
+    relay_that_does_not_greet_us: ["CONNECT" => Say("554 5.7.1 No")];
 }
 
 /// Content that nobody reads: the deadline is for each write.
