@@ -103,8 +103,9 @@ impl Offers {
     pub(crate) const MAILBOX: Self = Self { eight_bit: true, binary: false };
 
     pub(crate) fn of(capabilities: &Capabilities) -> Self {
-        // Binary content is not sent yet.
-        Self { eight_bit: capabilities.eight_bit_mime, binary: false }
+        // RFC 3030 §3: BINARYMIME is of use with CHUNKING alone.
+        let binary = capabilities.binary_mime && capabilities.chunking;
+        Self { eight_bit: capabilities.eight_bit_mime, binary }
     }
 
     /// Whether what is labelled so fits as it is.

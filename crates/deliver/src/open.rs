@@ -25,14 +25,24 @@ pub(crate) struct Open {
     /// What a host that we chose has against us ourselves.
     pub(crate) account: Option<Trouble>,
     /// A host refused the parameters of DSN that it had offered: they are not said again.
-    pub(crate) without_dsn: bool,
+    without_dsn: bool,
+    /// A host did not know BDAT though it had offered CHUNKING: it is not said again.
+    without_chunking: bool,
     chosen: Chosen,
 }
 
 impl Open {
     pub(crate) fn new(recipients: Vec<u32>, chosen: Chosen) -> Self {
         let (waiting, findings) = (Vec::new(), Vec::new());
-        Self { recipients, waiting, findings, account: None, without_dsn: false, chosen }
+        Self {
+            recipients,
+            waiting,
+            findings,
+            account: None,
+            without_dsn: false,
+            without_chunking: false,
+            chosen,
+        }
     }
 
     /// Whether there are none any more.
@@ -45,6 +55,21 @@ impl Open {
         self.recipients.append(&mut self.waiting);
         (self.recipients, self.waiting) = divide(&self.recipients);
         !self.recipients.is_empty()
+    }
+
+    /// A host that offered CHUNKING did not know BDAT: it is asked again, by DATA.
+    pub(crate) fn forgo_chunking(&mut self) {
+        self.without_chunking = true;
+    }
+
+    /// Holds a session to what was learned about hosts that offer what they do not have.
+    pub(crate) fn restrain(&self, connection: &mut Connection) {
+        if self.without_dsn {
+            connection.forgo_dsn();
+        }
+        if self.without_chunking {
+            connection.forgo_chunking();
+        }
     }
 
     /// Those who were not tried.

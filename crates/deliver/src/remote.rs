@@ -107,6 +107,11 @@ impl Connection {
         self.session.forgo_dsn();
     }
 
+    /// The peer announced CHUNKING, but does not know BDAT.
+    pub(crate) fn forgo_chunking(&mut self) {
+        self.session.forgo_chunking();
+    }
+
     /// Hands a message over. After anything but [`Ended::Done`] the connection is of no use any more.
     pub(crate) async fn transact(
         &mut self,

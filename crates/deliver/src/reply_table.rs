@@ -4,7 +4,7 @@
 mod document;
 
 use mail::{Reply, ReplyClass};
-use smtp::client::{FailureKind, Phase};
+use smtp::client::{Failure, FailureKind, Phase};
 
 use crate::{next_hop::Chosen, too_much};
 
@@ -179,6 +179,13 @@ pub(crate) fn refuses_parameters(phase: Phase, reply: &Reply) -> bool {
     matches!(phase, Mail | Rcpt)
         && matches!(reply.code(), 501 | 504 | 555)
         && reply.enhanced().is_none_or(|status| matches!(status.subject, 0 | 5))
+}
+
+/// Whether a session failed because the host does not know BDAT, although it announced CHUNKING: it took the content for
+/// commands and has nothing of it. After a final dot these codes are the reply to it, and no failure of the session.
+pub(crate) fn refuses_chunks(failure: &Failure) -> bool {
+    failure.phase == DataFinal
+        && matches!(&failure.kind, FailureKind::Reply(reply) if matches!(reply.code(), 500 | 502))
 }
 
 impl Row {

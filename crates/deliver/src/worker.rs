@@ -118,12 +118,13 @@ impl Worker<'_> {
     /// Tries hosts until the fate of each recipient is known. Those left over were not tried, because the server stops.
     async fn deliver(&mut self, attempt: &mut Attempt) {
         while !attempt.open.is_empty() {
-            let Some(connection) = self.ready(attempt).await else {
+            let Some(mut connection) = self.ready(attempt).await else {
                 if !attempt.tour.halted {
                     self.no_host_left(attempt);
                 }
                 return;
             };
+            attempt.open.restrain(&mut connection);
             let host = &connection.endpoint.host;
             match attempt.form(self.shared, host, connection.capabilities()).await {
                 Ok(Ok(form)) => self.transact(attempt, connection, form).await,
@@ -150,9 +151,6 @@ impl Worker<'_> {
             }
         };
         let Attempt { envelope, tour, open, .. } = attempt;
-        if open.without_dsn {
-            connection.forgo_dsn();
-        }
         let transaction = transaction(envelope, &open.recipients, form.body, content.octets());
         let dsn = connection.capabilities().dsn && has_dsn_parameters(&transaction);
         match connection.transact(transaction, &mut content, &self.shared.config.timeouts).await {
@@ -162,6 +160,10 @@ impl Worker<'_> {
                 self.connection = Some(connection);
             }
             Ended::Failed(failure) if connection.transactions > 0 && is_stale(&failure) => {
+                tour.begin_anew();
+            }
+            Ended::Failed(failure) if reply_table::refuses_chunks(&failure) => {
+                open.forgo_chunking();
                 tour.begin_anew();
             }
             Ended::Failed(failure) => self.failed(open, &failure, &connection, tour),

@@ -3,6 +3,7 @@
 
 mod capabilities;
 mod exchange;
+mod framing;
 mod limits;
 mod parameters;
 mod replied;
@@ -24,7 +25,7 @@ pub enum Step {
     Read(Phase),
     /// Nothing under way: [`Session::begin`] or [`Session::quit`].
     Ready,
-    /// The server wants the content: [`Session::content`] for each piece, then [`Session::end_content`].
+    /// The server wants the content, in lines that end in CRLF, or any octets if its body is BINARYMIME: [`Session::content`] for each piece, then [`Session::end_content`].
     SendContent,
     /// The transaction ended; the next step is `Ready`.
     Done(Box<Outcome>),
@@ -49,7 +50,7 @@ pub enum Phase {
     DataInit,
     /// Content is being sent.
     DataBlock,
-    /// The reply to the end of data; with LMTP the one for the next recipient. If the session fails here, the server
+    /// The reply to the end of data or to the last chunk; with LMTP the one for the next recipient. If the session fails here, the server
     /// may or may not have the message for those who have none.
     DataFinal,
     /// The reply to QUIT.
@@ -61,9 +62,11 @@ pub enum Phase {
 pub struct Transaction {
     /// The reverse-path and what holds for the whole message:
     ///
-    /// - `size`: the octets of the content, if they are known.
+    /// - `size`: the octets of the content, if they are known, and then exactly: a server that offers CHUNKING gets
+    ///   them as one chunk (RFC 3030 §2).
     /// - `body`: `8BITMIME` is said where offered; where it is not, the message goes without the parameter: look at
-    ///   [`Session::capabilities`] first if it has octets over 127.
+    ///   [`Session::capabilities`] first if it has octets over 127. `BINARYMIME` needs a server that offers it with
+    ///   CHUNKING, and a known size; else all recipients are refused `554 5.6.1` without a word to the server.
     /// - `smtputf8`: the message needs SMTPUTF8. Where it is not offered, all recipients are refused `550 5.6.7` in
     ///   [`Phase::Mail`] without a word to the server. So they are when a path is UTF-8.
     /// - `ret` and `envid` go to servers that offer DSN (RFC 3461 §5.2.1).

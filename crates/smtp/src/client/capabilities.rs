@@ -19,6 +19,8 @@ pub struct Capabilities {
     pub size: Option<u64>,
     /// 8BITMIME (RFC 6152).
     pub eight_bit_mime: bool,
+    /// BINARYMIME (RFC 3030), which is of use with CHUNKING alone.
+    pub binary_mime: bool,
     /// SMTPUTF8 (RFC 6531).
     pub smtputf8: bool,
     /// ENHANCEDSTATUSCODES (RFC 2034).
@@ -47,6 +49,7 @@ impl Capabilities {
                     capabilities.size = Some(words.next().and_then(|size| size.parse().ok()).unwrap_or(0));
                 }
                 "8BITMIME" => capabilities.eight_bit_mime = true,
+                "BINARYMIME" => capabilities.binary_mime = true,
                 "SMTPUTF8" => capabilities.smtputf8 = true,
                 "ENHANCEDSTATUSCODES" => capabilities.enhanced_status_codes = true,
                 "DSN" => capabilities.dsn = true,

@@ -16,6 +16,8 @@ const PIPELINED_MAX: usize = 64;
 pub(super) struct Exchange {
     mail: MailFrom,
     recipients: Vec<RcptTo>,
+    /// The octets of the content if it goes as one chunk; else it goes by DATA.
+    chunk: Option<u64>,
     /// An earlier transaction has to be forgotten first.
     reset: bool,
     window: usize,
@@ -40,8 +42,8 @@ enum Verb {
 pub(super) enum Turn {
     /// More replies are awaited.
     Wait,
-    /// Send the content.
-    SendContent,
+    /// Send the content, by DATA or as a chunk of so many octets.
+    SendContent { chunk: Option<u64> },
     /// The server wants content though it took no recipient: end it at once (RFC 2920 §3.1).
     SendNothing,
     /// The transaction is over. `open`: the server still has it open.
@@ -53,12 +55,29 @@ pub(super) enum Turn {
 }
 
 impl Exchange {
-    pub(super) fn new(transaction: Transaction, capabilities: &Capabilities, reset: bool) -> Self {
+    pub(super) fn new(
+        protocol: Protocol,
+        transaction: Transaction,
+        capabilities: &Capabilities,
+        reset: bool,
+    ) -> Self {
+        let chunk = transaction.chunk(protocol, capabilities);
         let Transaction { mail, recipients } = transaction.fitted(capabilities);
         let decided = vec![None; recipients.len()];
         let window = if capabilities.pipelining { PIPELINED_MAX } else { 1 };
         let (sent, answered, accepted) = (0, 0, 0);
-        Self { mail, recipients, reset, window, sent, answered, mail_refused: false, accepted, decided }
+        Self {
+            mail,
+            recipients,
+            chunk,
+            reset,
+            window,
+            sent,
+            answered,
+            mail_refused: false,
+            accepted,
+            decided,
+        }
     }
 
     /// Writes as many commands as may be out.
@@ -82,6 +101,11 @@ impl Exchange {
     /// Whether no command is out.
     pub(super) fn all_answered(&self) -> bool {
         self.answered == self.sent
+    }
+
+    /// Whether the content goes as one chunk.
+    pub(super) fn is_chunk(&self) -> bool {
+        self.chunk.is_some()
     }
 
     /// What the next reply is about.
@@ -108,14 +132,19 @@ impl Exchange {
                 self.decide(Phase::Mail, &reply);
             }
             (Some(Verb::Rcpt(number)), _) => self.recipient(number, reply),
-            (Some(Verb::Data), ReplyClass::Intermediate) if self.accepted > 0 => return Turn::SendContent,
+            (Some(Verb::Data), ReplyClass::Intermediate) if self.accepted > 0 => {
+                return Turn::SendContent { chunk: None };
+            }
             (Some(Verb::Data), ReplyClass::Intermediate) => return Turn::SendNothing,
             (Some(Verb::Data), ReplyClass::Completion) => return Turn::Garbled,
             (Some(Verb::Data), _) => self.decide(Phase::DataInit, &reply),
         }
         let all_sent = self.mail_refused || self.verb(self.sent).is_none() || self.all_refused();
         if self.all_answered() && all_sent {
-            return Turn::Over { open: !self.mail_refused };
+            return match self.chunk {
+                Some(_) if self.accepted > 0 && !self.mail_refused => Turn::SendContent { chunk: self.chunk },
+                _ => Turn::Over { open: !self.mail_refused },
+            };
         }
         Turn::Wait
     }
@@ -147,7 +176,7 @@ impl Exchange {
             None if self.reset && number == 0 => Some(Verb::Rset),
             None => Some(Verb::Mail),
             Some(number) if number < self.recipients.len() => Some(Verb::Rcpt(number)),
-            Some(number) => (number == self.recipients.len()).then_some(Verb::Data),
+            Some(number) => (number == self.recipients.len() && self.chunk.is_none()).then_some(Verb::Data),
         }
     }
 

@@ -3,7 +3,7 @@
 use mail::{Address, Body, Notify, Reply};
 
 use super::{Capabilities, Transaction};
-use crate::RcptTo;
+use crate::{Protocol, RcptTo};
 
 impl Transaction {
     /// Without what the server does not offer. What it must have to take the message at all is not among that: ask
@@ -13,7 +13,7 @@ impl Transaction {
         if capabilities.size.is_none() {
             self.mail.size = None;
         }
-        if !capabilities.eight_bit_mime {
+        if self.mail.body == Body::EightBitMime && !capabilities.eight_bit_mime {
             self.mail.body = Body::SevenBit;
         }
         if !capabilities.dsn {
@@ -36,9 +36,20 @@ impl Transaction {
             // RFC 1870 §4.
             return Some(Reply::fixed(552, (5, 3, 4), "Message exceeds the size that the next hop takes"));
         }
-        // RFC 3030 §3: only by BDAT.
-        (self.mail.body == Body::BinaryMime)
-            .then_some(const { Reply::fixed(554, (5, 6, 1), "The next hop is not sent BINARYMIME") })
+        // RFC 3030 §3: never without, and by BDAT alone.
+        let binary = capabilities.binary_mime && capabilities.chunking && self.mail.size.is_some();
+        (self.mail.body == Body::BinaryMime && !binary)
+            .then_some(const { Reply::fixed(554, (5, 6, 1), "The next hop does not take BINARYMIME") })
+    }
+
+    /// The octets of the only chunk (RFC 3030 §2); none: the content goes by DATA.
+    ///
+    /// A chunk waits for the replies to RCPT, so it costs no round trip more than DATA, which waits for its own. It is
+    /// left to DATA where the length is not known, and in LMTP, where a refused BDAT might have one reply or many, unless
+    /// there is no other way.
+    pub(super) fn chunk(&self, protocol: Protocol, capabilities: &Capabilities) -> Option<u64> {
+        let wanted = protocol == Protocol::Smtp || self.mail.body == Body::BinaryMime;
+        self.mail.size.filter(|_| capabilities.chunking && wanted)
     }
 
     fn needs_smtputf8(&self) -> bool {

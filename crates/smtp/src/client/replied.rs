@@ -7,9 +7,10 @@ use mail::{Reply, ReplyClass};
 use super::{
     Capabilities, FailureKind, Session,
     exchange::{Exchange, Turn},
+    framing::Framing,
     session::{State, UNASKED},
 };
-use crate::{Command, Protocol, stuffing::Encoder};
+use crate::{Command, Protocol};
 
 impl Session {
     pub(super) fn replied(&mut self, reply: Reply) {
@@ -22,7 +23,7 @@ impl Session {
             State::Greeting => self.greeted(reply),
             State::Hello { extended } => self.hello_replied(reply, extended),
             State::Exchange(exchange) => self.exchange_replied(exchange, reply),
-            State::EndOfData(exchange) => self.end_replied(exchange, &reply),
+            State::EndOfData(exchange) => self.end_replied(exchange, reply),
             State::Ready => {
                 self.state = State::Ready;
                 self.fail(FailureKind::Garbled(UNASKED));
@@ -88,14 +89,20 @@ impl Session {
                     self.expect_silence();
                 }
             }
-            Turn::SendContent => self.state = State::Content(exchange, Encoder::default()),
+            Turn::SendContent { chunk } => {
+                let framing = match chunk {
+                    Some(octets) => Framing::chunk(octets, &mut self.output),
+                    None => Framing::lines(),
+                };
+                self.state = State::Content(exchange, framing);
+            }
             // RFC 2033 §4.2 wants 503 there: how many replies its end would get, none or one, cannot be known.
             Turn::SendNothing if self.protocol == Protocol::Lmtp => {
                 self.state = State::Exchange(exchange);
                 self.fail(FailureKind::Garbled("content wanted for no recipient"));
             }
             Turn::SendNothing => {
-                Encoder::default().finish(&mut self.output);
+                Framing::lines().finish(&mut self.output);
                 self.state = State::EndOfData(exchange);
                 self.expect_silence();
             }
@@ -111,14 +118,22 @@ impl Session {
         }
     }
 
-    fn end_replied(&mut self, mut exchange: Box<Exchange>, reply: &Reply) {
+    pub(super) fn end_replied(&mut self, mut exchange: Box<Exchange>, reply: Reply) {
         if reply.class() == ReplyClass::Intermediate {
             self.state = State::EndOfData(exchange);
             self.fail(FailureKind::Garbled("not a reply to the end of data"));
             return;
         }
-        if exchange.final_reply(self.protocol, reply) {
-            self.done(*exchange, false);
+        // A server that does not know BDAT took the content for commands: what it is up to cannot be known.
+        if exchange.is_chunk() && matches!(reply.code(), 500 | 502) {
+            self.state = State::EndOfData(exchange);
+            self.fail(FailureKind::Reply(reply));
+            return;
+        }
+        if exchange.final_reply(self.protocol, &reply) {
+            // RFC 3030 §2: in what state a refused chunk leaves the server is not determined.
+            let open = exchange.is_chunk() && !reply.is_completion();
+            self.done(*exchange, open);
         } else {
             self.state = State::EndOfData(exchange);
         }

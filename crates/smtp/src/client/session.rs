@@ -6,9 +6,9 @@ use mail::Reply;
 
 use super::{
     Capabilities, Failure, FailureKind, Outcome, Phase, Step, Transaction, exchange::Exchange,
-    reply_reader::ReplyReader,
+    framing::Framing, reply_reader::ReplyReader,
 };
-use crate::{Command, Protocol, input::Input, stuffing::Encoder};
+use crate::{Command, Protocol, input::Input};
 
 /// What a session holds of replies that it did not look at yet: far more than a server may owe us.
 const INPUT_OCTETS_MAX: usize = 256 * 1024;
@@ -51,8 +51,8 @@ pub(super) enum State {
     /// Commands are out.
     Exchange(Box<Exchange>),
     /// The server waits for content.
-    Content(Box<Exchange>, Encoder),
-    /// The end of data is out.
+    Content(Box<Exchange>, Framing),
+    /// The end of data is out, or the last chunk.
     EndOfData(Box<Exchange>),
     Done(Box<Outcome>),
     Failed(Box<Failure>),
@@ -113,6 +113,11 @@ impl Session {
         self.capabilities.dsn = false;
     }
 
+    /// Treats CHUNKING as not offered from now on: hosts that announce it and do not know BDAT exist.
+    pub fn forgo_chunking(&mut self) {
+        self.capabilities.chunking = false;
+    }
+
     /// What to do next.
     pub fn step(&mut self) -> Step {
         loop {
@@ -146,26 +151,33 @@ impl Session {
             self.state = State::Done(Box::new(Outcome { recipients }));
             return;
         }
-        let mut exchange = Box::new(Exchange::new(transaction, &self.capabilities, self.needs_reset));
+        let mut exchange =
+            Box::new(Exchange::new(self.protocol, transaction, &self.capabilities, self.needs_reset));
         exchange.write(&mut self.output);
         self.state = State::Exchange(exchange);
         self.expect_silence();
     }
 
-    /// A piece of content; lines end in CRLF, and a bare CR or LF is made one. Legal after [`Step::SendContent`],
+    /// A piece of content; lines end in CRLF. After DATA, a bare CR or LF is made one; a chunk has the octets as they are,
+    /// and is not longer than was said. Legal after [`Step::SendContent`],
     /// else it is ignored.
     pub fn content(&mut self, piece: &[u8]) {
-        if let State::Content(_, encoder) = &mut self.state {
-            encoder.encode(piece, &mut self.output);
+        if let State::Content(_, framing) = &mut self.state {
+            framing.write(piece, &mut self.output);
         }
     }
 
-    /// The content is complete: writes the end of data. Legal after [`Step::SendContent`], else it is ignored.
+    /// The content is complete: writes the end of data, unless it went by its length. If that is not what was said, the
+    /// session fails. Legal after [`Step::SendContent`], else it is ignored.
     pub fn end_content(&mut self) {
         match mem::replace(&mut self.state, State::Closed) {
-            State::Content(exchange, encoder) if self.silent() => {
-                encoder.finish(&mut self.output);
-                self.state = State::EndOfData(exchange);
+            State::Content(exchange, mut framing) if self.silent() => {
+                if framing.finish(&mut self.output) {
+                    self.state = State::EndOfData(exchange);
+                } else {
+                    self.state = State::Content(exchange, framing);
+                    self.fail(FailureKind::Garbled("the content has not the length that was said"));
+                }
             }
             // What is here came before the end of data. Whatever it says, it is no reply to that.
             state @ State::Content(..) => {

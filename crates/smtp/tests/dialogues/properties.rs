@@ -462,11 +462,13 @@ proptest! {
     #[test]
     fn client_and_server_agree_about_a_message(
         content in framing_octets(40), recipients in vec(prop_oneof![address(), Just(Address::parse("nobody@a").unwrap())], 1..5),
-        piece in 1..50_usize, chunk in 1..200_usize, messages in 1..4_usize, lmtp: bool,
+        piece in 1..50_usize, chunk in 1..200_usize, messages in 1..4_usize, lmtp: bool, sized: bool,
     ) {
         let content: Vec<u8> = content.into_iter().filter(|octet| *octet != 0).collect();
         let protocol = if lmtp { Protocol::Lmtp } else { Protocol::Smtp };
-        together(protocol, &content, &recipients, piece, chunk, messages)?;
+        // As one chunk, content must be in lines already.
+        let content = if sized { [&normalised(&content)[..], b"\r\n"].concat() } else { content };
+        together(protocol, sized, &content, &recipients, piece, chunk, messages)?;
     }
 }
 
@@ -529,6 +531,7 @@ fn agrees_with_smtp_proto(ours: &Command, line: &[u8]) -> Result<(), TestCaseErr
 /// A client session and a server session over a wire that passes `chunk` octets at a time.
 fn together(
     protocol: Protocol,
+    sized: bool,
     content: &[u8],
     recipients: &[Address],
     piece: usize,
@@ -558,7 +561,7 @@ fn together(
             client::Step::Ready if begun == messages => client.quit(),
             client::Step::Ready => {
                 begun += 1;
-                let size = Some(content.len() as u64);
+                let size = sized.then_some(content.len() as u64);
                 let mail = MailFrom { size, body: Body::EightBitMime, ..MailFrom::new(ReversePath::Null) };
                 let rcpt = |address: &Address| RcptTo::new(ForwardPath::Address(address.clone()));
                 client.begin(client::Transaction { mail, recipients: recipients.iter().map(rcpt).collect() });

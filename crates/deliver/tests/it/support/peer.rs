@@ -108,7 +108,7 @@ impl Peer {
             "." => Say("250 2.0.0 Taken"),
             "QUIT" => Say("221 2.0.0 Bye"),
             "MAIL" | "RCPT" | "RSET" => Say("250 2.1.0 Fine"),
-            "CONTENT" => Say(""),
+            "CONTENT" | "BDAT" => Say(""),
             _ => Say("500 5.5.2 What?"),
         }
     }
@@ -127,6 +127,15 @@ impl Peer {
                 "DATA" if reply.starts_with('3') => {
                     self.act(&mut stream, "CONTENT").await?;
                     let content = content(&mut stream).await?;
+                    let got = Got { from: std::mem::take(&mut from), to: std::mem::take(&mut to), content };
+                    if lmtp {
+                        self.end_each(&mut stream, got).await?;
+                    } else {
+                        self.end(&mut stream, got).await?;
+                    }
+                }
+                "BDAT" if reply.is_empty() => {
+                    let content = chunk(&mut stream, &line).await?;
                     let got = Got { from: std::mem::take(&mut from), to: std::mem::take(&mut to), content };
                     if lmtp {
                         self.end_each(&mut stream, got).await?;
@@ -223,6 +232,14 @@ async fn content(stream: &mut Wire) -> Option<String> {
     }
     content.truncate(content.len() - 3);
     Some(content)
+}
+
+/// The only chunk of a message.
+async fn chunk(stream: &mut Wire, line: &str) -> Option<String> {
+    let octets = line.strip_prefix("BDAT ")?.strip_suffix(" LAST")?.parse().ok()?;
+    let mut content = vec![0; octets];
+    stream.read_exact(&mut content).await.ok()?;
+    Some(String::from_utf8_lossy(&content).into_owned())
 }
 
 fn path(line: &str) -> String {
