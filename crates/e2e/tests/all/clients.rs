@@ -97,11 +97,14 @@ fn curl_sends() {
 #[test]
 fn the_commands_that_dev_prints_work_as_they_stand() {
     let (house, server, _) = dev();
-    let printed = server.printed();
-    let commands = ["try", "or"].map(|word| {
+    let command = |word: &str| {
+        let printed = server.printed();
         let line = printed.lines().find_map(|line| line.trim_start().strip_prefix(&format!("{word} ")));
-        line.unwrap_or_else(|| panic!("no `{word}` in {printed}")).trim().to_owned()
-    });
+        line.map(|command| command.trim().to_owned())
+    };
+    // It listens before it prints.
+    eventually("the last line", SOON, || command("stop"));
+    let commands = ["try", "or"].map(|word| command(word).unwrap_or_else(|| panic!("no `{word}`")));
     for (number, command) in (1..).zip(commands) {
         run("sh", &["-e", "-c", &command], b"");
         eventually(&format!("the mail of `{command}`"), SOON, || {
@@ -131,8 +134,8 @@ fn dev_prints_where_it_listens_and_a_line_per_message() {
         client.mail("anna@client.test", &["ben@anywhere.test"], "Subject: x\r\n\r\nx\r\n").unwrap();
     assert_eq!(code, 250, "{reply}");
     let id = e2e::queue_id(&reply);
-    assert!(server.printed().contains(&port), "{}", server.printed());
     eventually("a line about the message", SOON, || server.printed().contains(&id).then_some(()));
+    eventually("where it listens", SOON, || server.printed().contains(&port).then_some(()));
     assert!(server.printed().contains("ben@anywhere.test"), "{}", server.printed());
     drop(house);
 }
