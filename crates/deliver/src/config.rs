@@ -29,6 +29,8 @@ pub struct Config {
     pub expire: Duration,
     /// Lifetime of a message with the null reverse-path, which nobody hears about anyway.
     pub expire_null: Duration,
+    /// The sender hears of a message that could not be delivered for so long, once for each recipient; none: never.
+    pub delay_notice: Option<Duration>,
     /// The most connections to one site at a time.
     pub connections_per_site: usize,
     /// The most transactions over one connection.
@@ -65,6 +67,7 @@ impl Default for Config {
             retry: [1, 5, 15, 30, 60, 120, 240].iter().map(|minutes| MINUTE * *minutes).collect(),
             expire: 5 * DAY,
             expire_null: DAY,
+            delay_notice: Some(4 * HOUR),
             connections_per_site: 20,
             transactions_per_connection: 100,
             recipients_per_transaction: 100,

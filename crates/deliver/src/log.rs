@@ -5,7 +5,7 @@ use spool::Disposition;
 use crate::outcome::Verdict;
 
 /// Writes it.
-pub(crate) fn outcome(station: &'static str, Verdict { outcome, event }: &Verdict) {
+pub(crate) fn outcome(station: &'static str, Verdict { outcome, event, .. }: &Verdict) {
     let recipient = event.recipient.as_deref().unwrap_or_default();
     let mx = event.mx.as_ref().map(|mx| &*mx.host);
     let reply = event.reply.as_deref().unwrap_or_default();

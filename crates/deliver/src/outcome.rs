@@ -4,10 +4,10 @@ use std::{net::SocketAddr, sync::Arc};
 
 use events::{Event, Kind, Mx};
 use mail::{EnhancedStatus, Envelope, Recipient, Reply, Timestamp};
-use message::{Action, Cause};
+use message::{Action, Cause, Topic};
 use spool::{Disposition, RecipientOutcome};
 
-use crate::retry::RetryPolicy;
+use crate::{report, retry::RetryPolicy};
 
 /// What an attempt means for a recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +116,8 @@ pub(crate) struct Verdict {
     pub(crate) outcome: RecipientOutcome,
     /// For the event log.
     pub(crate) event: Event,
+    /// Set when the sender is to hear that the recipient is late: so long it will be tried.
+    pub(crate) late_until: Option<Timestamp>,
 }
 
 impl Circumstances<'_> {
@@ -124,6 +126,8 @@ impl Circumstances<'_> {
         let place = usize::try_from(finding.recipient).ok()?;
         let recipient = self.envelope.recipients.get(place)?;
         let disposition = self.disposition(finding, recipient, random);
+        let is_late = matches!(disposition, Disposition::Deferred { .. })
+            && self.late_at(recipient).is_some_and(|late_at| late_at <= self.now);
         let outcome = RecipientOutcome {
             recipient: finding.recipient,
             disposition,
@@ -132,8 +136,16 @@ impl Circumstances<'_> {
             mx: finding.endpoint.as_ref().map(|endpoint| (*endpoint.host).into()),
             site: finding.endpoint.as_ref().map(|endpoint| (*endpoint.site).into()),
             policy: None,
+            delay_told: is_late,
         };
-        Some(Verdict { event: self.event(finding, recipient, disposition), outcome })
+        let late_until = is_late.then(|| self.retry.expires_at(self.envelope, recipient));
+        Some(Verdict { event: self.event(finding, recipient, disposition), outcome, late_until })
+    }
+
+    /// When the sender is to hear that a recipient is late (RFC 3461 §5.2.5); none if it is not, or if that is settled.
+    fn late_at(&self, recipient: &Recipient) -> Option<Timestamp> {
+        let is_open = !recipient.delay_told && report::is_told(self.envelope, recipient, Topic::Delay);
+        self.retry.late_at(self.envelope, recipient).filter(|_| is_open)
     }
 
     fn disposition(&self, finding: &Finding, recipient: &Recipient, random: u64) -> Disposition {
@@ -148,7 +160,12 @@ impl Circumstances<'_> {
                 let attempt = recipient.attempts + u32::from(finding.was_tried());
                 match self.retry.next_attempt(attempt.max(1), self.now, expires_at, random) {
                     _ if attempted_at >= expires_at => Disposition::Expired,
-                    Some(next) => Disposition::Deferred { until: finding.outranked(next) },
+                    Some(next) => {
+                        // Nobody hears of a delay without one more attempt, or long after it was due.
+                        let late_at = self.late_at(recipient).filter(|late_at| *late_at > self.now);
+                        let next = late_at.map_or(next, |late_at| late_at.min(next));
+                        Disposition::Deferred { until: finding.outranked(next) }
+                    }
                     None => Disposition::Deferred { until: finding.outranked(self.now) },
                 }
             }

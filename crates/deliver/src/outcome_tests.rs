@@ -21,9 +21,12 @@ fn finding(fate: Fate) -> Finding {
 fn judge(finding: &Finding, attempts: u32, now: u64) -> Verdict {
     let mut envelope = fixtures::envelope(&["anna@example.org"]);
     envelope.recipients[0].attempts = attempts;
+    judge_in(&envelope, finding, now)
+}
+
+fn judge_in(envelope: &Envelope, finding: &Finding, now: u64) -> Verdict {
     let retry = RetryPolicy::new(&Config::default());
-    let circumstances =
-        Circumstances { envelope: &envelope, station: "deliver/remote", now: at(now), retry: &retry };
+    let circumstances = Circumstances { envelope, station: "deliver/remote", now: at(now), retry: &retry };
     circumstances.judge(finding, NO_JITTER).unwrap()
 }
 
@@ -40,7 +43,7 @@ fn each_finding_has_its_outcome() {
         (Fate::Bounced, 0, EXPIRES + 1, Disposition::Bounced),
         (Fate::Deferred, 0, 2000, deferred(2060)),
         (Fate::Deferred, 1, 2000, deferred(2300)),
-        (Fate::Deferred, 20, 2000, deferred(2000 + 4 * 3600)),
+        (Fate::Deferred, 20, 20_000, deferred(20_000 + 4 * 3600)),
         (Fate::Deferred, 20, EXPIRES - 1, deferred(EXPIRES)),
         (Fate::Deferred, 0, EXPIRES, Disposition::Expired),
     ] {
@@ -87,7 +90,7 @@ fn the_event_has_the_words_the_host_and_the_next_time() {
         site: "example.org".into(),
     };
     let finding = Finding { peer_words: true, endpoint: Some(Arc::new(endpoint)), ..finding(Fate::Deferred) };
-    let Verdict { event, outcome } = judge(&finding, 0, 2000);
+    let Verdict { event, outcome, .. } = judge(&finding, 0, 2000);
     assert_eq!(event.kind, Kind::Deferred);
     assert_eq!(event.reply.as_deref(), Some("450 4.2.0 words"));
     let mx = event.mx.unwrap();
@@ -138,4 +141,26 @@ fn a_report_has_a_status_of_the_class_of_its_action() {
     ] {
         assert_eq!(status(action, &reply).to_string(), expected, "{action:?}");
     }
+}
+
+#[test]
+fn a_delay_is_told_of_once_after_an_attempt_when_it_is_due() {
+    const LATE: u64 = RECEIVED + 4 * 3600;
+    let mut envelope = fixtures::envelope(&["anna@example.org"]);
+    envelope.recipients[0].attempts = 7;
+    let judged = |envelope: &Envelope, now| judge_in(envelope, &finding(Fate::Deferred), now);
+    let early = judged(&envelope, LATE - 1000);
+    assert_eq!(early.outcome.disposition, deferred(LATE), "it is tried then, though the list says later");
+    assert_eq!((early.late_until, early.outcome.delay_told), (None, false));
+    let late = judged(&envelope, LATE);
+    assert_eq!((late.late_until, late.outcome.delay_told), (Some(at(EXPIRES)), true));
+    assert_eq!(late.outcome.disposition, deferred(LATE + 4 * 3600));
+    let bounced = judge_in(&envelope, &finding(Fate::Bounced), LATE);
+    assert_eq!((bounced.late_until, bounced.outcome.delay_told), (None, false));
+    envelope.recipients[0].delay_told = true;
+    assert_eq!(judged(&envelope, LATE + 9).late_until, None, "once");
+    assert_eq!(judged(&envelope, LATE - 1000).outcome.disposition, deferred(LATE - 1000 + 4 * 3600));
+    envelope.recipients[0].delay_told = false;
+    envelope.recipients[0].notify.delay = false;
+    assert_eq!(judged(&envelope, LATE).late_until, None, "not where NOTIFY leaves it out");
 }

@@ -38,6 +38,15 @@ impl<'a> Notice<'a> {
         }
         notices
     }
+
+    /// Without those who would hear of a delay of bulk mail, for nobody waits for that: but whoever asked by NOTIFY
+    /// does. None if nobody is left (mail-rules 13).
+    pub(crate) fn worth_telling(mut self, is_bulk: bool) -> Option<Self> {
+        if self.topic == Topic::Delay && is_bulk {
+            self.recipients.retain(|reported| reported.recipient.notify.given);
+        }
+        (!self.recipients.is_empty()).then_some(self)
+    }
 }
 
 /// Whether the outcome waits for others of its message, to be told of with them. A success does not: should the server
@@ -55,7 +64,7 @@ fn told<'a>(envelope: &'a Envelope, finding: &Finding, verdict: &Verdict) -> Opt
 }
 
 /// Whether somebody hears of such a thing.
-fn is_told(envelope: &Envelope, recipient: &Recipient, topic: Topic) -> bool {
+pub(crate) fn is_told(envelope: &Envelope, recipient: &Recipient, topic: Topic) -> bool {
     if envelope.reverse_path.is_null() {
         return topic == Topic::Failure && goes_to_postmaster(envelope);
     }
@@ -79,6 +88,7 @@ fn action(finding: &Finding, verdict: &Verdict) -> Option<Action> {
         Disposition::Delivered if finding.endpoint.is_none() => Some(Action::Delivered),
         // RFC 3461 §5.2.2: whoever took the parameters takes the duty with them.
         Disposition::Delivered => (!finding.dsn_passed_on).then_some(Action::Relayed),
+        Disposition::Deferred { .. } => verdict.late_until.map(|until| Action::Delayed { until }),
         disposition => cause(disposition).map(Action::Failed),
     }
 }

@@ -15,6 +15,7 @@ pub(crate) struct RetryPolicy {
     intervals: Box<[Duration]>,
     expire: Duration,
     expire_null: Duration,
+    delay_notice: Option<Duration>,
 }
 
 impl RetryPolicy {
@@ -25,15 +26,24 @@ impl RetryPolicy {
         if intervals.is_empty() {
             intervals.push(Duration::from_hours(1));
         }
-        Self { intervals: intervals.into(), expire: config.expire, expire_null: config.expire_null }
+        Self {
+            intervals: intervals.into(),
+            expire: config.expire,
+            expire_null: config.expire_null,
+            delay_notice: config.delay_notice,
+        }
     }
 
     /// When a recipient has been in the queue long enough. Its lifetime runs from the message's release (RFC 4865), else
     /// from its receipt, and stands still while it is on hold (mail-rules 12).
     pub(crate) fn expires_at(&self, envelope: &Envelope, recipient: &Recipient) -> Timestamp {
-        let released = envelope.hold_until.map_or(envelope.received, |until| until.max(envelope.received));
         let lifetime = if envelope.reverse_path.is_null() { self.expire_null } else { self.expire };
-        released.after(lifetime).after(recipient.paused)
+        begun(envelope, recipient).after(lifetime)
+    }
+
+    /// When a recipient is so late that its sender is to hear of it, if ever. Counted as its lifetime is.
+    pub(crate) fn late_at(&self, envelope: &Envelope, recipient: &Recipient) -> Option<Timestamp> {
+        self.delay_notice.map(|patience| begun(envelope, recipient).after(patience))
     }
 
     /// When to try again after the failure of attempt number `attempt` (the first is 1) at `now`; none when the
@@ -63,6 +73,13 @@ impl RetryPolicy {
         let place = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
         self.intervals.get(place).or(self.intervals.last()).copied().unwrap_or(Duration::from_hours(1))
     }
+}
+
+/// Where a recipient's time in the queue is counted from: the message's release (RFC 4865), else its receipt, and as much
+/// later as it was on hold.
+fn begun(envelope: &Envelope, recipient: &Recipient) -> Timestamp {
+    let released = envelope.hold_until.map_or(envelope.received, |until| until.max(envelope.received));
+    released.after(recipient.paused)
 }
 
 /// 90 to 110 per cent of an interval.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use events::Event;
-use mail::{Envelope, QueueId, Timestamp};
-use message::dsn::CONTENT_RETURNED_MAX;
+use mail::{Envelope, QueueId, Stream, Timestamp};
+use message::{CONTENT_RETURNED_MAX, HeaderSection};
 use spool::{ContentReader, Finished, Loaded, Submission};
 
 use crate::{
@@ -74,12 +74,14 @@ impl Shared {
             tracing::warn!(queue_id = %envelope.id, station = report::STATION, "a report cannot be delivered; the postmaster gets a copy");
         }
         let (content, octets) = self.beginning(envelope.id).await;
+        let is_bulk = envelope.stream == Stream::Bulk || HeaderSection::read(&content).is_bulk();
         let reporter =
             Reporter { hostname: &self.config.hostname, postmaster: self.parts.directory.postmaster(), now };
         let report = |notice: &Notice<'_>| {
             reporter.report(self.parts.spool.new_id(now), envelope, notice, (&content, octets))
         };
-        notices.iter().filter_map(report).unzip()
+        let notices = notices.into_iter().filter_map(|notice| notice.worth_telling(is_bulk));
+        notices.filter_map(|notice| report(&notice)).unzip()
     }
 
     /// As much of the content as a report returns. One that cannot be read is not returned: the report matters more.

@@ -160,6 +160,8 @@ pub struct Recipient {
     pub last_site: Option<Box<str>>,
     /// The TLS policy of the last attempt.
     pub policy: Option<Box<str>>,
+    /// The sender was told that it is late, or need not be: that is settled once.
+    pub delay_told: bool,
 }
 
 impl Recipient {
@@ -182,6 +184,7 @@ impl Recipient {
             last_mx: None,
             last_site: None,
             policy: None,
+            delay_told: false,
         }
     }
 }

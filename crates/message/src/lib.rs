@@ -4,6 +4,7 @@
 //! to fit a next hop that lacks an extension. *Never* changes content that passes through, but where [`convert`] is
 //! asked to, and never writes CR, LF or NUL that came in as text.
 
+mod bulk;
 mod clean;
 pub mod convert;
 pub mod dsn;

@@ -183,6 +183,7 @@ fn overlay(shared: &Shared, id: QueueId, stored: &mut StoredEnvelope) {
             control.write_to(recipient);
         }
         recipient.due = entry.due;
+        recipient.delay_told |= entry.delay_told;
         recipient.attempts = recipient.attempts.max(entry.attempts.into());
     }
 }

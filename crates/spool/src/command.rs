@@ -321,5 +321,6 @@ fn gone(message: &Message, recipient: u32) -> Option<RecipientState> {
         mx: None,
         site: None,
         policy: None,
+        delay_told: entry.delay_told,
     })
 }

@@ -41,6 +41,8 @@ pub(crate) struct Entry {
     pub(crate) domain: u32,
     pub(crate) attempts: u16,
     pub(crate) standing: Standing,
+    /// It is settled whether the sender is told that it is late.
+    pub(crate) delay_told: bool,
     /// What was ordered for it, if anything ever was.
     pub(crate) control: Option<Box<Control>>,
 }
@@ -93,7 +95,9 @@ impl Message {
 
     /// Whether it is as it came: nothing was tried or ordered.
     pub(crate) fn is_untouched(&self) -> bool {
-        self.recipients.iter().all(|entry| entry.attempts == 0 && entry.control.is_none())
+        let is_untouched =
+            |entry: &Entry| entry.attempts == 0 && entry.control.is_none() && !entry.delay_told;
+        self.recipients.iter().all(is_untouched)
     }
 
     /// The segments that hold an envelope record of this message.
@@ -176,6 +180,7 @@ impl Index {
                     domain: self.queue.domain(recipient.forward_path.domain()),
                     attempts: u16::try_from(recipient.attempts).unwrap_or(u16::MAX),
                     standing: if is_done { Standing::Done } else { Standing::Waiting },
+                    delay_told: recipient.delay_told,
                     control: Control::of(recipient, envelope.received),
                 }
             })
@@ -239,6 +244,9 @@ impl Index {
         for state in &outcome.recipients {
             let standing = if state.done { Standing::Done } else { Standing::Waiting };
             set(queue, message, slot, state.recipient, standing, Some((state.due, state.attempts)));
+            if let Some(entry) = message.recipients.get_mut(state.recipient as usize) {
+                entry.delay_told |= state.delay_told;
+            }
         }
         if outcome.removed {
             for place in 0..u32::try_from(message.recipients.len()).unwrap_or(u32::MAX) {

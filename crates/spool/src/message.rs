@@ -111,12 +111,23 @@ pub struct RecipientOutcome {
     pub site: Option<Box<str>>,
     /// The TLS policy that held.
     pub policy: Option<Box<str>>,
+    /// With this the sender is told that the recipient is late, or it is settled that it need not be. It stays so.
+    pub delay_told: bool,
 }
 
 impl RecipientOutcome {
     /// The outcome of an attempt that spoke to nobody yet.
     pub fn new(recipient: u32, disposition: Disposition) -> Self {
-        Self { recipient, disposition, attempted: true, reply: None, mx: None, site: None, policy: None }
+        Self {
+            recipient,
+            disposition,
+            attempted: true,
+            reply: None,
+            mx: None,
+            site: None,
+            policy: None,
+            delay_told: false,
+        }
     }
 }
 

@@ -179,6 +179,7 @@ pub(crate) struct RecipientState {
     pub(crate) mx: Option<Box<str>>,
     pub(crate) site: Option<Box<str>>,
     pub(crate) policy: Option<Box<str>>,
+    pub(crate) delay_told: bool,
 }
 
 impl Outcome {
@@ -239,6 +240,7 @@ impl Outcome {
             }
             let Some(recipient) = stored.envelope.recipients.get_mut(place) else { continue };
             recipient.due = state.due;
+            recipient.delay_told |= state.delay_told;
             recipient.attempts = state.attempts;
             if state.reply.is_some() {
                 recipient.last_reply.clone_from(&state.reply);
@@ -276,12 +278,24 @@ impl RecipientState {
         if let Some(site) = &self.site {
             put_field(out, 8, site.as_bytes());
         }
+        if self.delay_told {
+            put_number(out, 9, 1);
+        }
     }
 
     fn decode(octets: &[u8]) -> Option<Self> {
         let (recipient, done, due, attempts) = (u32::MAX, false, Timestamp::default(), 0);
-        let mut state =
-            Self { recipient, done, due, attempts, reply: None, mx: None, site: None, policy: None };
+        let mut state = Self {
+            recipient,
+            done,
+            due,
+            attempts,
+            reply: None,
+            mx: None,
+            site: None,
+            policy: None,
+            delay_told: false,
+        };
         let mut cursor = Octets(octets);
         while !cursor.is_empty() {
             match cursor.field()? {
@@ -293,6 +307,7 @@ impl RecipientState {
                 (6, value) => state.mx = Some(text(value)?.into()),
                 (7, value) => state.policy = Some(text(value)?.into()),
                 (8, value) => state.site = Some(text(value)?.into()),
+                (9, value) => state.delay_told = number(value)? == 1,
                 _ => {}
             }
         }
@@ -328,6 +343,7 @@ mod tests {
             mx: Some("mx".into()),
             site: Some("example.org".into()),
             policy: None,
+            delay_told: true,
         };
         let held = Control {
             held_since: Some(Timestamp::from_millis(7)),

@@ -393,6 +393,7 @@ pub(crate) fn outcome_of(state: &State, id: QueueId, outcomes: Vec<crate::Recipi
             mx: outcome.mx,
             site: outcome.site,
             policy: outcome.policy,
+            delay_told: outcome.delay_told || entry.is_some_and(|entry| entry.delay_told),
         }
     });
     let recipients = recipients.collect();

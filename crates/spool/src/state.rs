@@ -10,7 +10,7 @@ use mail::{Envelope, QueueId};
 use crate::{
     format::{HEADER_LEN_U32, Kind},
     frame::Pieces,
-    index::{Content, Index, Loc, Standing},
+    index::{Content, Entry, Index, Loc, Standing},
     payload::{self, EnvelopeHead, Outcome, Place},
     scan::Scanned,
     segments::Segments,
@@ -110,8 +110,10 @@ impl State {
             return;
         }
         let Some(message) = self.index.get(id) else { return };
-        if message.recipients.iter().any(|entry| entry.attempts > 0 && entry.standing != Standing::Done) {
-            // What is in memory does not tell its last reply.
+        let is_news =
+            |entry: &Entry| entry.standing != Standing::Done && (entry.attempts > 0 || entry.delay_told);
+        if message.recipients.iter().any(is_news) {
+            // What is in memory tells neither its last reply nor that its sender heard of the delay.
             self.forget_fresh(id);
         }
         let Some(message) = self.index.get_mut(id) else { return };

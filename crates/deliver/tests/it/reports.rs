@@ -8,8 +8,10 @@ use crate::support::{
     World,
     peer::Does::{KeepSilent, Say},
 };
-use events::Kind::{Bounced, Delivered, Dsn};
+use events::Kind::{Bounced, Deferred, Delivered, Dsn};
+use mail::Notify;
 
+const ANNA: &str = "anna@example.org";
 const OTTO: &str = "otto@here.test";
 const TEXT: &str = "Subject: x\r\n\r\nhello\r\n";
 const MX1: &str = "192.0.2.1";
@@ -98,4 +100,59 @@ async fn a_report_and_the_failure_that_it_tells_of_are_both_there_or_neither() {
         seen.extend(owed);
     }
     assert_eq!(seen.len(), 2, "the crash came before and after");
+}
+
+#[tokio::test]
+async fn a_delay_is_told_once_whatever_is_kept_in_memory() {
+    const HOUR: Duration = Duration::from_hours(1);
+    for mut world in [World::asleep(|_| {}), World::cold()] {
+        world.wake();
+        world.peer(MX1).obey(vec![("RCPT", Say("450 4.2.0 Later"))]);
+        world.send(OTTO, &[ANNA], TEXT).await;
+        assert_eq!(world.fate(ANNA).await.kind, Deferred);
+        world.later(3 * HOUR);
+        assert_eq!(world.fate(ANNA).await.kind, Deferred);
+        assert!(world.seen.iter().all(|event| event.kind != Dsn), "{:?}", world.seen);
+        world.later(HOUR);
+        assert_eq!(world.fate(ANNA).await.kind, Deferred);
+        assert_eq!(world.event(|event| event.kind == Dsn).await.actions, ["delayed"]);
+        assert_eq!(world.fate(OTTO).await.kind, Delivered);
+        world.stop().await;
+        world.wake();
+        world.later(HOUR);
+        assert_eq!(world.fate(ANNA).await.kind, Deferred);
+        world.peer(MX1).obey(Vec::new());
+        world.later(HOUR);
+        assert_eq!(world.fate(ANNA).await.kind, Delivered);
+        let reports = world.mailbox(OTTO);
+        let [report] = &reports[..] else { panic!("{reports:#?}") };
+        for line in ["Action: delayed", "Status: 4.2.0", "Remote-MTA: dns; mx1.example.org"] {
+            assert!(report.contains(&format!("\n{line}\n")), "{line}: {report}");
+        }
+        assert!(report.contains("\nWill-Retry-Until: "), "{report}");
+        assert!(!report.contains("\nhello\n"), "the header section is enough: {report}");
+    }
+}
+
+#[tokio::test]
+async fn a_delay_is_told_to_those_only_who_want_to_hear() {
+    let notify = |delay| Notify { success: false, failure: true, delay, given: true };
+    for (fields, notify, is_told) in [
+        ("", Notify::default(), true),
+        ("", notify(false), false),
+        ("List-Id: <all.example.org>\r\n", Notify::default(), false),
+        ("Precedence: bulk\r\n", notify(true), true),
+    ] {
+        let mut world = World::new();
+        world.peer(MX1).obey(vec![("RCPT", Say("450 4.2.0 Later"))]);
+        let content = format!("{fields}{TEXT}");
+        world.send_as(OTTO, &[ANNA], &content, |envelope| envelope.recipients[0].notify = notify).await;
+        for _ in 0..3 {
+            assert_eq!(world.fate(ANNA).await.kind, Deferred);
+            world.later(Duration::from_hours(4));
+        }
+        world.fate(ANNA).await;
+        let reports = world.seen.iter().filter(|event| event.kind == Dsn).count();
+        assert_eq!(reports, usize::from(is_told), "{fields} {notify:?}");
+    }
 }

@@ -144,8 +144,22 @@ fn queue(section: Section<'_>, config: &mut deliver::Config) {
     }
     set(&mut config.expire, section.duration("expire", MINUTE..=30 * DAY));
     set(&mut config.expire_null, section.duration("expire_reports", MINUTE..=30 * DAY));
-    section.not_yet("delay_notice", "only final failures are reported");
+    set(&mut config.delay_notice, section.parsed("delay_notice", delay_notice));
     section.finish();
+}
+
+/// A duration; none at all for `never`.
+fn delay_notice(text: &str) -> Result<Option<Duration>, Wrong> {
+    let (shortest, longest) = (MINUTE, 30 * DAY);
+    let read = if text == "never" { Ok(Duration::ZERO) } else { value::duration(text) };
+    match read.map_err(|wrong| wrong.hint("write a duration such as \"4h\", or \"never\""))? {
+        Duration::ZERO => Ok(None),
+        duration if (shortest..=longest).contains(&duration) => Ok(Some(duration)),
+        _ => {
+            let hint = "it may be from 1m to 30d, or \"never\"";
+            Err(Wrong::new(format!("`delay_notice` is out of range: {text}")).hint(hint))
+        }
+    }
 }
 
 fn log(section: Section<'_>) -> Log {

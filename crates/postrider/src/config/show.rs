@@ -79,6 +79,7 @@ fn queue(config: &deliver::Config) -> Vec<(&'static str, Value)> {
         ("retry", json!(retry)),
         ("expire", json!(show_duration(config.expire))),
         ("expire_reports", json!(show_duration(config.expire_null))),
+        ("delay_notice", json!(config.delay_notice.map_or_else(|| "never".to_owned(), show_duration))),
     ]
 }
 

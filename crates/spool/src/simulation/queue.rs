@@ -31,6 +31,30 @@ fn a_deferred_recipient_keeps_its_due_time_attempts_and_reply_over_a_restart() {
 }
 
 #[test]
+fn that_a_delay_was_told_is_known_from_then_on() {
+    let world = World::new(13);
+    let mut machine = world.open();
+    let id = machine.commit(&world, &["anna@example.org"], 300).unwrap();
+    let (spool, now) = (machine.spool.clone(), world.clock.now());
+    let domain = spool.checkout(now).unwrap();
+    // The first outcome says so, as from a site at rest, without an attempt; the next one replaces its record.
+    for delay_told in [true, false] {
+        assert_eq!(spool.take(&domain, now, 10), [Work { id, recipients: vec![0] }]);
+        let deferred = RecipientOutcome::new(0, Disposition::Deferred { until: now });
+        let outcomes = vec![RecipientOutcome { delay_told, attempted: false, ..deferred }];
+        spool.finish(Finished { id, outcomes, events: vec![], reports: vec![] });
+        machine.committer.turn();
+        let loaded = now_or_never(spool.load(id)).unwrap().unwrap();
+        assert!(loaded.envelope.recipients[0].delay_told);
+    }
+    drop((machine, spool));
+    world.disk.crash(&world.random);
+    let machine = world.open();
+    let loaded = now_or_never(machine.spool.load(id)).unwrap().unwrap();
+    assert!(loaded.envelope.recipients[0].delay_told);
+}
+
+#[test]
 fn holds_and_removals_are_durable() {
     let world = World::new(10);
     let mut machine = world.open();
