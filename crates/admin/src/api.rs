@@ -213,6 +213,73 @@ pub struct Changed {
     pub unknown: Vec<String>,
 }
 
+/// `GET /v1/queue/stats`: the recipients of a selection, counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stats {
+    /// What the groups are made by: `domain`, `site`, `state`, `age`, `reason` or `sender`.
+    pub by: String,
+    /// All together.
+    pub total: StatsGroup,
+    /// The groups, the largest first; ages in their order.
+    pub groups: Vec<StatsGroup>,
+    /// Groups that are left out.
+    pub more: u64,
+}
+
+/// Recipients that have something in common.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatsGroup {
+    /// What they have in common.
+    pub name: String,
+    /// Their messages; one with recipients in several groups counts in each.
+    pub messages: u64,
+    /// The recipients.
+    pub recipients: u64,
+    /// Of these, never tried.
+    pub queued: u64,
+    /// Of these, being delivered now.
+    pub active: u64,
+    /// Of these, waiting for another attempt.
+    pub deferred: u64,
+    /// Of these, on hold.
+    pub held: u64,
+    /// When the oldest message was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<String>,
+    /// When the next attempt is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_due: Option<String>,
+    /// The most frequent last replies, without what differs from one recipient to the next.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Reason>,
+    /// By site: how the site fares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<Site>,
+}
+
+/// A last reply, and of how many.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// The reply; `…` stands for addresses, numbers and the like.
+    pub text: String,
+    /// Recipients.
+    pub recipients: u64,
+}
+
+/// How a site fares.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// Its name.
+    pub name: String,
+    /// Open connections, those under way included.
+    pub connections: u64,
+    /// How many it may have now.
+    pub connections_allowed: u64,
+    /// All its hosts rest until then: nothing is tried before, but by `retry`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rests_until: Option<String>,
+}
+
 /// `GET /v1/trace?q=`: the events of some messages, message by message, as they stand in the event log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trace {

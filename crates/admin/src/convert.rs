@@ -72,7 +72,7 @@ pub(crate) fn changed(changed: Changed, unknown: Vec<String>) -> api::Changed {
     api::Changed { messages, recipients, active: in_flight, unknown }
 }
 
-fn state(state: State) -> api::State {
+pub(crate) fn state(state: State) -> api::State {
     match state {
         State::Queued => api::State::Queued,
         State::Deferred => api::State::Deferred,

@@ -5,12 +5,14 @@
 
 pub mod api;
 mod convert;
+mod gist;
 mod problem;
 mod query;
 mod queue;
 mod routes;
 mod select;
 mod socket;
+mod stats;
 mod trace;
 
 pub use problem::Problem;

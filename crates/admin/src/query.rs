@@ -70,7 +70,7 @@ impl ListParams {
         let mut read = Self { selection: api::Selection::default(), limit: LIMIT_DEFAULT, cursor: None };
         for (name, value) in pairs {
             match name.as_str() {
-                "limit" => read.limit = limit(value)?,
+                "limit" => read.limit = limit(value, LIMIT_MAX)?,
                 "cursor" => read.cursor = Some(cursor(value)?),
                 _ if read.selection.take(name, value)? => {}
                 _ => return Err(Problem::bad_request(format!("there is no parameter `{name}`"))),
@@ -80,10 +80,10 @@ impl ListParams {
     }
 }
 
-fn limit(text: &str) -> Result<usize, Problem> {
-    let number = text.parse().ok().filter(|number| (1..=LIMIT_MAX).contains(number));
-    number
-        .ok_or_else(|| Problem::bad_request(format!("limit: `{text}` is not a number from 1 to {LIMIT_MAX}")))
+/// A number of things to tell.
+pub(crate) fn limit(text: &str, max: usize) -> Result<usize, Problem> {
+    let number = text.parse().ok().filter(|number| (1..=max).contains(number));
+    number.ok_or_else(|| Problem::bad_request(format!("limit: `{text}` is not a number from 1 to {max}")))
 }
 
 fn cursor(text: &str) -> Result<QueueId, Problem> {

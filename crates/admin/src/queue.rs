@@ -10,7 +10,7 @@ use crate::{
     routes::Answer,
 };
 
-type Pairs = Vec<(String, String)>;
+pub(crate) type Pairs = Vec<(String, String)>;
 
 pub(crate) async fn list(Shared(control): Shared<Control>, params: Params<Pairs>) -> Answer<api::Page> {
     let ListParams { selection, limit, cursor } = ListParams::read(&query::params(params)?)?;
@@ -130,7 +130,7 @@ async fn run(
     Ok(Json(convert::changed(changed, unknown)))
 }
 
-fn refusal(error: &SpoolError) -> Problem {
+pub(crate) fn refusal(error: &SpoolError) -> Problem {
     let detail = error.to_string();
     match error {
         SpoolError::Unknown(_) => Problem::not_found(detail),

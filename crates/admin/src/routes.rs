@@ -16,7 +16,7 @@ use spool::Spool;
 use crate::{
     Problem, api, convert,
     query::{self, Params, TraceParams},
-    queue,
+    queue, stats,
     trace::trace,
 };
 
@@ -31,6 +31,8 @@ pub struct Control {
     pub disk: Arc<dyn Disk>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// How sites fare.
+    pub sites: Arc<dyn Fn() -> Vec<api::Site> + Send + Sync>,
     /// Facts about the server that do not change while it runs.
     pub server: Arc<Server>,
 }
@@ -63,6 +65,7 @@ pub fn router(control: Control) -> Router {
         .route("/v1/queue/release", post(queue::release))
         .route("/v1/queue/bounce", post(queue::bounce))
         .route("/v1/queue/remove", post(queue::remove))
+        .route("/v1/queue/stats", get(stats::stats))
         .route("/v1/queue/{id}", get(queue::show))
         .route("/v1/trace", get(trace_events))
         .fallback(no_resource)

@@ -61,6 +61,15 @@ impl Fixture {
             events_dir: dir.path().join("events"),
             disk,
             clock: clock.clone(),
+            sites: Arc::new(|| {
+                let rests_until = Some("2026-11-23T19:00:00.000Z".to_owned());
+                vec![api::Site {
+                    name: "mx.example".into(),
+                    connections: 0,
+                    connections_allowed: 2,
+                    rests_until,
+                }]
+            }),
             server: Arc::new(server),
         };
         let listener = admin::bind(&socket(dir.path())).unwrap();
@@ -91,6 +100,7 @@ impl Fixture {
         let until = now.after(Duration::from_hours(4));
         let mut outcome = RecipientOutcome::new(work[0].recipients[0], Disposition::Deferred { until });
         outcome.reply = Some(Reply::new(450, EnhancedStatus::new(4, 2, 1), "Busy"));
+        outcome.site = Some("mx.example".into());
         let finished = Finished { id, outcomes: vec![outcome], events: vec![], reports: vec![] };
         self.spool.finish_durable(finished).await.unwrap();
         self.spool.release(&domain);
@@ -332,6 +342,43 @@ async fn an_order_to_give_up_waits_for_delivery_with_its_words() {
     for (verb, text) in [("bounce", "a\\nb"), ("bounce", ""), ("bounce", "\u{e9}"), ("hold", "x")] {
         let answer = api.order(verb, &format!(r#"{{"all":true,"text":"{text}"}}"#)).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{verb} {text}");
+    }
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn the_queue_is_counted_by_what_is_asked_for() {
+    let api = Fixture::new();
+    let id = api.submit("anna@example.com", &["bob@example.org"]).await;
+    api.fail_once(id).await;
+    api.clock.advance(Duration::from_mins(10));
+    api.submit("", &["bob@example.org", "eve@example.net"]).await;
+    let names = async |query: &str| {
+        let stats: api::Stats = api.get(&format!("/v1/queue/stats{query}")).await;
+        stats
+            .groups
+            .into_iter()
+            .map(|group| (group.name, group.messages, group.recipients))
+            .collect::<Vec<_>>()
+    };
+    let group = |name: &str, messages: u64, recipients: u64| (name.to_owned(), messages, recipients);
+    assert_eq!(names("").await, [group("example.org", 2, 2), group("example.net", 1, 1)]);
+    assert_eq!(names("?by=site").await, [group("(none so far)", 1, 2), group("mx.example", 1, 1)]);
+    assert_eq!(names("?by=state").await, [group("queued", 1, 2), group("deferred", 1, 1)]);
+    assert_eq!(names("?by=age").await, [group("under 5m", 1, 2), group("5m to 30m", 1, 1)]);
+    assert_eq!(names("?by=reason").await, [group("(none so far)", 1, 2), group("450 4.2.1 Busy", 1, 1)]);
+    assert_eq!(names("?by=sender").await, [group("<>", 1, 2), group("anna@example.com", 1, 1)]);
+    assert_eq!(names("?by=sender&to=eve%40*").await, [group("<>", 1, 1)]);
+    let stats: api::Stats = api.get("/v1/queue/stats?by=site&limit=1&state=deferred").await;
+    let site = &stats.groups[0];
+    assert_eq!((stats.total.recipients, stats.more, site.deferred), (1, 0, 1));
+    assert_eq!(site.oldest.as_deref(), Some("2026-11-23T18:02:14.000Z"));
+    assert_eq!(site.next_due.as_deref(), Some("2026-11-23T22:02:14.000Z"));
+    assert_eq!(site.reasons, [api::Reason { text: "450 4.2.1 Busy".into(), recipients: 1 }]);
+    assert_eq!(site.site.as_ref().unwrap().connections_allowed, 2);
+    assert_eq!(api.get::<api::Stats>("/v1/queue/stats?limit=1").await.more, 1);
+    for query in ["by=x", "limit=0", "domian=a"] {
+        assert_eq!(api.problem(Method::GET, &format!("/v1/queue/stats?{query}")).await.0, 400, "{query}");
     }
     api.stop().await;
 }

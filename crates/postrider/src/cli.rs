@@ -7,7 +7,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use queue::{
-    QueueBounce, QueueChange, QueueCommand, QueueDestroy, QueueList, QueueShow, Selecting,
+    QueueBounce, QueueChange, QueueCommand, QueueDestroy, QueueList, QueueShow, QueueStats, Selecting,
 };
 
 /// A mail server: takes mail over SMTP, keeps it safe, delivers it, and says what became of it.
@@ -212,6 +212,7 @@ mod tests {
             "postrider queue release --all",
             "postrider queue remove 1 2",
             "postrider queue remove --all --yes",
+            "postrider queue stats --by site --limit 3 --state held",
             "postrider queue bounce --site a.b --text gone -y",
             "postrider spool verify d",
             "postrider spool verify --config a.toml",

@@ -56,6 +56,7 @@ impl Spool {
             let all = |message: &Message| Taken {
                 id: message.id,
                 recipients: (0..).take(message.recipients.len()).collect(),
+                envelope: None,
             };
             let taken: Vec<Taken> = messages.map(all).collect();
             for taken in &taken {
@@ -137,7 +138,7 @@ impl Spool {
     pub fn revoke_bounce(&self, work: &Work) {
         let mut state = self.shared.state();
         let Some(message) = state.index.get(work.id) else { return };
-        let taken = Taken { id: work.id, recipients: work.recipients.clone() };
+        let taken = Taken { id: work.id, recipients: work.recipients.clone(), envelope: None };
         let revoke = |entry: &Entry| Some(Control { bounce: None, ..control(entry) });
         let (outcome, _) = ordered(message, &taken, revoke);
         let mut frame = Frame::new(Class::Completion);

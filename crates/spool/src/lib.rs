@@ -30,6 +30,7 @@ mod shared;
 mod spool;
 mod state;
 mod supply;
+mod survey;
 mod verify;
 mod view;
 
@@ -46,4 +47,5 @@ pub use message::{
 pub use pattern::{Pattern, PatternError};
 pub use selection::Selection;
 pub use spool::Spool;
+pub use survey::{Survey, Surveyed};
 pub use verify::{Verified, VerifiedSegment, verify};

@@ -44,6 +44,19 @@ pub struct Selection {
 pub(crate) struct Taken {
     pub(crate) id: QueueId,
     pub(crate) recipients: Vec<u32>,
+    /// The envelope, if it was read.
+    pub(crate) envelope: Option<Arc<Envelope>>,
+}
+
+/// Of which messages the envelope is read, though the selection may not need it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// Of none.
+    None,
+    /// Of those of which something was tried or ordered.
+    Touched,
+    /// Of all.
+    All,
 }
 
 /// What one look found.
@@ -113,31 +126,50 @@ impl Selection {
         let next = messages.last().filter(|_| messages.len() == LOOK).map(|message| message.id);
         let taken = messages.into_iter().filter(|message| self.takes_message(message)).map(|message| {
             let entries = (0..).zip(&message.recipients).filter(|(_, entry)| self.takes_entry(index, entry));
-            Taken { id: message.id, recipients: entries.map(|(place, _)| place).collect() }
+            Taken { id: message.id, recipients: entries.map(|(place, _)| place).collect(), envelope: None }
         });
         Look { taken: taken.filter(|taken| !taken.recipients.is_empty()).collect(), next }
     }
 
     /// Looks at the next part of the queue. Reads envelopes where it must: to be run where the disk may be waited for.
-    fn look(&self, shared: &Arc<Shared>, after: Option<QueueId>) -> Look {
-        let mut look = self.candidates(&shared.state().index, after);
-        if self.needs_envelope() {
-            look.taken.retain_mut(|taken| match envelope(shared, taken.id) {
-                Ok(envelope) => {
-                    let takes = |place: &u32| envelope.recipients.get(*place as usize).is_some_and(|r| self.takes_recipient(r));
-                    taken.recipients.retain(takes);
-                    self.takes_envelope(&envelope) && !taken.recipients.is_empty()
-                }
-                // Done meanwhile.
-                Err(SpoolError::Unknown(_)) => false,
-                // One damaged message must not hide the others.
-                Err(error) => {
-                    tracing::warn!(queue_id = %taken.id, %error, "cannot read a message back to see whether it is meant");
-                    false
-                }
-            });
-        }
+    fn look(&self, shared: &Arc<Shared>, detail: Detail, after: Option<QueueId>) -> Look {
+        let (mut look, wanted) = {
+            let state = shared.state();
+            let look = self.candidates(&state.index, after);
+            let wanted = |taken: &Taken| match detail {
+                _ if self.needs_envelope() => true,
+                Detail::None => false,
+                Detail::Touched => state.index.get(taken.id).is_some_and(|message| !message.is_untouched()),
+                Detail::All => true,
+            };
+            let wanted: Vec<bool> = look.taken.iter().map(wanted).collect();
+            (look, wanted)
+        };
+        let mut wanted = wanted.into_iter();
+        look.taken.retain_mut(|taken| !wanted.next().unwrap_or(false) || self.takes_read(shared, taken));
         look
+    }
+
+    /// Reads a message's envelope, and whether it is meant by what stands there.
+    fn takes_read(&self, shared: &Arc<Shared>, taken: &mut Taken) -> bool {
+        match envelope(shared, taken.id) {
+            Ok(envelope) => {
+                let takes = |place: &u32| {
+                    envelope.recipients.get(*place as usize).is_some_and(|r| self.takes_recipient(r))
+                };
+                taken.recipients.retain(takes);
+                let is_meant = self.takes_envelope(&envelope) && !taken.recipients.is_empty();
+                taken.envelope = Some(envelope);
+                is_meant
+            }
+            // Done meanwhile.
+            Err(SpoolError::Unknown(_)) => false,
+            // One damaged message must not hide the others.
+            Err(error) => {
+                tracing::warn!(queue_id = %taken.id, %error, "cannot read a message back to see whether it is meant");
+                !self.needs_envelope()
+            }
+        }
     }
 }
 
@@ -148,12 +180,23 @@ impl Spool {
         selection: &Arc<Selection>,
         after: Option<QueueId>,
     ) -> Result<Look, SpoolError> {
-        if after.is_none() && selection.needs_envelope() && !self.shared.stalled.load(Ordering::SeqCst) {
+        self.look_closely(selection, Detail::None, after).await
+    }
+
+    /// The same with envelopes.
+    pub(crate) async fn look_closely(
+        &self,
+        selection: &Arc<Selection>,
+        detail: Detail,
+        after: Option<QueueId>,
+    ) -> Result<Look, SpoolError> {
+        let reads = detail != Detail::None || selection.needs_envelope();
+        if after.is_none() && reads && !self.shared.stalled.load(Ordering::SeqCst) {
             // Replies of attempts that ended a moment ago are not on disk yet. If they cannot be written, what was before is looked at.
             let _ = self.append(Frame::new(Class::Completion)).await;
         }
         let (shared, selection) = (Arc::clone(&self.shared), Arc::clone(selection));
-        self.shared.io.run(move || Ok(selection.look(&shared, after))).await
+        self.shared.io.run(move || Ok(selection.look(&shared, detail, after))).await
     }
 }
 

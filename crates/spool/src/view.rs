@@ -131,7 +131,7 @@ pub(crate) fn address(index: &Index, entry: &Entry) -> String {
     address.map(|address| address.to_string()).unwrap_or_default()
 }
 
-fn summary(index: &Index, message: &Message) -> Summary {
+pub(crate) fn summary(index: &Index, message: &Message) -> Summary {
     let owed = (0..).zip(&message.recipients).filter(|(_, entry)| entry.is_owed());
     let recipients = owed.map(|(recipient, entry)| RecipientSummary {
         recipient,

@@ -94,6 +94,9 @@ fn a_selection_finds_what_an_operator_sees_and_destroys_nothing_by_oversight() {
     assert_eq!(listed(&["--reason", "connection refused"]), (true, true));
     assert_eq!(listed(&["--younger-than", "1h", "--state", "deferred"]), (true, true));
     assert_eq!(listed(&["--older-than", "1h"]), (false, false));
+    let stats = world.house.command(&["queue", "stats", "--by", "site", "--domain", "a.test"]);
+    assert!(stats.out.contains("mx1.test") && !stats.out.contains("mx2.test"), "{}{}", stats.out, stats.err);
+    assert!(stats.out.contains("rests until") && stats.out.contains("Connection refused"), "{}", stats.out);
     let refused = world.house.command(&["queue", "remove"]);
     assert_eq!(refused.code, 2, "{}", refused.out);
     assert!(refused.err.contains("nothing is selected") && refused.err.contains("hint:"), "{}", refused.err);

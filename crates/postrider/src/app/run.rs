@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use admin::{Control, Server, api};
-use deliver::{Deliverer, SocketConnect};
+use deliver::{Deliverer, LaneStatus, SiteStatus, Sites, SocketConnect};
+use mail::Timestamp;
 use net::{Bound, Shutdown};
 use receive::{Receiver, Service};
 use tokio::{
@@ -44,9 +45,12 @@ async fn serve(mut built: Built, audience: Audience) -> Result<(), Failure> {
     let server = server(&built, listeners.clone());
     let bound = std::mem::take(&mut built.bound);
 
-    let mut delivery = Part::start("deliver", STOP_MAX, |shutdown| delivery(&built, shutdown));
-    let mut control =
-        Part::start("admin", CONTROL_STOP_MAX, |shutdown| control(&built, server, control_socket, shutdown));
+    let deliverer = deliverer(&built);
+    let sites = deliverer.sites();
+    let mut delivery = Part::start("deliver", STOP_MAX, |shutdown| delivery(deliverer, shutdown));
+    let mut control = Part::start("admin", CONTROL_STOP_MAX, |shutdown| {
+        control(&built, sites, server, control_socket, shutdown)
+    });
     let mut receiving = Part::start("receive", STOP_MAX, |shutdown| receiving(&built, bound, shutdown));
 
     let listening = announced(&built, audience, &listeners);
@@ -117,8 +121,7 @@ fn receiving(
     }
 }
 
-/// Takes what is due from the spool and delivers it.
-fn delivery(built: &Built, shutdown: Shutdown) -> impl Future<Output = Result<(), String>> + Send + 'static {
+fn deliverer(built: &Built) -> Deliverer {
     let parts = deliver::Parts {
         spool: built.spool.clone(),
         directory: Arc::clone(&built.directory),
@@ -129,25 +132,47 @@ fn delivery(built: &Built, shutdown: Shutdown) -> impl Future<Output = Result<()
         connect: Arc::new(SocketConnect),
         own: built.own.clone(),
     };
-    let deliverer = Deliverer::new(built.config.deliver.clone(), parts);
-    async move {
-        deliverer.run(shutdown).await;
-        Ok(())
+    Deliverer::new(built.config.deliver.clone(), parts)
+}
+
+/// Takes what is due from the spool and delivers it.
+async fn delivery(deliverer: Deliverer, shutdown: Shutdown) -> Result<(), String> {
+    deliverer.run(shutdown).await;
+    Ok(())
+}
+
+/// How a site fares, in the API's words.
+fn site(status: &SiteStatus, now: Timestamp) -> api::Site {
+    // With one set of hosts at work the site does not rest.
+    let rest =
+        |lane: &LaneStatus| lane.suspension.as_ref().map(|rest| rest.until).filter(|until| *until > now);
+    let until = status.lanes.iter().map(rest).min().flatten();
+    api::Site {
+        name: status.site.to_string(),
+        connections: status.connections as u64,
+        connections_allowed: status.connections_allowed as u64,
+        rests_until: until.map(|until| until.to_string()),
     }
 }
 
 /// Answers the command line.
 fn control(
     built: &Built,
+    sites: Sites,
     server: Server,
     listener: UnixListener,
     mut shutdown: Shutdown,
 ) -> impl Future<Output = Result<(), String>> + Send + 'static {
+    let clock = Arc::clone(&built.clock);
     let router = admin::router(Control {
         spool: built.spool.clone(),
         events_dir: config::events_dir(&built.config.data_dir),
         disk: Arc::clone(&built.disk),
         clock: Arc::clone(&built.clock),
+        sites: Arc::new(move || {
+            let now = clock.now();
+            sites.status().iter().map(|status| site(status, now)).collect()
+        }),
         server: Arc::new(server),
     });
     async move {

@@ -12,6 +12,8 @@ pub(crate) enum QueueCommand {
     List(QueueList),
     /// Show one message and how each of its recipients fares
     Show(QueueShow),
+    /// Count what waits: by domain, site, state, age, last reply or sender
+    Stats(QueueStats),
     /// Try to deliver now what waits for another attempt
     Retry(QueueChange),
     /// Put on hold: nothing is tried until a release, and the lifetime stands still
@@ -70,6 +72,51 @@ pub(crate) struct QueueList {
     pub limit: u32,
     #[command(flatten)]
     pub place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueueStats {
+    #[command(flatten)]
+    pub selecting: Selecting,
+    /// What to count by
+    #[arg(long, value_name = "WHAT", default_value = "domain", help_heading = "Options")]
+    pub by: By,
+    /// At most this many lines, the largest counts first
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Options")]
+    pub limit: u32,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// What to count by.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum By {
+    /// Recipient domain
+    Domain,
+    /// Site of the last attempt, with how it fares
+    Site,
+    /// What the recipients wait for
+    State,
+    /// How long ago the messages were accepted
+    Age,
+    /// The last reply, without what differs from one recipient to the next
+    Reason,
+    /// Reverse-path
+    Sender,
+}
+
+impl By {
+    /// As the API wants it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Domain => "domain",
+            Self::Site => "site",
+            Self::State => "state",
+            Self::Age => "age",
+            Self::Reason => "reason",
+            Self::Sender => "sender",
+        }
+    }
 }
 
 /// A change that can be taken back, or does no harm.

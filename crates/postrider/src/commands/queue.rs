@@ -1,16 +1,19 @@
 //! `postrider queue`: what waits, and commands on it.
 
+mod change;
+mod stats;
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use admin::api::{Changed, Command, Message, Page, Recipient, Selection};
+use admin::api::{Message, Page, Recipient, Selection};
 use mail::QueueId;
 
 use crate::{
-    cli::{QueueBounce, QueueChange, QueueCommand, QueueDestroy, QueueList, QueueShow, Selecting},
-    client::{encoded, get, post},
+    cli::{QueueCommand, QueueList, QueueShow, Selecting},
+    client::{encoded, get},
     config,
     failure::Failure,
     place,
@@ -24,6 +27,7 @@ pub(crate) fn run(command: &QueueCommand, json: bool) -> Result<(), Failure> {
     let place = match command {
         QueueCommand::List(list) => &list.place,
         QueueCommand::Show(show) => &show.place,
+        QueueCommand::Stats(stats) => &stats.place,
         QueueCommand::Retry(change) | QueueCommand::Hold(change) | QueueCommand::Release(change) => {
             &change.place
         }
@@ -35,12 +39,14 @@ pub(crate) fn run(command: &QueueCommand, json: bool) -> Result<(), Failure> {
         match command {
             QueueCommand::List(wanted) => list(&socket, wanted, json).await,
             QueueCommand::Show(wanted) => show(&socket, wanted, json).await,
-            QueueCommand::Retry(wanted) => change(&socket, RETRY, wanted, json).await,
-            QueueCommand::Hold(wanted) => change(&socket, HOLD, wanted, json).await,
-            QueueCommand::Release(wanted) => change(&socket, RELEASE, wanted, json).await,
-            QueueCommand::Bounce(wanted) => bounce(&socket, wanted, json).await,
+            QueueCommand::Stats(wanted) => stats::stats(&socket, wanted, json).await,
+            QueueCommand::Retry(wanted) => change::change(&socket, change::RETRY, wanted, json).await,
+            QueueCommand::Hold(wanted) => change::change(&socket, change::HOLD, wanted, json).await,
+            QueueCommand::Release(wanted) => change::change(&socket, change::RELEASE, wanted, json).await,
+            QueueCommand::Bounce(wanted) => change::bounce(&socket, wanted, json).await,
             QueueCommand::Remove(wanted) => {
-                destroy(&socket, REMOVE, wanted, command_of(&wanted.change)?, json).await
+                change::destroy(&socket, change::REMOVE, wanted, change::command_of(&wanted.change)?, json)
+                    .await
             }
         }
     })
@@ -97,8 +103,15 @@ async fn pages(socket: &Path, wanted: &QueueList) -> Result<Page, Failure> {
 }
 
 fn list_path(selection: &Selection, limit: u32, cursor: Option<&str>) -> String {
-    let mut path = format!("/v1/queue?limit={limit}");
-    let mut add = |name: &str, value: &str| path.extend(["&", name, "=", &encoded(value)]);
+    let mut path = format!("/v1/queue?limit={limit}{}", parameters(selection));
+    path.extend(cursor.map(|cursor| format!("&cursor={}", encoded(cursor))));
+    path
+}
+
+/// A selection in a query string, behind other parameters.
+fn parameters(selection: &Selection) -> String {
+    let mut text = String::new();
+    let mut add = |name: &str, value: &str| text.extend(["&", name, "=", &encoded(value)]);
     for (name, values) in [
         ("id", &selection.ids),
         ("to", &selection.to),
@@ -119,10 +132,7 @@ fn list_path(selection: &Selection, limit: u32, cursor: Option<&str>) -> String 
             add(name, &seconds.to_string());
         }
     }
-    if let Some(cursor) = cursor {
-        add("cursor", cursor);
-    }
-    path
+    text
 }
 
 async fn show(socket: &Path, wanted: &QueueShow, json: bool) -> Result<(), Failure> {
@@ -165,83 +175,6 @@ fn recipient_text(recipient: &Recipient) -> String {
     text
 }
 
-/// What a command does, and how it says so.
-#[derive(Debug, Clone, Copy)]
-struct Verb {
-    /// Its resource.
-    path: &'static str,
-    /// What has become of those it changed.
-    done: &'static str,
-    /// What becomes of those that are being delivered at this moment.
-    active: &'static str,
-}
-
-const RETRY: Verb = Verb { path: "retry", done: "due now", active: "being tried now already" };
-const HOLD: Verb = Verb {
-    path: "hold",
-    done: "put on hold",
-    active: "being delivered now, and on hold once that has failed",
-};
-const RELEASE: Verb = Verb { path: "release", done: "taken off hold", active: "being delivered now" };
-const BOUNCE: Verb = Verb {
-    path: "bounce",
-    done: "given up",
-    active: "being delivered now, and given up once that has failed",
-};
-const REMOVE: Verb =
-    Verb { path: "remove", done: "removed", active: "being delivered now, which may still succeed" };
-
-async fn change(socket: &Path, verb: Verb, wanted: &QueueChange, json: bool) -> Result<(), Failure> {
-    send(socket, verb, &command_of(wanted)?, json).await
-}
-
-/// As [`change`], but what cannot be taken back is asked for first, unless queue ids alone say what is meant.
-async fn destroy(
-    socket: &Path,
-    verb: Verb,
-    wanted: &QueueDestroy,
-    command: Command,
-    json: bool,
-) -> Result<(), Failure> {
-    let by_ids = Selection { ids: Vec::new(), ..command.selection.clone() }.is_everything() && !command.all;
-    if !(by_ids || wanted.yes || command.dry_run) {
-        let dry = Command { dry_run: true, ..command.clone() };
-        let meant: Changed = post(socket, &format!("/v1/queue/{}", verb.path), &dry).await?;
-        if meant.recipients > 0 && !terminal::confirm(&format!("{} {}?", verb.path, meant_text(&meant)))? {
-            return Err(Failure::new("nothing was changed"));
-        }
-    }
-    send(socket, verb, &command, json).await
-}
-
-async fn bounce(socket: &Path, wanted: &QueueBounce, json: bool) -> Result<(), Failure> {
-    let command = Command { text: wanted.text.clone(), ..command_of(&wanted.destroy.change)? };
-    destroy(socket, BOUNCE, &wanted.destroy, command, json).await
-}
-
-async fn send(socket: &Path, verb: Verb, command: &Command, json: bool) -> Result<(), Failure> {
-    let changed: Changed = post(socket, &format!("/v1/queue/{}", verb.path), command).await?;
-    if json {
-        terminal::print_json(&changed)?;
-    } else {
-        terminal::print(&changed_text(verb, &changed, command.dry_run))?;
-    }
-    match changed.unknown.as_slice() {
-        [] => Ok(()),
-        [id] => Err(Failure::new(format!("no message {id} in the queue"))),
-        ids => Err(Failure::new(format!("no messages in the queue: {}", ids.join(", ")))),
-    }
-}
-
-fn command_of(wanted: &QueueChange) -> Result<Command, Failure> {
-    let selection = selection(&wanted.selecting)?;
-    if selection.is_everything() && !wanted.all {
-        return Err(Failure::usage("nothing is selected")
-            .hint("give queue ids, or marks such as --domain DOMAIN; --all means the whole queue"));
-    }
-    Ok(Command { selection, all: wanted.all, dry_run: wanted.dry_run, text: None })
-}
-
 fn selection(wanted: &Selecting) -> Result<Selection, Failure> {
     let seconds = |age: Duration| age.as_secs();
     Ok(Selection {
@@ -255,20 +188,6 @@ fn selection(wanted: &Selecting) -> Result<Selection, Failure> {
         reason: wanted.reason.clone(),
         state: wanted.state.iter().map(|word| (*word).into()).collect(),
     })
-}
-
-fn meant_text(changed: &Changed) -> String {
-    format!("{} of {}", count(changed.recipients, "recipient"), count(changed.messages, "message"))
-}
-
-fn changed_text(verb: Verb, changed: &Changed, dry_run: bool) -> String {
-    let done = if dry_run { "meant; nothing was changed" } else { verb.done };
-    let mut text = format!("{} {done}", meant_text(changed));
-    if changed.active > 0 {
-        let are = if changed.active == 1 { "is" } else { "are" };
-        text.extend(["\n", &count(changed.active, "recipient"), " ", are, " ", verb.active]);
-    }
-    text
 }
 
 /// Ids are checked here: a wrong one is wrong usage, whether a server runs or not.
