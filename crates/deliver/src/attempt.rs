@@ -14,7 +14,7 @@ use crate::{
     replies,
     shared::Shared,
     site::Site,
-    transaction::recipient,
+    transaction::{in_ascii, recipient},
 };
 
 /// What is at work, and how far it is.
@@ -42,16 +42,34 @@ impl Attempt {
         Self { work, envelope, hop, content, tour: Tour::new(site), open }
     }
 
-    /// The form in which the message goes to a host, or why it cannot go there at all: another host may take it.
+    /// The form in which the chosen recipients get the message from a host, or why they cannot get it there at all:
+    /// another host may take it.
     pub(crate) async fn form(
         &mut self,
         shared: &Shared,
         host: &str,
         capabilities: &Capabilities,
     ) -> Result<Result<Form, Reply>, SpoolError> {
-        if self.envelope.smtputf8 && !capabilities.smtputf8 {
+        if !capabilities.smtputf8 && self.needs_smtputf8(shared).await? {
             return Ok(Err(replies::no_smtputf8(host)));
         }
-        self.content.form(shared, self.envelope.body, Offers::of(capabilities)).await
+        let form = self.content.form(shared, self.envelope.body, Offers::of(capabilities)).await?;
+        Ok(form.map(|form| Form { utf8_paths: capabilities.smtputf8, ..form }))
+    }
+
+    /// Whether there is anything that SMTPUTF8 is for: a local part or a header section beyond ASCII (RFC 6531 §3.2). Some
+    /// clients ask for it with every message; the word alone is no reason to refuse one.
+    async fn needs_smtputf8(&mut self, shared: &Shared) -> Result<bool, SpoolError> {
+        let Self { envelope, open, .. } = self;
+        let recipients = open.recipients.iter().filter_map(|number| recipient(envelope, *number));
+        let mut paths = envelope
+            .reverse_path
+            .address()
+            .into_iter()
+            .chain(recipients.map(|recipient| &recipient.forward_path));
+        if paths.any(|path| in_ascii(path).is_none()) {
+            return Ok(true);
+        }
+        Ok(envelope.smtputf8 && self.content.has_eight_bit_header(shared).await?)
     }
 }

@@ -27,13 +27,15 @@ pub(crate) struct Offers {
     binary: bool,
 }
 
-/// How content goes out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a message goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Form {
-    /// What is said of it.
+    /// What is said of the content.
     pub(crate) body: Body,
+    /// The host takes UTF-8 in paths; else the domains of paths are said in ASCII.
+    pub(crate) utf8_paths: bool,
     /// What it is made to fit; none: it goes as it is.
-    target: Option<Target>,
+    pub(crate) target: Option<Target>,
 }
 
 /// A reading of content in some form.
@@ -56,19 +58,30 @@ impl Content {
         offers: Offers,
     ) -> Result<Result<Form, Reply>, SpoolError> {
         if offers.take(body) {
-            return Ok(Ok(Form { body, target: None }));
+            return Ok(Ok(Form::new(body, None)));
         }
+        let id = self.id;
+        let plan = self.plan(shared).await?;
+        let form = Form::of(plan, offers);
+        if let Ok(Form { target: Some(target), .. }) = form {
+            tracing::info!(queue_id = %id, station = "deliver", ?target, dkim_signed = plan.is_dkim_signed(),
+                "the content is converted, for it does not fit where it goes");
+        }
+        Ok(form)
+    }
+
+    /// Whether a header section has octets beyond ASCII: such content needs SMTPUTF8 (RFC 6532 §3.2).
+    pub(crate) async fn has_eight_bit_header(&mut self, shared: &Shared) -> Result<bool, SpoolError> {
+        Ok(self.plan(shared).await?.has_eight_bit_header())
+    }
+
+    /// What it needs: it is read through when somebody asks for the first time.
+    async fn plan(&mut self, shared: &Shared) -> Result<&Plan, SpoolError> {
         let plan = match self.plan.take() {
             Some(plan) => plan,
             None => survey(self.read(shared).await?).await?,
         };
-        let form = Form::of(&plan, offers);
-        if let Ok(Form { target: Some(target), .. }) = form {
-            tracing::info!(queue_id = %self.id, station = "deliver", ?target, dkim_signed = plan.is_dkim_signed(),
-                "the content is converted, for it does not fit where it goes");
-        }
-        self.plan = Some(plan);
-        Ok(form)
+        Ok(self.plan.insert(plan))
     }
 
     /// Reads it in a form that [`Content::form`] gave.
@@ -119,6 +132,10 @@ impl Offers {
 }
 
 impl Form {
+    fn new(body: Body, target: Option<Target>) -> Self {
+        Self { body, utf8_paths: false, target }
+    }
+
     /// The form for content that was surveyed, or why there is none: 5.6.1 for binary content, else 5.6.3.
     fn of(plan: &Plan, Offers { eight_bit, binary }: Offers) -> Result<Self, Reply> {
         let needs = plan.needs();
@@ -128,7 +145,7 @@ impl Form {
                 Body::EightBitMime if !eight_bit => Body::BinaryMime,
                 body => body,
             };
-            return Ok(Self { body, target: None });
+            return Ok(Self::new(body, None));
         };
         let body = match target {
             Target::SevenBit => Body::SevenBit,
@@ -136,7 +153,7 @@ impl Form {
         };
         match plan.refusal(target) {
             Some(refusal) => Err(replies::unfit(needs, refusal)),
-            None => Ok(Self { body, target: Some(target) }),
+            None => Ok(Self::new(body, Some(target))),
         }
     }
 }
@@ -183,8 +200,8 @@ mod tests {
             plan("Subject: x\r\n\r\nñ\r\n".as_bytes()),
             plan(b"Subject: x\r\n\r\na\nb\0\r\n"),
         );
-        let as_is = |body| Ok(Form { body, target: None });
-        let made = |body, target| Ok(Form { body, target: Some(target) });
+        let as_is = |body| Ok(Form::new(body, None));
+        let made = |body, target| Ok(Form::new(body, Some(target)));
         let offers = |eight_bit, binary| Offers { eight_bit, binary };
         for (plan, offers, form) in [
             (&plain, offers(false, false), as_is(Body::SevenBit)),

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use mail::{Domain, Envelope};
+use mail::{Address, Domain, Envelope};
 use smtp::{
     ForwardPath, RcptTo,
     client::{Capabilities, Failure, FailureKind, Outcome, Phase, Session, Step, Transaction},
@@ -14,8 +14,13 @@ use tokio::{
 };
 
 use crate::{
-    config::Timeouts, connect::Stream, content::Outgoing, next_hop::PoolKey, outcome::Endpoint,
-    transaction::recipient, used::Used,
+    config::Timeouts,
+    connect::Stream,
+    content::Outgoing,
+    next_hop::PoolKey,
+    outcome::Endpoint,
+    transaction::{in_ascii, recipient},
+    used::Used,
 };
 
 /// Octets that leave in one write.
@@ -91,10 +96,16 @@ impl Connection {
         recipients: &[u32],
         most: usize,
     ) -> (Vec<u32>, Vec<u32>) {
-        let with_domain = |number: &u32| {
-            recipient(envelope, *number).map(|recipient| (*number, recipient.forward_path.domain()))
-        };
-        self.used.divide(self.capabilities().limits, most, recipients.iter().filter_map(with_domain))
+        let Capabilities { smtputf8, limits, .. } = self.capabilities();
+        let recipient = |number: &u32| Some((*number, &recipient(envelope, *number)?.forward_path));
+        let fits = |(_, path): &(u32, &Address)| *smtputf8 || in_ascii(path).is_some();
+        let (fit, misfit): (Vec<_>, Vec<_>) = recipients.iter().filter_map(recipient).partition(fits);
+        // Those who need SMTPUTF8 where it is not offered come last, so that they are no obstacle to the others.
+        let (first, last) = if fit.is_empty() { (misfit, fit) } else { (fit, misfit) };
+        let domains = first.into_iter().map(|(number, path)| (number, path.domain()));
+        let (now, mut later) = self.used.divide(*limits, most, domains);
+        later.extend(last.into_iter().map(|(number, _)| number));
+        (now, later)
     }
 
     /// Whether the peer takes no other transaction in this session.

@@ -1,25 +1,30 @@
 //! From an envelope to what a next hop is told of it.
 
-use mail::{Body, Envelope, OriginalRecipient, Recipient};
+use mail::{Address, Envelope, OriginalRecipient, Recipient, ReversePath};
 use smtp::{ForwardPath, MailFrom, RcptTo, client::Transaction};
 
-/// The transaction for some recipients of a message. `body` and `size` tell of its content as it goes out.
+use crate::content::Form;
+
+/// The transaction for some recipients of a message in a form; `size` is that of its content as it goes out.
 pub(crate) fn transaction(
     envelope: &Envelope,
     recipients: &[u32],
-    body: Body,
+    form: Form,
     size: Option<u64>,
 ) -> Transaction {
     let mail = MailFrom {
         size,
-        body,
-        smtputf8: envelope.smtputf8,
+        body: form.body,
+        smtputf8: envelope.smtputf8 && form.utf8_paths,
         ret: envelope.ret,
         envid: envelope.envid.clone(),
-        ..MailFrom::new(envelope.reverse_path.clone())
+        ..MailFrom::new(match &envelope.reverse_path {
+            ReversePath::Null => ReversePath::Null,
+            ReversePath::Address(address) => ReversePath::Address(path(address, form)),
+        })
     };
     let recipients = recipients.iter().filter_map(|number| recipient(envelope, *number));
-    Transaction { mail, recipients: recipients.map(|recipient| rcpt(envelope, recipient)).collect() }
+    Transaction { mail, recipients: recipients.map(|recipient| rcpt(envelope, recipient, form)).collect() }
 }
 
 /// The recipient of this number.
@@ -30,15 +35,30 @@ pub(crate) fn recipient(envelope: &Envelope, number: u32) -> Option<&Recipient> 
 /// What the sender asked for this recipient. A recipient that came without ORCPT gets the address by which it came
 /// (RFC 3461 §5.2.1 (d)), so that reports of hosts further on name an address that the sender knows; one that was
 /// renamed here has it since then. Where there can be no report, there is no need for it.
-fn rcpt(envelope: &Envelope, recipient: &Recipient) -> RcptTo {
+fn rcpt(envelope: &Envelope, recipient: &Recipient, form: Form) -> RcptTo {
     let notify = recipient.notify;
     let reported = !envelope.reverse_path.is_null() && (notify.success || notify.failure || notify.delay);
     let address = || OriginalRecipient::of(&recipient.forward_path.to_string());
     RcptTo {
         notify,
         orcpt: recipient.orcpt.clone().or_else(|| reported.then(address)),
-        ..RcptTo::new(ForwardPath::Address(recipient.forward_path.clone()))
+        ..RcptTo::new(ForwardPath::Address(path(&recipient.forward_path, form)))
     }
+}
+
+/// An address as the host takes it.
+fn path(address: &Address, form: Form) -> Address {
+    let ascii = if form.utf8_paths { None } else { in_ascii(address) };
+    ascii.unwrap_or_else(|| address.clone())
+}
+
+/// The same address in ASCII, with A-labels for U-labels (RFC 6531 §3.2). None: its local part needs SMTPUTF8.
+pub(crate) fn in_ascii(address: &Address) -> Option<Address> {
+    if !address.is_utf8() {
+        return Some(address.clone());
+    }
+    let domain = directory::in_ascii(address.domain().clone())?;
+    Address::new(address.local_part(), domain).ok().filter(|address| !address.is_utf8())
 }
 
 /// Whether a server that offers DSN is told anything of it.
@@ -50,7 +70,7 @@ pub(crate) fn has_dsn_parameters(transaction: &Transaction) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use mail::{Notify, ReversePath};
+    use mail::Notify;
 
     use super::*;
     use crate::fixtures;
@@ -62,7 +82,7 @@ mod tests {
         let never = Notify { success: false, failure: false, delay: false, given: true };
         envelope.recipients[2].notify = never;
         let orcpts = |envelope: &Envelope| -> Vec<Option<String>> {
-            let rcpts = transaction(envelope, &[0, 1, 2], Body::SevenBit, Some(5)).recipients;
+            let rcpts = transaction(envelope, &[0, 1, 2], Form::default(), Some(5)).recipients;
             rcpts.into_iter().map(|rcpt| rcpt.orcpt.map(|orcpt| orcpt.to_string())).collect()
         };
         let (own, list) = ("rfc822;anna@example.org".to_owned(), "rfc822;List@Example.NET".to_owned());

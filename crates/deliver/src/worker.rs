@@ -151,7 +151,7 @@ impl Worker<'_> {
             }
         };
         let Attempt { envelope, tour, open, .. } = attempt;
-        let transaction = transaction(envelope, &open.recipients, form.body, content.octets());
+        let transaction = transaction(envelope, &open.recipients, form, content.octets());
         let dsn = connection.capabilities().dsn && has_dsn_parameters(&transaction);
         match connection.transact(transaction, &mut content, &self.shared.config.timeouts).await {
             Ended::Done(outcome) => {

@@ -13,3 +13,4 @@ mod reports;
 mod routes;
 mod sites;
 mod support;
+mod utf8;

@@ -234,17 +234,18 @@ async fn a_host_that_closes_after_each_transaction_gets_all_the_same() {
 
 #[tokio::test]
 async fn a_message_that_needs_smtputf8_is_refused_only_if_no_host_takes_it() {
+    let text = "Subject: men\u{fc}\r\n\r\nhello\r\n";
     let utf8 = "250-peer\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SMTPUTF8";
     for (second, kind) in [(None, Bounced), (Some(utf8), Delivered)] {
         let mut world = World::new();
         world.peer(MX1);
         world.peer(MX2).obey(second.map(|reply| vec![("EHLO", Say(reply))]).unwrap_or_default());
-        world.send_as(OTTO, &[ANNA], TEXT, |envelope| envelope.smtputf8 = true).await;
+        world.send_as(OTTO, &[ANNA], text, |envelope| envelope.smtputf8 = true).await;
         assert_eq!(world.fate(ANNA).await.kind, kind, "{second:?}");
     }
     let mut world = World::new();
     world.peer(MX1);
-    world.send_as(OTTO, &[ANNA], TEXT, |envelope| envelope.smtputf8 = true).await;
+    world.send_as(OTTO, &[ANNA], text, |envelope| envelope.smtputf8 = true).await;
     assert_eq!(world.fate(ANNA).await.kind, Deferred, "the second host was not reached");
 }
 
