@@ -25,22 +25,26 @@ pub fn encode_xtext(text: &str) -> String {
 /// Decodes `xtext`. None: it is none, or what it stands for is not printable ASCII (RFC 3461 §4.2, §4.4). Digits in lower
 /// case are taken: they can mean nothing else.
 pub fn decode_xtext(text: &str) -> Option<String> {
-    let mut decoded = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        rest = rest.get(c.len_utf8()..)?;
-        let meant = match c {
-            '+' => {
+    decode_xtext_utf8(text).filter(|text| text.is_ascii())
+}
+
+/// As [`decode_xtext`], but what it stands for may be UTF-8. Postfix writes addresses so.
+pub(crate) fn decode_xtext_utf8(text: &str) -> Option<String> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((octet, after)) = rest.split_first() {
+        rest = after;
+        match octet {
+            b'+' => {
                 let digits;
                 (digits, rest) = rest.split_at_checked(2)?;
-                char::from(hex(digits)?)
+                decoded.push(hex(str::from_utf8(digits).ok()?)?);
             }
-            '=' | ' ' => return None,
-            c => c,
-        };
-        (meant.is_ascii_graphic() || meant == ' ').then(|| decoded.push(meant))?;
+            b'=' => return None,
+            octet => octet.is_ascii_graphic().then(|| decoded.push(*octet))?,
+        }
     }
-    Some(decoded)
+    String::from_utf8(decoded).ok().filter(|text| !text.contains(char::is_control))
 }
 
 /// Encodes a text as `unitext`: `\x{…}` for controls, space, `\`, `+` and `=`; and, with `ascii_only`
