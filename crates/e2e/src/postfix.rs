@@ -121,6 +121,7 @@ const SERVICES: &[(&str, &str)] = &[
     ("proxymap", "- proxymap"),
     ("smtp", "- smtp"),
     ("relay", "- smtp"),
+    ("lmtp", "- lmtp"),
     ("error", "- error"),
     ("retry", "- error"),
     ("anvil", "1 anvil"),

@@ -188,9 +188,15 @@ impl House {
 impl Postrider {
     /// Where the first SMTP listener is.
     pub fn smtp(&self) -> SocketAddr {
+        self.listener("smtp")
+    }
+
+    /// Where the first listener of a service is.
+    pub fn listener(&self, service: &str) -> SocketAddr {
         let listeners = self.listening.get("listeners").and_then(Value::as_array).expect("listeners");
-        let first = listeners.first().and_then(|listener| listener.get("address")).and_then(Value::as_str);
-        first.and_then(|address| address.parse().ok()).expect("an address")
+        let mut of_service = listeners.iter().filter(|listener| text(listener, "service") == Some(service));
+        let address = of_service.next().and_then(|listener| text(listener, "address"));
+        address.and_then(|address| address.parse().ok()).expect("an address")
     }
 
     /// A session that has said EHLO.

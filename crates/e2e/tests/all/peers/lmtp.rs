@@ -1,0 +1,30 @@
+//! Postfix hands mail to our LMTP listener.
+
+use e2e::{House, Loopback, Postfix};
+
+use super::{SOON, hand_over};
+
+const CONFIG: &str = "[receive]\nlmtp_networks = [\"127.0.0.0/8\"]\n\
+    [[listener]]\nservice = \"lmtp\"\nbind = [\"127.0.0.1:0\"]\n";
+
+#[test]
+fn postfix_hands_over_by_lmtp_and_hears_of_each_recipient() {
+    let house = House::new(CONFIG);
+    let server = house.start();
+    let net = Loopback::claim();
+    let next = format!("default_transport = lmtp:inet:{}\n", server.listener("lmtp"));
+    let postfix = Postfix::start(&net, 1, net.port(), &next);
+    let to = ["<anna@here.test>", "<nobody@here.test>", "<ben@here.test>", "<dave@elsewhere.test>"];
+    hand_over(postfix.address(), "<x@peer.test>", &to, "Subject: by LMTP\r\n\r\n.dot\r\ntext\r\n");
+    for address in ["anna@here.test", "ben@here.test"] {
+        let mail = house.maildir(address).wait_for("by LMTP", SOON);
+        assert_eq!(mail.body(), b".dot\ntext\n");
+        let received = mail.field("Received").unwrap();
+        assert!(received.contains("with LMTP id"), "{received}");
+    }
+    // What is not ours is not relayed, whoever hands it over.
+    let report = postfix.maildir().wait_for("nobody@here.test", SOON);
+    assert!(report.contains("5.1.1") && report.contains("Relaying denied"), "{}", report.text());
+    assert!(!report.contains("anna@here.test"), "{}", report.text());
+    assert_eq!(house.maildir("anna@here.test").messages().len(), 1);
+}
