@@ -161,6 +161,11 @@ pub(crate) fn at_every_split(limits: Limits, policy: Policy, script: Script<'_>,
 
 /// A script begins like this.
 pub(crate) const GREETING: (&[u8], &str) = (b"", "220 mx.example.org ESMTP Postrider\r\n");
+pub(crate) const EHLO: (&[u8], &str) = (
+    b"EHLO client.example.net\r\n",
+    "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-8BITMIME\r\n250-DSN\r\n\
+     250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250 LIMITS MAILMAX=10000 RCPTMAX=1000\r\n",
+);
 pub(crate) const HELO: (&[u8], &str) = (b"HELO client.example.net\r\n", "250 mx.example.org\r\n");
 pub(crate) const MAIL: (&[u8], &str) = (b"MAIL FROM:<anna@example.net>\r\n", "250 2.1.0 Sender ok\r\n");
 pub(crate) const RCPT: (&[u8], &str) = (b"RCPT TO:<bert@example.org>\r\n", "250 2.1.5 Recipient ok\r\n");

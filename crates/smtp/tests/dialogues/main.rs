@@ -17,6 +17,8 @@ mod properties;
 #[cfg(test)]
 mod server_attacks;
 #[cfg(test)]
+mod server_attacks_bdat;
+#[cfg(test)]
 mod server_commands;
 #[cfg(test)]
 mod server_limits;

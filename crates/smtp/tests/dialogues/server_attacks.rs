@@ -2,7 +2,7 @@
 
 use smtp::server::{Answer, Limits, Question};
 
-use crate::common::{DATA, GREETING, HELO, MAIL, RCPT, Script, Talk, at_every_split, reply};
+use crate::common::{DATA, EHLO, GREETING, HELO, MAIL, RCPT, Script, Talk, at_every_split, reply};
 
 /// What a smuggler wants to be taken for commands.
 const SMUGGLED: &str = "MAIL FROM:<evil@example.net>\r\nRCPT TO:<victim@example.org>\r\nDATA\r\nevil\r\n";
@@ -226,12 +226,6 @@ fn unauthorised_pipelining_behind_hello_and_data_ends_the_session() {
         not_smuggled(&talk);
     }
 }
-
-const EHLO: (&[u8], &str) = (
-    b"EHLO client.example.net\r\n",
-    "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-8BITMIME\r\n250-DSN\r\n\
-     250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250 LIMITS MAILMAX=10000 RCPTMAX=1000\r\n",
-);
 
 #[test]
 fn bdat_confusion_no_chunk_is_obeyed_wherever_it_comes() {
