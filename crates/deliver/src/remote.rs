@@ -41,7 +41,8 @@ pub(crate) struct Connection {
     pub(crate) transactions: u32,
     used: Used,
     buffer: Box<[u8]>,
-    deadline: Option<(Phase, Instant)>,
+    /// When the reply that is awaited must be whole: its phase, and how many came before it.
+    deadline: Option<((Phase, u64), Instant)>,
 }
 
 /// How a transaction ended.
@@ -186,21 +187,17 @@ impl Connection {
         if !self.flush(timeouts.data_block).await {
             return self.hear_last_words().await;
         }
+        let awaited = (phase, self.session.replies());
         let deadline = match self.deadline {
-            Some((of, deadline)) if of == phase => deadline,
+            Some((of, deadline)) if of == awaited => deadline,
             _ => Instant::now() + timeouts.of(phase),
         };
-        self.deadline = Some((phase, deadline));
+        self.deadline = Some((awaited, deadline));
         match timeout_at(deadline, self.stream.read(&mut self.buffer)).await {
             Err(_) => self.session.timed_out(),
             Ok(Ok(0) | Err(_)) => self.session.end_of_input(),
             Ok(Ok(read)) => {
-                let octets = self.buffer.get(..read).unwrap_or_default();
-                // The time is for a reply, so each line starts it anew; octets without a line do not.
-                if octets.contains(&b'\n') {
-                    self.deadline = None;
-                }
-                self.session.receive(octets);
+                self.session.receive(self.buffer.get(..read).unwrap_or_default());
             }
         }
     }

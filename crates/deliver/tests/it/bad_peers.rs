@@ -11,7 +11,7 @@ use events::Kind::{self, Bounced, Deferred, Delivered};
 use crate::support::{
     World,
     peer::{
-        Does::{Close, Flood, Freeze, KeepSilent, Say, SayAndClose, SayAndForget, SayLong, Trickle},
+        Does::{Close, Drip, Flood, Freeze, KeepSilent, Say, SayAndClose, SayAndForget, SayLong, Trickle},
         Rules,
     },
 };
@@ -141,6 +141,8 @@ bad_peers! {
     endless_banner: ["CONNECT" => Flood("220-peer.example")] => NextHost;
     endless_ehlo: ["EHLO" => Flood("250-peer.example")] => NextHost;
     endless_reply_to_rcpt: ["RCPT" => Flood("250-2.1.5 Ok")] => NextHost;
+    endless_banner_line_by_line: ["CONNECT" => Drip("220-peer.example")] with greeting => NextHost;
+    endless_reply_to_the_dot_line_by_line: ["." => Drip("250-2.0.0 Taken")] with data_final => Here(Deferred, Deferred);
     endless_reply_to_the_dot: ["." => Flood("250-2.0.0 Taken")] => Here(Deferred, Deferred);
     line_of_64_kib_as_a_banner: ["CONNECT" => SayLong("220 ")] => NextHost;
     line_of_64_kib_in_ehlo: ["EHLO" => SayLong("250-")] => NextHost;

@@ -25,6 +25,7 @@ pub struct Session {
     input: Input,
     source: Source,
     reader: ReplyReader,
+    replies: u64,
     pub(super) output: Vec<u8>,
     /// The server still has the last transaction open.
     pub(super) needs_reset: bool,
@@ -71,6 +72,7 @@ impl Session {
             input: Input::default(),
             source: Source::Open,
             reader: ReplyReader::default(),
+            replies: 0,
             output: Vec::new(),
             needs_reset: false,
             may_quit: false,
@@ -202,6 +204,12 @@ impl Session {
         }
     }
 
+    /// How many whole replies have come. The time for one (RFC 5321 §4.5.3.2) begins anew when this grows, and not with
+    /// every line, or a server could make one reply last for ever.
+    pub fn replies(&self) -> u64 {
+        self.replies
+    }
+
     fn say_quit(&mut self) {
         self.may_quit = false;
         Command::Quit.write_to(&mut self.output);
@@ -222,7 +230,9 @@ impl Session {
     }
 
     fn next_reply(&mut self) -> Result<Option<Reply>, &'static str> {
-        match self.reader.next(&mut self.input) {
+        let next = self.reader.next(&mut self.input);
+        self.replies += u64::from(matches!(next, Ok(Some(_))));
+        match next {
             Ok(None) if self.source == Source::Flooded => Err("more than a server may send"),
             result => result,
         }

@@ -40,6 +40,8 @@ pub(crate) enum Does {
     Trickle(&'static str),
     /// Says it again and again, without end.
     Flood(&'static str),
+    /// The same, with a pause behind each line.
+    Drip(&'static str),
     /// Says this and then a text of 64 KiB, in one line.
     SayLong(&'static str),
     Close,
@@ -49,7 +51,7 @@ pub(crate) enum Does {
     Freeze,
 }
 
-use Does::{Close, Flood, Freeze, KeepSilent, Say, SayAndClose, SayAndForget, SayLong, Trickle};
+use Does::{Close, Drip, Flood, Freeze, KeepSilent, Say, SayAndClose, SayAndForget, SayLong, Trickle};
 
 /// What a peer speaks over.
 type Wire = BufReader<Box<dyn Stream>>;
@@ -199,6 +201,13 @@ impl Peer {
             Flood(reply) => loop {
                 say(stream, reply).await?;
             },
+            Drip(reply) => {
+                let mut tick = interval(TICK * 10);
+                loop {
+                    tick.tick().await;
+                    say(stream, reply).await?;
+                }
+            }
             Close => return None,
             KeepSilent => {
                 // Until the client gives up.
