@@ -17,6 +17,8 @@ pub struct Config {
     pub routes: Vec<StaticRoute>,
     /// Takes all mail for other places that no route takes (a smarthost).
     pub relay: Option<Hosts>,
+    /// Where mail for our own domains goes.
+    pub local: LocalDelivery,
     /// TCP port of remote MXs. Only test networks use another than 25.
     pub port: u16,
     /// Whether an MX may be a loopback or private address.
@@ -61,6 +63,7 @@ impl Default for Config {
             hostname: "localhost".to_owned(),
             routes: Vec::new(),
             relay: None,
+            local: LocalDelivery::Maildir,
             port: 25,
             private_addresses: PrivateAddresses::Refuse,
             own_addresses: Vec::new(),
@@ -81,6 +84,16 @@ impl Default for Config {
             shutdown: MINUTE / 2,
         }
     }
+}
+
+/// Who keeps our mailboxes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum LocalDelivery {
+    /// We do, as Maildirs under [`Config::maildir_root`].
+    #[default]
+    Maildir,
+    /// A mail store that speaks LMTP. It gets the addresses of mailboxes; aliases are resolved before.
+    Store(Hosts),
 }
 
 /// Whether mail may go to an address that is not on the public Internet.

@@ -41,6 +41,7 @@ mod site_file;
 mod site_memory;
 mod site_name;
 mod static_route;
+mod store;
 mod targets;
 mod too_much;
 mod transaction;
@@ -50,7 +51,7 @@ mod worker;
 
 use std::sync::Arc;
 
-pub use config::{Config, PrivateAddresses, Timeouts};
+pub use config::{Config, LocalDelivery, PrivateAddresses, Timeouts};
 pub use connect::{Connect, SocketConnect, Stream};
 pub use guard::Own;
 pub use next_hop::Place;

@@ -56,6 +56,8 @@ pub(crate) enum Chosen {
     ByRoute,
     /// Ours: the relay that takes all mail for other places. We have an account there, so to speak.
     AsRelay,
+    /// Ours: the store that keeps our mailboxes.
+    AsStore,
 }
 
 /// What all sessions of a lane have in common: the part of a [`PoolKey`] that does not depend on the host.

@@ -8,7 +8,7 @@ use smtp::client::{Failure, Outcome, Phase};
 use crate::{
     dial::Trouble,
     next_hop::Chosen,
-    outcome::{Endpoint, Fate, Finding},
+    outcome::{Endpoint, Fate, Finding, Success},
     remote::Connection,
     replies,
     reply_table::{self, Action, Scope},
@@ -155,7 +155,7 @@ impl Open {
         self.findings.push(Finding {
             peer_words: true,
             endpoint: Some(Arc::clone(endpoint)),
-            dsn_passed_on: connection.capabilities().dsn,
+            success: if connection.capabilities().dsn { Success::PassedOn } else { Success::Relayed },
             ..Finding::own(recipient, fate, reply.clone())
         });
         row.slows_after(reply)

@@ -31,6 +31,17 @@ pub(crate) struct Endpoint {
     pub(crate) site: Arc<str>,
 }
 
+/// What a delivery is to who asked for a report of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Success {
+    /// The message is in the mailbox.
+    Delivered,
+    /// It is with a host that does not offer DSN, the end of all reports (RFC 3461 §5.2.2 (b)).
+    Relayed,
+    /// It is with a host that offers DSN, was told what the sender asked, and owes the report now.
+    PassedOn,
+}
+
 /// What an attempt found for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
@@ -44,9 +55,8 @@ pub(crate) struct Finding {
     pub(crate) peer_words: bool,
     /// The host.
     pub(crate) endpoint: Option<Arc<Endpoint>>,
-    /// Whether the host offers DSN, so that it was told what the sender asked of reports, and owes them now. One that
-    /// does not is the end of that: who asked for SUCCESS hears "relayed" from us (RFC 3461 §5.2.2 (b)).
-    pub(crate) dsn_passed_on: bool,
+    /// What a delivery is to who asked for SUCCESS.
+    pub(crate) success: Success,
     /// Set when the site rests and nothing was tried for this recipient.
     pub(crate) rested: Option<Rest>,
     /// An operator ordered it; nothing was tried for this recipient.
@@ -73,7 +83,7 @@ impl Finding {
             reply,
             peer_words: false,
             endpoint: None,
-            dsn_passed_on: false,
+            success: Success::Delivered,
             rested: None,
             ordered: false,
             not_before: None,

@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(ours.len(), CHOSEN.len(), "a row without its case");
         for ((code, status, text), row) in ours.into_iter().zip(CHOSEN) {
             let reply = Reply::fixed(code, status, text);
-            for chosen in [Chosen::ByRoute, Chosen::AsRelay] {
+            for chosen in [Chosen::ByRoute, Chosen::AsRelay, Chosen::AsStore] {
                 assert_eq!(decide_at(chosen, Mail, &reply), row, "{code}");
             }
             assert_eq!((row.scope, row.action), (Account, Defer));

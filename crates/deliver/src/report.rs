@@ -6,7 +6,7 @@ use mail::{Envelope, QueueId, Recipient, Reply, ReversePath, Timestamp};
 use message::{Action, Report, ReportedRecipient, Topic};
 use spool::{Disposition, Submission};
 
-use crate::outcome::{Finding, Verdict, cause, status};
+use crate::outcome::{Finding, Success, Verdict, cause, status};
 
 /// The listener of our own reports.
 pub use message::dsn::DSN_LISTENER;
@@ -85,9 +85,12 @@ pub(crate) fn goes_to_postmaster(envelope: &Envelope) -> bool {
 /// What a report would say of a recipient.
 fn action(finding: &Finding, verdict: &Verdict) -> Option<Action> {
     match verdict.outcome.disposition {
-        Disposition::Delivered if finding.endpoint.is_none() => Some(Action::Delivered),
-        // RFC 3461 §5.2.2: whoever took the parameters takes the duty with them.
-        Disposition::Delivered => (!finding.dsn_passed_on).then_some(Action::Relayed),
+        Disposition::Delivered => match finding.success {
+            Success::Delivered => Some(Action::Delivered),
+            Success::Relayed => Some(Action::Relayed),
+            // RFC 3461 §5.2.2: whoever took the parameters takes the duty with them.
+            Success::PassedOn => None,
+        },
         Disposition::Deferred { .. } => verdict.late_until.map(|until| Action::Delayed { until }),
         disposition => cause(disposition).map(Action::Failed),
     }

@@ -88,14 +88,14 @@ fn who_hears_of_what() {
 #[test]
 fn success_is_told_to_whoever_asked_unless_the_next_hop_does() {
     let mut envelope = fixtures::envelope(&["anna@example.org", "bert@example.org", "carl@example.org"]);
-    let delivered = |recipient, dsn_passed_on| Finding {
+    let delivered = |recipient, success| Finding {
         fate: Fate::Delivered,
         reply: Reply::fixed(250, (2, 0, 0), "ok"),
-        dsn_passed_on,
+        success,
         ..bounced(recipient)
     };
     let filed = Finding::own(2, Fate::Delivered, Reply::fixed(250, (2, 0, 0), "filed"));
-    let findings = [delivered(0, false), delivered(1, true), filed];
+    let findings = [delivered(0, Success::Relayed), delivered(1, Success::PassedOn), filed];
     assert_eq!(told(&envelope, &findings), [], "nobody asked");
     for recipient in &mut envelope.recipients {
         recipient.notify = Notify { success: true, failure: false, delay: false, given: true };

@@ -11,7 +11,7 @@ use mail::{Domain, EnhancedStatus, Reply};
 use smtp::Protocol;
 
 use crate::{
-    config::{Config, PrivateAddresses},
+    config::{Config, LocalDelivery, PrivateAddresses},
     guard::{Own, is_public},
     join::join_all,
     named,
@@ -59,6 +59,8 @@ pub(crate) struct Rules {
     pub(crate) routes: Vec<StaticRoute>,
     /// Takes what no route takes.
     pub(crate) relay: Option<Hosts>,
+    /// Keeps the mailboxes of our domains, if we do not.
+    pub(crate) store: Option<Hosts>,
     /// How to recognise ourselves.
     pub(crate) own: Own,
     /// Whether private addresses will do where a stranger's DNS leads.
@@ -82,6 +84,11 @@ pub(crate) async fn resolve(domain: &Domain, resolver: &dyn Resolve, rules: &Rul
         (None, Some(relay)) => named::resolve(relay, Chosen::AsRelay, resolver, rules).await,
         (Some(Destination::Mx), _) | (None, None) => by_dns(&domain, resolver, rules).await,
     }
+}
+
+/// Finds the store that keeps our mailboxes.
+pub(crate) async fn to_store(store: &Hosts, resolver: &dyn Resolve, rules: &Rules) -> Resolved {
+    named::resolve(store, Chosen::AsStore, resolver, rules).await
 }
 
 async fn by_dns(domain: &Domain, resolver: &dyn Resolve, rules: &Rules) -> Resolved {
@@ -233,6 +240,10 @@ impl Rules {
         Self {
             routes: config.routes.clone(),
             relay: config.relay.clone(),
+            store: match &config.local {
+                LocalDelivery::Maildir => None,
+                LocalDelivery::Store(store) => Some(store.clone()),
+            },
             own,
             private_addresses: config.private_addresses,
             port: config.port,

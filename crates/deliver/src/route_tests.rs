@@ -57,6 +57,7 @@ fn rules() -> Rules {
         port: 25,
         routes: Vec::new(),
         relay: None,
+        store: None,
         terms: fixtures::terms(),
     }
 }

@@ -164,7 +164,8 @@ impl Dispatcher {
 
     /// Finds the route of a domain that was checked out.
     fn place(&mut self, domain: Domain, now: Timestamp) {
-        if self.shared.parts.directory.is_local(&domain) {
+        let is_local = self.shared.parts.directory.is_local(&domain);
+        if is_local && self.rules.store.is_none() {
             return self.follow(domain, &Ok(Route::Local), now);
         }
         if let Some((route, until)) = self.routes.get(&domain)
@@ -175,7 +176,12 @@ impl Dispatcher {
         }
         let (resolver, rules) = (Arc::clone(&self.shared.parts.resolver), Arc::clone(&self.rules));
         let name = domain.clone();
-        let lookup = self.lookups.spawn(async move { route::resolve(&name, &*resolver, &rules).await });
+        let lookup = self.lookups.spawn(async move {
+            match &rules.store {
+                Some(store) if is_local => route::to_store(store, &*resolver, &rules).await,
+                _ => route::resolve(&name, &*resolver, &rules).await,
+            }
+        });
         self.sought.insert(lookup.id(), domain);
     }
 

@@ -11,6 +11,7 @@ use crate::{
     attempt::Attempt,
     content::Form,
     dial::{self, Tour, Trouble},
+    next_hop::Chosen,
     open::Open,
     outcome::{Endpoint, Fate},
     pace::Round,
@@ -20,6 +21,7 @@ use crate::{
     retry::jittered,
     shared::Shared,
     site::{Job, Next, Site},
+    store::Expansion,
     transaction::{has_dsn_parameters, transaction},
 };
 
@@ -96,14 +98,26 @@ impl Worker<'_> {
     async fn attempt(&mut self, Job { work, hop }: Job) {
         let Some(hop) = hop else { return };
         let Some(Loaded { envelope, content }) = self.shared.load(&work).await else { return };
-        let mut attempt = Attempt::new(self.site, work, envelope, hop, content);
+        let expansion = (hop.chosen == Chosen::AsStore)
+            .then(|| Expansion::new(&self.shared.parts.directory, &envelope, &work.recipients));
+        let (told, work) = match &expansion {
+            Some(expansion) => {
+                (Arc::clone(&expansion.envelope), Work { id: work.id, recipients: expansion.numbers() })
+            }
+            None => (Arc::clone(&envelope), work),
+        };
+        let mut attempt = Attempt::new(self.site, work, told, hop, content);
         self.deliver(&mut attempt).await;
-        let Attempt { work, envelope, mut open, .. } = attempt;
+        let Attempt { work, mut open, .. } = attempt;
         if let Some(trouble) = open.account.take() {
             self.rest(&trouble, &mut open);
         }
         let findings = std::mem::take(&mut open.findings);
         let untried = open.into_untried();
+        let (findings, untried) = match expansion {
+            Some(expansion) => expansion.gather(findings, &untried),
+            None => (findings, untried),
+        };
         if !untried.is_empty() {
             self.shared.parts.spool.put_back(&Work { id: work.id, recipients: untried });
         }

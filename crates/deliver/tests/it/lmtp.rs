@@ -1,5 +1,5 @@
 //! Delivery by LMTP: each recipient its own reply, and its own fate.
-#![allow(clippy::unwrap_used, reason = "tests may")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::support::{
     World,
     peer::Does::{Close, Say, SayAndClose},
 };
-use deliver::{Destination, Hosts, NamedHost, Pattern, Protocol, StaticRoute};
+use deliver::{Destination, Hosts, LocalDelivery, NamedHost, Pattern, Protocol, StaticRoute};
 use events::Kind::{Bounced, Deferred, Delivered};
 
 const ANNA: &str = "anna@example.org";
@@ -69,4 +69,54 @@ async fn a_host_that_does_not_speak_lmtp_gets_no_mail_and_bounces_none() {
     let event = world.fate(ANNA).await;
     assert_eq!((event.kind, event.reply.as_deref()), (Deferred, Some("500 5.5.1 What?")));
     assert_eq!(world.peer(STORE).count("HELO"), 0);
+}
+
+/// A world whose own mailboxes are in a mail store.
+fn with_store() -> World {
+    World::with(|config| {
+        let hosts = vec![NamedHost::Address(STORE.parse().unwrap(), Some(24))];
+        config.local = LocalDelivery::Store(Hosts { protocol: Protocol::Lmtp, hosts });
+    })
+}
+
+#[tokio::test]
+async fn our_own_mailboxes_can_be_in_a_store() {
+    let mut world = with_store();
+    let store = world.peer(STORE);
+    let all = ["anna+x@here.test", "team@here.test", "nobody@here.test"];
+    world.send("", &all, TEXT).await;
+    assert_eq!(world.fates(&all).await, [Delivered, Delivered, Bounced]);
+    let told: Vec<String> = store.got().into_iter().flat_map(|got| got.to).collect();
+    assert_eq!(told, ["anna+x@here.test", "anna@here.test", OTTO], "aliases are resolved here");
+    assert!(world.mailbox("anna@here.test").is_empty());
+    assert!(world.queue().is_empty());
+}
+
+#[tokio::test]
+async fn an_alias_is_tried_again_until_each_of_its_mailboxes_has_its_copy() {
+    let mut world = with_store();
+    let store = world.peer(STORE);
+    store.obey(vec![(". otto", Say("452 4.2.2 Over quota"))]);
+    world.send("", &["team@here.test"], TEXT).await;
+    assert_eq!(world.fate("team@here.test").await.kind, Deferred);
+    store.obey(vec![("MAIL", Say("450 4.3.2 Down"))]);
+    world.later(Duration::from_mins(2));
+    assert_eq!(world.fate("team@here.test").await.kind, Deferred, "whatever happens to the store");
+    store.obey(Vec::new());
+    world.later(Duration::from_mins(6));
+    assert_eq!(world.fate("team@here.test").await.kind, Delivered);
+}
+
+#[tokio::test]
+async fn what_is_in_our_store_is_reported_as_delivered() {
+    let mut world = with_store();
+    let store = world.peer(STORE);
+    let success = |envelope: &mut mail::Envelope| {
+        let notify = mail::Notify { success: true, failure: false, delay: false, given: true };
+        envelope.recipients[0].notify = notify;
+    };
+    world.send_as(OTTO, &["anna@here.test"], TEXT, success).await;
+    assert_eq!(world.fate("anna@here.test").await.kind, Delivered);
+    assert_eq!(world.fate(OTTO).await.kind, Delivered);
+    assert!(store.got()[1].content.contains("Action: delivered"), "{:?}", store.got());
 }

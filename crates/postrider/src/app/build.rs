@@ -7,7 +7,7 @@ use std::{
 };
 
 use admin::api::Listener as Address;
-use deliver::Own;
+use deliver::{LocalDelivery, Own};
 use directory::Directory;
 use disk::{Clock, Disk, Lock, OsDisk, OsRandom, Random, SystemClock};
 use dns::Resolve;
@@ -100,6 +100,7 @@ fn claim(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn Lock>, Failure> {
 fn maildir(disk: &dyn Disk, config: &Config, flavour: Flavour) -> Result<PathBuf, Failure> {
     let root = &config.deliver.maildir_root;
     let made = match flavour {
+        Flavour::Server if config.deliver.local != LocalDelivery::Maildir => Ok(root.clone()),
         Flavour::Server => disk.create_dir_all(root).map(|()| root.clone()),
         Flavour::Dev => dev::mailbox(disk, config),
     };

@@ -40,6 +40,25 @@ pub(super) fn destination(text: &str) -> Result<One, Wrong> {
     }
 }
 
+/// What one text of `local` says.
+#[derive(Debug, Clone)]
+pub(super) enum Keeper {
+    /// This server, in Maildirs.
+    Maildir,
+    /// A host that speaks LMTP.
+    Store(NamedHost),
+}
+
+/// Reads who keeps the mailboxes of our own domains.
+pub(super) fn keeper(text: &str) -> Result<Keeper, Wrong> {
+    match text.split_once(':') {
+        None if text == "maildir" => Ok(Keeper::Maildir),
+        Some(("lmtp", rest)) => Ok(Keeper::Store(store(rest)?)),
+        _ => Err(Wrong::new(format!("`{text}` keeps no mailboxes"))
+            .hint("write \"maildir\", or \"lmtp:HOST:PORT\" or \"lmtp:unix:/PATH\" for a mail store")),
+    }
+}
+
 /// What speaks LMTP: `HOST:PORT`, or `unix:` and the path of a socket.
 fn store(text: &str) -> Result<NamedHost, Wrong> {
     if let Some(path) = text.strip_prefix("unix:") {

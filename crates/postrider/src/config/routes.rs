@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use deliver::{Destination, Hosts, NamedHost, Pattern, Protocol, StaticRoute};
+use deliver::{Destination, Hosts, LocalDelivery, NamedHost, Pattern, Protocol, StaticRoute};
 use mail::Domain;
 use toml_span::{Span, Value};
 
 use super::{
     listeners::Listener,
-    next_hop::{One, destination, relay_host},
+    next_hop::{Keeper, One, destination, relay_host},
     problem::Problem,
     value::Wrong,
     walk::Section,
@@ -29,13 +29,17 @@ pub(super) struct Surroundings<'a> {
     pub port: u16,
 }
 
-/// All routes and the relay.
-pub(super) fn read(root: &Section<'_>, around: &Surroundings<'_>) -> (Vec<StaticRoute>, Option<Hosts>) {
+/// All routes, the relay, and who keeps our own mailboxes.
+pub(super) fn read(
+    root: &Section<'_>,
+    around: &Surroundings<'_>,
+    keepers: Vec<(Keeper, Span)>,
+) -> (Vec<StaticRoute>, Option<Hosts>, LocalDelivery) {
     let mut judge = Judge { root, around, taken: Vec::new() };
     let sections = root.sections("route").into_iter();
     let routes: Vec<StaticRoute> = sections.filter_map(|section| judge.route(section)).collect();
     let relay = judge.relay(root.section("relay"));
-    (routes, relay)
+    (routes, relay, judge.local(keepers))
 }
 
 /// Knows what earlier routes take.
@@ -88,7 +92,7 @@ impl Judge<'_> {
         {
             let message = format!("the route for `{pattern}` takes nothing: mail for this domain ends here");
             let problem = Problem::new(span.into(), message)
-                .hint("routes are for domains of others: remove the route, or the domain");
+                .hint("routes are for domains of others: remove the route, or the domain; a store for your own mailboxes is `local` in [deliver]");
             self.add(match self.declared(&own.name) {
                 Some(place) => problem.other(place, "declared here"),
                 None => problem,
@@ -101,6 +105,25 @@ impl Judge<'_> {
         let sections = self.root.get("domain").and_then(Value::as_array).into_iter().flatten();
         let mut names = sections.filter_map(|section| section.as_table()?.get("name"));
         names.find(|value| value.as_str() == Some(name)).map(|value| value.span.into())
+    }
+
+    fn local(&self, keepers: Vec<(Keeper, Span)>) -> LocalDelivery {
+        let several = keepers.len() > 1;
+        let mut stores = Vec::with_capacity(keepers.len());
+        for (keeper, span) in keepers {
+            match keeper {
+                Keeper::Store(host) => stores.push((One::Host(Protocol::Lmtp, host), span)),
+                Keeper::Maildir if several => {
+                    let message = "mailboxes are kept here or in a store, not both";
+                    self.wrong(span, message, "write \"maildir\" alone, or leave it out");
+                }
+                Keeper::Maildir => {}
+            }
+        }
+        match self.destination(stores) {
+            Some(Destination::Hosts(hosts)) => LocalDelivery::Store(hosts),
+            _ => LocalDelivery::Maildir,
+        }
     }
 
     /// What several texts say together.

@@ -7,9 +7,12 @@ use std::{
 
 use deliver::PrivateAddresses;
 use net::{Network, Networks};
+use toml_span::Span;
 
 use super::{
-    Config, Log, LogFormat, LogLevel, listeners, people,
+    Config, Log, LogFormat, LogLevel, listeners,
+    next_hop::{Keeper, keeper},
+    people,
     routes::{self, Surroundings},
     rules,
     value::{self, Wrong},
@@ -36,7 +39,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     let resolver = resolver(root.section("dns"));
     let mut receive = receive(root.section("receive"), hostname.as_deref());
     let listeners = listeners::read(&root, receive.lmtp_networks.iter().next().is_some());
-    let mut deliver = deliver(&root, dir, &data_dir, hostname.as_deref());
+    let (mut deliver, keepers) = deliver(&root, dir, &data_dir, hostname.as_deref());
     let directory = people::read(&root, dir, hostname.as_deref());
     receive.rules = rules::read(
         &root,
@@ -48,7 +51,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         domains: &directory.domains,
         port: deliver.port,
     };
-    (deliver.routes, deliver.relay) = routes::read(&root, &around);
+    (deliver.routes, deliver.relay, deliver.local) = routes::read(&root, &around, keepers);
     let log = log(root.section("log"));
     root.not_yet("tls", "TLS comes with a later version; until then use tls = \"none\" and trusted networks");
     root.finish();
@@ -115,7 +118,12 @@ fn networks(
 }
 
 /// `[queue]` and `[deliver]`: when, and how.
-fn deliver(root: &Section<'_>, dir: &Path, data_dir: &Path, hostname: Option<&str>) -> deliver::Config {
+fn deliver(
+    root: &Section<'_>,
+    dir: &Path,
+    data_dir: &Path,
+    hostname: Option<&str>,
+) -> (deliver::Config, Vec<(Keeper, Span)>) {
     let (maildir_root, sites_file) = (data_dir.join("mail"), Some(data_dir.join(SITES_FILE)));
     let mut config = deliver::Config { maildir_root, sites_file, ..deliver::Config::default() };
     set(&mut config.hostname, hostname.map(str::to_owned));
@@ -125,10 +133,25 @@ fn deliver(root: &Section<'_>, dir: &Path, data_dir: &Path, hostname: Option<&st
     set(&mut config.port, port);
     let private = [("refuse", PrivateAddresses::Refuse), ("allow", PrivateAddresses::Allow)];
     set(&mut config.private_addresses, section.choice("private_addresses", &private));
+    let keepers = section.one_or_more("local", keeper).unwrap_or_default();
+    if let Some(value) = section.get("local")
+        && value.as_array().is_some_and(Vec::is_empty)
+    {
+        section.wrong(
+            value.span,
+            Wrong::new("`local` is empty").hint("say who keeps the mailboxes: local = \"maildir\""),
+        );
+    }
+    if let Some(value) = section.get("maildir")
+        && keepers.iter().any(|(keeper, _)| matches!(keeper, Keeper::Store(_)))
+    {
+        let wrong = Wrong::new("`maildir` gets no mail: `local` names a store for it");
+        section.wrong(value.span, wrong.hint("remove one of the two"));
+    }
     set(&mut config.maildir_root, section.parsed("maildir", |text| path(text, dir)));
     set(&mut config.connections_per_site, count(section.integer("connections_per_site_max", 1..=10_000)));
     section.finish();
-    config
+    (config, keepers)
 }
 
 fn queue(section: Section<'_>, config: &mut deliver::Config) {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use deliver::{Hosts, NamedHost, PrivateAddresses};
+use deliver::{Hosts, LocalDelivery, NamedHost, PrivateAddresses};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -88,12 +88,18 @@ fn deliver(config: &deliver::Config) -> Vec<(&'static str, Value)> {
         PrivateAddresses::Refuse => "refuse",
         PrivateAddresses::Allow => "allow",
     };
-    vec![
+    let maildir = ("maildir", json!(config.maildir_root.display().to_string()));
+    let (local, maildir) = match &config.local {
+        LocalDelivery::Maildir => (json!("maildir"), Some(maildir)),
+        LocalDelivery::Store(store) => (json!(store.texts()), None),
+    };
+    let values = [
         ("port", json!(config.port)),
         ("private_addresses", json!(private)),
-        ("maildir", json!(config.maildir_root.display().to_string())),
+        ("local", local),
         ("connections_per_site_max", json!(config.connections_per_site)),
-    ]
+    ];
+    values.into_iter().chain(maildir).collect()
 }
 
 fn relay(relay: &Hosts) -> Vec<(&'static str, Value)> {

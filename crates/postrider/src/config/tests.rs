@@ -149,6 +149,19 @@ fn limits_and_deadlines() {
             ("delay notice in other words", "[queue]\ndelay_notice = \"off\"\n"),
             ("delay notice as a number", "[queue]\ndelay_notice = 0\n"),
             ("port", "[deliver]\nport = 0\n"),
+            ("mailboxes nowhere", "[deliver]\nlocal = \"dovecot\"\n"),
+            ("mailboxes of no list", "[deliver]\nlocal = []\n"),
+            ("mailboxes by SMTP", "[deliver]\nlocal = \"smtp:store.example.org\"\n"),
+            ("mailboxes in two places", "[deliver]\nlocal = [\"maildir\", \"lmtp:192.0.2.1:24\"]\n"),
+            ("mailboxes at home", "[deliver]\nlocal = \"lmtp:127.0.0.1:25\"\n"),
+            (
+                "mailboxes in a circle",
+                "[receive]\nlmtp_networks = [\"::1\"]\n[[listener]]\nservice = \"lmtp\"\nbind = [\"[::1]:24\"]\n[deliver]\nlocal = \"lmtp:[::1]:24\"\n",
+            ),
+            (
+                "a Maildir for nothing",
+                "[deliver]\nmaildir = \"/srv/mail\"\nlocal = \"lmtp:unix:/run/dovecot/lmtp\"\n",
+            ),
             ("private addresses", "[deliver]\nprivate_addresses = \"alow\"\n"),
             ("DNS server", "[dns]\nservers = [\"dns.example.org\"]\n"),
             ("log", "[log]\nformat = \"xml\"\nlevel = \"inof\"\n"),
@@ -372,6 +385,21 @@ fn another_port_of_this_machine_is_another_server() {
         "lmtp:unix:/run/dovecot/lmtp",
     ] {
         assert_eq!(routed(to).deliver.routes[0].to.texts(), [to]);
+    }
+}
+
+#[test]
+fn mailboxes_are_kept_here_or_in_a_store() {
+    let kept = |local: &str| good(&format!("{SMALL}[deliver]\nlocal = {local}\n")).deliver.local;
+    assert_eq!(kept("\"maildir\""), deliver::LocalDelivery::Maildir);
+    for (local, texts) in [
+        ("\"lmtp:unix:/run/dovecot/lmtp\"", &["lmtp:unix:/run/dovecot/lmtp"][..]),
+        ("[\"lmtp:[::1]:24\", \"lmtp:b.example.org:24\"]", &["lmtp:[::1]:24", "lmtp:b.example.org:24"]),
+    ] {
+        let deliver::LocalDelivery::Store(store) = kept(local) else { panic!("{local}") };
+        assert_eq!(store.texts(), texts);
+        let shown = effective(&good(&format!("{SMALL}[deliver]\nlocal = {local}\n"))).toml();
+        assert_eq!(good(&shown).deliver.local, deliver::LocalDelivery::Store(store), "{shown}");
     }
 }
 

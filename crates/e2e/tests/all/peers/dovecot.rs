@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::{Client, Dovecot, Loopback, Mailbox, World};
+use e2e::{Client, Dovecot, House, Loopback, Mailbox, World};
 
 const SOON: Duration = Duration::from_mins(1);
 /// One with room and one without.
@@ -66,4 +66,33 @@ fn mail_waits_while_dovecot_is_down_and_arrives_when_it_is_back() {
     dovecot.maildir("x@lmtp.test").wait_for("later", SOON);
     world.house.wait_for_empty_queue(SOON);
     assert_eq!(dovecot.maildir("x@lmtp.test").messages().len(), 1);
+}
+
+/// Our own mailboxes in Dovecot's keeping: accounts and aliases are ours, quotas are Dovecot's.
+#[test]
+fn the_mailboxes_of_our_domain_are_in_dovecot() {
+    let net = Loopback::claim();
+    let mailbox = |address| Mailbox { address, quota: None };
+    let mailboxes = ["anna@here.test", "ben@here.test", "postmaster@here.test"].map(mailbox);
+    let dovecot = Dovecot::start(&net, 1, net.port(), &mailboxes);
+    let by_socket = format!("unix:{}", dovecot.socket().display());
+    for (subject, to) in [("own-by-tcp", dovecot.address().to_string()), ("own-by-socket", by_socket)] {
+        let house = House::new(&format!(
+            "[[alias]]\naddress = \"all@here.test\"\nto = [\"anna@here.test\", \"ben@here.test\"]\n\
+             [deliver]\nlocal = \"lmtp:{to}\"\n"
+        ));
+        let server = house.start();
+        let mut client = server.client();
+        let all = ["all@here.test", "postmaster@here.test"];
+        let (code, text) =
+            client.mail("x@elsewhere.test", &all, &format!("Subject: {subject}\r\n\r\ntext\r\n")).unwrap();
+        assert_eq!(code, 250, "{text}");
+        for address in ["anna@here.test", "ben@here.test", "postmaster@here.test"] {
+            dovecot.maildir(address).wait_for(subject, SOON);
+        }
+        house.wait_for_empty_queue(SOON);
+        client.expect("MAIL FROM:<x@elsewhere.test>", 250);
+        client.expect("RCPT TO:<nobody@here.test>", 550);
+        assert!(!house.data().join("mail").exists(), "no Maildir is made");
+    }
 }
