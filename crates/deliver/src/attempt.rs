@@ -50,6 +50,10 @@ impl Attempt {
         host: &str,
         capabilities: &Capabilities,
     ) -> Result<Result<Form, Reply>, SpoolError> {
+        // RFC 1870 §4: it need not be asked. What is converted shows its length at its end.
+        if capabilities.too_large(self.content.octets()) {
+            return Ok(Err(replies::too_large(host, capabilities.size)));
+        }
         if !capabilities.smtputf8 && self.needs_smtputf8(shared).await? {
             return Ok(Err(replies::no_smtputf8(host)));
         }

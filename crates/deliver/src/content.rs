@@ -12,6 +12,8 @@ use crate::{replies, shared::Shared};
 /// The content of a message for one attempt.
 pub(crate) struct Content {
     id: QueueId,
+    /// Its length as it is kept.
+    octets: u64,
     /// As it was loaded with the envelope; later it is read anew.
     first: Option<ContentReader>,
     /// What it needs, once somebody asked.
@@ -46,7 +48,7 @@ pub(crate) struct Outgoing {
 
 impl Content {
     pub(crate) fn new(id: QueueId, first: ContentReader) -> Self {
-        Self { id, first: Some(first), plan: None }
+        Self { id, octets: first.len(), first: Some(first), plan: None }
     }
 
     /// The form for a host or mailbox, or why there is none, as a reply. Labelled so that it fits (`body`), content goes
@@ -68,6 +70,11 @@ impl Content {
                 "the content is converted, for it does not fit where it goes");
         }
         Ok(form)
+    }
+
+    /// Its length as it is kept; what is converted may have another.
+    pub(crate) fn octets(&self) -> u64 {
+        self.octets
     }
 
     /// Whether a header section has octets beyond ASCII: such content needs SMTPUTF8 (RFC 6532 §3.2).

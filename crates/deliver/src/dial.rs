@@ -36,7 +36,7 @@ pub(crate) struct Tour {
     pub(crate) trouble: Option<Trouble>,
     /// The tour was given up because nothing may be begun any more.
     pub(crate) halted: bool,
-    /// A host that lacks an extension which the message needs, and what we say to that.
+    /// A host to which the message cannot go, for its size or for want of an extension, and what we say to that.
     pub(crate) unfit: Option<Trouble>,
 }
 

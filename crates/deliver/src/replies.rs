@@ -47,6 +47,13 @@ pub(crate) fn no_smtputf8(host: &str) -> Reply {
     )
 }
 
+/// The content is larger than a host takes (RFC 3463 §3.4: message too big for system).
+pub(crate) fn too_large(host: &str, limit: Option<u64>) -> Reply {
+    let limit = limit.unwrap_or_default();
+    let text = format!("the message is larger than {host} takes, which is {limit} octets");
+    Reply::new(552, EnhancedStatus::new(5, 3, 4), text)
+}
+
 /// Content that needs an extension where there is none, and must not be converted (RFC 3463 §3.7: media not supported;
 /// conversion required but not supported).
 pub(crate) fn unfit(needs: Needs, refusal: Refusal) -> Reply {

@@ -108,3 +108,26 @@ async fn a_mailbox_gets_binary_content_encoded() {
     assert_eq!(event.kind, Bounced);
     assert!(event.reply.unwrap().starts_with("550 5.6.1 "));
 }
+
+#[tokio::test]
+async fn content_too_large_for_one_host_goes_to_another() {
+    // RFC 1870 §4.
+    let small = "250-mx\r\n250-PIPELINING\r\n250 SIZE 10";
+    for (second, kind) in [("250-mx\r\n250 SIZE 1000000", Delivered), (small, Bounced)] {
+        let mut world = World::new();
+        world.peer(MX1).obey(vec![("EHLO", Say(small))]);
+        world.peer(MX2).obey(vec![("EHLO", Say(second))]);
+        world.send(OTTO, &[ANNA], "Subject: x\r\n\r\nhello\r\n").await;
+        let event = world.fate(ANNA).await;
+        assert_eq!((event.kind, world.peer(MX1).count("MAIL")), (kind, 0), "{event:?}");
+        if kind == Bounced {
+            assert!(event.reply.unwrap().starts_with("552 5.3.4 "));
+            assert_eq!(world.fate(OTTO).await.kind, Delivered);
+            let report = world.mailbox(OTTO).remove(0);
+            assert!(
+                report.contains("which is 10 octets") && !report.contains("Diagnostic-Code: smtp"),
+                "{report}"
+            );
+        }
+    }
+}
