@@ -5,6 +5,8 @@
 
 pub mod api;
 mod convert;
+mod filter;
+mod follow;
 mod gist;
 mod problem;
 mod query;
@@ -15,6 +17,7 @@ mod socket;
 mod stats;
 mod trace;
 
+pub use filter::EventFilter;
 pub use problem::Problem;
 pub use routes::{Control, Server, router};
 pub use socket::{SocketError, bind, serve};

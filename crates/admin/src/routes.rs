@@ -9,12 +9,13 @@ use axum::{
     routing::{get, post},
 };
 use disk::{Clock, Disk};
-use events::{Query, Reader};
+use events::{Log, Query, Reader};
 use mail::Timestamp;
+use net::Shutdown;
 use spool::Spool;
 
 use crate::{
-    Problem, api, convert,
+    Problem, api, convert, follow,
     query::{self, Params, TraceParams},
     queue, stats,
     trace::trace,
@@ -25,12 +26,16 @@ use crate::{
 pub struct Control {
     /// The queue.
     pub spool: Spool,
+    /// What happens.
+    pub events: Arc<Log>,
     /// Where the event log is.
     pub events_dir: PathBuf,
     /// How to read it.
     pub disk: Arc<dyn Disk>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// When to stop: streams have no other end.
+    pub stop: Shutdown,
     /// How sites fare.
     pub sites: Arc<dyn Fn() -> Vec<api::Site> + Send + Sync>,
     /// Facts about the server that do not change while it runs.
@@ -68,6 +73,7 @@ pub fn router(control: Control) -> Router {
         .route("/v1/queue/stats", get(stats::stats))
         .route("/v1/queue/{id}", get(queue::show))
         .route("/v1/trace", get(trace_events))
+        .route("/v1/events", get(follow::events))
         .fallback(no_resource)
         .method_not_allowed_fallback(no_method)
         .with_state(control)

@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use spool::{Content, Disposition, Finished, RecipientOutcome, Spool, Submission};
 use tempfile::TempDir;
 use testkit::clock::FakeClock;
-use tokio::{net::UnixStream, sync::oneshot, task::JoinHandle};
+use tokio::{net::UnixStream, task::JoinHandle};
 
 /// A served API, its parts, and the directory with their files.
 struct Fixture {
@@ -28,7 +28,7 @@ struct Fixture {
     spool: Spool,
     events: Arc<Log>,
     clock: Arc<FakeClock>,
-    stop: oneshot::Sender<()>,
+    switch: net::ShutdownSwitch,
     server: JoinHandle<std::io::Result<()>>,
 }
 
@@ -42,7 +42,9 @@ impl Fixture {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (disk, clock) = (Arc::new(OsDisk), Arc::new(FakeClock::default()));
-        let events = events::Config::new(dir.path().join("events"));
+        let mut events = events::Config::new(dir.path().join("events"));
+        // Small files, so that there are many.
+        events.file_octets = 4096;
         let events = Arc::new(Log::open(events, disk.clone(), clock.clone()).unwrap());
         let config = spool::Config::small(dir.path().join("spool"));
         let (spool, _) =
@@ -56,8 +58,11 @@ impl Fixture {
             started: clock.now(),
             listeners,
         };
+        let (switch, shutdown) = net::ShutdownSwitch::new();
         let control = Control {
             spool: spool.clone(),
+            events: Arc::clone(&events),
+            stop: shutdown.clone(),
             events_dir: dir.path().join("events"),
             disk,
             clock: clock.clone(),
@@ -73,10 +78,10 @@ impl Fixture {
             server: Arc::new(server),
         };
         let listener = admin::bind(&socket(dir.path())).unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
+        let mut stopped = shutdown;
         let router = admin::router(control);
-        let server = tokio::spawn(admin::serve(listener, router, async { drop(stopped.await) }));
-        Self { dir, spool, events, clock, stop, server }
+        let server = tokio::spawn(admin::serve(listener, router, async move { stopped.requested().await }));
+        Self { dir, spool, events, clock, switch, server }
     }
 
     async fn submit(&self, reverse_path: &str, recipients: &[&str]) -> QueueId {
@@ -142,7 +147,7 @@ impl Fixture {
     }
 
     async fn stop(self) {
-        self.stop.send(()).unwrap();
+        self.switch.press();
         self.server.await.unwrap().unwrap();
         self.spool.close().await;
     }
@@ -383,6 +388,81 @@ async fn the_queue_is_counted_by_what_is_asked_for() {
     api.stop().await;
 }
 
+/// A follower: gives the queue ids of the events that come, one by one.
+struct Follower(hyper::body::Incoming, Vec<u8>);
+
+impl Follower {
+    async fn new(api: &Fixture, query: &str) -> Self {
+        let stream = UnixStream::connect(socket(api.dir.path())).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::builder().uri(format!("/v1/events?{query}")).header("host", "x");
+        let response = sender.send_request(request.body(Full::new(Bytes::new())).unwrap()).await.unwrap();
+        assert_eq!(response.headers()["content-type"], "application/x-ndjson");
+        Self(response.into_body(), Vec::new())
+    }
+
+    /// The next event; none at the end.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(end) = self.1.iter().position(|octet| *octet == b'\n') {
+                let line: Vec<u8> = self.1.drain(..=end).collect();
+                return Some(Event::from_line(&line).unwrap());
+            }
+            let frame = tokio::time::timeout(Duration::from_mins(1), self.0.frame()).await.unwrap()?;
+            self.1.extend_from_slice(frame.ok()?.data_ref()?);
+        }
+    }
+}
+
+#[tokio::test]
+async fn events_are_told_from_the_files_and_then_live_each_once() {
+    let api = Fixture::new();
+    let before = api.submit("anna@example.com", &["bob@example.org"]).await;
+    let mut told = Follower::new(&api, "follow=true&since=3600").await;
+    let mut fresh = Follower::new(&api, "follow=true&kind=removed").await;
+    assert_eq!(told.next().await.unwrap().id, before);
+    // Over the ends of many files.
+    let mut last = 0;
+    for _ in 0..50 {
+        let id = api.submit("anna@example.com", &["bob@example.org"]).await;
+        let event = told.next().await.unwrap();
+        assert_eq!((event.id, event.kind), (id, Kind::Accepted));
+        assert!(event.lsn > last);
+        last = event.lsn;
+    }
+    assert!(fs::read_dir(api.dir.path().join("events")).unwrap().count() > 1);
+    api.order("remove", &format!(r#"{{"selection":{{"ids":["{before}"]}}}}"#)).await;
+    assert_eq!(fresh.next().await.unwrap().kind, Kind::Removed);
+    // Without following there is an end, and everything is there.
+    let mut all = Follower::new(&api, &format!("id={before}")).await;
+    let kinds = [all.next().await.unwrap().kind, all.next().await.unwrap().kind];
+    assert_eq!((kinds, all.next().await), ([Kind::Accepted, Kind::Removed], None));
+    // A stop does not wait for those who follow.
+    api.stop().await;
+    assert_eq!(fresh.next().await, None);
+}
+
+#[tokio::test]
+async fn a_slow_follower_misses_nothing_and_keeps_nobody_waiting() {
+    let api = Fixture::new();
+    let mut slow = Follower::new(&api, "follow=true").await;
+    let mut ids = Vec::new();
+    for _ in 0..5000 {
+        let id = api.spool.new_id(api.clock.now());
+        let lsn = api.events.last_lsn() + 1;
+        let mut event = Event::new(api.clock.now(), id, Kind::Deferred, "deliver/remote");
+        event.reply = Some("x".repeat(1000));
+        api.events.append([(lsn, event.to_line())]);
+        ids.push(id);
+    }
+    api.events.flush();
+    for id in ids {
+        assert_eq!(slow.next().await.unwrap().id, id);
+    }
+    api.stop().await;
+}
+
 #[tokio::test]
 async fn a_command_that_says_too_little_or_too_much_changes_nothing() {
     let api = Fixture::new();
@@ -450,6 +530,8 @@ async fn every_error_is_a_problem_document() {
         ),
         (Method::GET, "/v1/queue?domain=a..b".into(), 400, String::new()),
         (Method::GET, "/v1/queue?domian=a.b".into(), 400, "there is no parameter `domian`".into()),
+        (Method::GET, "/v1/events?follow=perhaps".into(), 400, String::new()),
+        (Method::GET, "/v1/events?kind=x".into(), 400, "kind: `x` is no kind of event".into()),
         (Method::GET, "/v1/trace".into(), 400, "q: give a queue id, an address or a Message-ID".into()),
         (Method::GET, "/v1/trace?q=%20".into(), 400, "q: give a queue id, an address or a Message-ID".into()),
         (Method::GET, "/v1/queue/%ff".into(), 400, String::new()),

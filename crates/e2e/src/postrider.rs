@@ -122,6 +122,17 @@ impl House {
         said(&mut command, b"")
     }
 
+    /// Starts a command that goes on by itself; what it prints goes to `log`.
+    pub fn start_command(&self, arguments: &[&str], log: &str) -> Process {
+        let mut command = Command::new(binary());
+        command.args(arguments);
+        match &self.place {
+            Place::Config(config) => command.arg("--config").arg(config),
+            Place::Dev(folder) => command.arg("--dir").arg(folder),
+        };
+        Process::start(log, command, &self.folder.path().join(log))
+    }
+
     /// The messages in the queue, as `queue list --json` tells them.
     pub fn queue(&self) -> Vec<Value> {
         let listed = self.command(&["queue", "list", "--json"]);

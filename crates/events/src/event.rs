@@ -39,6 +39,41 @@ pub enum Kind {
     Unknown,
 }
 
+impl Kind {
+    /// All that are written.
+    pub const ALL: [Self; 11] = [
+        Self::Accepted,
+        Self::Deferred,
+        Self::Delivered,
+        Self::Bounced,
+        Self::Expired,
+        Self::Dropped,
+        Self::Dsn,
+        Self::Removed,
+        Self::DiscardedReport,
+        Self::Held,
+        Self::Released,
+    ];
+
+    /// Its word in the log.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Deferred => "deferred",
+            Self::Delivered => "delivered",
+            Self::Bounced => "bounced",
+            Self::Expired => "expired",
+            Self::Dropped => "dropped",
+            Self::Dsn => "dsn",
+            Self::Removed => "removed",
+            Self::DiscardedReport => "discarded-report",
+            Self::Held => "held",
+            Self::Released => "released",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// The host that an attempt spoke to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mx {
@@ -197,6 +232,22 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_millis((((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + millis))
 }
 
+/// Reads a time in UTC as a person writes it: `2026-11-23`, `2026-11-23 18:02` or `2026-11-23T18:02:14.123Z`.
+pub fn parse_time(text: &str) -> Option<Timestamp> {
+    const MIDNIGHT: &str = "0000-00-00T00:00:00.000";
+    let bare = text.trim().trim_end_matches('Z').replace(' ', "T");
+    let rest = MIDNIGHT.get(bare.len()..)?;
+    let ends_between_numbers =
+        bare.len() >= 10 && matches!(rest.chars().next(), None | Some('T' | ':' | '.'));
+    let shape = |(at, c): (usize, char)| match MIDNIGHT.get(at..=at) {
+        Some("0") => c.is_ascii_digit(),
+        Some(mark) => mark.starts_with(c),
+        None => false,
+    };
+    let is_time = ends_between_numbers && bare.char_indices().all(shape);
+    is_time.then(|| parse_timestamp(&format!("{bare}{rest}Z")))?
+}
+
 mod timestamp {
     #![expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     use mail::Timestamp;
@@ -295,6 +346,24 @@ mod tests {
         for millis in [0, 951_782_400_000, 951_868_799_999, 1_795_456_934_000, 4_107_542_400_000] {
             let at = Timestamp::from_millis(millis);
             assert_eq!(parse_timestamp(&at.to_string()), Some(at));
+        }
+        for text in ["2026-11-23", "2026-11-23 00", "2026-11-23T00:00Z", "2026-11-23 00:00:00.000"] {
+            assert_eq!(
+                parse_time(text).map(|at| at.to_string()).as_deref(),
+                Some("2026-11-23T00:00:00.000Z"),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "2026",
+            "2026-11-2",
+            "2026-11-23T1",
+            "2026-11-23x10",
+            "yesterday..",
+            "2026-11-23T18:02:14.123456Z",
+        ] {
+            assert_eq!(parse_time(text), None, "{text}");
         }
         for text in ["", "2026-11-23T18:02:14Z", "2026-13-23T18:02:14.000Z", "0000-01-01T00:00:00.000Z"] {
             assert_eq!(parse_timestamp(text), None, "{text}");

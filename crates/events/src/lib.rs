@@ -9,9 +9,11 @@ mod event;
 mod files;
 mod log;
 mod reader;
+mod scan;
 mod writer;
 
 pub use error::EventsError;
-pub use event::{Event, Kind, Mx, VERSION};
+pub use event::{Event, Kind, Mx, VERSION, parse_time};
 pub use log::{Config, Log, Subscriber};
 pub use reader::{Order, Query, Reader};
+pub use scan::Start;

@@ -85,8 +85,8 @@ impl Query {
 
 /// Reads the files of an event log; needs no right to write and no running server.
 pub struct Reader {
-    disk: Arc<dyn Disk>,
-    dir: PathBuf,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dir: PathBuf,
 }
 
 impl Reader {

@@ -2,13 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::{
+    ops::ControlFlow,
     path::PathBuf,
     sync::{Arc, mpsc},
     time::Duration,
 };
 
 use disk::{Clock, Disk};
-use events::{Config, Event, Kind, Log, Order, Query, Reader};
+use events::{Config, Event, Kind, Log, Order, Query, Reader, Start};
 use mail::QueueId;
 use testkit::{
     clock::FakeClock,
@@ -146,4 +147,32 @@ fn subscribers_hear_each_line_until_they_have_enough() {
     log.append((1..=3).map(|number| world.line(number, "anna@example.org")));
     log.flush();
     assert_eq!(receiver.iter().collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn a_scan_begins_where_it_is_told_and_ends_when_it_is_told() {
+    let mut world = World::new();
+    world.config.file_octets = 2000;
+    let log = world.open();
+    for number in 1..=100 {
+        world.clock.advance(Duration::from_mins(1));
+        log.append([world.line(number, "anna@example.org")]);
+        log.flush();
+    }
+    let reader = Reader::new(world.config.dir.clone(), Arc::new(world.disk.clone()));
+    let scan = |from: Start, max: usize| {
+        let mut seen = Vec::new();
+        let last = reader.scan(from, &mut |event, line| {
+            assert_eq!(Event::from_line(line).as_ref(), Some(&event));
+            seen.push(event.lsn);
+            if seen.len() < max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        (seen, last.unwrap())
+    };
+    assert_eq!(scan(Start::default(), usize::MAX), ((1..=100).collect(), 100));
+    assert_eq!(scan(Start { after: 95, since: None }, usize::MAX), ((96..=100).collect(), 100));
+    assert_eq!(scan(Start { after: 95, since: None }, 2), (vec![96, 97], 97));
+    assert_eq!(scan(Start { after: 100, since: None }, usize::MAX), (vec![], 100));
+    let since = mail::Timestamp::from_millis(world.clock.now().as_millis() - 60_000 * 50);
+    assert_eq!(scan(Start { after: 0, since: Some(since) }, usize::MAX), ((50..=100).collect(), 100));
 }

@@ -53,6 +53,11 @@ pub(crate) enum Command {
     /// that is given has to be true of a recipient; of an option given twice, one value. Without any, a change needs --all.
     #[command(subcommand)]
     Queue(Box<QueueCommand>),
+    /// Search and follow what happens to all messages
+    ///
+    /// All that is given has to be true of an event; of an option given twice, one value. With --json each event is a line as it stands in the
+    /// event log. Without --follow it works without a running server too.
+    Events(Events),
     /// Tell what became of a message, station by station, in the peer's own words
     ///
     /// Works without a running server too: then it reads the event log in the data directory.
@@ -85,6 +90,30 @@ pub(crate) enum ConfigCommand {
     Check(ConfigFile),
     /// Print all settings in effect, defaults included; secrets are left out
     Show(ConfigFile),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Events {
+    /// Go on with what happens from now on; only that, unless --since is given
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only of this message or its report
+    #[arg(long, value_name = "QUEUE-ID")]
+    pub id: Vec<String>,
+    /// Only with this recipient: anna@example.org, @example.org, or a pattern with *
+    #[arg(long, value_name = "ADDRESS")]
+    pub to: Vec<String>,
+    /// Only with this reverse-path; not all events have one
+    #[arg(long, value_name = "ADDRESS")]
+    pub from: Vec<String>,
+    /// Only of this kind, such as bounced
+    #[arg(long, value_name = "KIND", value_parser = events::Kind::ALL.map(events::Kind::word))]
+    pub kind: Vec<String>,
+    /// Only since then: an age such as 1h, or a time in UTC such as 2026-11-23T18:00
+    #[arg(long, value_name = "AGE|TIME")]
+    pub since: Option<String>,
+    #[command(flatten)]
+    pub place: Place,
 }
 
 #[derive(Debug, Args)]
@@ -214,6 +243,7 @@ mod tests {
             "postrider queue remove --all --yes",
             "postrider queue stats --by site --limit 3 --state held",
             "postrider queue bounce --site a.b --text gone -y",
+            "postrider events -f --kind bounced --kind expired --to a@b --from <> --id 1 --since 1h",
             "postrider spool verify d",
             "postrider spool verify --config a.toml",
             "postrider dev --listen 127.0.0.1:0 --listen [::1]:0",
@@ -238,6 +268,7 @@ mod tests {
             "postrider spool verify d --dir e",
             "postrider dev --listen 2525",
             "postrider trace",
+            "postrider events --kind unknown",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -1,9 +1,14 @@
 //! Speaks to a running server: HTTP over the Unix socket in its data directory.
 
-use std::{io, path::Path, time::Duration};
+use std::{fmt::Display, io, ops::ControlFlow, path::Path, time::Duration};
 
 use http_body_util::{BodyExt, Full};
-use hyper::{Method, Request, body::Bytes, client::conn::http1, header};
+use hyper::{
+    Method, Request, Response,
+    body::{Bytes, Incoming},
+    client::conn::http1,
+    header,
+};
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
@@ -35,6 +40,35 @@ pub(crate) async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Resul
     request(socket, Method::GET, path, Bytes::new()).await
 }
 
+/// Reads a stream of lines, for as long as it goes on. Breaks when `show` does.
+pub(crate) async fn stream(
+    socket: &Path,
+    path: &str,
+    mut show: impl FnMut(&[u8]) -> Result<ControlFlow<()>, Failure>,
+) -> Result<ControlFlow<()>, ClientError> {
+    let stream = UnixStream::connect(socket).await.map_err(|error| unreachable(socket, &error))?;
+    let answer = tokio::time::timeout(TIMEOUT, send(stream, Method::GET, path, Bytes::new())).await;
+    let mut response = answer.map_err(|_| silent("timed out"))?.map_err(silent)?;
+    let status = response.status();
+    if !status.is_success() {
+        let body = response.into_body().collect().await.map_err(silent)?.to_bytes();
+        return Err(ClientError::Failed(refusal(status.as_u16(), &body)));
+    }
+    let mut rest: Vec<u8> = Vec::new();
+    while let Some(frame) = response.body_mut().frame().await {
+        // A server that stops cuts the stream.
+        let Ok(frame) = frame else { break };
+        rest.extend_from_slice(frame.data_ref().map(Bytes::as_ref).unwrap_or_default());
+        let whole = rest.iter().rposition(|octet| *octet == b'\n').map_or(0, |end| end + 1);
+        for line in rest.drain(..whole).as_slice().split(|octet| *octet == b'\n') {
+            if show(line).map_err(ClientError::Failed)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
 /// Sends a document and reads the answer's.
 pub(crate) async fn post<T: DeserializeOwned>(
     socket: &Path,
@@ -55,9 +89,7 @@ async fn request<T: DeserializeOwned>(
 ) -> Result<T, ClientError> {
     let stream = UnixStream::connect(socket).await.map_err(|error| unreachable(socket, &error))?;
     let answer = tokio::time::timeout(TIMEOUT, exchange(stream, method, path, body)).await;
-    let failed =
-        |why: String| ClientError::Failed(Failure::new(format!("the server does not answer: {why}")));
-    let (status, body) = answer.map_err(|_| failed("timed out".to_owned()))?.map_err(failed)?;
+    let (status, body) = answer.map_err(|_| silent("timed out"))?.map_err(silent)?;
     if !status.is_success() {
         return Err(ClientError::Failed(refusal(status.as_u16(), &body)));
     }
@@ -67,12 +99,28 @@ async fn request<T: DeserializeOwned>(
     })
 }
 
+fn silent(why: impl Display) -> ClientError {
+    ClientError::Failed(Failure::new(format!("the server does not answer: {why}")))
+}
+
 async fn exchange(
     stream: UnixStream,
     method: Method,
     path: &str,
     body: Bytes,
 ) -> Result<(hyper::StatusCode, Bytes), String> {
+    let response = send(stream, method, path, body).await?;
+    let status = response.status();
+    let body = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
+    Ok((status, body))
+}
+
+async fn send(
+    stream: UnixStream,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> Result<Response<Incoming>, String> {
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
     // What ends the connection shows on the sender's side too.
@@ -84,10 +132,7 @@ async fn exchange(
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(body))
         .map_err(|error| error.to_string())?;
-    let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
-    let status = response.status();
-    let body = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
-    Ok((status, body))
+    sender.send_request(request).await.map_err(|error| error.to_string())
 }
 
 fn unreachable(socket: &Path, error: &io::Error) -> ClientError {

@@ -1,6 +1,7 @@
 //! The commands that look at a server or at its files.
 
 pub(crate) mod config;
+pub(crate) mod events;
 pub(crate) mod queue;
 pub(crate) mod spool;
 pub(crate) mod trace;

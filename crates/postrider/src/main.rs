@@ -38,6 +38,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Serve(file) => app::serve(&file.config, cli.json),
         Command::Config(command) => commands::config::run(command, cli.json),
         Command::Queue(command) => commands::queue::run(command, cli.json),
+        Command::Events(wanted) => commands::events::run(wanted, cli.json),
         Command::Trace(wanted) => commands::trace::run(wanted, cli.json),
         Command::Spool(command) => commands::spool::run(command, cli.json),
     }

@@ -73,7 +73,7 @@ impl Pattern {
     }
 
     /// Whether it matches the whole of `text`.
-    pub(crate) fn matches(&self, text: &str) -> bool {
+    pub fn matches(&self, text: &str) -> bool {
         let text = text.to_ascii_lowercase();
         let (Some((first, middle)), Some(last)) = (self.parts.split_first(), self.parts.last()) else {
             return false;

@@ -79,6 +79,32 @@ fn what_is_given_up_by_hand_is_reported_in_the_operators_words() {
 }
 
 #[test]
+fn what_happens_is_followed_live_and_found_later_without_a_server() {
+    let mut world = World::new(ZONE, PATIENT);
+    let follow = ["events", "--follow", "--since", "1h", "--json", "--to", "*@a.test"];
+    let mut follower = world.house.start_command(&follow, "follower");
+    let sink = world.sink(1);
+    world.send(&["y@b.test"], "other");
+    let id = world.send(&["x@a.test"], "followed");
+    sink.wait_for("x@a.test", SOON);
+    let told = eventually("both events", SOON, || {
+        let printed = follower.printed();
+        (printed.matches(&id).count() == 2).then_some(printed)
+    });
+    assert!(told.contains("\"kind\":\"accepted\"") && told.contains("\"kind\":\"delivered\""), "{told}");
+    assert!(!told.contains("y@b.test"), "{told}");
+    world.stop();
+    let ended = eventually("the follower to end", SOON, || follower.ended());
+    assert_eq!(ended.code(), Some(1));
+    assert!(follower.printed().contains("error: the server has stopped"), "{}", follower.printed());
+    let found = world.house.command(&["events", "--id", &id, "--kind", "delivered"]);
+    assert_eq!((found.code, found.out.lines().count()), (0, 1), "{}{}", found.out, found.err);
+    assert!(found.out.contains("delivered") && found.out.contains("mx1.test"), "{}", found.out);
+    let refused = world.house.command(&["events", "--since", "soon"]);
+    assert_eq!(refused.code, 2, "{}", refused.err);
+}
+
+#[test]
 fn a_selection_finds_what_an_operator_sees_and_destroys_nothing_by_oversight() {
     let world = World::new(ZONE, PATIENT);
     let id = waiting(&world, "x@a.test", "one");

@@ -166,7 +166,9 @@ fn control(
     let clock = Arc::clone(&built.clock);
     let router = admin::router(Control {
         spool: built.spool.clone(),
+        events: Arc::clone(&built.events),
         events_dir: config::events_dir(&built.config.data_dir),
+        stop: shutdown.clone(),
         disk: Arc::clone(&built.disk),
         clock: Arc::clone(&built.clock),
         sites: Arc::new(move || {

@@ -66,7 +66,7 @@ fn story(events: &[Event]) -> String {
     lines.join("\n")
 }
 
-fn time(event: &Event) -> String {
+pub(crate) fn time(event: &Event) -> String {
     event.at.to_string().replace('T', " ").trim_end_matches('Z').to_owned()
 }
 
