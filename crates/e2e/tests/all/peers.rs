@@ -5,6 +5,7 @@ mod content;
 mod dovecot;
 mod dsn;
 mod exim;
+mod likeness;
 mod lmtp;
 mod named;
 mod postfix;
