@@ -143,6 +143,14 @@ impl Form {
         Self { body, utf8_paths: false, target }
     }
 
+    /// What an operator is told of it: what somebody complains of may come from there.
+    pub(crate) fn note(self) -> Option<&'static str> {
+        self.target.map(|target| match target {
+            Target::SevenBit => "the content was made 7bit, for the host does not offer 8BITMIME",
+            Target::EightBit => "binary content was encoded, for the host does not offer BINARYMIME",
+        })
+    }
+
     /// The form for content that was surveyed, or why there is none: 5.6.1 for binary content, else 5.6.3.
     fn of(plan: &Plan, Offers { eight_bit, binary }: Offers) -> Result<Self, Reply> {
         let needs = plan.needs();

@@ -24,6 +24,8 @@ pub(crate) struct Open {
     pub(crate) findings: Vec<Finding>,
     /// What a host that we chose has against us ourselves.
     pub(crate) account: Option<Trouble>,
+    /// What there is to say of a delivery by the transaction under way, for the event log.
+    pub(crate) note: Option<&'static str>,
     /// A host refused the parameters of DSN that it had offered: they are not said again.
     without_dsn: bool,
     /// A host did not know BDAT though it had offered CHUNKING: it is not said again.
@@ -39,6 +41,7 @@ impl Open {
             waiting,
             findings,
             account: None,
+            note: None,
             without_dsn: false,
             without_chunking: false,
             chosen,
@@ -156,6 +159,7 @@ impl Open {
             peer_words: true,
             endpoint: Some(Arc::clone(endpoint)),
             success: if connection.capabilities().dsn { Success::PassedOn } else { Success::Relayed },
+            note: self.note.filter(|_| fate == Fate::Delivered),
             ..Finding::own(recipient, fate, reply.clone())
         });
         row.slows_after(reply)

@@ -57,6 +57,8 @@ pub(crate) struct Finding {
     pub(crate) endpoint: Option<Arc<Endpoint>>,
     /// What a delivery is to who asked for SUCCESS.
     pub(crate) success: Success,
+    /// What else there is to say of a delivery, for the event log.
+    pub(crate) note: Option<&'static str>,
     /// Set when the site rests and nothing was tried for this recipient.
     pub(crate) rested: Option<Rest>,
     /// An operator ordered it; nothing was tried for this recipient.
@@ -84,6 +86,7 @@ impl Finding {
             peer_words: false,
             endpoint: None,
             success: Success::Delivered,
+            note: None,
             rested: None,
             ordered: false,
             not_before: None,
@@ -212,6 +215,7 @@ impl Circumstances<'_> {
             event.reason = Some("an operator gave it up".to_owned());
         } else {
             event.attempt = Some(recipient.attempts + 1);
+            event.reason = finding.note.map(str::to_owned);
         }
         event
     }

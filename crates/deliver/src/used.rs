@@ -61,6 +61,8 @@ impl Used {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, option, prelude::*};
+
     use super::*;
 
     fn domain(name: &str) -> Domain {
@@ -97,5 +99,43 @@ mod tests {
         used.begin(limits, [&a]);
         assert!(used.is_up(limits) && !used.is_up(Limits::default()));
         assert_eq!(used.divide(limits, 9, [(0, &a)]), (vec![], vec![0]));
+    }
+
+    proptest! {
+        #[test]
+        fn all_recipients_go_once_and_no_limit_is_passed(
+            domains in vec("[a-d]", 1..40), most in 0..9_usize, transactions in option::of(1..4_usize),
+            recipients in option::of(1..9_usize), recipient_domains in option::of(1..3_usize),
+        ) {
+            let limits = Limits { transactions, recipients, recipient_domains };
+            let domains: Vec<Domain> = domains.iter().map(|name| domain(name)).collect();
+            let all = || (0_u32..).take(domains.len());
+            let (mut open, mut gone): (Vec<u32>, Vec<u32>) = (all().collect(), Vec::new());
+            // A session each.
+            while !open.is_empty() {
+                let (mut used, mut begun, mut named) = (Used::default(), 0, Vec::new());
+                loop {
+                    let with_domain = open.iter().map(|number| (*number, &domains[*number as usize]));
+                    let (now, later) = used.divide(limits, most, with_domain);
+                    prop_assert!(begun > 0 || !now.is_empty(), "a new session takes nobody");
+                    if now.is_empty() {
+                        break;
+                    }
+                    let names: Vec<&Domain> = now.iter().map(|number| &domains[*number as usize]).collect();
+                    prop_assert!(now.len() <= most.max(1) && recipients.is_none_or(|most| now.len() <= most));
+                    used.begin(limits, names.iter().copied());
+                    named.extend(names);
+                    begun += 1;
+                    gone.extend(now);
+                    open = later;
+                }
+                named.sort();
+                named.dedup();
+                prop_assert!(transactions.is_none_or(|most| begun <= most));
+                prop_assert!(recipient_domains.is_none_or(|most| named.len() <= most));
+            }
+            gone.sort_unstable();
+            prop_assert_eq!(gone, all().collect::<Vec<u32>>());
+        }
     }
 }

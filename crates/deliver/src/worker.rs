@@ -165,6 +165,7 @@ impl Worker<'_> {
             }
         };
         let Attempt { envelope, tour, open, .. } = attempt;
+        open.note = form.note();
         let transaction = transaction(envelope, &open.recipients, form, content.octets());
         let dsn = connection.capabilities().dsn && has_dsn_parameters(&transaction);
         match connection.transact(transaction, &mut content, &self.shared.config.timeouts).await {

@@ -40,11 +40,12 @@ async fn eight_bit_content_is_encoded_for_a_host_without_8bitmime() {
     // RFC 6152 §3. Of what length it will be is not known beforehand, so SIZE is not said.
     let (event, mail, content) = sent(Body::EightBitMime, EIGHT_BIT, seven_bit()).await;
     assert_eq!((event.kind, &*mail), (Delivered, "MAIL FROM:<otto@here.test>"));
+    assert!(event.reason.unwrap().contains("8BITMIME"));
     let (header, body) = content.split_once("\r\n\r\n").unwrap();
     assert!(header.contains("Content-Transfer-Encoding: quoted-printable"), "{header}");
     assert_eq!(body, "cr=C3=A8me\r\n..\r\n");
     let (event, mail, content) = sent(Body::EightBitMime, EIGHT_BIT, Vec::new()).await;
-    assert_eq!(event.kind, Delivered);
+    assert_eq!((event.kind, event.reason), (Delivered, None));
     assert!(mail.ends_with(" BODY=8BITMIME") && content.contains("cr\u{e8}me"), "{mail} {content}");
 }
 
