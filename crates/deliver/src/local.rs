@@ -27,7 +27,7 @@ const BATCH_OCTETS: usize = 1 << 20;
 /// Serves the local lane until there is nothing to do.
 pub(crate) async fn run(shared: Arc<Shared>, site: Arc<Site>, lane: Arc<str>) {
     loop {
-        while let Next::Jobs(jobs, freed) = site.next(&lane, BATCH_MAX, false) {
+        while let Next::Jobs(jobs, freed) = site.next(&lane, 0, BATCH_MAX, false) {
             shared.release(&freed);
             Batch::default().file_all(&shared, jobs).await;
         }

@@ -1,6 +1,10 @@
 //! Which recipients are due, and to which site they go: the one task that looks at the queue (mail-rules 9).
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use mail::{Domain, Timestamp};
 use tokio::{
@@ -41,6 +45,8 @@ pub(crate) struct Dispatcher {
     lookups: JoinSet<Resolved>,
     /// What each lookup is for.
     sought: HashMap<task::Id, Domain>,
+    /// Domains that wait for a lookup to end, so that theirs can begin. What needs none does not wait behind them.
+    unsought: VecDeque<Domain>,
     pruned: Timestamp,
     /// Retries by hand that were seen.
     retries: u64,
@@ -68,6 +74,7 @@ impl Dispatcher {
             routes: HashMap::new(),
             lookups: JoinSet::new(),
             sought: HashMap::new(),
+            unsought: VecDeque::new(),
             pruned,
             retries,
         }
@@ -118,9 +125,6 @@ impl Dispatcher {
     /// How long nothing will be due, as far as is known.
     fn patience(&self) -> Duration {
         const LONG: Duration = Duration::from_mins(1);
-        if self.is_saturated() {
-            return LONG;
-        }
         let now = self.shared.now();
         let patience = match self.shared.parts.spool.next_due() {
             // It was just asked and gave nothing: it cannot, for now (mail-rules 14).
@@ -139,10 +143,6 @@ impl Dispatcher {
         }
     }
 
-    fn is_saturated(&self) -> bool {
-        self.lookups.len() >= self.shared.config.lookups_max.max(1)
-    }
-
     fn dispatch(&mut self) {
         let now = self.shared.now();
         if now.since(self.pruned) >= PRUNE_EVERY {
@@ -156,7 +156,7 @@ impl Dispatcher {
             self.retries = retries;
             self.shared.wake_sites();
         }
-        while !self.shared.is_halted() && !self.is_saturated() {
+        while !self.shared.is_halted() {
             let Some(domain) = self.shared.parts.spool.checkout(now) else { return };
             self.place(domain, now);
         }
@@ -174,7 +174,22 @@ impl Dispatcher {
             let route = route.clone();
             return self.follow(domain, &route, now);
         }
+        self.unsought.push_back(domain);
+        self.seek();
+    }
+
+    /// Begins as many lookups as may run at a time.
+    fn seek(&mut self) {
+        while self.lookups.len() < self.shared.config.lookups_max.max(1)
+            && let Some(domain) = self.unsought.pop_front()
+        {
+            self.look_up(domain);
+        }
+    }
+
+    fn look_up(&mut self, domain: Domain) {
         let (resolver, rules) = (Arc::clone(&self.shared.parts.resolver), Arc::clone(&self.rules));
+        let is_local = self.shared.parts.directory.is_local(&domain);
         let name = domain.clone();
         let lookup = self.lookups.spawn(async move {
             match &rules.store {
@@ -191,6 +206,7 @@ impl Dispatcher {
         // A lookup that panicked is a fault of ours: its mail waits, and its domain does not stay checked out.
         let broken = |_| Resolved { route: Err(Unroutable::Defer(replies::route_lost())), ttl: TTL_MIN };
         self.resolved(domain, found.map_or_else(broken, |(_, resolved)| resolved));
+        self.seek();
     }
 
     fn resolved(&mut self, domain: Domain, Resolved { route, ttl }: Resolved) {

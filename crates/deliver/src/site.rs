@@ -5,6 +5,7 @@
 mod lane;
 mod shunned;
 mod status;
+mod turns;
 
 use std::{
     collections::HashMap,
@@ -24,12 +25,16 @@ use crate::{
 };
 use lane::Lane;
 use shunned::Shunned;
+use turns::Turns;
 
 pub use lane::Suspension;
 pub use status::{LaneStatus, Refusal, SiteStatus};
 
 /// How long a site or a lane without work keeps what it learned: longer than any usual time between two attempts.
 const MEMORY: Duration = Duration::from_hours(6);
+
+/// Jobs that the only worker of a lane does before it goes to one that has none.
+const TURN: u32 = 10;
 
 /// What a ready queue is kept by (mail-rules 9). Sources and streams beyond the first have their place here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -107,8 +112,10 @@ struct State {
     allowed_since: Timestamp,
     last_refusal: Option<Refusal>,
     shunned: Shunned,
-    /// The lane served last, so that lanes take turns.
-    turn: u64,
+    /// Lanes that have work and no worker.
+    starving: Turns,
+    /// Lanes that have work for more workers than they have.
+    wanting: Turns,
     closed: bool,
 }
 
@@ -123,7 +130,8 @@ impl Site {
             allowed_since: Timestamp::default(),
             last_refusal: None,
             shunned: Shunned::default(),
-            turn: 0,
+            starving: Turns::default(),
+            wanting: Turns::default(),
             closed: false,
         };
         let ready_max = limits.ready_max.max(1);
@@ -142,12 +150,7 @@ impl Site {
         if let Some(suspension) = lane.rests_at(now) {
             return Room::Suspended(suspension.clone());
         }
-        let room = self.ready_max.saturating_sub(lane.jobs.len());
-        if room == 0 {
-            lane.parked.push(domain.clone());
-            return Room::Parked;
-        }
-        Room::Jobs(room)
+        lane.room_or_park(domain, self.ready_max).map_or(Room::Parked, Room::Jobs)
     }
 
     /// Adds jobs. Returns how many workers the caller must start for the lane; they are counted already.
@@ -162,26 +165,27 @@ impl Site {
         state.start_workers(lane)
     }
 
-    /// What a worker of a lane does next. `batch` is the most jobs it takes at once; it idles only if it may.
-    pub(crate) fn next(&self, lane: &Arc<str>, batch: usize, may_idle: bool) -> Next {
+    /// What a worker of a lane does next, after it has `done` so many jobs there. `batch` is the most jobs it takes at
+    /// once; it idles only if it may.
+    ///
+    /// A lane in which nobody works gets a worker of a lane that has several, or the only one after some jobs.
+    pub(crate) fn next(&self, lane: &Arc<str>, done: u32, batch: usize, may_idle: bool) -> Next {
         let mut state = self.state();
         if state.closed || state.workers > state.pace.allowed() {
             return Next::Leave;
         }
-        let others_wait = state.workers >= state.pace.allowed()
-            && state.lanes.iter().any(|(name, other)| name != lane && other.wants_worker());
+        let is_full = state.workers >= state.pace.allowed();
+        let (starving, wanting) = (is_full && state.is_starving(), is_full && state.is_wanting());
         let Some(entry) = state.lanes.get_mut(lane) else { return Next::Leave };
         if !entry.jobs.is_empty() {
+            if starving && (entry.workers > 1 || done >= TURN) {
+                return Next::Leave;
+            }
             let take = batch.clamp(1, entry.jobs.len());
             let jobs = entry.jobs.drain(..take).collect();
-            let freed = if entry.jobs.len() <= self.ready_max / 2 {
-                std::mem::take(&mut entry.parked)
-            } else {
-                Vec::new()
-            };
-            return Next::Jobs(jobs, freed);
+            return Next::Jobs(jobs, entry.invite(self.ready_max));
         }
-        if others_wait || !may_idle {
+        if starving || wanting || !may_idle {
             return Next::Leave;
         }
         let (sender, receiver) = oneshot::channel();
@@ -197,43 +201,35 @@ impl Site {
             entry.workers = entry.workers.saturating_sub(1);
             entry.idle.retain(|sender| !sender.is_closed());
         }
-        if state.closed || state.workers >= state.pace.allowed() {
+        if state.closed {
             return None;
         }
-        // Any lane but the one left first, so that one busy lane does not keep all workers.
-        state.turn = state.turn.wrapping_add(1);
-        let waiting: Vec<_> = state
-            .lanes
-            .iter()
-            .filter(|(_, lane)| lane.wants_worker())
-            .map(|(name, _)| Arc::clone(name))
-            .collect();
-        let others: Vec<_> = waiting.iter().filter(|name| *name != lane).collect();
-        let place = usize::try_from(state.turn % (others.len().max(1) as u64)).unwrap_or(0);
-        let next = others.get(place).copied().or(waiting.first()).cloned()?;
-        state.workers += 1;
-        state.lanes.get_mut(&next)?.workers += 1;
-        Some(next)
+        state.queue_up(lane);
+        state.next_lane()
     }
 
     /// A transaction went well: the lane's hosts are there, and the site may get one worker more if work waits.
-    /// Returns how many workers the caller must start for the lane.
-    pub(crate) fn succeeded(&self, lane: &Arc<str>, now: Timestamp) -> usize {
-        let mut state = self.state();
-        let Some(entry) = state.lanes.get_mut(lane) else { return 0 };
+    /// Returns the lanes for which the caller must start a worker each.
+    pub(crate) fn succeeded(&self, lane: &Arc<str>, now: Timestamp) -> Vec<Arc<str>> {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let Some(entry) = state.lanes.get_mut(lane) else { return Vec::new() };
         if entry.failures > 0 {
             (entry.failures, entry.suspension) = (0, None);
             self.changes.soon();
             state.shunned.relent(now);
         }
-        let Some(entry) = state.lanes.get(lane) else { return 0 };
-        if entry.jobs.is_empty() {
-            return 0;
-        }
-        if state.change_pace(now, Pace::succeeded) {
+        let has_work = !entry.jobs.is_empty();
+        if (has_work || state.is_starving()) && state.change_pace(now, Pace::succeeded) {
             self.changes.later();
         }
-        state.start_workers(lane)
+        let mut lanes = Vec::new();
+        while let Some(other) = state.starving_lane() {
+            lanes.push(other);
+        }
+        let own = state.start_workers(lane);
+        lanes.extend(std::iter::repeat_n(lane, own).cloned());
+        lanes
     }
 
     /// To be asked when an attempt begins, and told should the site have enough of it.
@@ -269,8 +265,8 @@ impl Site {
             Suspension { failed_at: now, until: now.after(interval(entry.failures)), reply, host }
         });
         entry.suspension = Some(suspension.clone());
-        let cleared =
-            Cleared { jobs: entry.jobs.drain(..).collect(), parked: std::mem::take(&mut entry.parked) };
+        let (jobs, parked) = entry.clear();
+        let cleared = Cleared { jobs, parked };
         state.shunned.keep_until(suspension.until.after(MEMORY));
         self.changes.soon();
         (suspension, cleared)
@@ -306,8 +302,9 @@ impl Site {
         state.closed = true;
         let mut cleared = Cleared::default();
         for lane in state.lanes.values_mut() {
-            cleared.jobs.extend(lane.jobs.drain(..));
-            cleared.parked.append(&mut lane.parked);
+            let (mut jobs, mut parked) = lane.clear();
+            cleared.jobs.append(&mut jobs);
+            cleared.parked.append(&mut parked);
             lane.idle.clear();
         }
         cleared
@@ -348,10 +345,64 @@ impl State {
         let Some(entry) = self.lanes.get_mut(lane) else { return 0 };
         // Workers that are busy connecting count: each will take a job. Who came back from a failure is probed by one.
         let wanted = if entry.failures > 0 { 1usize.saturating_sub(entry.workers) } else { entry.jobs.len() };
-        let start = if entry.jobs.is_empty() { 0 } else { wanted.min(spare) };
+        let wanted = if entry.jobs.is_empty() { 0 } else { wanted };
+        let start = wanted.min(spare);
         entry.workers += start;
         self.workers += start;
+        if start < wanted {
+            self.queue_up(lane);
+        }
         start
+    }
+
+    /// A lane with work waits for the next worker that is free.
+    fn queue_up(&mut self, lane: &Arc<str>) {
+        match self.lanes.get(lane) {
+            Some(entry) if entry.starves() => self.starving.push(lane),
+            Some(entry) if entry.wants_worker() => self.wanting.push(lane),
+            _ => {}
+        }
+    }
+
+    fn is_starving(&mut self) -> bool {
+        let starves = |lane: &Arc<str>| self.lanes.get(lane).is_some_and(Lane::starves);
+        self.starving.first(starves).is_some()
+    }
+
+    fn is_wanting(&mut self) -> bool {
+        let wants = |lane: &Arc<str>| self.lanes.get(lane).is_some_and(Lane::wants_worker);
+        self.wanting.first(wants).is_some()
+    }
+
+    /// A lane that had no worker and has one now, if the site bears it.
+    fn starving_lane(&mut self) -> Option<Arc<str>> {
+        if self.closed || self.workers >= self.pace.allowed() {
+            return None;
+        }
+        let starves = |lane: &Arc<str>| self.lanes.get(lane).is_some_and(Lane::starves);
+        let lane = self.starving.pop(starves)?;
+        self.send_to(&lane)
+    }
+
+    /// The lane that gets a worker which is free, if the site bears it.
+    fn next_lane(&mut self) -> Option<Arc<str>> {
+        if let Some(lane) = self.starving_lane() {
+            return Some(lane);
+        }
+        if self.workers >= self.pace.allowed() {
+            return None;
+        }
+        let wants = |lane: &Arc<str>| self.lanes.get(lane).is_some_and(Lane::wants_worker);
+        let lane = self.wanting.pop(wants)?;
+        self.send_to(&lane)
+    }
+
+    fn send_to(&mut self, lane: &Arc<str>) -> Option<Arc<str>> {
+        self.lanes.get_mut(lane)?.workers += 1;
+        self.workers += 1;
+        // It may have work for more than one.
+        self.queue_up(lane);
+        Some(Arc::clone(lane))
     }
 }
 

@@ -44,17 +44,17 @@ fn a_full_lane_parks_the_domain_until_half_of_it_is_gone() {
         Next::Jobs(jobs, freed) => (jobs.len(), freed.len()),
         other => panic!("{other:?}"),
     };
-    assert_eq!(freed(site.next(&lane, 1, false)), (1, 0));
-    assert_eq!(freed(site.next(&lane, 1, false)), (1, 1));
-    assert_eq!(freed(site.next(&lane, 8, false)), (2, 0));
+    assert_eq!(freed(site.next(&lane, 0, 1, false)), (1, 0));
+    assert_eq!(freed(site.next(&lane, 0, 1, false)), (1, 1));
+    assert_eq!(freed(site.next(&lane, 0, 8, false)), (2, 0));
 }
 
 #[test]
 fn a_job_goes_to_an_idle_worker_and_not_to_a_new_one() {
     let (site, lane) = (site(5, 5, 100), lane("mx"));
     assert_eq!(site.push(&lane, jobs(1)), 1);
-    assert!(matches!(site.next(&lane, 1, false), Next::Jobs(..)));
-    let Next::Idle(mut receiver) = site.next(&lane, 1, true) else { panic!() };
+    assert!(matches!(site.next(&lane, 0, 1, false), Next::Jobs(..)));
+    let Next::Idle(mut receiver) = site.next(&lane, 0, 1, true) else { panic!() };
     assert_eq!(site.push(&lane, jobs(1)), 0);
     assert!(receiver.try_recv().is_ok());
 }
@@ -63,12 +63,12 @@ fn a_job_goes_to_an_idle_worker_and_not_to_a_new_one() {
 fn a_job_for_a_worker_that_just_left_is_not_lost() {
     let (site, lane) = (site(5, 5, 100), lane("mx"));
     site.push(&lane, jobs(1));
-    assert!(matches!(site.next(&lane, 1, false), Next::Jobs(..)));
-    let Next::Idle(receiver) = site.next(&lane, 1, true) else { panic!() };
+    assert!(matches!(site.next(&lane, 0, 1, false), Next::Jobs(..)));
+    let Next::Idle(receiver) = site.next(&lane, 0, 1, true) else { panic!() };
     drop(receiver);
     assert_eq!(site.push(&lane, jobs(1)), 1);
     assert_eq!(site.leave(&lane), Some(lane.clone()));
-    assert!(matches!(site.next(&lane, 1, false), Next::Jobs(..)));
+    assert!(matches!(site.next(&lane, 0, 1, false), Next::Jobs(..)));
     assert_eq!(site.leave(&lane), None);
 }
 
@@ -77,7 +77,7 @@ fn connections_grow_with_success_while_work_waits_and_never_beyond_the_limit() {
     let (site, lane) = (site(2, 4, 100), lane("mx"));
     assert_eq!(site.push(&lane, jobs(10)), 2);
     assert_eq!(site.push(&lane, jobs(10)), 0);
-    let started: Vec<_> = (0..5).map(|_| site.succeeded(&lane, NOW)).collect();
+    let started: Vec<_> = (0..5).map(|_| site.succeeded(&lane, NOW).len()).collect();
     assert_eq!(started, [1, 1, 0, 0, 0]);
 }
 
@@ -86,14 +86,14 @@ fn a_site_that_has_enough_of_us_gets_half() {
     let (site, lane) = (site(4, 4, 100), lane("mx"));
     assert_eq!(site.push(&lane, jobs(10)), 4);
     site.slowed(site.round(), refusal(NOW));
-    assert!(matches!(site.next(&lane, 1, true), Next::Leave));
+    assert!(matches!(site.next(&lane, 0, 1, true), Next::Leave));
     assert_eq!(site.leave(&lane), None);
     assert_eq!(site.leave(&lane), None);
-    assert!(matches!(site.next(&lane, 1, true), Next::Jobs(..)));
+    assert!(matches!(site.next(&lane, 0, 1, true), Next::Jobs(..)));
     site.slowed(site.round(), refusal(NOW));
     site.slowed(site.round(), refusal(NOW));
     assert_eq!(site.leave(&lane), None);
-    assert!(matches!(site.next(&lane, 1, true), Next::Jobs(..)), "one connection always remains");
+    assert!(matches!(site.next(&lane, 0, 1, true), Next::Jobs(..)), "one connection always remains");
 }
 
 #[test]
@@ -101,11 +101,11 @@ fn lanes_take_turns_when_the_site_bears_no_more_workers() {
     let (site, one, two) = (site(1, 1, 100), lane("one"), lane("two"));
     assert_eq!(site.push(&one, jobs(1)), 1);
     assert_eq!(site.push(&two, jobs(1)), 0);
-    assert!(matches!(site.next(&one, 1, true), Next::Jobs(..)));
-    assert!(matches!(site.next(&one, 1, true), Next::Leave), "it would idle while another lane waits");
+    assert!(matches!(site.next(&one, 0, 1, true), Next::Jobs(..)));
+    assert!(matches!(site.next(&one, 0, 1, true), Next::Leave), "it would idle while another lane waits");
     assert_eq!(site.leave(&one), Some(two.clone()));
     assert_eq!(site.push(&one, jobs(5)), 0);
-    assert!(matches!(site.next(&two, 1, true), Next::Jobs(..)));
+    assert!(matches!(site.next(&two, 0, 1, true), Next::Jobs(..)));
     assert_eq!(site.leave(&two), Some(one));
 }
 
@@ -144,18 +144,18 @@ fn hosts_that_failed_are_probed_by_one_worker() {
     site.suspend(&lane, refusal(NOW), minutes);
     assert_eq!(site.push(&lane, jobs(10)), 1);
     assert_eq!(site.push(&lane, jobs(10)), 0);
-    assert_eq!(site.succeeded(&lane, NOW), 3);
+    assert_eq!(site.succeeded(&lane, NOW).len(), 3);
 }
 
 #[test]
 fn a_closed_site_gives_all_back_and_ends_its_idle_workers() {
     let (site, lane) = (site(1, 1, 4), lane("mx"));
     site.push(&lane, jobs(1));
-    assert!(matches!(site.next(&lane, 1, false), Next::Jobs(..)));
-    let Next::Idle(mut receiver) = site.next(&lane, 1, true) else { panic!() };
+    assert!(matches!(site.next(&lane, 0, 1, false), Next::Jobs(..)));
+    let Next::Idle(mut receiver) = site.next(&lane, 0, 1, true) else { panic!() };
     site.close();
     assert!(receiver.try_recv().is_err());
-    assert!(matches!(site.next(&lane, 1, true), Next::Leave));
+    assert!(matches!(site.next(&lane, 0, 1, true), Next::Leave));
     assert_eq!(site.leave(&lane), None);
     assert!(site.prune(NOW));
 }
@@ -240,4 +240,103 @@ fn whoever_writes_is_told_what_matters() {
     site.slowed(site.round(), refusal(NOW));
     assert!(site.changes.take());
     assert!(!site.changes.take());
+}
+
+/// The spool hands out the domain first whose mail has waited longest: that of the backlog, each time.
+#[test]
+fn a_backlog_does_not_keep_another_domain_of_its_lane_waiting() {
+    let (site, lane) = (site(1, 1, 16), lane("mx"));
+    let (backlog, other) = (domain("backlog.example"), domain("other.example"));
+    let feed = |domain: &Domain| {
+        let mut fed = 0;
+        while let Room::Jobs(room) = site.room_or_park(&lane, domain, NOW) {
+            site.push(&lane, jobs(room as u64));
+            fed += room;
+        }
+        fed
+    };
+    assert_eq!(feed(&backlog), 16);
+    assert_eq!(site.room_or_park(&lane, &other, NOW), Room::Parked);
+    for done in 1.. {
+        let Next::Jobs(_, mut freed) = site.next(&lane, 0, 1, false) else { panic!() };
+        freed.sort_by_key(|domain| *domain == other);
+        for domain in &freed {
+            if *domain == other {
+                assert!(matches!(site.room_or_park(&lane, &other, NOW), Room::Jobs(_)));
+                assert!(done <= 12, "{done}");
+                return;
+            }
+            feed(domain);
+        }
+        assert!(done < 100, "the other domain waits behind the backlog");
+    }
+}
+
+/// A domain that was let in and has nothing more must not keep a place.
+#[test]
+fn a_domain_that_does_not_come_again_stops_nobody() {
+    let (site, lane) = (site(1, 1, 8), lane("mx"));
+    site.push(&lane, jobs(8));
+    for name in ["a.example", "b.example", "c.example"] {
+        assert_eq!(site.room_or_park(&lane, &domain(name), NOW), Room::Parked);
+    }
+    let mut freed = 0;
+    while let Next::Jobs(_, domains) = site.next(&lane, 0, 1, false) {
+        freed += domains.len();
+    }
+    assert_eq!(freed, 3, "all were let in, though none came");
+    assert_eq!(site.room_or_park(&lane, &domain("d.example"), NOW), Room::Jobs(8));
+}
+
+#[test]
+fn a_lane_without_a_worker_gets_one_of_a_lane_that_has_several() {
+    let (site, busy, new) = (site(3, 3, 100), lane("busy"), lane("new"));
+    assert_eq!(site.push(&busy, jobs(100)), 3);
+    assert_eq!(site.push(&new, jobs(2)), 0);
+    assert!(matches!(site.next(&busy, 1, 1, true), Next::Leave));
+    assert_eq!(site.leave(&busy), Some(new.clone()));
+    assert!(matches!(site.next(&busy, 1, 1, true), Next::Jobs(..)), "nobody starves any more");
+}
+
+#[test]
+fn an_only_worker_goes_to_a_lane_that_has_none_after_some_jobs() {
+    let (site, busy, new) = (site(1, 1, 100), lane("busy"), lane("new"));
+    site.push(&busy, jobs(50));
+    site.push(&new, jobs(1));
+    assert!(matches!(site.next(&busy, TURN - 1, 1, true), Next::Jobs(..)));
+    assert!(matches!(site.next(&busy, TURN, 1, true), Next::Leave));
+    assert_eq!(site.leave(&busy), Some(new.clone()));
+    assert!(matches!(site.next(&new, 0, 1, true), Next::Jobs(..)));
+    assert!(matches!(site.next(&new, 1, 1, true), Next::Leave));
+    assert_eq!(site.leave(&new), Some(busy));
+}
+
+#[test]
+fn lanes_get_their_turn_in_the_order_in_which_they_came() {
+    let (site, first) = (site(1, 1, 100), lane("first"));
+    site.push(&first, jobs(1));
+    let names: Vec<Arc<str>> = (0..100).map(|n| lane(&format!("lane {n}"))).collect();
+    for name in &names {
+        assert_eq!(site.push(name, jobs(1)), 0);
+    }
+    let (mut at, mut order) = (first, Vec::new());
+    loop {
+        while let Next::Jobs(..) = site.next(&at, 0, 1, false) {}
+        let Some(next) = site.leave(&at) else { break };
+        order.push(next.clone());
+        at = next;
+    }
+    assert_eq!(order, names);
+}
+
+#[test]
+fn a_site_with_many_small_lanes_gets_more_connections_too() {
+    let (site, one, two, three) = (site(1, 4, 100), lane("one"), lane("two"), lane("three"));
+    site.push(&one, jobs(1));
+    site.push(&two, jobs(1));
+    site.push(&three, jobs(1));
+    assert!(matches!(site.next(&one, 0, 1, true), Next::Jobs(..)));
+    assert_eq!(site.succeeded(&one, NOW), std::slice::from_ref(&two));
+    assert_eq!(site.succeeded(&one, NOW), std::slice::from_ref(&three));
+    assert!(site.succeeded(&one, NOW).is_empty(), "nobody waits");
 }

@@ -57,7 +57,7 @@ struct Worker<'a> {
 impl Worker<'_> {
     async fn serve(&mut self) {
         while self.done < self.shared.config.transactions_per_connection {
-            let job = match self.site.next(&self.lane, 1, self.connection.is_some()) {
+            let job = match self.site.next(&self.lane, self.done, 1, self.connection.is_some()) {
                 Next::Jobs(mut jobs, freed) => {
                     self.shared.release(&freed);
                     jobs.pop()
@@ -213,7 +213,7 @@ impl Worker<'_> {
     fn fared(&self, slowed: Option<&Reply>, endpoint: &Arc<Endpoint>, round: Round) {
         match slowed {
             Some(reply) => self.site.slowed(round, dial::refusal(self.shared, reply, endpoint)),
-            None => self.start(self.site.succeeded(&self.lane, self.shared.now())),
+            None => self.start(&self.site.succeeded(&self.lane, self.shared.now())),
         }
     }
 
@@ -267,9 +267,9 @@ impl Worker<'_> {
         self.shared.spawn(async move { shared.turn_away(cleared, &site, &suspension).await });
     }
 
-    fn start(&self, workers: usize) {
-        for _ in 0..workers {
-            self.shared.spawn(boxed_run(self.shared, self.site, &self.lane));
+    fn start(&self, lanes: &[Arc<str>]) {
+        for lane in lanes {
+            self.shared.spawn(boxed_run(self.shared, self.site, lane));
         }
     }
 }

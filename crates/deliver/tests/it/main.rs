@@ -4,6 +4,7 @@ mod bad_peers;
 mod chunking;
 mod conversion;
 mod extensions;
+mod fairness;
 mod lmtp;
 mod local;
 mod ordered;
