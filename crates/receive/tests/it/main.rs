@@ -6,5 +6,6 @@
 mod dialogues;
 mod listeners;
 mod properties;
+mod relaying;
 mod replies;
 mod stage;

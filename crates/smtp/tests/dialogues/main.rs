@@ -5,6 +5,8 @@ mod client;
 #[cfg(test)]
 mod client_attacks;
 #[cfg(test)]
+mod client_bad_servers;
+#[cfg(test)]
 mod client_chunking;
 #[cfg(test)]
 mod client_dsn;

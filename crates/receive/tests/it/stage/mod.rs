@@ -14,6 +14,7 @@ use spool::ListFilter;
 use testkit::dialogue::{World, escape, matches};
 
 pub(crate) use machine::Machine;
+pub(crate) use rules::rule;
 pub(crate) use wire::{Memory, Sockets, Wire};
 
 /// mx.example.org with the domain example.org, the mailboxes anna and bob, and clients at 192.0.2.1.
@@ -143,7 +144,7 @@ impl<W: Wire> World for Stage<W> {
             ["service", name] => self.service(name)?,
             ["rule", ..] => {
                 let (_, text) = fact.split_once(' ').unwrap_or_default();
-                self.config.rules.push(rules::rule(text)?);
+                self.config.rules.push(rule(text)?);
             }
             ["limit", name, value] => self.limit(name, value)?,
             ["deferred", domain] => self.machine.deferred(domain).await?,
