@@ -6,6 +6,7 @@ use std::{
 };
 
 use deliver::PrivateAddresses;
+use directory::Directory;
 use net::{Network, Networks};
 use toml_span::Span;
 
@@ -43,7 +44,12 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     let directory = people::read(&root, dir, hostname.as_deref());
     receive.rules = rules::read(
         &root,
-        &rules::Surroundings { receive: &receive, listeners: &listeners, domains: &directory.domains },
+        &rules::Surroundings {
+            receive: &receive,
+            listeners: &listeners,
+            domains: &directory.domains,
+            directory: Directory::new(directory.clone()).ok().as_ref(),
+        },
     );
     let around = Surroundings {
         hostname: hostname.as_deref(),

@@ -283,6 +283,10 @@ fn rules() {
             ),
         ),
         ("recipients of others", hold("recipients = [\"mail.example.org\", \"anna@example.net\"]\n")),
+        (
+            "recipients that are not there",
+            hold("recipients = [\"postmaster@mail.example.org\", \"nobody@mail.example.org\"]\n"),
+        ),
         ("postmaster", rule("action = \"drop\"\nrecipients = \"postmaster@mail.example.org\"\n")),
         ("named twice", hold("senders = [\"Example.net\", \"example.net\"]\n")),
         (

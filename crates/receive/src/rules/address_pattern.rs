@@ -79,6 +79,16 @@ impl AddressPattern {
         }
     }
 
+    /// The only address that it is about, in any case; none if there are others.
+    pub fn sole(&self) -> Option<Address> {
+        match self {
+            Self::Address { local, domain: DomainPattern::Domain(domain) } => {
+                Address::new(local.sole()?, domain.clone()).ok()
+            }
+            Self::Null | Self::Domain(_) | Self::Address { .. } => None,
+        }
+    }
+
     /// Whether it is about nobody but postmaster.
     pub fn is_postmaster(&self) -> bool {
         matches!(self, Self::Address { local, .. } if *local == Glob::new("postmaster"))
@@ -172,6 +182,13 @@ mod tests {
         for text in ["<>", "*", "example.net", ".example.net", "a*@example.net", "\"a b\"@.example.net"] {
             assert_eq!(pattern(text).to_string(), text);
         }
+        let sole = |text: &str| pattern(text).sole().map(|address| address.to_string());
+        assert_eq!(sole("Anna@Example.net").as_deref(), Some("anna@example.net"));
+        assert!(
+            ["a*@example.net", "anna@.example.net", "example.net", "<>"]
+                .into_iter()
+                .all(|t| sole(t).is_none())
+        );
         assert!(pattern("Postmaster@example.net").is_postmaster());
         assert!(!pattern("post*@example.net").is_postmaster());
     }

@@ -28,6 +28,12 @@ impl Glob {
         found.is_some()
     }
 
+    /// The only text that it is about, in lower case; none if there are others.
+    pub fn sole(&self) -> Option<&str> {
+        let [only] = &self.parts[..] else { return None };
+        Some(only)
+    }
+
     /// Whether it is about every text that `other` is about.
     pub fn covers(&self, other: &Self) -> bool {
         // A control stands for whatever the stars of the other stand for: only a star of ours can take it.

@@ -1,6 +1,6 @@
 //! Tells of rules that can take nothing: by themselves, by what this server is, or because of an earlier rule.
 
-use directory::{DomainConfig, DomainPattern};
+use directory::{Directory, DomainConfig, DomainPattern, Resolution};
 use net::{Network, Networks};
 use receive::{AddressPattern, Conditions, Rule, Service};
 use toml_span::Span;
@@ -16,6 +16,8 @@ pub(in crate::config) struct Surroundings<'a> {
     pub listeners: &'a [Listener],
     /// Its own domains.
     pub domains: &'a [DomainConfig],
+    /// Who exists here, unless what is said about that is wrong.
+    pub directory: Option<&'a Directory>,
 }
 
 /// Knows the earlier rules.
@@ -156,10 +158,22 @@ impl<'a> Judge<'a> {
             span: *span,
             hint: "name a domain of yours: a rule gives no right to relay",
         }));
+        let nobody_there = |pattern: &AddressPattern| {
+            let resolved = pattern.sole().zip(self.around.directory).map(|(who, all)| all.resolve(&who));
+            rule.action.refusal().is_none() && resolved == Some(Resolution::Unknown)
+        };
+        let unknown = entries().filter(|(pattern, _)| nobody_there(pattern));
+        let somebody = self.dead(unknown.map(|(pattern, span)| Dead {
+            shown: pattern.to_string(),
+            why: "there is no such mailbox here".into(),
+            span: *span,
+            hint: "mail for it is refused without a rule; a rule makes no mailbox",
+        }));
         let spared = entries().filter(|(pattern, _)| {
             rule.action.spares_postmaster() && pattern.is_postmaster() && ours(pattern)
         });
         nobody
+            & somebody
             & self.dead(spared.map(|(pattern, span)| Dead {
                 shown: pattern.to_string(),
                 why: format!("no rule may {} mail to postmaster", rule.action.name()),
