@@ -11,7 +11,9 @@ use events::Kind::{self, Bounced, Deferred, Delivered};
 use crate::support::{
     World,
     peer::{
-        Does::{Close, Drip, Flood, Freeze, KeepSilent, Say, SayAndClose, SayAndForget, SayLong, Trickle},
+        Does::{
+            self, Close, Drip, Flood, Freeze, KeepSilent, Say, SayAndClose, SayAndForget, SayLong, Trickle,
+        },
         Rules,
     },
 };
@@ -171,6 +173,19 @@ bad_peers! {
         ["EHLO" => Say("250-peer.example\r\n250 LIMITS RCPTMAX=100"), "RCPT TO:<bert" => Say("452 4.5.3 Too many")] => Here(Delivered, Deferred);
     ehlo_of_nonsense:
         ["EHLO" => Say("250-\r\n250-SIZE=x\r\n250-SIZE 99999999999999999999999\r\n250-LIMITS RCPTMAX=0\r\n250 \u{7f}PIPELINING")] => Here(Delivered, Delivered);
+}
+
+const CHUNKING: Does = Say("250-peer.example\r\n250-PIPELINING\r\n250 CHUNKING");
+
+// The same at the end of a chunk, and an offer of CHUNKING that is not meant.
+bad_peers! {
+    chunk_421: ["EHLO" => CHUNKING, "BDAT" => Say("421 4.3.2 Not now")] => Here(Deferred, Deferred);
+    chunk_452: ["EHLO" => CHUNKING, "BDAT" => Say("452 4.3.1 Full")] => Here(Deferred, Deferred);
+    chunk_554: ["EHLO" => CHUNKING, "BDAT" => Say("554 5.6.0 Spam")] => Here(Bounced, Bounced);
+    chunk_554_and_one_refused: ["EHLO" => CHUNKING, "RCPT TO:<bert" => Say("450 4.2.1 Later"), "BDAT" => Say("554 5.6.0 No")] => Here(Bounced, Deferred);
+    cut_at_the_chunk: ["EHLO" => CHUNKING, "BDAT" => Close] => Here(Deferred, Deferred);
+    silence_at_the_chunk: ["EHLO" => CHUNKING, "BDAT" => KeepSilent] with data_final => Here(Deferred, Deferred);
+    lying_about_chunking: ["EHLO" => CHUNKING, "BDAT" => Say("500 5.5.1 What?")] => Here(Delivered, Delivered);
 }
 
 /// The relay has something against us: nothing bounces, nobody is told, and all of it goes once the relay is content.
