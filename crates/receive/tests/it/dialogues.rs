@@ -163,6 +163,7 @@ dialogues! {
         rules_drop_a_whole_message
         rules_drop_needs_the_disk_too
         rules_held_or_dropped_is_not_relayed_either
+        rules_need_the_whole_header
         rules_never_open_relaying
         rules_of_relaying
         rules_over_lmtp
