@@ -84,3 +84,38 @@ fn exim_brings_its_mail_in_chunks() {
         exim.log()
     );
 }
+
+/// Lines with dots, as many as make a large message.
+fn large(subject: &str) -> (String, Vec<u8>) {
+    let lines = "0123456789abcdef.\r\n.dot\r\n..\r\n".repeat(20_000);
+    (
+        format!("From: anna@here.test\r\nSubject: {subject}\r\n\r\n{lines}"),
+        lines.replace('\r', "").into_bytes(),
+    )
+}
+
+#[test]
+fn postfix_gets_its_mail_in_chunks() {
+    let ours = Ours::routing("peer.test", "", "");
+    let postfix = Postfix::start(&ours.net, 1, ours.port, "");
+    let (content, lines) = large("chunks");
+    let id = ours.takes("<anna@here.test>", &["<x@peer.test>", "<y@peer.test>"], &content);
+    let mail = postfix.maildir().wait_for("Subject: chunks", SOON);
+    assert!(mail.body() == lines, "{} octets", mail.body().len());
+    ours.house.wait_for_event(&id, "delivered", "y@peer.test");
+    e2e::eventually_true("Postfix to count a BDAT", SOON, || postfix.log().contains(" bdat=1 "));
+}
+
+#[test]
+fn exim_gets_its_mail_in_chunks() {
+    let ours = Ours::routing("exim.test", "", "");
+    let exim = Exim::start(&ours.net, 1, ours.port, EximSettings::default());
+    let (content, lines) = large("chunks");
+    ours.takes("<anna@here.test>", &["<x@exim.test>", "<no@exim.test>"], &content);
+    let mail = exim.maildir().wait_for("Subject: chunks", SOON);
+    assert!(mail.body() == lines, "{} octets", mail.body().len());
+    let arrival = |line: &str| line.contains("<= anna@here.test") && line.contains(" K ");
+    assert!(exim.log().lines().any(arrival), "{}", exim.log());
+    let report = ours.house.maildir("anna@here.test").wait_for("no@exim.test", SOON);
+    assert!(report.contains("No such hermit"), "{}", report.text());
+}
