@@ -99,7 +99,7 @@ impl Connection {
     ) -> (Vec<u32>, Vec<u32>) {
         let Capabilities { smtputf8, limits, .. } = self.capabilities();
         let recipient = |number: &u32| Some((*number, &recipient(envelope, *number)?.forward_path));
-        let fits = |(_, path): &(u32, &Address)| *smtputf8 || in_ascii(path).is_some();
+        let fits = |(_, path): &(u32, &Address)| *smtputf8 || !path.is_utf8() || in_ascii(path).is_some();
         let (fit, misfit): (Vec<_>, Vec<_>) = recipients.iter().filter_map(recipient).partition(fits);
         // Those who need SMTPUTF8 where it is not offered come last, so that they are no obstacle to the others.
         let (first, last) = if fit.is_empty() { (misfit, fit) } else { (fit, misfit) };

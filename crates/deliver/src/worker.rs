@@ -187,7 +187,8 @@ impl Worker<'_> {
         }
     }
 
-    /// The kept connection, else one to the next host, with recipients chosen that it takes in one transaction. None if there is no more host.
+    /// The kept connection, else one to the next host, with recipients chosen that it takes in one transaction. None if
+    /// there is no more host.
     async fn ready(&mut self, attempt: &mut Attempt) -> Option<Connection> {
         let most = self.shared.config.recipients_per_transaction;
         loop {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::{Client, House, Loopback, Postfix, World};
+use e2e::{Client, House, Loopback, Postfix, World, eventually_true};
 
 const SOON: Duration = Duration::from_mins(1);
 
@@ -55,7 +55,7 @@ fn postfix_hears_of_an_unknown_recipient_and_bounces_it() {
 
 #[test]
 fn we_deliver_to_postfix_by_its_mx() {
-    let world = World::new("peer MX 10 mx.peer\nmx.peer A @1\n", "retry = [\"1s\"]");
+    let mut world = World::new("peer MX 10 mx.peer\nmx.peer A @1\n", "retry = [\"1s\"]");
     let postfix = Postfix::start(&world.net, 1, world.port, "");
     let id = world.send(&["x@peer.test", "y@peer.test"], "to-postfix");
     let mail = postfix.maildir().wait_for("to-postfix", SOON);
@@ -64,6 +64,11 @@ fn we_deliver_to_postfix_by_its_mx() {
     let told = world.house.wait_for_trace(&id, "queued as");
     assert!(told.contains("mx.peer.test"), "{told}");
     assert!(postfix.log().contains("nrcpt=2"), "one transaction for both: {}", postfix.log());
+    // It counts the commands of a session when that has ended.
+    world.stop();
+    eventually_true("one chunk in the log of Postfix", SOON, || {
+        postfix.log().contains("mail=1 rcpt=2 bdat=1 quit=1")
+    });
 }
 
 #[test]
