@@ -3,7 +3,10 @@
 use std::{mem, sync::Arc};
 
 use mail::Reply;
-use smtp::client::{Failure, Outcome, Phase};
+use smtp::{
+    Protocol,
+    client::{Failure, Outcome, Phase},
+};
 
 use crate::{
     dial::Trouble,
@@ -158,10 +161,20 @@ impl Open {
         self.findings.push(Finding {
             peer_words: true,
             endpoint: Some(Arc::clone(endpoint)),
-            success: if connection.capabilities().dsn { Success::PassedOn } else { Success::Relayed },
+            success: success(connection),
             note: self.note.filter(|_| fate == Fate::Delivered),
             ..Finding::own(recipient, fate, reply.clone())
         });
         row.slows_after(reply)
+    }
+}
+
+/// What we tell when a host has taken mail: nothing if it tells itself; "delivered" if it is a mail store, for what that has
+/// is in the mailbox; else "relayed" (RFC 3461 §5.2.2 (b)).
+fn success(connection: &Connection) -> Success {
+    match connection.key.terms.protocol {
+        _ if connection.capabilities().dsn => Success::PassedOn,
+        Protocol::Lmtp => Success::Delivered,
+        Protocol::Smtp => Success::Relayed,
     }
 }

@@ -108,8 +108,8 @@ fn reported<'a>(
         action,
         status: status(action, &finding.reply),
         remote_mta: host.filter(|_| finding.peer_words),
-        // Of a mailbox there is nothing to say but that the message is there.
-        reply: (action != Action::Delivered).then_some(&finding.reply),
+        // Of a mailbox of ours there is nothing to say but that the message is there.
+        reply: Some(&finding.reply).filter(|_| host.is_some() || action != Action::Delivered),
         last_attempt: (!finding.ordered).then(|| finding.rested.map_or(ended_at, |rest| rest.failed_at)),
     }
 }
@@ -152,6 +152,7 @@ impl Reporter<'_> {
             recipients: &notice.recipients,
             content,
             content_octets,
+            for_postmaster: to_postmaster,
         };
         let dsn = report.build()?;
         let to = dsn.to.to_string();

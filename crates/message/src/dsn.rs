@@ -39,6 +39,8 @@ pub struct Report<'a> {
     pub content: &'a [u8],
     /// How long the whole content is, in octets.
     pub content_octets: u64,
+    /// It goes to the postmaster, who did not send the message: that is a report itself, which its addressee cannot get.
+    pub for_postmaster: bool,
 }
 
 /// A recipient and what became of it.
@@ -130,6 +132,8 @@ pub struct Dsn {
     /// Whether it has header sections in UTF-8, its own among them: so if the address that it goes to has characters
     /// beyond ASCII, for that way takes them (RFC 6533 §4.5).
     pub smtputf8: bool,
+    /// Whether REQUIRETLS holds for it as for the message (RFC 8689 §5).
+    pub require_tls: bool,
 }
 
 impl Dsn {
@@ -151,7 +155,7 @@ impl Dsn {
             envid: None,
             body: self.body,
             smtputf8: self.smtputf8,
-            require_tls: false,
+            require_tls: self.require_tls,
             may_bounce: false,
             recipients: vec![Recipient::new(self.to.clone(), at)],
         }
@@ -185,7 +189,8 @@ impl Report<'_> {
             content.extend_from_slice(piece);
         }
         let body = if content.is_ascii() { Body::SevenBit } else { Body::EightBitMime };
-        Some(Dsn { to: to.clone(), content, body, smtputf8: utf8 })
+        let require_tls = self.envelope.require_tls;
+        Some(Dsn { to: to.clone(), content, body, smtputf8: utf8, require_tls })
     }
 
     /// What it says of its recipients, each word once ([`Action::word`]).

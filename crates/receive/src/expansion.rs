@@ -28,6 +28,7 @@ pub(crate) fn report(
         recipients: &recipients,
         content: beginning,
         content_octets: beginning.len() as u64,
+        for_postmaster: false,
     };
     // Of what a rule keeps from all of them nothing is said.
     let is_sent_on = envelope.recipients.iter().any(|recipient| !recipient.held);

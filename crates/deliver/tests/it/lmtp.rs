@@ -8,7 +8,8 @@ use crate::support::{
     peer::Does::{Close, Say, SayAndClose},
 };
 use deliver::{Destination, Hosts, LocalDelivery, NamedHost, Pattern, Protocol, StaticRoute};
-use events::Kind::{Bounced, Deferred, Delivered};
+use events::Kind::{Bounced, Deferred, Delivered, Dsn};
+use mail::Envelope;
 
 const ANNA: &str = "anna@example.org";
 const BERT: &str = "bert@example.org";
@@ -111,7 +112,7 @@ async fn an_alias_is_tried_again_until_each_of_its_mailboxes_has_its_copy() {
 async fn what_is_in_our_store_is_reported_as_delivered() {
     let mut world = with_store();
     let store = world.peer(STORE);
-    let success = |envelope: &mut mail::Envelope| {
+    let success = |envelope: &mut Envelope| {
         let notify = mail::Notify { success: true, failure: false, delay: false, given: true };
         envelope.recipients[0].notify = notify;
     };
@@ -119,4 +120,15 @@ async fn what_is_in_our_store_is_reported_as_delivered() {
     assert_eq!(world.fate("anna@here.test").await.kind, Delivered);
     assert_eq!(world.fate(OTTO).await.kind, Delivered);
     assert!(store.got()[1].content.contains("Action: delivered"), "{:?}", store.got());
+}
+
+#[tokio::test]
+async fn what_a_store_takes_is_reported_as_delivered() {
+    let mut world = world();
+    world.peer(STORE);
+    let ask = |envelope: &mut Envelope| envelope.recipients[0].notify.success = true;
+    world.send_as(OTTO, &[ANNA], TEXT, ask).await;
+    assert_eq!(world.event(|event| event.kind == Dsn).await.actions, ["delivered"]);
+    assert_eq!(world.fate(OTTO).await.kind, Delivered);
+    assert!(world.mailbox(OTTO)[0].contains("Diagnostic-Code: smtp; 250 "), "{:?}", world.mailbox(OTTO));
 }

@@ -11,4 +11,5 @@ mod lifecycle;
 mod peers;
 mod queue;
 mod refusals;
+mod reports;
 mod rules;

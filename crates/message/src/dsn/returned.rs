@@ -97,8 +97,10 @@ impl<'a> Returned<'a> {
 fn what(report: &Report<'_>, topic: Topic, header: &[u8]) -> What {
     let content = report.content;
     let whole = u64::try_from(content.len()).is_ok_and(|octets| octets == report.content_octets);
-    // RFC 3461 §4.3: whoever does not report a failure returns the header section only.
-    let why = if topic != Topic::Failure || report.envelope.ret == Some(Ret::Headers) {
+    // RFC 3461 §4.3: whoever does not report a failure returns the header section only. RFC 8689 §5: and so does a report
+    // of what had to travel over TLS, whatever RET says.
+    let headers = report.envelope.require_tls || report.envelope.ret == Some(Ret::Headers);
+    let why = if topic != Topic::Failure || headers {
         None
     } else if !whole || content.len() > CONTENT_RETURNED_MAX {
         Some("because it is large")

@@ -69,6 +69,7 @@ fn report<'a>(
         recipients,
         content,
         content_octets: content.len() as u64,
+        for_postmaster: false,
     }
 }
 
@@ -306,6 +307,28 @@ fn an_alias_of_several_is_told_of_as_one() {
     let team = recipient("team@example.org");
     let expanded = [arrived(&team, Action::Expanded)];
     insta::assert_snapshot!(shown(&report(&envelope, &expanded, CONTENT.as_bytes())));
+}
+
+#[test]
+fn the_postmaster_gets_what_reached_nobody() {
+    let envelope = envelope(vec![recipient("bob@example.net")]);
+    let reply = Reply::new(550, EnhancedStatus::new(5, 1, 1), "User unknown");
+    let failed = [refused(&envelope.recipients[0], &reply)];
+    let report = Report { for_postmaster: true, ..report(&envelope, &failed, CONTENT.as_bytes()) };
+    let said = shown(&report);
+    let text = &said[said.find("Subject: ").unwrap()..said.find("Content-Type: message/delivery").unwrap()];
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_report_of_what_needs_tls_needs_it_too_and_returns_no_body() {
+    let mut envelope = envelope(vec![recipient("bob@example.net")]);
+    (envelope.require_tls, envelope.ret) = (true, Some(Ret::Full));
+    let reply = Reply::plain(550, "no");
+    let failed = [refused(&envelope.recipients[0], &reply)];
+    let dsn = report(&envelope, &failed, CONTENT.as_bytes()).build().unwrap();
+    assert!(dsn.envelope(id(2), NOW, Stream::Transactional).require_tls);
+    assert!(!String::from_utf8(dsn.content).unwrap().contains("Hello Bob"));
 }
 
 #[test]

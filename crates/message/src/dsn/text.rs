@@ -29,8 +29,7 @@ pub(super) fn part(report: &Report<'_>, topic: Topic, returned: &Returned<'_>) -
         text.empty_line();
     }
     text.wrapped("", &words::ending(report, topic, returned.what()));
-    let (host, id) = (report.host(), report.envelope.id);
-    text.wrapped("", &format!("If you need help, write to postmaster@{host} and name this message: {id}"));
+    text.wrapped("", &words::help(report));
     text.part()
 }
 
@@ -44,7 +43,7 @@ fn one_recipient(text: &mut Text, report: &Report<'_>, reported: &ReportedRecipi
             text.reply(reply);
         }
     }
-    if let Some(advice) = words::advice(reported) {
+    if let Some(advice) = words::advice(report, reported) {
         text.wrapped("    ", &format!("What to do: {advice}"));
     }
     text.empty_line();

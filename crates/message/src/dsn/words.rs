@@ -7,6 +7,7 @@ use crate::clean;
 
 pub(super) fn subject(report: &Report<'_>, topic: Topic) -> String {
     let mut subject = match topic {
+        Topic::Failure if report.for_postmaster => "A report could not be delivered",
         Topic::Failure => "Your message could not be delivered",
         Topic::Delay => "Your message is delayed",
         Topic::Success if all(report, Action::Delivered) => "Your message was delivered",
@@ -19,6 +20,16 @@ pub(super) fn subject(report: &Report<'_>, topic: Topic) -> String {
         let _ = write!(subject, " {preposition} {some} of {of} recipients");
     }
     subject
+}
+
+/// Where to turn.
+pub(super) fn help(report: &Report<'_>) -> String {
+    let (host, id) = (report.host(), report.envelope.id);
+    if report.for_postmaster {
+        format!("The event log tells its way: postrider trace {id}")
+    } else {
+        format!("If you need help, write to postmaster@{host} and name this message: {id}")
+    }
 }
 
 /// How many of all recipients it tells of, if not of all. An alias of several is itself none of those that the envelope
@@ -45,7 +56,8 @@ pub(super) fn beginning(report: &Report<'_>, topic: Topic) -> String {
         1 => "this recipient:".to_owned(),
         many => format!("these {many} recipients:"),
     };
-    format!("Your message of {} {what} {whom}", date(report.envelope.received))
+    let which = if report.for_postmaster { "The report" } else { "Your message" };
+    format!("{which} of {} {what} {whom}", date(report.envelope.received))
 }
 
 /// What happened to a recipient, as the beginning of a sentence.
@@ -106,6 +118,9 @@ pub(super) fn ending(report: &Report<'_>, topic: Topic, what: What) -> String {
         }
     };
     let next = match topic {
+        Topic::Failure if report.for_postmaster => {
+            "It will not be tried again, and nobody hears of this but you.".to_owned()
+        }
         Topic::Failure => "It will not be tried again.".to_owned(),
         Topic::Delay => {
             let until = report.recipients.iter().filter_map(|reported| match reported.action {
@@ -141,9 +156,12 @@ fn rounded(duration: Duration) -> String {
 
 /// By the enhanced status code (RFC 3463 §3, RFC 7505 §4.2), or else by the reply code.
 ///
-/// None: it did not fail, and there is nothing to do.
-pub(super) fn advice(reported: &ReportedRecipient<'_>) -> Option<&'static str> {
+/// None: it did not fail, or there is nothing to do.
+pub(super) fn advice(report: &Report<'_>, reported: &ReportedRecipient<'_>) -> Option<&'static str> {
     let Action::Failed(cause) = reported.action else { return None };
+    if report.for_postmaster {
+        return None;
+    }
     Some(match (cause, reported.status.subject, reported.status.detail) {
         (_, 1, 10) => "the domain takes no mail at all. Look for another address.",
         (_, 1, 2) => "check what stands behind the @ for mistakes: there is no such domain.",
