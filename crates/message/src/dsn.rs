@@ -22,6 +22,11 @@ pub const DSN_LISTENER: &str = "dsn";
 /// (RFC 3461 §6.2 lets us).
 pub const CONTENT_RETURNED_MAX: usize = 64 * 1024;
 
+/// What replies may take in each part of a report, all together, and one of them: a hostile server can say much, and of
+/// many recipients. The beginning of each is told in any case.
+const REPLIES_OCTETS: usize = 64 * 1024;
+const REPLY_OCTETS: std::ops::RangeInclusive<usize> = 200..=8192;
+
 /// A report about some recipients of a message.
 #[derive(Debug, Clone, Copy)]
 pub struct Report<'a> {
@@ -214,6 +219,12 @@ impl Report<'_> {
             boundary = format!("{base}.{number}.");
         }
         boundary
+    }
+
+    /// How many octets of each reply are told.
+    fn reply_room(&self) -> usize {
+        let fair = REPLIES_OCTETS / self.recipients.len().max(1);
+        fair.clamp(*REPLY_OCTETS.start(), *REPLY_OCTETS.end())
     }
 
     /// As it may be written into any field.

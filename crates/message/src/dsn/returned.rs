@@ -104,7 +104,9 @@ fn what(report: &Report<'_>, topic: Topic, header: &[u8]) -> What {
         None
     } else if !whole || content.len() > CONTENT_RETURNED_MAX {
         Some("because it is large")
-    } else if report.envelope.body == Body::BinaryMime || !has_plain_lines(content) {
+    } else if report.envelope.body == Body::BinaryMime {
+        Some("because it is binary")
+    } else if !has_plain_lines(content) {
         Some("because it has lines that no mail may have")
     } else if str::from_utf8(header).is_err() {
         Some("because it has characters that no mail may have")

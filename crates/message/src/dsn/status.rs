@@ -24,7 +24,7 @@ impl Status {
         status.message_fields(report);
         for recipient in report.recipients {
             status.groups.extend_from_slice(b"\r\n");
-            status.recipient_fields(recipient);
+            status.recipient_fields(recipient, report.reply_room());
         }
         status
     }
@@ -64,7 +64,7 @@ impl Status {
     }
 
     /// RFC 3464 §2.3.
-    fn recipient_fields(&mut self, reported: &ReportedRecipient<'_>) {
+    fn recipient_fields(&mut self, reported: &ReportedRecipient<'_>, reply_room: usize) {
         let recipient = reported.recipient;
         if let Some(original) = &recipient.orcpt {
             let address = self.typed_address(&original.kind, &original.address);
@@ -81,7 +81,7 @@ impl Status {
             // `smtp` is for what an SMTP server said (RFC 3464 §9.2 (c)).
             let kind = if reported.remote_mta.is_some() { "smtp" } else { "X-Postrider" };
             let words = reply.to_string();
-            let words = clean::line(&words, DIAGNOSTIC_OCTETS_MAX);
+            let words = clean::line(&words, reply_room.min(DIAGNOSTIC_OCTETS_MAX));
             self.field("Diagnostic-Code", &format!("{kind}; {words}"));
         }
         if let Some(at) = reported.last_attempt {

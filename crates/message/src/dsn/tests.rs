@@ -371,7 +371,7 @@ fn what_cannot_be_returned_whole_is_returned_as_its_header_section() {
         (CONTENT, Body::SevenBit, None, "The message is attached."),
         (CONTENT, Body::SevenBit, Some(Ret::Full), "The message is attached."),
         (CONTENT, Body::SevenBit, Some(Ret::Headers), "The header section of the message is attached."),
-        (CONTENT, Body::BinaryMime, None, "lines that no mail may have"),
+        (CONTENT, Body::BinaryMime, None, "because it is binary"),
         (&large, Body::SevenBit, Some(Ret::Full), "because it is large"),
         (&long_line, Body::SevenBit, None, "lines that no mail may have"),
         (&long_field, Body::SevenBit, None, "lines that no mail may have"),
@@ -439,6 +439,19 @@ fn a_hostile_server_cannot_write_into_the_report() {
     assert!(!header.contains("forged") && !header.contains("Bcc"));
     assert!(!String::from_utf8_lossy(&parts[1]).contains("\nBcc"));
     assert!(dsn.content.len() < 6000);
+}
+
+#[test]
+fn many_recipients_of_a_talkative_server_make_no_huge_report() {
+    let envelope = envelope((0..1000).map(|n| recipient(&format!("r{n}@example.net"))).collect());
+    let reply = Reply::plain(550, format!("first words {}", "and so on ".repeat(800)));
+    let failed: Vec<_> = envelope.recipients.iter().map(|recipient| refused(recipient, &reply)).collect();
+    let dsn = report(&envelope, &failed, CONTENT.as_bytes()).build().unwrap();
+    let (_, parts) = parts(&dsn, 1000);
+    assert_eq!(named(&parts[1]).len(), 1000);
+    let told = |part: &[u8]| String::from_utf8(part.to_vec()).unwrap().matches("first words").count();
+    assert_eq!((told(&parts[0]), told(&parts[1])), (1000, 1000));
+    assert!(dsn.content.len() < 1_000_000, "{} octets", dsn.content.len());
 }
 
 fn any_text() -> impl Strategy<Value = String> {

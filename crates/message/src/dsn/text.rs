@@ -11,7 +11,7 @@ use crate::clean;
 const LINE_OCTETS_WANTED: usize = 76;
 /// A longer word is broken.
 const WORD_OCTETS_MAX: usize = 900;
-/// How much of a reply is repeated; a hostile server can say much.
+/// More lines of a reply are not repeated, nor more of a line.
 const REPLY_LINES_MAX: usize = 20;
 const REPLY_LINE_OCTETS_MAX: usize = 1000;
 
@@ -40,7 +40,7 @@ fn one_recipient(text: &mut Text, report: &Report<'_>, reported: &ReportedRecipi
         None => text.wrapped("    ", &format!("{what}.")),
         Some((introduction, reply)) => {
             text.wrapped("    ", &format!("{what}{introduction}:"));
-            text.reply(reply);
+            text.reply(reply, report.reply_room());
         }
     }
     if let Some(advice) = words::advice(report, reported) {
@@ -98,11 +98,15 @@ impl Text {
     }
 
     /// The peer's own words, line by line as it said them.
-    fn reply(&mut self, reply: &Reply) {
+    fn reply(&mut self, reply: &Reply, mut room: usize) {
         let enhanced = reply.enhanced().map(|enhanced| format!("{enhanced} ")).unwrap_or_default();
         for line in reply.text().split('\n').take(REPLY_LINES_MAX) {
-            let line = clean::line(line, REPLY_LINE_OCTETS_MAX);
+            let line = clean::line(line, room.min(REPLY_LINE_OCTETS_MAX));
+            room -= line.len();
             self.wrapped("        ", &format!("{} {enhanced}{line}", reply.code()));
+            if room == 0 {
+                break;
+            }
         }
     }
 }
