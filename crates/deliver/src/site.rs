@@ -4,11 +4,11 @@
 
 mod lane;
 mod shunned;
+mod state;
 mod status;
 mod turns;
 
 use std::{
-    collections::HashMap,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -24,8 +24,7 @@ use crate::{
     pace::{Pace, Round},
 };
 use lane::Lane;
-use shunned::Shunned;
-use turns::Turns;
+use state::State;
 
 pub use lane::Suspension;
 pub use status::{LaneStatus, Refusal, SiteStatus};
@@ -103,37 +102,11 @@ pub(crate) struct Site {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
-struct State {
-    lanes: HashMap<Arc<str>, Lane>,
-    workers: usize,
-    /// How many workers the site bears.
-    pace: Pace,
-    allowed_since: Timestamp,
-    last_refusal: Option<Refusal>,
-    shunned: Shunned,
-    /// Lanes that have work and no worker.
-    starving: Turns,
-    /// Lanes that have work for more workers than they have.
-    wanting: Turns,
-    closed: bool,
-}
-
 impl Site {
     pub(crate) fn new(key: SiteKey, limits: Limits, changes: Arc<Changes>) -> Self {
         let workers_max = limits.workers_max.max(1);
         let workers_start = limits.workers_start.clamp(1, workers_max);
-        let state = State {
-            lanes: HashMap::new(),
-            workers: 0,
-            pace: Pace::new(workers_start, workers_max),
-            allowed_since: Timestamp::default(),
-            last_refusal: None,
-            shunned: Shunned::default(),
-            starving: Turns::default(),
-            wanting: Turns::default(),
-            closed: false,
-        };
+        let state = State::new(Pace::new(workers_start, workers_max));
         let ready_max = limits.ready_max.max(1);
         Self { key, ready_max, workers_start, workers_max, changes, state: Mutex::new(state) }
     }
@@ -188,9 +161,7 @@ impl Site {
         if starving || wanting || !may_idle {
             return Next::Leave;
         }
-        let (sender, receiver) = oneshot::channel();
-        entry.idle.push(sender);
-        Next::Idle(receiver)
+        state.idle(lane).map_or(Next::Leave, Next::Idle)
     }
 
     /// A worker leaves its lane. If a lane has work and the site bears it, the worker goes on there.
@@ -324,85 +295,6 @@ impl Site {
             self.changes.later();
         }
         forget
-    }
-}
-
-impl State {
-    /// Changes how many workers the site bears. Whether it is another number.
-    fn change_pace(&mut self, now: Timestamp, change: impl FnOnce(&mut Pace)) -> bool {
-        let before = self.pace.allowed();
-        change(&mut self.pace);
-        let changes = self.pace.allowed() != before;
-        if changes {
-            self.allowed_since = now;
-        }
-        changes
-    }
-
-    /// Counts the workers that a lane still needs and the site still bears.
-    fn start_workers(&mut self, lane: &Arc<str>) -> usize {
-        let spare = if self.closed { 0 } else { self.pace.allowed().saturating_sub(self.workers) };
-        let Some(entry) = self.lanes.get_mut(lane) else { return 0 };
-        // Workers that are busy connecting count: each will take a job. Who came back from a failure is probed by one.
-        let wanted = if entry.failures > 0 { 1usize.saturating_sub(entry.workers) } else { entry.jobs.len() };
-        let wanted = if entry.jobs.is_empty() { 0 } else { wanted };
-        let start = wanted.min(spare);
-        entry.workers += start;
-        self.workers += start;
-        if start < wanted {
-            self.queue_up(lane);
-        }
-        start
-    }
-
-    /// A lane with work waits for the next worker that is free.
-    fn queue_up(&mut self, lane: &Arc<str>) {
-        match self.lanes.get(lane) {
-            Some(entry) if entry.starves() => self.starving.push(lane),
-            Some(entry) if entry.wants_worker() => self.wanting.push(lane),
-            _ => {}
-        }
-    }
-
-    fn is_starving(&mut self) -> bool {
-        let starves = |lane: &Arc<str>| self.lanes.get(lane).is_some_and(Lane::starves);
-        self.starving.first(starves).is_some()
-    }
-
-    fn is_wanting(&mut self) -> bool {
-        let wants = |lane: &Arc<str>| self.lanes.get(lane).is_some_and(Lane::wants_worker);
-        self.wanting.first(wants).is_some()
-    }
-
-    /// A lane that had no worker and has one now, if the site bears it.
-    fn starving_lane(&mut self) -> Option<Arc<str>> {
-        if self.closed || self.workers >= self.pace.allowed() {
-            return None;
-        }
-        let starves = |lane: &Arc<str>| self.lanes.get(lane).is_some_and(Lane::starves);
-        let lane = self.starving.pop(starves)?;
-        self.send_to(&lane)
-    }
-
-    /// The lane that gets a worker which is free, if the site bears it.
-    fn next_lane(&mut self) -> Option<Arc<str>> {
-        if let Some(lane) = self.starving_lane() {
-            return Some(lane);
-        }
-        if self.workers >= self.pace.allowed() {
-            return None;
-        }
-        let wants = |lane: &Arc<str>| self.lanes.get(lane).is_some_and(Lane::wants_worker);
-        let lane = self.wanting.pop(wants)?;
-        self.send_to(&lane)
-    }
-
-    fn send_to(&mut self, lane: &Arc<str>) -> Option<Arc<str>> {
-        self.lanes.get_mut(lane)?.workers += 1;
-        self.workers += 1;
-        // It may have work for more than one.
-        self.queue_up(lane);
-        Some(Arc::clone(lane))
     }
 }
 

@@ -340,3 +340,21 @@ fn a_site_with_many_small_lanes_gets_more_connections_too() {
     assert_eq!(site.succeeded(&one, NOW), std::slice::from_ref(&three));
     assert!(site.succeeded(&one, NOW).is_empty(), "nobody waits");
 }
+
+#[test]
+fn an_idle_worker_gives_way_to_a_lane_that_has_none() {
+    let (site, quiet, new) = (site(2, 2, 100), lane("quiet"), lane("new"));
+    site.push(&quiet, jobs(2));
+    for _ in 0..2 {
+        assert!(matches!(site.next(&quiet, 0, 1, true), Next::Jobs(..)));
+    }
+    let idle = || {
+        let Next::Idle(receiver) = site.next(&quiet, 1, 1, true) else { panic!() };
+        receiver
+    };
+    let (mut longer, mut shorter) = (idle(), idle());
+    assert_eq!(site.push(&new, jobs(1)), 0, "the site bears no more");
+    assert!(matches!(longer.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
+    assert!(matches!(shorter.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
+    assert_eq!(site.leave(&quiet), Some(new));
+}
