@@ -25,9 +25,9 @@ pub enum CommandError {
     ReversePath,
     /// The forward-path is wrong.
     ForwardPath,
-    /// An unknown parameter, one not offered, or one given twice.
+    /// An unknown parameter, one not offered, or one given twice that is none of DSN's.
     Parameter,
-    /// The value of a known parameter is wrong.
+    /// The value of a known parameter is wrong, or a parameter of DSN is given twice.
     ParameterValue,
     /// `ETRN` for what is neither a domain nor a queue.
     Node,
@@ -227,10 +227,10 @@ fn mail_parameters(mail: &mut MailFrom, parameters: &str) -> Result<(), CommandE
             body = Some(body_type(value.ok_or(CommandError::ParameterValue)?)?);
         } else if keyword.eq_ignore_ascii_case("SMTPUTF8") && !mail.smtputf8 {
             mail.smtputf8 = value.is_none().then_some(true).ok_or(CommandError::ParameterValue)?;
-        } else if keyword.eq_ignore_ascii_case("RET") && mail.ret.is_none() {
-            mail.ret = Some(ret(value.ok_or(CommandError::ParameterValue)?)?);
-        } else if keyword.eq_ignore_ascii_case("ENVID") && mail.envid.is_none() {
-            mail.envid = Some(envid(value.ok_or(CommandError::ParameterValue)?)?);
+        } else if keyword.eq_ignore_ascii_case("RET") {
+            once(&mut mail.ret, ret(value.ok_or(CommandError::ParameterValue)?)?)?;
+        } else if keyword.eq_ignore_ascii_case("ENVID") {
+            once(&mut mail.envid, envid(value.ok_or(CommandError::ParameterValue)?)?)?;
         } else {
             return Err(CommandError::Parameter);
         }
@@ -240,17 +240,24 @@ fn mail_parameters(mail: &mut MailFrom, parameters: &str) -> Result<(), CommandE
 }
 
 fn rcpt_parameters(rcpt: &mut RcptTo, parameters: &str) -> Result<(), CommandError> {
+    let mut notified = None;
     for parameter in esmtp_parameters(parameters) {
         let (keyword, value) = parameter?;
-        if keyword.eq_ignore_ascii_case("NOTIFY") && !rcpt.notify.given {
-            rcpt.notify = notify(value.ok_or(CommandError::ParameterValue)?)?;
-        } else if keyword.eq_ignore_ascii_case("ORCPT") && rcpt.orcpt.is_none() {
-            rcpt.orcpt = Some(orcpt(value.ok_or(CommandError::ParameterValue)?)?);
+        if keyword.eq_ignore_ascii_case("NOTIFY") {
+            once(&mut notified, notify(value.ok_or(CommandError::ParameterValue)?)?)?;
+        } else if keyword.eq_ignore_ascii_case("ORCPT") {
+            once(&mut rcpt.orcpt, orcpt(value.ok_or(CommandError::ParameterValue)?)?)?;
         } else {
             return Err(CommandError::Parameter);
         }
     }
+    rcpt.notify = notified.unwrap_or_default();
     Ok(())
+}
+
+/// RFC 3461 §5.1: 501 for a parameter of DSN that is given twice.
+fn once<T>(given: &mut Option<T>, value: T) -> Result<(), CommandError> {
+    if given.replace(value).is_none() { Ok(()) } else { Err(CommandError::ParameterValue) }
 }
 
 /// `ret-value = "FULL" / "HDRS"` (RFC 3461 §4.3).
