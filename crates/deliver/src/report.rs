@@ -24,10 +24,15 @@ pub(crate) struct Notice<'a> {
 }
 
 impl<'a> Notice<'a> {
-    /// What is to be told of an attempt: a notice for each topic that concerns somebody who is to hear of it.
-    pub(crate) fn gather(envelope: &'a Envelope, ended: &[(&'a Finding, Verdict)]) -> Vec<Self> {
+    /// What is to be told of an attempt: a notice for each topic that concerns somebody who is to hear of it. Of whom an
+    /// operator has removed meanwhile (`is_owed` says who was not) nothing is told.
+    pub(crate) fn gather(
+        envelope: &'a Envelope,
+        ended: &[(&'a Finding, Verdict)],
+        is_owed: impl Fn(u32) -> bool,
+    ) -> Vec<Self> {
         let mut notices: Vec<Self> = Vec::new();
-        for (finding, verdict) in ended {
+        for (finding, verdict) in ended.iter().filter(|(finding, _)| is_owed(finding.recipient)) {
             let Some((recipient, action)) = told(envelope, finding, verdict) else { continue };
             let topic = action.topic();
             let reported = reported(finding, recipient, action, verdict.event.at);

@@ -31,7 +31,7 @@ fn reports(envelope: &Envelope, findings: &[Finding]) -> Vec<(Submission, Event)
     let verdicts = verdicts(envelope, findings);
     let postmaster = Address::parse("postmaster@example.net").unwrap();
     let reporter = Reporter { hostname: "mx.example.net", postmaster: &postmaster, now: NOW };
-    let notices = Notice::gather(envelope, &verdicts);
+    let notices = Notice::gather(envelope, &verdicts, |_| true);
     let content = (b"Subject: x\r\n\r\nhello\r\n".as_slice(), 21);
     let report =
         |notice: &Notice<'_>| reporter.report(QueueId::new(NOW, 0, 99), envelope, notice, content).unwrap();
@@ -48,7 +48,7 @@ fn report(envelope: &Envelope, findings: &[Finding]) -> Option<(Submission, Even
 /// Each recipient of a report with what it says of it.
 fn told(envelope: &Envelope, findings: &[Finding]) -> Vec<(String, &'static str)> {
     let verdicts = verdicts(envelope, findings);
-    let notices = Notice::gather(envelope, &verdicts);
+    let notices = Notice::gather(envelope, &verdicts, |_| true);
     let all = notices.iter().flat_map(|notice| &notice.recipients);
     all.map(|reported| (reported.recipient.forward_path.to_string(), reported.action.word())).collect()
 }
@@ -169,9 +169,9 @@ fn our_own_words_are_not_put_into_the_mouth_of_a_host() {
     let envelope = fixtures::envelope(&["anna@example.org"]);
     let findings = [Finding { peer_words: false, ..bounced(0) }];
     let verdicts = verdicts(&envelope, &findings);
-    assert_eq!(Notice::gather(&envelope, &verdicts)[0].recipients[0].remote_mta, None);
+    assert_eq!(Notice::gather(&envelope, &verdicts, |_| true)[0].recipients[0].remote_mta, None);
     let findings = [bounced(0)];
     let verdicts = self::verdicts(&envelope, &findings);
-    let notices = Notice::gather(&envelope, &verdicts);
+    let notices = Notice::gather(&envelope, &verdicts, |_| true);
     assert_eq!(notices[0].recipients[0].remote_mta, Some("mx.example.org"));
 }

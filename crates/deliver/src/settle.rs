@@ -66,7 +66,8 @@ impl Shared {
         ended: &[(&Finding, Verdict)],
         now: Timestamp,
     ) -> (Vec<Submission>, Vec<Event>) {
-        let notices = Notice::gather(envelope, ended);
+        let is_owed = |recipient| self.parts.spool.owes(envelope.id, recipient);
+        let notices = Notice::gather(envelope, ended, is_owed);
         if notices.is_empty() {
             return Default::default();
         }

@@ -63,6 +63,13 @@ impl Spool {
         self.shared.io.run(show).await
     }
 
+    /// Whether a recipient is still owed its message: neither done with nor removed.
+    pub fn owes(&self, id: QueueId, recipient: u32) -> bool {
+        let state = self.shared.state();
+        let message = state.index.get(id);
+        message.and_then(|message| message.recipients.get(recipient as usize)).is_some_and(Entry::is_owed)
+    }
+
     /// Those of the ids that are in the queue no more, or never were.
     pub fn unknown(&self, ids: &[QueueId]) -> Vec<QueueId> {
         let state = self.shared.state();

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use disk::Clock;
+use spool::Selection;
 use testkit::disk::SimDisk;
 
 use crate::support::{
@@ -155,4 +157,16 @@ async fn a_delay_is_told_to_those_only_who_want_to_hear() {
         let reports = world.seen.iter().filter(|event| event.kind == Dsn).count();
         assert_eq!(reports, usize::from(is_told), "{fields} {notify:?}");
     }
+}
+
+#[tokio::test]
+async fn what_an_operator_has_removed_meanwhile_is_not_reported() {
+    let mut world = with_a_silent_host().await;
+    let id = world.queue()[0].id;
+    world.spool.remove(Selection::message(id), world.clock.now()).await.unwrap();
+    world.stop().await;
+    // What is committed behind it is seen behind it.
+    let other = world.send("", &["anna@here.test"], TEXT).await;
+    let queue: Vec<_> = world.queue().iter().map(|message| message.id).collect();
+    assert_eq!(queue, [other], "a report was sent");
 }
