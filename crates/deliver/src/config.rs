@@ -39,7 +39,7 @@ pub struct Config {
     pub transactions_per_connection: u32,
     /// The most recipients of one transaction; RFC 5321 §4.5.3.1.8 promises at least 100.
     pub recipients_per_transaction: usize,
-    /// The most addresses tried for one message in one attempt.
+    /// The most addresses tried in vain for one message in one attempt; hosts that lack what it needs are asked beside.
     pub addresses_max: usize,
     /// Where to write down what sites teach us, so that a restart forgets no suspension; none to forget it.
     pub sites_file: Option<PathBuf>,

@@ -7,6 +7,7 @@ use smtp::client::{Failure, FailureKind, Phase};
 use tokio::time::{Instant, timeout};
 
 use crate::{
+    config::Config,
     next_hop::{NextHop, Place, PoolKey},
     outcome::Endpoint,
     pace::Round,
@@ -20,6 +21,8 @@ use crate::{
 
 /// Addresses that are tried however long it takes (RFC 5321 §5.1).
 const TRIED_MIN: usize = 2;
+/// So many hosts that lack what a message needs are asked beyond the budget of addresses.
+const UNFIT_MAX: usize = 20;
 
 /// The addresses that are still to be tried in this attempt, and how it went so far.
 #[derive(Debug, Default)]
@@ -38,6 +41,8 @@ pub(crate) struct Tour {
     pub(crate) halted: bool,
     /// A host to which the message cannot go, for its size or for want of an extension, and what we say to that.
     pub(crate) unfit: Option<Trouble>,
+    /// It ended before all addresses were tried.
+    pub(crate) cut_short: bool,
 }
 
 /// Address after address, for a time.
@@ -46,6 +51,8 @@ struct Search {
     targets: std::vec::IntoIter<Target>,
     begun: Instant,
     tried: usize,
+    /// Those of them that were reached and lack something.
+    unfit: usize,
 }
 
 /// How a host failed.
@@ -67,11 +74,23 @@ impl Tour {
         self.search = None;
     }
 
+    /// A host was reached and cannot be sent this message. The budget of addresses is for those that cannot be reached.
+    pub(crate) fn unfit(&mut self, trouble: Trouble) {
+        self.unfit = Some(trouble);
+        if let Some(search) = &mut self.search {
+            search.unfit += 1;
+        }
+    }
+
     /// A session with the next host that is ready. None when there are no more hosts.
     pub(crate) async fn next(&mut self, shared: &Shared, site: &Site, hop: &NextHop) -> Option<Connection> {
         loop {
             let search = self.search.get_or_insert_with(|| Search::new(shared, site, hop));
-            let Target { host, place } = search.next(shared.config.timeouts.search)?;
+            let Config { timeouts, addresses_max, .. } = &shared.config;
+            let Some(Target { host, place }) = search.next(timeouts.search, *addresses_max) else {
+                self.cut_short = !search.targets.as_slice().is_empty();
+                return None;
+            };
             let address = place.tcp();
             let endpoint =
                 Arc::new(Endpoint { host: Arc::clone(&host), address, site: Arc::clone(&hop.site) });
@@ -105,12 +124,13 @@ impl Search {
         let now = shared.now();
         let is_shunned = |place: &Place| site.is_shunned(place, now);
         let targets = hop.targets(shared.config.addresses_max, || shared.random(), is_shunned);
-        Self { targets: targets.into_iter(), begun: Instant::now(), tried: 0 }
+        Self { targets: targets.into_iter(), begun: Instant::now(), tried: 0, unfit: 0 }
     }
 
-    /// The next address, unless enough time was spent.
-    fn next(&mut self, time: Duration) -> Option<Target> {
-        if self.tried >= TRIED_MIN && self.begun.elapsed() >= time {
+    /// The next address, unless `max` were tried in vain or enough time was spent.
+    fn next(&mut self, time: Duration, max: usize) -> Option<Target> {
+        let too_many = self.tried >= max.max(1) + self.unfit.min(UNFIT_MAX);
+        if too_many || self.tried >= TRIED_MIN && self.begun.elapsed() >= time {
             return None;
         }
         self.tried += 1;

@@ -14,12 +14,12 @@ pub(crate) struct Target {
 }
 
 impl NextHop {
-    /// The addresses to try, at most `max`: better preferences first, hosts of equal preference in random order
-    /// (RFC 5321 §5.1), the addresses of a host in random order too, IPv6 and IPv4 in turn. Those that lately failed
-    /// (`shunned`) come behind all others, so that `max` cuts them and not the one that may work.
+    /// The addresses in the order in which they are tried: better preferences first, hosts of equal preference in
+    /// random order (RFC 5321 §5.1), the addresses of a host in random order too, IPv6 and IPv4 in turn. Those that
+    /// lately failed (`shunned`) come behind all others.
     ///
-    /// Where `max` cuts, both families stay in the list if they were there: half of the Internet may be out of
-    /// reach for a machine, and then the other half must get its chance.
+    /// Among the first `max`, of which all may be in vain, are both families if there are both: half of the Internet
+    /// may be out of reach for a machine, and then the other half must get its chance.
     pub(crate) fn targets(
         &self,
         max: usize,
@@ -38,7 +38,8 @@ impl NextHop {
             }
         }
         all.sort_by_key(|target| shunned(&target.place));
-        cut(all, max.max(1))
+        mix(&mut all, max);
+        all
     }
 }
 
@@ -51,17 +52,15 @@ fn in_turn(places: &[Place], random: &mut impl FnMut() -> u64) -> impl Iterator<
     (0..longer).flat_map(move |at| [v6.get(at).cloned(), others.get(at).cloned()]).flatten()
 }
 
-fn cut(mut all: Vec<Target>, max: usize) -> Vec<Target> {
-    let rest = all.split_off(max.min(all.len()));
-    if max > 1
-        && let Some(first) = all.first().map(|target| target.place.is_v6())
-        && all.iter().all(|target| target.place.is_v6() == first)
-        && let Some(other) = rest.into_iter().find(|target| target.place.is_v6() != first)
-        && let Some(last) = all.last_mut()
+/// Brings the first address of the other family to the end of the first `max`, if these are of one.
+fn mix(all: &mut [Target], max: usize) {
+    let Some(first) = all.first().map(|target| target.place.is_v6()) else { return };
+    let other = all.iter().position(|target| target.place.is_v6() != first);
+    if let Some(other) = other.filter(|other| max > 1 && *other >= max)
+        && let Some(moved) = all.get_mut(max - 1..=other)
     {
-        *last = other;
+        moved.rotate_right(1);
     }
-    all
 }
 
 /// Fisher and Yates. The bias of the remainder is far below what anybody could measure.
@@ -124,16 +123,19 @@ mod tests {
     }
 
     #[test]
-    fn the_cut_keeps_both_families() {
+    fn both_families_have_their_chance_within_the_budget() {
         let six = ["2001:db8::1", "2001:db8::2", "2001:db8::3"];
         let hop = hop(&[(5, "a", &six), (10, "b", &["192.0.2.1", "192.0.2.2"])]);
         let targets = hop.targets(2, || 1, none);
-        assert_eq!(names(&targets), ["a", "b"]);
+        assert_eq!(names(&targets), ["a", "b", "a", "a", "b"]);
         assert_eq!(addresses(&targets)[1], "192.0.2.1");
-        assert_eq!(hop.targets(0, || 1, none).len(), 1);
+        for max in [0, 1, 4, 9] {
+            assert_eq!(names(&hop.targets(max, || 1, none)), ["a", "a", "a", "b", "b"], "{max}");
+        }
     }
+
     #[test]
-    fn addresses_that_lately_failed_come_last_and_are_cut_first() {
+    fn addresses_that_lately_failed_come_last() {
         let hop = hop(&[(5, "a", &["192.0.2.1", "192.0.2.2"]), (10, "b", &["192.0.2.3", "192.0.2.4"])]);
         let targets = |max, shunned: &[&str]| {
             let shunned: Vec<Place> = shunned.iter().map(|address| place(address)).collect();
@@ -141,7 +143,7 @@ mod tests {
         };
         let first = ["192.0.2.1", "192.0.2.2"];
         assert_eq!(targets(4, &first), ["192.0.2.3", "192.0.2.4", "192.0.2.1", "192.0.2.2"]);
-        assert_eq!(targets(1, &first), ["192.0.2.3"], "the one that may work is not cut");
+        assert_eq!(targets(1, &first)[0], "192.0.2.3", "the one that may work has its chance");
         assert_eq!(targets(4, &["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"]).len(), 4);
     }
 }

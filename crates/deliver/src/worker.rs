@@ -144,7 +144,7 @@ impl Worker<'_> {
                 Ok(Ok(form)) => self.transact(attempt, connection, form).await,
                 Ok(Err(reply)) => {
                     let endpoint = Arc::clone(&connection.endpoint);
-                    attempt.tour.unfit = Some(Trouble { reply, peer_words: false, endpoint });
+                    attempt.tour.unfit(Trouble { reply, peer_words: false, endpoint });
                     connection.quit(&self.shared.config.timeouts).await;
                 }
                 Err(error) => {
@@ -240,10 +240,10 @@ impl Worker<'_> {
         let Some(Trouble { reply, peer_words, endpoint }) = &tour.trouble else {
             match &tour.unfit {
                 // mail-rules 16: refused if no host takes it; had one not been reached, it might have.
-                Some(Trouble { reply, endpoint, .. }) => {
+                Some(Trouble { reply, endpoint, .. }) if !tour.cut_short => {
                     open.all(Fate::Bounced, reply, false, Some(endpoint));
                 }
-                None => open.all(Fate::Deferred, &replies::no_host(), false, None),
+                _ => open.all(Fate::Deferred, &replies::no_host(), false, None),
             }
             return;
         };

@@ -1,6 +1,8 @@
 //! Content that does not fit where it goes: converted, or refused, or taken by a host that takes it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
+use std::time::Duration;
+
 use crate::support::{
     World,
     peer::{Does::Say, Rules},
@@ -131,4 +133,32 @@ async fn content_too_large_for_one_host_goes_to_another() {
             );
         }
     }
+}
+
+/// An attempt has a budget of addresses for those that cannot be reached. A host that was reached and lacks something
+/// does not use it up: the one that takes the message may stand behind any number of them.
+#[tokio::test]
+async fn signed_content_reaches_the_one_host_that_takes_it_behind_many_that_do_not() {
+    let mut world = World::new();
+    let line = |number: u8| {
+        world.peer(&format!("192.0.2.10{number}")).obey(if number < 7 { seven_bit() } else { Vec::new() });
+        format!("many.example MX {number} mx{number}.example\nmx{number}.example A 192.0.2.10{number}\n")
+    };
+    let zone: Vec<String> = (1..=7).map(line).collect();
+    world.dns.set(&zone.concat());
+    world.send_as(OTTO, &["anna@many.example"], SIGNED, |envelope| envelope.body = Body::EightBitMime).await;
+    let event = world.fate("anna@many.example").await;
+    assert_eq!((event.kind, event.mx.unwrap().host.as_str()), (Delivered, "mx7.example"));
+}
+
+#[tokio::test]
+async fn signed_content_waits_if_there_was_no_time_to_ask_all_hosts() {
+    let mut world = World::with(|config| config.timeouts.search = Duration::ZERO);
+    world.dns.set(
+        "three.example MX 1 mx1.example.org\nthree.example MX 2 mx2.example.org\nthree.example MX 3 mx.example.net",
+    );
+    world.peer(MX1).obey(seven_bit());
+    world.peer(MX2).obey(seven_bit());
+    world.send_as(OTTO, &["anna@three.example"], SIGNED, |envelope| envelope.body = Body::EightBitMime).await;
+    assert_eq!(world.fate("anna@three.example").await.kind, Deferred);
 }
