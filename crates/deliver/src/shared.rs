@@ -208,9 +208,11 @@ impl Shared {
         }
     }
 
-    /// Defers all that is due in a domain whose site rests, and gives the domain back.
+    /// Defers all that is due in a domain whose site rests, and gives the domain back. If that takes longer than the rest,
+    /// the others are for whoever looks next: who is deferred to a time that is over is due again.
     pub(crate) async fn turn_domain_away(&self, domain: &Domain, site: &Arc<str>, suspension: &Suspension) {
-        while let Some(works) = self.due(domain) {
+        let rests = || self.now() < suspension.until;
+        while let Some(works) = rests().then(|| self.due(domain)).flatten() {
             for work in works {
                 self.defer_rested(&work, site, suspension).await;
             }

@@ -1,5 +1,5 @@
 //! What sites teach us, and that a restart does not forget it (mail-rules 9).
-#![allow(clippy::unwrap_used, reason = "tests may")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
 use std::{path::PathBuf, time::Duration};
 
@@ -132,4 +132,30 @@ async fn connections_that_are_refused_together_are_one_refusal() {
     assert_eq!(world.fates(&names).await, [Delivered; 5]);
     let grown = sites.status()[0].connections_allowed;
     assert!((2..=3).contains(&grown), "{grown}: carefully, for each round of successes");
+}
+
+/// To defer a long backlog takes longer than the rest lasts. What is left then is no longer turned away, or it would be
+/// deferred to a time that is over, again and again, and never tried.
+#[tokio::test]
+async fn a_backlog_is_turned_away_no_longer_than_the_site_rests() {
+    let mut world = World::cold();
+    world.peer(MX).obey(vec![("CONNECT", SayAndClose("421 4.3.2 Not today"))]);
+    world.wake();
+    world.send(OTTO, &[ANNA], TEXT).await;
+    assert_eq!(world.fate(ANNA).await.kind, Deferred);
+    world.stop().await;
+    world.peer(MX).obey(Vec::new());
+    for _ in 0..150 {
+        world.send(OTTO, &[BERT], TEXT).await;
+    }
+    let begun = world.clock.now();
+    world.wake();
+    while world.queue().iter().filter(|message| message.recipients[0].due > begun).count() < 5 {
+        tokio::task::yield_now().await;
+    }
+    world.clock.advance(2 * MINUTE);
+    for _ in 0..=150 {
+        world.event(|event| event.kind == Delivered).await;
+    }
+    assert!(world.queue().is_empty());
 }
