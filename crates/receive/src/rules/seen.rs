@@ -1,7 +1,7 @@
 //! What rules look at in a content, gathered while it streams by.
 
 use mail::Reply;
-use message::HeaderSection;
+use message::{Field, HeaderSection};
 
 use super::{FieldPattern, conditions::FieldName};
 
@@ -23,8 +23,8 @@ enum Header {
     Unwanted,
     /// Not all of it is here.
     Coming(Vec<u8>),
-    /// Its fields, name and text in lower case.
-    Read(Vec<(String, String)>),
+    /// Its fields, as they came: read apart they would take many times as much memory.
+    Whole(Vec<u8>),
 }
 
 impl Seen {
@@ -38,27 +38,30 @@ impl Seen {
     pub(crate) fn read(&mut self, piece: &[u8]) -> Result<(), Reply> {
         self.octets = self.octets.saturating_add(piece.len() as u64);
         let Header::Coming(so_far) = &mut self.header else { return Ok(()) };
-        // Nearly every header section is whole in the first piece, and is not copied then.
+        // Nearly every header section is whole in the first piece, and nothing else is copied then.
         let begun = !so_far.is_empty();
         if begun {
             so_far.extend_from_slice(piece);
         }
-        let section = HeaderSection::read(if begun { so_far } else { piece });
-        if section.octets().len() > HEADER_OCTETS_MAX {
+        let all = if begun { so_far } else { piece };
+        let section = HeaderSection::read(all);
+        // What may become a field yet counts too.
+        let octets = if section.is_complete() { section.octets().len() } else { all.len() };
+        if octets > HEADER_OCTETS_MAX {
             return Err(HEADER_TOO_LARGE);
         }
         if section.is_complete() {
-            self.header = Header::Read(fields(&section));
+            self.header = Header::Whole(section.octets().to_vec());
         } else if !begun {
-            so_far.extend_from_slice(piece);
+            self.header = Header::Coming(piece.to_vec());
         }
         Ok(())
     }
 
     /// There is no more.
     pub(crate) fn end(&mut self) {
-        if let Header::Coming(all) = &self.header {
-            self.header = Header::Read(fields(&HeaderSection::read(all)));
+        if let Header::Coming(all) = &mut self.header {
+            self.header = Header::Whole(std::mem::take(all));
         }
     }
 
@@ -70,26 +73,22 @@ impl Seen {
     /// Whether a field is like this.
     pub(crate) fn has(&self, wanted: &FieldPattern) -> bool {
         let name = wanted.name.as_str();
-        self.fields().iter().any(|(other, text)| other == name && wanted.text.matches(text))
+        self.fields(name).any(|field| wanted.text.matches(&message::decoded(&field.value()).to_lowercase()))
     }
 
     /// Whether there is no field of this name.
     pub(crate) fn lacks(&self, name: &FieldName) -> bool {
-        self.fields().iter().all(|(other, _)| other != name.as_str())
+        self.fields(name.as_str()).next().is_none()
     }
 
-    fn fields(&self) -> &[(String, String)] {
-        match &self.header {
-            Header::Read(fields) => fields,
+    /// The fields of a name, once all of them are here.
+    fn fields(&self, name: &str) -> impl Iterator<Item = Field<'_>> {
+        let octets = match &self.header {
+            Header::Whole(octets) => octets.as_slice(),
             Header::Unwanted | Header::Coming(_) => &[],
-        }
+        };
+        HeaderSection::read(octets).fields().filter(move |field| field.is(name))
     }
-}
-
-fn fields(section: &HeaderSection<'_>) -> Vec<(String, String)> {
-    let name = |octets: &[u8]| String::from_utf8_lossy(octets).to_ascii_lowercase();
-    let text = |octets: &[u8]| message::decoded(octets).to_lowercase();
-    section.fields().map(|field| (name(field.name()), text(&field.value()))).collect()
 }
 
 #[cfg(test)]
@@ -126,6 +125,11 @@ mod tests {
         let mut seen = Seen::new(true);
         let piece = b"X: 1234567890\r\n".repeat(4096);
         let refused = (0..100).find_map(|_| seen.read(&piece).err());
+        assert_eq!(refused, Some(HEADER_TOO_LARGE));
+        // So is a line without an end, which is no field before it has one.
+        let mut seen = Seen::new(true);
+        let line = vec![b'X'; 64 * 1024];
+        let refused = (0..100).find_map(|_| seen.read(&line).err());
         assert_eq!(refused, Some(HEADER_TOO_LARGE));
         // Where no rule asks, nothing is kept.
         let mut seen = Seen::new(false);
