@@ -224,7 +224,13 @@ impl Dispatcher {
     fn follow(&self, domain: Domain, route: &Result<Route, Unroutable>, now: Timestamp) {
         match route {
             Ok(Route::Local) => self.feed(domain, &self.shared.site(None), None, now),
-            Ok(Route::Hop(hop)) => self.feed(domain, &self.shared.site(Some(&hop.site)), Some(hop), now),
+            Ok(Route::Hop(hop)) => {
+                let site = self.shared.site(Some(&hop.site));
+                if self.shared.parts.spool.take_wanted(&domain) {
+                    site.wake_lane(&hop.lane);
+                }
+                self.feed(domain, &site, Some(hop), now);
+            }
             Err(why) => {
                 let (fate, reply) = match why {
                     Unroutable::Defer(reply) => (Fate::Deferred, reply.clone()),

@@ -252,6 +252,13 @@ impl Site {
         }
     }
 
+    /// The same for the hosts of one lane.
+    pub(crate) fn wake_lane(&self, lane: &Arc<str>) {
+        if self.state().lanes.get_mut(lane).is_some_and(|lane| lane.suspension.take().is_some()) {
+            self.changes.soon();
+        }
+    }
+
     /// An address could not be reached; for a while it is tried after the others.
     pub(crate) fn shun(&self, place: Place, now: Timestamp) {
         self.state().shunned.add(place, now);

@@ -68,20 +68,28 @@ impl Spool {
         changed
     }
 
-    /// As [`Spool::retry`] for one domain, without a wait; returns how many recipients were made due.
+    /// As [`Spool::retry`] for one domain, without a wait; returns how many recipients were made due. Whoever asks for that
+    /// knows of this domain's hosts alone: see [`Spool::take_wanted`].
     pub fn retry_domain(&self, domain: &Domain, now: Timestamp) -> usize {
         let mut count = 0;
         loop {
             let mut state = self.shared.state();
             let Some(domain) = state.index.queue.find(domain) else { break };
+            state.index.queue.want(domain);
             let later: Vec<(u32, u32)> = state.index.queue.later(domain, now).take(AT_ONCE).collect();
             count += later.iter().filter(|(slot, place)| state.index.make_due(*slot, *place, now)).count();
             if later.len() < AT_ONCE {
                 break;
             }
         }
-        self.retried();
+        self.shared.notify_if_earlier(&mut self.shared.state());
         count
+    }
+
+    /// Whether [`Spool::retry_domain`] was called for a domain since this was last asked: somebody wants its mail tried though
+    /// its site rests.
+    pub fn take_wanted(&self, domain: &Domain) -> bool {
+        self.shared.state().index.queue.take_wanted(domain)
     }
 
     fn retried(&self) {
@@ -89,7 +97,7 @@ impl Spool {
         self.shared.notify_if_earlier(&mut self.shared.state());
     }
 
-    /// How often [`Spool::retry`] was called. When it has risen, somebody wants mail tried though its site rests.
+    /// How often [`Spool::retry`] or [`Spool::retry_all`] was called. When it has risen, somebody wants mail tried though its site rests.
     pub fn retries(&self) -> u64 {
         self.shared.retries.load(Ordering::SeqCst)
     }

@@ -15,6 +15,8 @@ struct DomainQueue {
     waiting: BTreeSet<(Timestamp, u32, u32)>,
     in_flight: u32,
     checked_out: bool,
+    /// Somebody asks for its mail.
+    wanted: bool,
     /// Recipients that refer to this domain, done ones too.
     held_by: u32,
 }
@@ -44,6 +46,7 @@ impl Queue {
             waiting: BTreeSet::new(),
             in_flight: 0,
             checked_out: false,
+            wanted: false,
             held_by: 0,
         };
         let domain = self.free.pop().unwrap_or_else(|| {
@@ -144,6 +147,19 @@ impl Queue {
     /// A recipient is in flight though it was not in its domain's queue.
     pub(crate) fn take_off(&mut self, domain: u32) {
         self.change(domain, |queue| queue.in_flight += 1);
+    }
+
+    /// Somebody asks for the domain's mail.
+    pub(crate) fn want(&mut self, domain: u32) {
+        if let Some(queue) = self.domains.get_mut(domain as usize).and_then(Option::as_mut) {
+            queue.wanted = true;
+        }
+    }
+
+    /// Whether somebody asked since this was last asked.
+    pub(crate) fn take_wanted(&mut self, name: &Domain) -> bool {
+        let queue = self.find(name).and_then(|domain| self.domains.get_mut(domain as usize)?.as_mut());
+        queue.is_some_and(|queue| std::mem::take(&mut queue.wanted))
     }
 
     /// A recipient is no longer in flight.

@@ -159,3 +159,20 @@ async fn a_backlog_is_turned_away_no_longer_than_the_site_rests() {
     }
     assert!(world.queue().is_empty());
 }
+
+#[tokio::test]
+async fn whoever_asks_for_the_mail_of_a_domain_ends_the_rest_of_its_site_alone() {
+    let mut world = World::new();
+    for mx in ["192.0.2.1", "192.0.2.2", MX] {
+        world.peer(mx).obey(vec![("CONNECT", SayAndClose("421 4.3.2 Not today"))]);
+    }
+    for recipient in [ANNA, "carl@example.org"] {
+        world.send(OTTO, &[recipient], TEXT).await;
+        assert_eq!(world.fate(recipient).await.kind, Deferred);
+    }
+    world.spool.retry_domain(&mail::Domain::parse("example.org").unwrap(), world.clock.now());
+    assert_eq!(world.fate("carl@example.org").await.attempt, Some(2), "it was tried");
+    world.send(OTTO, &[BERT], TEXT).await;
+    assert_eq!(world.fate(BERT).await.kind, Deferred);
+    assert_eq!(world.peer(MX).count("CONNECT"), 1, "the other site rests");
+}

@@ -169,6 +169,9 @@ fn a_domain_is_made_due_without_what_is_held() {
     assert_eq!(spool.retry_domain(&domain("example.net"), now), 0);
     assert_eq!(spool.retry_domain(&domain("example.org"), now), 1);
     assert_eq!(spool.retry_domain(&domain("example.org"), now), 0, "it is due already");
+    assert_eq!(spool.retries(), 0, "nothing is asked of other domains");
+    let wanted = ["example.net", "example.org", "example.org"].map(|name| spool.take_wanted(&domain(name)));
+    assert_eq!(wanted, [false, true, false]);
     assert_eq!(spool.checkout(now), Some(domain("example.org")));
 }
 
