@@ -84,6 +84,24 @@ fn who_wants_to_hear_nothing_hears_nothing() {
     assert_eq!(ours.house.maildir("anna@here.test").messages().len(), 1);
 }
 
+#[test]
+fn a_sender_behind_postfix_hears_that_an_alias_was_expanded() {
+    let alias = "[[alias]]\naddress = \"team@here.test\"\nto = [\"anna@here.test\", \"ben@here.test\"]\n";
+    let ours = Ours::routing("peer.test", "", alias);
+    let postfix = Postfix::start(&ours.net, 1, ours.port, &ours.relayhost());
+    let from = "<x@peer.test> RET=HDRS ENVID=QQ+2B314159";
+    hand_over(postfix.address(), from, &["<team@here.test> NOTIFY=SUCCESS"], &text("glad"));
+    for address in ["anna@here.test", "ben@here.test"] {
+        ours.house.maildir(address).wait_for("the body of glad", SOON);
+    }
+    // Whom the alias stands for is no business of the sender's (RFC 3461 §5.2.7.3).
+    let report = postfix.maildir().wait_for("Action: expanded", SOON);
+    has(&report, &["Original-Envelope-Id: QQ+314159", "Final-Recipient: rfc822; team@here.test"]);
+    assert!(!report.contains("ben@here.test"), "{}", report.text());
+    ours.house.wait_for_empty_queue(SOON);
+    assert_eq!(postfix.maildir().messages().len(), 1);
+}
+
 /// As Exim is delivered, it offers DSN to nobody.
 fn exim(ours: &Ours) -> Exim {
     let settings = EximSettings { main: "dsn_advertise_hosts = *\n", next_hop: Some(ours.server.smtp()) };
