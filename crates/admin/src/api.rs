@@ -280,6 +280,15 @@ pub struct Site {
     pub rests_until: Option<String>,
 }
 
+/// The answer to `POST /v1/reload`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// Settings that were changed: `section.key`, or the section where there can be several.
+    pub changed: Vec<String>,
+    /// Settings that differ in the file, but need a restart.
+    pub needs_restart: Vec<String>,
+}
+
 /// `GET /v1/trace?q=`: the events of some messages, message by message, as they stand in the event log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trace {

@@ -36,6 +36,8 @@ pub struct Control {
     pub clock: Arc<dyn Clock>,
     /// When to stop: streams have no other end.
     pub stop: Shutdown,
+    /// Takes the configuration file up, or reports all that is wrong with it. May wait for the disk.
+    pub reload: Arc<dyn Fn() -> Result<api::Reloaded, String> + Send + Sync>,
     /// How sites fare.
     pub sites: Arc<dyn Fn() -> Vec<api::Site> + Send + Sync>,
     /// Facts about the server that do not change while it runs.
@@ -74,6 +76,7 @@ pub fn router(control: Control) -> Router {
         .route("/v1/queue/{id}", get(queue::show))
         .route("/v1/trace", get(trace_events))
         .route("/v1/events", get(follow::events))
+        .route("/v1/reload", post(reload))
         .fallback(no_resource)
         .method_not_allowed_fallback(no_method)
         .with_state(control)
@@ -97,6 +100,12 @@ async fn status(Shared(control): Shared<Control>) -> Json<api::Status> {
         listeners: listeners.clone(),
         queue: convert::totals(&control.spool.stats()),
     })
+}
+
+async fn reload(Shared(control): Shared<Control>) -> Answer<api::Reloaded> {
+    let reloaded = tokio::task::spawn_blocking(move || (control.reload)()).await;
+    let reloaded = reloaded.map_err(|error| Problem::internal(error.to_string()))?;
+    reloaded.map(Json).map_err(Problem::unprocessable)
 }
 
 async fn trace_events(Shared(control): Shared<Control>, params: Params<TraceParams>) -> Answer<api::Trace> {

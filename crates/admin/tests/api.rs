@@ -66,6 +66,7 @@ impl Fixture {
             events_dir: dir.path().join("events"),
             disk,
             clock: clock.clone(),
+            reload: Arc::new(|| Err("error: line 3\nis wrong".to_owned())),
             sites: Arc::new(|| {
                 let rests_until = Some("2026-11-23T19:00:00.000Z".to_owned());
                 vec![api::Site {
@@ -460,6 +461,14 @@ async fn a_slow_follower_misses_nothing_and_keeps_nobody_waiting() {
     for id in ids {
         assert_eq!(slow.next().await.unwrap().id, id);
     }
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn a_configuration_with_mistakes_is_reported_whole() {
+    let api = Fixture::new();
+    assert_eq!(api.problem(Method::POST, "/v1/reload").await, (422, "error: line 3\nis wrong".to_owned()));
+    assert_eq!(api.problem(Method::GET, "/v1/reload").await.0, 405);
     api.stop().await;
 }
 

@@ -19,6 +19,7 @@ mod dial;
 mod fixtures;
 mod guard;
 mod join;
+mod live;
 mod local;
 mod log;
 mod maildir;
@@ -55,6 +56,7 @@ use std::sync::Arc;
 pub use config::{Config, LocalDelivery, PrivateAddresses, Timeouts};
 pub use connect::{Connect, SocketConnect, Stream};
 pub use guard::Own;
+pub use live::Settings;
 pub use next_hop::Place;
 pub use report::{DSN_LISTENER, POSTMASTER_LISTENER};
 pub use schedule::Sites;
@@ -97,9 +99,13 @@ impl Deliverer {
         let mut own = parts.own.clone();
         own.names.push(config.hostname.to_ascii_lowercase());
         own.addresses.extend(&config.own_addresses);
-        let rules = route::Rules::new(&config, own);
-        let shared = Arc::new(shared::Shared::new(config, parts));
-        Self { dispatcher: schedule::Dispatcher::new(shared, rules) }
+        let shared = Arc::new(shared::Shared::new(config, parts, own));
+        Self { dispatcher: schedule::Dispatcher::new(shared) }
+    }
+
+    /// To change settings while it delivers.
+    pub fn settings(&self) -> Settings {
+        self.dispatcher.settings()
     }
 
     /// To look at how sites fare while it delivers.

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use directory::Resolution;
+use directory::{Directory, Resolution};
 use disk::Disk;
 use mail::{Address, Envelope, Reply};
 use message::{HeaderSection, write_delivered_to, write_return_path};
@@ -167,14 +167,16 @@ impl Message {
     /// Looks each recipient up. `beginning` has the header section, for the loop guard.
     fn plan(shared: &Shared, envelope: &Arc<Envelope>, work: &Work, beginning: &[u8]) -> Self {
         let mut message = Self::new(envelope);
-        let header = HeaderSection::read(beginning);
+        let (header, live) = (HeaderSection::read(beginning), shared.live());
         for number in &work.recipients {
             let place = usize::try_from(*number).unwrap_or(usize::MAX);
             let Some(recipient) = envelope.recipients.get(place) else { continue };
-            match shared.parts.directory.resolve(&recipient.forward_path) {
+            match live.directory.resolve(&recipient.forward_path) {
                 Resolution::NotLocal => message.refuse(*number, Fate::Deferred, replies::not_local()),
                 Resolution::Unknown => message.refuse(*number, Fate::Bounced, replies::no_mailbox()),
-                Resolution::Mailboxes(addresses) => message.plan_files(shared, *number, &addresses, &header),
+                Resolution::Mailboxes(addresses) => {
+                    message.plan_files(shared, &live.directory, *number, &addresses, &header);
+                }
             }
         }
         message
@@ -183,6 +185,7 @@ impl Message {
     fn plan_files(
         &mut self,
         shared: &Shared,
+        directory: &Directory,
         number: u32,
         addresses: &[Address],
         header: &HeaderSection<'_>,
@@ -194,7 +197,7 @@ impl Message {
         let name = maildir::file_name(&self.envelope, number, &shared.config.hostname);
         let before = self.filings.len();
         for address in addresses {
-            let Some(account) = shared.parts.directory.account(address) else { continue };
+            let Some(account) = directory.account(address) else { continue };
             let dir = shared.config.maildir_root.join(account.directory_name());
             // Two addresses of one account are one mailbox, and the file there has one name.
             if self.filings.iter().skip(before).any(|filing| filing.dir == dir) {

@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use crate::{
+    live::Settings,
     local,
     next_hop::NextHop,
     ordered,
@@ -43,8 +44,8 @@ pub(crate) struct Dispatcher {
     rules: Arc<Rules>,
     routes: HashMap<Domain, (Result<Route, Unroutable>, Timestamp)>,
     lookups: JoinSet<Resolved>,
-    /// What each lookup is for.
-    sought: HashMap<task::Id, Domain>,
+    /// What each lookup is for, and the rules that it goes by.
+    sought: HashMap<task::Id, (Domain, Arc<Rules>)>,
     /// Domains that wait for a lookup to end, so that theirs can begin. What needs none does not wait behind them.
     unsought: VecDeque<Domain>,
     pruned: Timestamp,
@@ -66,11 +67,11 @@ impl Sites {
 }
 
 impl Dispatcher {
-    pub(crate) fn new(shared: Arc<Shared>, rules: Rules) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let (pruned, retries) = (shared.now(), shared.parts.spool.retries());
         Self {
+            rules: Arc::clone(&shared.live().rules),
             shared,
-            rules: Arc::new(rules),
             routes: HashMap::new(),
             lookups: JoinSet::new(),
             sought: HashMap::new(),
@@ -78,6 +79,10 @@ impl Dispatcher {
             pruned,
             retries,
         }
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        Settings { shared: Arc::clone(&self.shared) }
     }
 
     /// Runs until `stop`, then waits for running transactions as long as the settings allow.
@@ -150,6 +155,11 @@ impl Dispatcher {
             self.pruned = now;
         }
         self.tell(self.shared.waves.take_overdue(now));
+        let live = self.shared.live();
+        if !Arc::ptr_eq(&live.rules, &self.rules) {
+            self.rules = Arc::clone(&live.rules);
+            self.routes.clear();
+        }
         let retries = self.shared.parts.spool.retries();
         if retries != self.retries {
             // Who asks for a retry by hand has a reason that no timer knows.
@@ -164,7 +174,7 @@ impl Dispatcher {
 
     /// Finds the route of a domain that was checked out.
     fn place(&mut self, domain: Domain, now: Timestamp) {
-        let is_local = self.shared.parts.directory.is_local(&domain);
+        let is_local = self.shared.live().directory.is_local(&domain);
         if is_local && self.rules.store.is_none() {
             return self.follow(domain, &Ok(Route::Local), now);
         }
@@ -189,20 +199,25 @@ impl Dispatcher {
 
     fn look_up(&mut self, domain: Domain) {
         let (resolver, rules) = (Arc::clone(&self.shared.parts.resolver), Arc::clone(&self.rules));
-        let is_local = self.shared.parts.directory.is_local(&domain);
-        let name = domain.clone();
+        let is_local = self.shared.live().directory.is_local(&domain);
+        let (name, by) = (domain.clone(), Arc::clone(&rules));
         let lookup = self.lookups.spawn(async move {
             match &rules.store {
                 Some(store) if is_local => route::to_store(store, &*resolver, &rules).await,
                 _ => route::resolve(&name, &*resolver, &rules).await,
             }
         });
-        self.sought.insert(lookup.id(), domain);
+        self.sought.insert(lookup.id(), (domain, by));
     }
 
     fn looked_up(&mut self, found: Result<(task::Id, Resolved), JoinError>) {
         let id = found.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let Some(domain) = self.sought.remove(&id) else { return };
+        let Some((domain, rules)) = self.sought.remove(&id) else { return };
+        if !Arc::ptr_eq(&rules, &self.rules) {
+            // They have changed meanwhile: where it goes is to be found anew.
+            self.place(domain, self.shared.now());
+            return self.seek();
+        }
         // A lookup that panicked is a fault of ours: its mail waits, and its domain does not stay checked out.
         let broken = |_| Resolved { route: Err(Unroutable::Defer(replies::route_lost())), ttl: TTL_MIN };
         self.resolved(domain, found.map_or_else(broken, |(_, resolved)| resolved));

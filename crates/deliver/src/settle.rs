@@ -20,7 +20,8 @@ impl Shared {
     /// what is to be told waits for the other attempts of its wave, and so do the outcomes that it tells of.
     pub(crate) async fn settle(&self, station: &'static str, envelope: &Arc<Envelope>, findings: &[Finding]) {
         let now = self.now();
-        let circumstances = Circumstances { envelope, station, now, retry: &self.retry };
+        let live = self.live();
+        let circumstances = Circumstances { envelope, station, now, retry: &live.retry };
         let (mut ended, mut waiting) = (Vec::with_capacity(findings.len()), Vec::new());
         for finding in findings {
             // Randomness is a system call; only a deferral needs it.
@@ -76,8 +77,9 @@ impl Shared {
         }
         let (content, octets) = self.beginning(envelope.id).await;
         let is_bulk = envelope.stream == Stream::Bulk || HeaderSection::read(&content).is_bulk();
+        let live = self.live();
         let reporter =
-            Reporter { hostname: &self.config.hostname, postmaster: self.parts.directory.postmaster(), now };
+            Reporter { hostname: &self.config.hostname, postmaster: live.directory.postmaster(), now };
         let report = |notice: &Notice<'_>| {
             reporter.report(self.parts.spool.new_id(now), envelope, notice, (&content, octets))
         };

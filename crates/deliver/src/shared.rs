@@ -13,12 +13,12 @@ use tokio::{
 };
 
 use crate::{
-    Parts,
+    Own, Parts,
     changes::Changes,
     config::Config,
+    live::{Live, Lives},
     outcome::{Endpoint, Fate, Finding, Rest},
     replies,
-    retry::RetryPolicy,
     site::{Cleared, Job, Limits, Site, SiteKey, SiteStatus, Suspension},
     wave::Waves,
 };
@@ -32,7 +32,8 @@ const LOCAL: &str = "local delivery";
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) parts: Parts,
-    pub(crate) retry: RetryPolicy,
+    /// What may change meanwhile.
+    pub(crate) lives: Lives,
     /// Something was given back: the dispatcher looks again.
     pub(crate) poke: Notify,
     /// What is to be told once other attempts have ended.
@@ -45,12 +46,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config, parts: Parts) -> Self {
-        let retry = RetryPolicy::new(&config);
+    pub(crate) fn new(config: Config, parts: Parts, own: Own) -> Self {
+        let lives = Lives::new(&config, Arc::clone(&parts.directory), own);
         Self {
             config,
             parts,
-            retry,
+            lives,
             poke: Notify::new(),
             waves: Waves::default(),
             changes: Arc::default(),
@@ -58,6 +59,11 @@ impl Shared {
             tasks: Mutex::new(JoinSet::new()),
             stopping: watch::Sender::new(false),
         }
+    }
+
+    /// The settings that hold now: for what begins now, and to its end.
+    pub(crate) fn live(&self) -> Arc<Live> {
+        self.lives.current()
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -99,7 +99,7 @@ impl Worker<'_> {
         let Some(hop) = hop else { return };
         let Some(Loaded { envelope, content }) = self.shared.load(&work).await else { return };
         let expansion = (hop.chosen == Chosen::AsStore)
-            .then(|| Expansion::new(&self.shared.parts.directory, &envelope, &work.recipients));
+            .then(|| Expansion::new(&self.shared.live().directory, &envelope, &work.recipients));
         let (told, work) = match &expansion {
             Some(expansion) => {
                 (Arc::clone(&expansion.envelope), Work { id: work.id, recipients: expansion.numbers() })
@@ -256,7 +256,8 @@ impl Worker<'_> {
     /// The lane rests, and who waits in it is turned away.
     fn rest(&self, Trouble { reply, endpoint, .. }: &Trouble, open: &mut Open) {
         let random = self.shared.random();
-        let interval = |failures| jittered(self.shared.retry.rest(failures), random);
+        let live = self.shared.live();
+        let interval = |failures| jittered(live.retry.rest(failures), random);
         let refusal = dial::refusal(self.shared, reply, endpoint);
         let (suspension, cleared) = self.site.suspend(&self.lane, refusal, interval);
         tracing::info!(site = %self.site.key.site, lane = %self.lane, station = "deliver/site",

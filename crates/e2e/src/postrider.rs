@@ -228,6 +228,11 @@ impl Postrider {
         self.wait()
     }
 
+    /// SIGHUP.
+    pub fn ask_to_reload(&self) {
+        self.process.ask_to_reload();
+    }
+
     /// SIGTERM, without waiting.
     pub fn ask_to_stop(&self) {
         self.process.ask_to_stop();

@@ -61,6 +61,13 @@ impl Process {
         }
     }
 
+    /// SIGHUP to the process itself.
+    pub fn ask_to_reload(&self) {
+        if let Some(pid) = self.pid() {
+            kill_process(pid, Signal::HUP).expect("a signal reaches the child");
+        }
+    }
+
     /// Waits for its end.
     pub fn wait(&mut self, within: Duration) -> ExitStatus {
         let what = format!("{} to end", self.name);

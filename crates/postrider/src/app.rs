@@ -8,6 +8,7 @@ mod listening;
 mod logging;
 mod own;
 mod part;
+mod reload;
 mod run;
 
 use std::path::Path;
@@ -20,7 +21,9 @@ pub(crate) fn serve(file: &Path, json: bool) -> Result<(), Failure> {
     let config = place::load(file)?;
     logging::start(config.log)?;
     let audience = if json { Audience::Program } else { Audience::Log };
-    run::run(build::build(config, build::Flavour::Server)?, audience)
+    // Whatever the directory is by then, the same file is read again.
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    run::run(build::build(config, build::Flavour::Server)?, Some(file), audience)
 }
 
 /// `postrider dev`.
@@ -33,5 +36,5 @@ pub(crate) fn dev(wanted: &cli::Dev, json: bool) -> Result<(), Failure> {
     logging::start(config.log)?;
     let audience =
         if json { Audience::Program } else { Audience::Developer { colours: terminal::colours_on_stdout() } };
-    run::run(build::build(config, build::Flavour::Dev)?, audience)
+    run::run(build::build(config, build::Flavour::Dev)?, None, audience)
 }

@@ -44,7 +44,7 @@ pub(crate) enum Command {
     /// Stays in the foreground and logs to standard error, as a service manager wants it. SIGTERM or SIGINT stops it gracefully: no new
     /// sessions, running ones end at their next command; a second signal stops it at once. Neither loses mail that was accepted.
     Serve(ConfigFile),
-    /// Check or show a configuration
+    /// Check, show or reload a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Look at the queue and change it
@@ -90,6 +90,17 @@ pub(crate) enum ConfigCommand {
     Check(ConfigFile),
     /// Print all settings in effect, defaults included; secrets are left out
     Show(ConfigFile),
+    /// Let the running server take up its changed configuration file
+    ///
+    /// The file is checked in full first: with a mistake in it, all of the old configuration stays in force. Sessions and attempts under way are
+    /// not disturbed. What needs a restart is told by name. SIGHUP does the same, and tells the log.
+    Reload(ConfigReload),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigReload {
+    #[command(flatten)]
+    pub place: Place,
 }
 
 #[derive(Debug, Args)]

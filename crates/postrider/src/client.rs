@@ -18,6 +18,9 @@ use crate::failure::Failure;
 /// A server that does not answer its own operator for so long is stuck. To look through a long queue takes its time.
 const TIMEOUT: Duration = Duration::from_mins(10);
 
+/// What the request is about says something wrong, and the answer is a report of it.
+const UNPROCESSABLE: u16 = 422;
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum ClientError {
@@ -154,6 +157,11 @@ fn unreachable(socket: &Path, error: &io::Error) -> ClientError {
 fn refusal(status: u16, body: &[u8]) -> Failure {
     let problem = serde_json::from_slice::<admin::Problem>(body).ok();
     let text = problem.map(|problem| problem.detail.unwrap_or(problem.title));
+    if status == UNPROCESSABLE
+        && let Some(report) = text
+    {
+        return Failure::report(report, true);
+    }
     Failure::new(text.unwrap_or_else(|| format!("the server answered with HTTP status {status}")))
 }
 

@@ -1,6 +1,10 @@
 //! The receiving service: its listeners, and a session for each client.
 
-use std::{io, net::IpAddr, sync::Arc};
+use std::{
+    io,
+    net::IpAddr,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use directory::Directory;
 use mail::Reply;
@@ -13,9 +17,9 @@ use crate::{Config, Service, machine::Machine, reception::Reception, turn::Turns
 
 /// Receives mail. Clones are the same service.
 #[derive(Clone)]
-pub struct Receiver(Arc<Shared>);
+pub struct Receiver(Arc<RwLock<Arc<Shared>>>);
 
-/// What all sessions share.
+/// What all sessions share that began under the same settings.
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) spool: Spool,
@@ -24,30 +28,43 @@ pub(crate) struct Shared {
     smtp: Arc<smtp::server::Config>,
     lmtp: Arc<smtp::server::Config>,
     pub(crate) admission: Admission,
-    pub(crate) turns: Turns,
+    pub(crate) turns: Arc<Turns>,
 }
 
 impl Receiver {
     /// A service that knows whom to accept mail for and where to put it.
     pub fn new(config: Config, spool: Spool, directory: Arc<Directory>, clock: Arc<dyn disk::Clock>) -> Self {
-        let machine = |protocol| Arc::new(config.machine(protocol));
-        let (smtp, lmtp) = (machine(Protocol::Smtp), machine(Protocol::Lmtp));
+        let (smtp, lmtp) = machines(&config);
         let admission = Admission::new(config.sessions_max, config.sessions_per_address_max);
-        Self(Arc::new(Shared {
+        let turns = Arc::default();
+        let shared = Shared { config, spool, directory, clock, smtp, lmtp, admission, turns };
+        Self(Arc::new(RwLock::new(Arc::new(shared))))
+    }
+
+    /// Takes up other settings and another directory. Sessions that begin from now on hold to them; those under way end as they began. How
+    /// many sessions there may be stays as it was.
+    pub fn change(&self, config: Config, directory: Arc<Directory>) {
+        let (smtp, lmtp) = machines(&config);
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(Shared {
             config,
-            spool,
             directory,
-            clock,
             smtp,
             lmtp,
-            admission,
-            turns: Turns::default(),
-        }))
+            spool: current.spool.clone(),
+            clock: Arc::clone(&current.clock),
+            admission: current.admission.clone(),
+            turns: Arc::clone(&current.turns),
+        });
+    }
+
+    fn current(&self) -> Arc<Shared> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Sessions now, over all listeners.
     pub fn sessions(&self) -> usize {
-        self.0.admission.sessions()
+        self.current().admission.sessions()
     }
 
     /// Accepts clients until `shutdown`; returns when the sessions have ended or had their time to.
@@ -68,8 +85,10 @@ impl Receiver {
                 }
             }
         };
-        let (admission, drain) = (self.0.admission.clone(), self.0.config.drain_timeout);
-        let hostname = self.0.config.hostname.clone();
+        let shared = self.current();
+        let (admission, drain) = (shared.admission.clone(), shared.config.drain_timeout);
+        let hostname = shared.config.hostname.clone();
+        drop(shared);
         bound.serve(admission, shutdown, drain, session, |refused| busy(&hostname, refused)).await
     }
 
@@ -94,11 +113,17 @@ impl Receiver {
         stream: S,
         shutdown: &mut Shutdown,
     ) -> io::Result<()> {
-        let spoken = if visitor.service == Service::Lmtp { &self.0.lmtp } else { &self.0.smtp };
-        let mut reception = Reception::new(Arc::clone(&self.0), visitor);
-        let machine = Machine::new(Arc::clone(spoken), &self.0.config);
+        let shared = self.current();
+        let spoken = if visitor.service == Service::Lmtp { &shared.lmtp } else { &shared.smtp };
+        let machine = Machine::new(Arc::clone(spoken), &shared.config);
+        let mut reception = Reception::new(shared, visitor);
         net::drive(machine, stream, &mut reception, shutdown).await
     }
+}
+
+/// What the two protocols hold to.
+fn machines(config: &Config) -> (Arc<smtp::server::Config>, Arc<smtp::server::Config>) {
+    (Arc::new(config.machine(Protocol::Smtp)), Arc::new(config.machine(Protocol::Lmtp)))
 }
 
 /// Who has come to a listener.

@@ -187,3 +187,21 @@ async fn an_attempt_goes_to_no_further_address_when_its_time_is_over() {
         assert_eq!(peers.iter().map(|peer| peer.count("CONNECT")).sum::<usize>(), tried, "{search:?}");
     }
 }
+
+#[tokio::test]
+async fn changed_routes_and_intervals_hold_for_what_is_tried_next() {
+    let mut world = World::new();
+    let (before, after) = (world.peer("192.0.2.1"), world.peer("192.0.2.7"));
+    world.send(OTTO, &[ANNA], TEXT).await;
+    assert_eq!(world.fate(ANNA).await.kind, Delivered);
+    world.change(|config| route(config, "example.org", Destination::Hosts(hosts(&["192.0.2.7"]))));
+    world.send(OTTO, &[ANNA], TEXT).await;
+    assert_eq!(world.fate(ANNA).await.kind, Delivered);
+    assert_eq!((before.got().len(), after.got().len()), (1, 1), "the route found before is forgotten");
+    after.obey(vec![("RCPT", Say("450 4.2.0 Later"))]);
+    world.change(|config| config.retry = vec![Duration::from_hours(2)]);
+    world.send(OTTO, &[ANNA], TEXT).await;
+    let event = world.fate(ANNA).await;
+    let wait = event.next_due.unwrap().since(event.at);
+    assert!(wait > Duration::from_hours(1), "{wait:?}");
+}

@@ -11,5 +11,6 @@ mod lifecycle;
 mod peers;
 mod queue;
 mod refusals;
+mod reload;
 mod reports;
 mod rules;

@@ -143,7 +143,7 @@ fn report(found: &Opened) {
 }
 
 /// The configuration was checked already, so this fails for `dev` with its fixed settings never, and else only if it changed meanwhile.
-fn make_directory(mut config: directory::Config, own: &Own) -> Result<Directory, Failure> {
+pub(super) fn make_directory(mut config: directory::Config, own: &Own) -> Result<Directory, Failure> {
     config.own_addresses.clone_from(&own.addresses);
     Directory::new(config).map_err(|errors| {
         let first = errors.first();

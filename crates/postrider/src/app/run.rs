@@ -1,6 +1,6 @@
 //! Runs what was built until a signal comes, then stops it in the reverse order.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use admin::{Control, Server, api};
 use deliver::{Deliverer, LaneStatus, SiteStatus, Sites, SocketConnect};
@@ -18,6 +18,7 @@ use super::{
     build::{self, Built},
     listening::Listening,
     part::Part,
+    reload::Reloader,
 };
 use crate::{config, failure::Failure};
 
@@ -28,13 +29,13 @@ const STOP_MAX: Duration = Duration::from_mins(1);
 const CONTROL_STOP_MAX: Duration = Duration::from_secs(5);
 
 /// Runs until a signal, or until a part fails that the server cannot be without.
-pub(super) fn run(built: Built, audience: Audience) -> Result<(), Failure> {
+pub(super) fn run(built: Built, file: Option<PathBuf>, audience: Audience) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-    runtime.block_on(serve(built, audience))
+    runtime.block_on(serve(built, file, audience))
 }
 
-async fn serve(mut built: Built, audience: Audience) -> Result<(), Failure> {
+async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     // Bound before anything runs: whatever fails until here has changed nothing.
     let control_socket = build::control(&built.config.data_dir)?;
@@ -46,23 +47,26 @@ async fn serve(mut built: Built, audience: Audience) -> Result<(), Failure> {
     let bound = std::mem::take(&mut built.bound);
 
     let deliverer = deliverer(&built);
+    let receiver = receiver(&built);
     let sites = deliverer.sites();
+    let (running, own) = (built.config.clone(), built.own.clone());
+    let reloader = Arc::new(Reloader::new(file, running, own, receiver.clone(), deliverer.settings()));
     let mut delivery = Part::start("deliver", STOP_MAX, |shutdown| delivery(deliverer, shutdown));
     let mut control = Part::start("admin", CONTROL_STOP_MAX, |shutdown| {
-        control(&built, sites, server, control_socket, shutdown)
+        control(&built, sites, Arc::clone(&reloader), server, control_socket, shutdown)
     });
-    let mut receiving = Part::start("receive", STOP_MAX, |shutdown| receiving(&built, bound, shutdown));
+    let mut receiving = Part::start("receive", STOP_MAX, |shutdown| receiving(receiver, bound, shutdown));
 
     let listening = announced(&built, audience, &listeners);
     let ended = tokio::select! {
-        signal = signals.next(), if listening.is_ok() => { tracing::info!("{signal}: stopping"); Ok(()) }
+        signal = signals.stop(&reloader), if listening.is_ok() => { tracing::info!("{signal}: stopping"); Ok(()) }
         failure = receiving.ended() => Err(failure),
         failure = control.ended() => Err(failure),
         failure = delivery.ended() => Err(failure),
         () = std::future::ready(()), if listening.is_err() => Ok(()),
     };
     tokio::spawn(async move {
-        let signal = signals.next().await;
+        let signal = signals.stop(&reloader).await;
         tracing::warn!("{signal} again: stopping at once; what was accepted is safe");
         std::process::exit(1);
     });
@@ -95,30 +99,31 @@ fn announced(built: &Built, audience: Audience, listeners: &[api::Listener]) -> 
     Ok(listening)
 }
 
-/// Accepts clients on all listeners.
-fn receiving(
-    built: &Built,
-    bound: Vec<(Service, Bound)>,
-    shutdown: Shutdown,
-) -> impl Future<Output = Result<(), String>> + Send + 'static {
-    let receiver = Receiver::new(
+fn receiver(built: &Built) -> Receiver {
+    Receiver::new(
         built.config.receive.clone(),
         built.spool.clone(),
         Arc::clone(&built.directory),
         Arc::clone(&built.clock),
-    );
-    async move {
-        let mut listeners = JoinSet::new();
-        for (service, bound) in bound {
-            let (receiver, shutdown) = (receiver.clone(), shutdown.clone());
-            listeners.spawn(async move { receiver.serve(service, bound, shutdown).await });
-        }
-        // The first that fails ends all: a server that listens on half of its ports helps nobody.
-        while let Some(ended) = listeners.join_next().await {
-            ended.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-        }
-        Ok(())
+    )
+}
+
+/// Accepts clients on all listeners.
+async fn receiving(
+    receiver: Receiver,
+    bound: Vec<(Service, Bound)>,
+    shutdown: Shutdown,
+) -> Result<(), String> {
+    let mut listeners = JoinSet::new();
+    for (service, bound) in bound {
+        let (receiver, shutdown) = (receiver.clone(), shutdown.clone());
+        listeners.spawn(async move { receiver.serve(service, bound, shutdown).await });
     }
+    // The first that fails ends all: a server that listens on half of its ports helps nobody.
+    while let Some(ended) = listeners.join_next().await {
+        ended.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 fn deliverer(built: &Built) -> Deliverer {
@@ -159,6 +164,7 @@ fn site(status: &SiteStatus, now: Timestamp) -> api::Site {
 fn control(
     built: &Built,
     sites: Sites,
+    reloader: Arc<Reloader>,
     server: Server,
     listener: UnixListener,
     mut shutdown: Shutdown,
@@ -171,6 +177,7 @@ fn control(
         stop: shutdown.clone(),
         disk: Arc::clone(&built.disk),
         clock: Arc::clone(&built.clock),
+        reload: Arc::new(move || reloader.reload().map_err(|refused| refused.report)),
         sites: Arc::new(move || {
             let now = clock.now();
             sites.status().iter().map(|status| site(status, now)).collect()
@@ -193,23 +200,37 @@ async fn close(built: Built) {
     tracing::info!("stopped");
 }
 
-/// SIGINT and SIGTERM.
+/// SIGINT and SIGTERM stop, SIGHUP reloads.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
     fn new() -> Result<Self, Failure> {
         let listen =
             |kind| signal(kind).map_err(|error| Failure::new(format!("cannot wait for signals: {error}")));
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
     }
 
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
+    /// Waits for the word to stop; reloads the configuration as often as that is asked for meanwhile.
+    async fn stop(&mut self, reloader: &Arc<Reloader>) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.hangup.recv() => {
+                    tracing::info!("SIGHUP: reloading the configuration");
+                    let reloader = Arc::clone(reloader);
+                    // What came of it is in the log.
+                    let _ = tokio::task::spawn_blocking(move || reloader.reload().is_ok()).await;
+                }
+            }
         }
     }
 }

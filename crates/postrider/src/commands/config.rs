@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use admin::api::Reloaded;
 use serde_json::json;
 
 use crate::{
-    cli::ConfigCommand,
+    cli::{ConfigCommand, Place},
+    client::post,
     config::{self, Config, LoadError},
     failure::Failure,
     place, terminal,
@@ -13,6 +15,7 @@ use crate::{
 
 pub(crate) fn run(command: &ConfigCommand, json: bool) -> Result<(), Failure> {
     match command {
+        ConfigCommand::Reload(reload) => self::reload(&reload.place, json),
         ConfigCommand::Check(file) if json => check_json(&file.config),
         ConfigCommand::Check(file) => terminal::print(&summary(&file.config, &place::load(&file.config)?)),
         ConfigCommand::Show(file) => {
@@ -20,6 +23,22 @@ pub(crate) fn run(command: &ConfigCommand, json: bool) -> Result<(), Failure> {
             if json { terminal::print_json(&shown.json()) } else { terminal::print(shown.toml().trim_end()) }
         }
     }
+}
+
+/// Has the running server take its file up. The server reads it, for it may see it otherwise than we do.
+fn reload(place: &Place, json: bool) -> Result<(), Failure> {
+    let socket = config::control_socket(&place::data_dir(place)?);
+    let answer = super::run(async { Ok(post::<Reloaded>(&socket, "/v1/reload", &json!({})).await) })?;
+    let Reloaded { changed, needs_restart } = answer?;
+    if json {
+        return terminal::print_json(&Reloaded { changed, needs_restart });
+    }
+    let names = |names: &[String]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+    terminal::print(&format!("reloaded; changed: {}", names(&changed)))?;
+    if needs_restart.is_empty() {
+        return Ok(());
+    }
+    terminal::print(&format!("needs a restart: {}", names(&needs_restart)))
 }
 
 /// What would happen, in few lines.

@@ -48,6 +48,7 @@ pub(crate) struct World {
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
     pub(crate) seen: Vec<Event>,
     pub(crate) dir: tempfile::TempDir,
+    settings: Option<deliver::Settings>,
     switch: Option<ShutdownSwitch>,
     running: Option<JoinHandle<()>>,
     config: Config,
@@ -135,6 +136,7 @@ impl World {
             dir,
             switch: None,
             running: None,
+            settings: None,
             config,
             parts,
         }
@@ -144,9 +146,16 @@ impl World {
         let (switch, shutdown) = ShutdownSwitch::new();
         let deliverer = Deliverer::new(self.config.clone(), self.parts.clone());
         let sites = deliverer.sites();
+        self.settings = Some(deliverer.settings());
         self.running = Some(tokio::spawn(deliverer.run(shutdown)));
         self.switch = Some(switch);
         sites
+    }
+
+    /// Changes settings while it delivers.
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
+        self.settings.as_ref().unwrap().change(&self.config, Arc::clone(&self.parts.directory));
     }
 
     /// Stops delivery and waits for it.

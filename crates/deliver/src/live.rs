@@ -1,0 +1,61 @@
+//! What delivery holds to and what may change while it runs. Whoever begins something takes it as it is then.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use directory::Directory;
+
+use crate::{Config, Own, retry::RetryPolicy, route::Rules, shared::Shared};
+
+/// The settings that may change.
+pub(crate) struct Live {
+    /// Who is local.
+    pub(crate) directory: Arc<Directory>,
+    /// Retry list and lifetimes.
+    pub(crate) retry: RetryPolicy,
+    /// How routes are found.
+    pub(crate) rules: Arc<Rules>,
+}
+
+impl Live {
+    fn new(config: &Config, directory: Arc<Directory>, own: Own) -> Arc<Self> {
+        let (retry, rules) = (RetryPolicy::new(config), Arc::new(Rules::new(config, own)));
+        Arc::new(Self { directory, retry, rules })
+    }
+}
+
+/// The place where they are changed.
+pub(crate) struct Lives {
+    own: Own,
+    current: RwLock<Arc<Live>>,
+}
+
+impl Lives {
+    pub(crate) fn new(config: &Config, directory: Arc<Directory>, own: Own) -> Self {
+        Self { current: RwLock::new(Live::new(config, directory, own.clone())), own }
+    }
+
+    pub(crate) fn current(&self) -> Arc<Live> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change(&self, config: &Config, directory: Arc<Directory>) {
+        let live = Live::new(config, directory, self.own.clone());
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = live;
+    }
+}
+
+/// Changes the settings of delivery while it runs.
+#[derive(Clone)]
+pub struct Settings {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Settings {
+    /// Takes up another directory, and of the settings routes, relay, retry intervals, lifetimes and the time of delay notices; the others
+    /// must be those that delivery was made with. What begins from now on holds to them; attempts under way end as they began.
+    pub fn change(&self, config: &Config, directory: Arc<Directory>) {
+        self.shared.lives.change(config, directory);
+        // Routes that were found by the old rules are looked for anew.
+        self.shared.poke.notify_one();
+    }
+}

@@ -1,0 +1,221 @@
+//! A new configuration for a server that runs: checked in full first, then taken up as far as that goes without a restart.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use admin::api::Reloaded;
+use deliver::{Own, Settings};
+use receive::Receiver;
+use serde_json::Value;
+
+use super::build;
+use crate::config::{self, Config, LoadError};
+
+/// What can only change with a restart: it was opened, bound or counted when the server started. The reference lists the same.
+const NEEDS_RESTART: [&str; 15] = [
+    "hostname",
+    "data_dir",
+    "listener.service",
+    "listener.bind",
+    "listener.tls",
+    "dns.servers",
+    "receive.sessions_max",
+    "receive.sessions_per_address_max",
+    "deliver.port",
+    "deliver.private_addresses",
+    "deliver.local",
+    "deliver.maildir",
+    "deliver.connections_per_site_max",
+    "log.format",
+    "log.level",
+];
+
+/// Takes up configurations.
+pub(super) struct Reloader {
+    /// The file; `dev` has none.
+    file: Option<PathBuf>,
+    /// What is in effect.
+    running: Mutex<Config>,
+    own: Own,
+    receiver: Receiver,
+    delivery: Settings,
+}
+
+/// Why the old configuration stays in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refused {
+    /// Everything, over several lines.
+    pub(super) report: String,
+    /// The same for a log, a line each.
+    pub(super) lines: Vec<String>,
+}
+
+impl Refused {
+    fn new(line: String) -> Self {
+        Self { report: format!("error: {line}"), lines: vec![line] }
+    }
+}
+
+impl Reloader {
+    pub(super) fn new(
+        file: Option<PathBuf>,
+        running: Config,
+        own: Own,
+        receiver: Receiver,
+        delivery: Settings,
+    ) -> Self {
+        Self { file, running: Mutex::new(running), own, receiver, delivery }
+    }
+
+    /// Reads the file and takes it up, or leaves everything as it is. Reads files: not for a thread that serves mail.
+    pub(super) fn reload(&self) -> Result<Reloaded, Refused> {
+        let reloaded = self.try_reload();
+        match &reloaded {
+            Ok(Reloaded { changed, needs_restart }) => {
+                tracing::info!(changed = changed.join(" "), "configuration reloaded");
+                if !needs_restart.is_empty() {
+                    let names = needs_restart.join(" ");
+                    tracing::warn!(settings = names, "changed in the file, but needs a restart");
+                }
+            }
+            Err(refused) => {
+                for line in &refused.lines {
+                    tracing::error!("configuration not reloaded, the old one stays in force: {line}");
+                }
+            }
+        }
+        reloaded
+    }
+
+    fn try_reload(&self) -> Result<Reloaded, Refused> {
+        let Some(file) = &self.file else {
+            return Err(Refused::new("a server for development has no configuration file".to_owned()));
+        };
+        // One at a time: what is compared must be what is in effect.
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = config::load(file).map_err(|error| refused(file, &error))?;
+        let directory = build::make_directory(wanted.directory.clone(), &self.own)
+            .map_err(|failure| Refused { report: failure.text(false), lines: vec![failure.text(false)] })?;
+        let (needs_restart, changed): (Vec<String>, Vec<String>) =
+            differences(&running, &wanted).into_iter().partition(|name| needs_restart(name));
+        let merged = merged(&running, wanted);
+        let directory = Arc::new(directory);
+        self.receiver.change(merged.receive.clone(), Arc::clone(&directory));
+        self.delivery.change(&merged.deliver, directory);
+        *running = merged;
+        Ok(Reloaded { changed, needs_restart })
+    }
+}
+
+/// The new configuration, with the old one's settings where only a restart can change them.
+fn merged(running: &Config, wanted: Config) -> Config {
+    let receive::Config { sessions_max, sessions_per_address_max, .. } = running.receive;
+    let hostname = running.receive.hostname.clone();
+    let deliver::Config { routes, relay, retry, expire, expire_null, delay_notice, .. } = wanted.deliver;
+    Config {
+        receive: receive::Config { hostname, sessions_max, sessions_per_address_max, ..wanted.receive },
+        deliver: deliver::Config {
+            routes,
+            relay,
+            retry,
+            expire,
+            expire_null,
+            delay_notice,
+            ..running.deliver.clone()
+        },
+        directory: wanted.directory,
+        ..running.clone()
+    }
+}
+
+/// The names of the settings that differ: `section.key`, or the section where there can be several.
+fn differences(running: &Config, wanted: &Config) -> Vec<String> {
+    let (running, wanted) = (config::effective(running).json(), config::effective(wanted).json());
+    let none = serde_json::Map::new();
+    let (running, wanted) = (running.as_object().unwrap_or(&none), wanted.as_object().unwrap_or(&none));
+    let mut names: Vec<&String> = running.keys().chain(wanted.keys()).collect();
+    names.sort();
+    names.dedup();
+    let mut found = Vec::new();
+    for name in names {
+        match (running.get(name), wanted.get(name)) {
+            (Some(Value::Object(before)), Some(Value::Object(after))) => {
+                let mut keys: Vec<&String> = before.keys().chain(after.keys()).collect();
+                keys.sort();
+                keys.dedup();
+                let differ = keys.into_iter().filter(|key| before.get(*key) != after.get(*key));
+                found.extend(differ.map(|key| format!("{name}.{key}")));
+            }
+            (before, after) if before != after => found.push(name.clone()),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn needs_restart(name: &str) -> bool {
+    NEEDS_RESTART
+        .iter()
+        .any(|key| *key == name || key.split_once('.').is_some_and(|(section, _)| section == name))
+}
+
+fn refused(file: &Path, error: &LoadError) -> Refused {
+    match error {
+        LoadError::Read { source, .. } => {
+            Refused::new(format!("cannot read {}: {}", file.display(), config::words(source)))
+        }
+        LoadError::Wrong(report) => {
+            let line = |problem: &config::Problem| {
+                let (line, column) = report.position(problem);
+                let hint = problem.hint.as_ref().map(|hint| format!(" (hint: {hint})")).unwrap_or_default();
+                format!("{}:{line}:{column}: {}{hint}", file.display(), problem.message)
+            };
+            Refused { report: report.render(false), lines: report.problems.iter().map(line).collect() }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const REFERENCE: &str = include_str!("../../../../docs/reference/configuration.md");
+
+    fn load(text: &str) -> Config {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("postrider.toml");
+        fs::write(&file, format!("hostname = \"mx.example.org\"\ndata_dir = \"/d\"\n{text}")).unwrap();
+        config::load(&file).unwrap()
+    }
+
+    #[test]
+    fn what_differs_is_named_and_told_apart() {
+        let before = load("[receive]\nsessions_max = 5\n[[domain]]\nname = \"example.org\"\n");
+        let after = load(
+            "[receive]\nsessions_max = 6\nerrors_max = 7\n[log]\nlevel = \"debug\"\n[[listener]]\nservice = \"smtp\"\n\
+             bind = [\"127.0.0.1:2500\"]\n[[domain]]\nname = \"example.net\"\n",
+        );
+        let (restart, live): (Vec<String>, Vec<String>) =
+            differences(&before, &after).into_iter().partition(|name| needs_restart(name));
+        assert_eq!(restart, ["listener", "log.level", "receive.sessions_max"]);
+        assert_eq!(live, ["domain", "receive.errors_max"]);
+        let merged = merged(&before, after.clone());
+        assert_eq!((merged.receive.sessions_max, merged.receive.errors_max), (5, 7));
+        // What was taken up differs no more, and what was not still does.
+        assert_eq!(differences(&merged, &after), restart);
+    }
+
+    #[test]
+    fn the_reference_lists_what_needs_a_restart() {
+        let (_, section) = REFERENCE.split_once("\n## Changes while it runs\n").unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        for key in NEEDS_RESTART {
+            assert!(section.contains(&format!("`{key}`")), "{key} is not in the list");
+            assert!(REFERENCE.contains(&format!("\n### `{key}`\n")), "there is no {key}");
+        }
+    }
+}
