@@ -41,6 +41,8 @@ pub(crate) struct Tour {
     pub(crate) halted: bool,
     /// A host to which the message cannot go, for its size or for want of an extension, and what we say to that.
     pub(crate) unfit: Option<Trouble>,
+    /// Where such hosts are.
+    left: Vec<Place>,
     /// It ended before all addresses were tried.
     pub(crate) cut_short: bool,
 }
@@ -74,9 +76,14 @@ impl Tour {
         self.search = None;
     }
 
-    /// A host was reached and cannot be sent this message. The budget of addresses is for those that cannot be reached.
-    pub(crate) fn unfit(&mut self, trouble: Trouble) {
-        self.unfit = Some(trouble);
+    /// Leaves a host that was reached and cannot be sent this message, for this reason: it is not asked again in this
+    /// attempt. The budget of addresses is for those that cannot be reached.
+    pub(crate) fn leave(&mut self, connection: &Connection, reply: Reply) {
+        let endpoint = Arc::clone(&connection.endpoint);
+        self.unfit = Some(Trouble { reply, peer_words: false, endpoint });
+        self.left.push(connection.key.place.clone());
+        // A kept connection was not counted yet.
+        self.sessions = self.sessions.max(1);
         if let Some(search) = &mut self.search {
             search.unfit += 1;
         }
@@ -91,6 +98,10 @@ impl Tour {
                 self.cut_short = !search.targets.as_slice().is_empty();
                 return None;
             };
+            if self.left.contains(&place) {
+                search.unfit += 1;
+                continue;
+            }
             let address = place.tcp();
             let endpoint =
                 Arc::new(Endpoint { host: Arc::clone(&host), address, site: Arc::clone(&hop.site) });

@@ -143,8 +143,7 @@ impl Worker<'_> {
             match attempt.form(self.shared, host, connection.capabilities()).await {
                 Ok(Ok(form)) => self.transact(attempt, connection, form).await,
                 Ok(Err(reply)) => {
-                    let endpoint = Arc::clone(&connection.endpoint);
-                    attempt.tour.unfit(Trouble { reply, peer_words: false, endpoint });
+                    attempt.tour.leave(&connection, reply);
                     connection.quit(&self.shared.config.timeouts).await;
                 }
                 Err(error) => {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
 use crate::support::{World, peer::Does::Say};
-use events::Kind::{Bounced, Delivered};
+use events::Kind::{Bounced, Deferred, Delivered};
 
 const ANNA: &str = "anna@example.org";
 const DELTA: &str = "\u{3b4}@example.org";
@@ -66,5 +66,24 @@ async fn a_domain_is_said_in_ascii_where_utf8_is_not_taken() {
         world.send_as("otto@b\u{fc}cher.example", &[anna], TEXT, |envelope| envelope.smtputf8 = true).await;
         assert_eq!(world.fate(anna).await.kind, Delivered);
         assert_eq!((&*peer.got()[0].to[0], &*peer.got()[0].from), (to, &*to.replace("anna", "otto")));
+    }
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_lacks_smtputf8_is_not_opened_again_for_the_same_message() {
+    for (second, kind) in [(Some(SMTPUTF8), Delivered), (None, Deferred)] {
+        let mut world = World::new();
+        let peer = world.peer(MX1);
+        if let Some(offers) = second {
+            world.peer(MX2).obey(vec![("EHLO", Say(offers))]);
+        }
+        world.send(OTTO, &[ANNA], TEXT).await;
+        assert_eq!(world.fate(ANNA).await.kind, Delivered);
+        world.send_as(OTTO, &[ANNA], UTF8_TEXT, |envelope| envelope.smtputf8 = true).await;
+        assert_eq!(world.fate(ANNA).await.kind, kind);
+        assert_eq!(peer.count("CONNECT"), 1);
+        // The first host is well, so the lane does not rest.
+        world.send(OTTO, &[ANNA], TEXT).await;
+        assert_eq!(world.fate(ANNA).await.kind, Delivered);
     }
 }
