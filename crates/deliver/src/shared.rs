@@ -217,8 +217,10 @@ impl Shared {
     /// Defers all that is due in a domain whose site rests, and gives the domain back. If that takes longer than the rest,
     /// the others are for whoever looks next: who is deferred to a time that is over is due again.
     pub(crate) async fn turn_domain_away(&self, domain: &Domain, site: &Arc<str>, suspension: &Suspension) {
-        let rests = || self.now() < suspension.until;
-        while let Some(works) = rests().then(|| self.due(domain)).flatten() {
+        let begun = self.now();
+        while self.now() < suspension.until
+            && let Some(works) = self.due(domain, begun)
+        {
             for work in works {
                 self.defer_rested(&work, site, suspension).await;
             }
@@ -226,9 +228,11 @@ impl Shared {
         self.release(std::slice::from_ref(domain));
     }
 
-    /// Ends all that is due in a domain by one reply of our own, and gives the domain back.
+    /// Ends all that is due in a domain by one reply of our own, and gives the domain back. What becomes due meanwhile is for
+    /// another look at its route.
     pub(crate) async fn fail_domain(&self, domain: &Domain, fate: Fate, reply: &Reply) {
-        while let Some(works) = self.due(domain) {
+        let begun = self.now();
+        while let Some(works) = self.due(domain, begun) {
             for work in works {
                 let Some(loaded) = self.load(&work).await else { continue };
                 let finding = |number: &u32| Finding::own(*number, fate, reply.clone());
@@ -239,12 +243,12 @@ impl Shared {
         self.release(std::slice::from_ref(domain));
     }
 
-    /// The next piece of what is due in a domain: memory does not grow with the backlog.
-    fn due(&self, domain: &Domain) -> Option<Vec<Work>> {
+    /// The next piece of what was due in a domain at a time: memory does not grow with the backlog.
+    fn due(&self, domain: &Domain, then: Timestamp) -> Option<Vec<Work>> {
         if self.is_halted() {
             return None;
         }
-        let works = self.parts.spool.take(domain, self.now(), 64);
+        let works = self.parts.spool.take(domain, then, 64);
         (!works.is_empty()).then_some(works)
     }
 

@@ -6,6 +6,7 @@ use crate::support::{
     World,
     peer::Does::{KeepSilent, Say},
 };
+use disk::Clock;
 use testkit::disk::SimDisk;
 
 use events::Kind::{Bounced, Deferred, Delivered, Expired};
@@ -205,4 +206,31 @@ async fn nothing_is_lost_or_doubled_among_many_domains_peers_and_threads() {
     got.dedup_by(|a, b| a.to == b.to);
     assert_eq!(got.len(), MESSAGES, "a message came twice");
     assert!(world.queue().is_empty());
+}
+
+/// To defer a long backlog takes longer than the first interval: then it is for another lookup, and not deferred again.
+#[tokio::test]
+async fn a_backlog_of_a_domain_that_cannot_be_looked_up_is_deferred_once_for_each_lookup() {
+    let mut world = World::cold();
+    world.dns.set("broken.example SERVFAIL");
+    for _ in 0..90 {
+        world.send(OTTO, &["a@broken.example"], TEXT).await;
+    }
+    let begun = world.clock.now();
+    world.wake();
+    while world.queue().iter().filter(|message| message.recipients[0].due > begun).count() < 5 {
+        tokio::task::yield_now().await;
+    }
+    world.dns.set("broken.example A 192.0.2.1");
+    world.peer(MX1);
+    world.clock.advance(Duration::from_mins(2));
+    while world.queue().iter().any(|message| message.recipients[0].attempts == 0) {
+        tokio::task::yield_now().await;
+    }
+    world.later(Duration::from_mins(2));
+    for _ in 0..90 {
+        world.event(|event| event.kind == Delivered).await;
+    }
+    let again = |event: &&events::Event| event.kind == Deferred && event.attempt == Some(2);
+    assert_eq!(world.seen.iter().find(again), None);
 }
