@@ -197,15 +197,20 @@ impl House {
 }
 
 impl Postrider {
-    /// Where the first SMTP listener is.
+    /// Where the first SMTP listener is; that of `dev` is one too.
     pub fn smtp(&self) -> SocketAddr {
-        self.listener("smtp")
+        self.first_listener(|service| service != "lmtp")
     }
 
     /// Where the first listener of a service is.
     pub fn listener(&self, service: &str) -> SocketAddr {
+        self.first_listener(|other| other == service)
+    }
+
+    fn first_listener(&self, wanted: impl Fn(&str) -> bool) -> SocketAddr {
         let listeners = self.listening.get("listeners").and_then(Value::as_array).expect("listeners");
-        let mut of_service = listeners.iter().filter(|listener| text(listener, "service") == Some(service));
+        let mut of_service =
+            listeners.iter().filter(|listener| text(listener, "service").is_some_and(&wanted));
         let address = of_service.next().and_then(|listener| text(listener, "address"));
         address.and_then(|address| address.parse().ok()).expect("an address")
     }
