@@ -88,6 +88,8 @@ impl Transaction {
             }
             notify.success = false;
         }
+        // RFC 3461 §6.3 (d) has no Original-Recipient where the client gave no ORCPT. We depart from it: a report of an
+        // alias would name nobody that the sender has heard of.
         let renamed = given.as_ref().filter(|given| !matches!(&became[..], [same] if same == *given));
         let orcpt = rcpt.orcpt.or_else(|| renamed.map(|given| OriginalRecipient::of(&given.to_string())));
         if self.accepted == 0 {
