@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt as _, chown};
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -39,9 +38,25 @@ pub struct Dovecot {
 impl Dovecot {
     /// Starts Dovecot on a host of the net.
     pub fn start(net: &Loopback, host: u8, port: u16, mailboxes: &[Mailbox<'_>]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
         let address = SocketAddr::from((net.host(host), port));
-        prepare(folder.path(), address, mailboxes);
+        let folder = prepare(mailboxes);
+        let users = format!("driver = passwd-file\n args = {}", folder.path().join("users").display());
+        Self::run(folder, address, &users)
+    }
+
+    /// Starts Dovecot as a proxy, which hands all mail to an LMTP server behind it.
+    pub fn start_proxy(net: &Loopback, host: u8, port: u16, behind: SocketAddr) -> Self {
+        let address = SocketAddr::from((net.host(host), port));
+        let (ip, port) = (behind.ip(), behind.port());
+        let all =
+            format!("driver = static\n args = proxy=y protocol=lmtp host={ip} port={port} nopassword=y");
+        Self::run(prepare(&[]), address, &all)
+    }
+
+    /// `passdb`: the settings of the database that says where a recipient is.
+    fn run(folder: TempDir, address: SocketAddr, passdb: &str) -> Self {
+        let text = configuration(folder.path().to_str().expect("UTF-8"), address, passdb);
+        fs::write(folder.path().join("dovecot.conf"), text).unwrap();
         let mut command = Command::new("/usr/sbin/dovecot");
         command.arg("-F").arg("-c").arg(folder.path().join("dovecot.conf"));
         let process = Process::start("dovecot", command, &folder.path().join("log"));
@@ -76,16 +91,18 @@ impl Dovecot {
     }
 }
 
-fn prepare(folder: &Path, address: SocketAddr, mailboxes: &[Mailbox<'_>]) {
+/// A folder for Dovecot, with its mailboxes.
+fn prepare(mailboxes: &[Mailbox<'_>]) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
     // Dovecot's own users must get to its folder.
-    fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
     for name in ["run", "state", "mail"] {
-        fs::create_dir(folder.join(name)).unwrap();
+        fs::create_dir(path.join(name)).unwrap();
     }
-    chown(folder.join("mail"), Some(OWNER), Some(OWNER)).expect("only root may run Dovecot");
-    fs::write(folder.join("users"), users(mailboxes)).unwrap();
-    let text = configuration(folder.to_str().expect("UTF-8"), address);
-    fs::write(folder.join("dovecot.conf"), text).unwrap();
+    chown(path.join("mail"), Some(OWNER), Some(OWNER)).expect("only root may run Dovecot");
+    fs::write(path.join("users"), users(mailboxes)).unwrap();
+    folder
 }
 
 /// A line for each mailbox, in the manner of passwd(5): all but the name and the quota is the same for all.
@@ -97,7 +114,7 @@ fn users(mailboxes: &[Mailbox<'_>]) -> String {
     })
 }
 
-fn configuration(folder: &str, address: SocketAddr) -> String {
+fn configuration(folder: &str, address: SocketAddr, passdb: &str) -> String {
     let (ip, port) = (address.ip(), address.port());
     format!(
         "base_dir = {folder}/run\n\
@@ -110,7 +127,8 @@ fn configuration(folder: &str, address: SocketAddr) -> String {
          mail_location = maildir:{folder}/mail/%u\n\
          mail_plugins = quota\n\
          first_valid_uid = 1\n\
-         passdb {{\n driver = passwd-file\n args = {folder}/users\n}}\n\
+         lmtp_proxy = yes\n\
+         passdb {{\n {passdb}\n}}\n\
          userdb {{\n driver = passwd-file\n args = {folder}/users\n\
          \x20override_fields = uid={OWNER} gid={OWNER} home={folder}/mail/%u\n}}\n\
          plugin {{\n quota = maildir:all\n}}\n\

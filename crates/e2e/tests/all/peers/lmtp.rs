@@ -1,6 +1,6 @@
-//! Postfix hands mail to our LMTP listener.
+//! Postfix and Dovecot hand mail to our LMTP listener.
 
-use e2e::{House, Loopback, Postfix};
+use e2e::{Client, Dovecot, House, Loopback, Postfix};
 
 use super::{SOON, hand_over};
 
@@ -27,4 +27,29 @@ fn postfix_hands_over_by_lmtp_and_hears_of_each_recipient() {
     assert!(report.contains("5.1.1") && report.contains("Relaying denied"), "{}", report.text());
     assert!(!report.contains("anna@here.test"), "{}", report.text());
     assert_eq!(house.maildir("anna@here.test").messages().len(), 1);
+}
+
+/// Dovecot as a proxy in front of us: each of our replies is told to its own client.
+#[test]
+fn dovecot_hands_over_as_a_proxy() {
+    let house = House::new(CONFIG);
+    let server = house.start();
+    let net = Loopback::claim();
+    let dovecot = Dovecot::start_proxy(&net, 1, net.port(), server.listener("lmtp"));
+    let mut client = Client::connect(dovecot.address());
+    client.expect("LHLO client.test", 250);
+    client.expect("MAIL FROM:<x@peer.test>", 250);
+    client.expect("RCPT TO:<anna@here.test>", 250);
+    client.expect("RCPT TO:<nobody@here.test>", 550);
+    client.expect("RCPT TO:<dave@elsewhere.test>", 550);
+    client.expect("RCPT TO:<ben@here.test>", 250);
+    client.expect("DATA", 354);
+    client.send(b"Subject: by a proxy\r\n\r\n..dot\r\ntext\r\n.\r\n").unwrap();
+    for address in ["anna@here.test", "ben@here.test"] {
+        let (code, text) = client.reply().unwrap();
+        assert_eq!(code, 250, "{text}\n{}", dovecot.log());
+        let mail = house.maildir(address).wait_for("by a proxy", SOON);
+        assert_eq!(mail.body(), b".dot\ntext\n");
+    }
+    house.wait_for_empty_queue(SOON);
 }
