@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Sink(SinkOptions),
     /// Start Postrider and its peer in turn, load both alike, and print and keep the figures
     Run(RunOptions),
+    /// Start two builds of Postrider in turn, load both alike, and print how many times better the second is
+    Compare(CompareOptions),
     /// Measure how long mail takes while one destination among all is in trouble
     Fairness(FairnessOptions),
     /// Run another program until standard input ends (used by `run` for its servers)
@@ -116,12 +118,12 @@ impl SinkOptions {
     }
 }
 
+/// What a server is loaded with, and how often.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub(crate) struct RunOptions {
+pub(crate) struct LoadOptions {
     /// What to measure; all of it when nothing is named
     pub(crate) works: Vec<Work>,
-    /// Sessions of the source, one column of figures for each
+    /// Sessions of the source, one row of figures for each
     #[arg(long, default_value = "1,20,200", value_delimiter = ',', value_parser = at_least_one)]
     pub(crate) sessions: Vec<u64>,
     /// Octets of a message's content
@@ -133,12 +135,6 @@ pub(crate) struct RunOptions {
     /// Rounds; the median of them counts
     #[arg(long, default_value = "3", value_parser = at_least_one)]
     pub(crate) rounds: u64,
-    /// The server to compare with
-    #[arg(long, default_value = "postfix")]
-    pub(crate) peer: Peer,
-    /// Leave Postrider out (to look at the peer or at the bench itself)
-    #[arg(long)]
-    pub(crate) peer_only: bool,
     /// Who makes the load, and who takes what is relayed
     #[arg(long, default_value = "own")]
     pub(crate) generator: Generator,
@@ -160,6 +156,18 @@ pub(crate) struct RunOptions {
     /// Keep the servers' directories (configuration, logs, spools) afterwards
     #[arg(long)]
     pub(crate) keep: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunOptions {
+    #[command(flatten)]
+    pub(crate) load: LoadOptions,
+    /// The server to compare with
+    #[arg(long, default_value = "postfix")]
+    pub(crate) peer: Peer,
+    /// Leave Postrider out (to look at the peer or at the bench itself)
+    #[arg(long)]
+    pub(crate) peer_only: bool,
     /// The Postrider program; default: the release build of this checkout, built if it is missing
     #[arg(long)]
     pub(crate) postrider: Option<PathBuf>,
@@ -169,6 +177,16 @@ pub(crate) struct RunOptions {
     /// Write no files
     #[arg(long)]
     pub(crate) no_results: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareOptions {
+    /// The program to compare with, such as the release build of the commit before
+    pub(crate) old: PathBuf,
+    /// The program that should be better
+    pub(crate) new: PathBuf,
+    #[command(flatten)]
+    pub(crate) load: LoadOptions,
 }
 
 #[derive(Debug, Args)]
@@ -291,13 +309,22 @@ mod tests {
     }
 
     #[test]
+    fn a_comparison_takes_two_programs_and_then_works() {
+        let options =
+            Options::try_parse_from(["bench", "compare", "a", "b", "relay", "--rounds", "7"]).unwrap();
+        let Command::Compare(compare) = options.command else { panic!("not a comparison") };
+        assert_eq!((compare.old, compare.new), ("a".into(), "b".into()));
+        assert_eq!((compare.load.works, compare.load.rounds), (vec![Work::Relay], 7));
+    }
+
+    #[test]
     fn a_run_takes_works_and_a_list_of_sessions() {
         let options =
             Options::try_parse_from(["bench", "run", "accept", "relay", "--sessions", "1,20"]).unwrap();
         let Command::Run(run) = options.command else { panic!("not a run") };
-        assert_eq!(run.works, [Work::Accept, Work::Relay]);
-        assert_eq!(run.sessions, [1, 20]);
-        assert_eq!((run.size, run.rounds, run.peer), (10240, 3, Peer::Postfix));
+        assert_eq!(run.load.works, [Work::Accept, Work::Relay]);
+        assert_eq!(run.load.sessions, [1, 20]);
+        assert_eq!((run.load.size, run.load.rounds, run.peer), (10240, 3, Peer::Postfix));
         for wrong in [&["--sessions", "0"], &["--rounds", "0"], &["--peer", "me"]] {
             assert!(Options::try_parse_from(["bench", "run"].iter().chain(wrong)).is_err(), "{wrong:?}");
         }

@@ -8,7 +8,7 @@ use crate::machine::Machine;
 use crate::results::{self, SYNC};
 use crate::run::work_dir;
 use crate::scenario::Work;
-use crate::servers::{self, Kind, Server, Setting};
+use crate::servers::{self, Candidate, Kind, Server, Setting};
 use crate::sink::{Manner, Sink};
 use crate::source::{self, Load, Plan, Recipients, Report, latency_json};
 use crate::stats::{self, Latency};
@@ -77,7 +77,7 @@ impl Trouble {
 #[derive(Debug)]
 struct Case {
     trouble: Trouble,
-    server: Kind,
+    server: String,
     waiting: u64,
     per_second: f64,
     /// From the time that a message was due at the source until its end of data was at the sink, or until the wait for
@@ -88,21 +88,21 @@ struct Case {
 }
 
 pub(crate) fn command(options: &FairnessOptions) -> Result<ExitCode, Failure> {
-    let postrider = servers::program(options.postrider.as_deref())?;
+    let postrider = Candidate::postrider("Postrider", servers::program(options.postrider.as_deref())?);
     let dir = work_dir(options.dir.as_deref())?;
     let machine = Machine::look(dir.path())?;
     say!("{}\n", machine.line());
-    let kinds: &[Kind] = if options.no_peer { &[Kind::Postrider] } else { &[Kind::Postfix, Kind::Postrider] };
+    let peer = (!options.no_peer).then(|| Candidate::peer(Kind::Postfix));
     let troubles = if options.troubles.is_empty() { Trouble::value_variants() } else { &options.troubles };
     let mut cases = Vec::new();
-    for kind in kinds {
+    for who in peer.into_iter().chain([postrider]) {
         let mut rate = options.rate;
         for trouble in troubles {
-            let place = dir.path().join(format!("{}-{}", trouble.name(), kind.name()));
+            let place = dir.path().join(format!("{}-{}", trouble.name(), who.name));
             fs::create_dir(&place)?;
-            let case = measure(*kind, *trouble, &mut rate, options, &postrider, &place)?;
+            let case = measure(&who, *trouble, &mut rate, options, &place)?;
             fs::remove_dir_all(&place)?;
-            eprintln!("{} beside {}: done", kind.name(), trouble.name());
+            eprintln!("{} beside {}: done", who.name, trouble.name());
             cases.push(case);
         }
     }
@@ -115,11 +115,10 @@ pub(crate) fn command(options: &FairnessOptions) -> Result<ExitCode, Failure> {
 
 /// Runs one case. `rate` is what is offered; where it is not known yet it becomes half of this server's peak.
 fn measure(
-    kind: Kind,
+    who: &Candidate,
     trouble: Trouble,
     rate: &mut Option<f64>,
     options: &FairnessOptions,
-    postrider: &Path,
     dir: &Path,
 ) -> Result<Case, Failure> {
     let (sink, in_trouble) = sinks(trouble)?;
@@ -131,10 +130,8 @@ fn measure(
         dns: dns.address,
         sessions: 2 * SESSIONS as u64,
         mailboxes: 0,
-        postfix_holds: false,
-        postrider,
     };
-    let server = Server::start(kind, &setting)?;
+    let server = Server::start(who, &setting)?;
     let plan = Plan {
         server: server.address,
         sessions: SESSIONS,
@@ -161,7 +158,14 @@ fn measure(
     come(&sink, warm.accepted + report.accepted);
     let (mut delays, late) = delays(&sink, &report, per_second, messages, clock::monotonic_ns());
     let waiting = waiting.saturating_sub(in_trouble.tally.messages());
-    Ok(Case { trouble, server: kind, waiting, per_second, due_to_sink: Latency::of(&mut delays), late })
+    Ok(Case {
+        trouble,
+        server: who.name.clone(),
+        waiting,
+        per_second,
+        due_to_sink: Latency::of(&mut delays),
+        late,
+    })
 }
 
 /// A sink for all others and one for the destination in trouble, at the same port of two addresses.
@@ -246,7 +250,7 @@ fn table(cases: &[Case]) -> String {
         };
         table.row(vec![
             case.trouble.name().to_owned(),
-            case.server.name().to_owned(),
+            case.server.clone(),
             format!("{:.0}", case.per_second),
             ms(|it| it.p50),
             ms(|it| it.p99),
@@ -270,7 +274,7 @@ fn write(dir: &Path, machine: &Machine, cases: &[Case]) -> Result<std::path::Pat
         .iter()
         .map(|case| {
             json!({
-                "trouble": case.trouble.name(), "server": case.server.name(), "offered_per_second": case.per_second,
+                "trouble": case.trouble.name(), "server": case.server, "offered_per_second": case.per_second,
                 "due_to_sink_ns": latency_json(case.due_to_sink), "waiting": case.waiting,
                 "late": case.late,
             })
@@ -293,7 +297,7 @@ mod tests {
 
     fn case(trouble: Trouble, p99_ms: u64) -> Case {
         let due_to_sink = Some(Latency { p50: 1_000_000, p99: p99_ms * 1_000_000, max: 90_000_000 });
-        Case { trouble, server: Kind::Postrider, waiting: 7, per_second: 1500.0, due_to_sink, late: 2 }
+        Case { trouble, server: "Postrider".to_owned(), waiting: 7, per_second: 1500.0, due_to_sink, late: 2 }
     }
 
     #[test]

@@ -15,6 +15,7 @@ macro_rules! say {
 
 mod args;
 mod clock;
+mod compare;
 mod content;
 mod cpu;
 mod dns;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Source(options) => source::command(&options),
         Command::Sink(options) => sink::command(&options),
         Command::Run(options) => run::command(&options),
+        Command::Compare(options) => compare::command(&options),
         Command::Fairness(options) => fairness::command(&options),
         Command::Guard { program, arguments } => guard::command(&program, &arguments),
     };

@@ -3,7 +3,6 @@
 use crate::Failure;
 use crate::machine::Machine;
 use crate::scenario::{Figures, Work};
-use crate::servers::Kind;
 use crate::source::latency_json;
 use crate::stats::{self, Latency};
 use crate::table::Table;
@@ -16,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Cell {
     pub(crate) work: Work,
     pub(crate) sessions: u64,
-    pub(crate) server: Kind,
+    pub(crate) server: String,
     pub(crate) rounds: Vec<Figures>,
 }
 
@@ -43,7 +42,7 @@ impl Cell {
     fn json(&self) -> Value {
         let rounds: Vec<Value> = self.rounds.iter().map(round_json).collect();
         json!({
-            "work": self.work.name(), "sessions": self.sessions, "server": self.server.name(),
+            "work": self.work.name(), "sessions": self.sessions, "server": self.server,
             "messages_per_second": self.per_second(), "cpu_us_per_message": self.cpu_us(),
             "p50_ms": self.latency_ms(|it| it.p50), "p99_ms": self.latency_ms(|it| it.p99), "rounds": rounds,
         })
@@ -64,6 +63,8 @@ pub(crate) struct Results {
     pub(crate) machine: Machine,
     /// Size, generator, pipelining and so on, in words.
     pub(crate) load: String,
+    /// The server that the others are compared with.
+    pub(crate) base: String,
     pub(crate) cells: Vec<Cell>,
 }
 
@@ -90,7 +91,7 @@ impl Results {
             let mark = if others > OTHERS_MAX { " (!)" } else { "" };
             table.row(vec![
                 cell.work.name().to_owned(),
-                cell.server.name().to_owned(),
+                cell.server.clone(),
                 cell.sessions.to_string(),
                 figure(cell.per_second(), 0),
                 figure(cell.cpu_us(), 0),
@@ -105,12 +106,12 @@ impl Results {
         table.render()
     }
 
-    /// How many times the peer's figure, under the same load.
+    /// How many times the figure of the server to compare with, under the same load.
     fn ratio(&self, cell: &Cell, of: impl Fn(&Cell) -> Option<f64>) -> Option<f64> {
-        let peer = self.cells.iter().find(|other| {
-            other.server == Kind::Postfix && other.work == cell.work && other.sessions == cell.sessions
+        let base = self.cells.iter().find(|other| {
+            other.server == self.base && other.work == cell.work && other.sessions == cell.sessions
         })?;
-        (cell.server != Kind::Postfix).then_some(of(cell)? / of(peer)?)
+        (cell.server != self.base).then_some(of(cell)? / of(base)?)
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -167,7 +168,7 @@ fn figure(value: Option<f64>, decimals: usize) -> String {
 mod tests {
     use super::*;
 
-    fn cell(server: Kind, rates: &[f64], cpu_us: f64) -> Cell {
+    fn cell(server: &str, rates: &[f64], cpu_us: f64) -> Cell {
         let latency = Latency { p50: 1_000_000, p99: 2_000_000, max: 3_000_000 };
         let rounds = rates.iter().map(|per_second| Figures {
             messages: 10,
@@ -178,7 +179,7 @@ mod tests {
             bench_cpu_us: 30.0,
             others: 0.5,
         });
-        Cell { work: Work::Accept, sessions: 20, server, rounds: rounds.collect() }
+        Cell { work: Work::Accept, sessions: 20, server: server.to_owned(), rounds: rounds.collect() }
     }
 
     fn results() -> Results {
@@ -193,10 +194,8 @@ mod tests {
                 date: "2026-11-23".to_owned(),
             },
             load: "10240 octets".to_owned(),
-            cells: vec![
-                cell(Kind::Postfix, &[1000.0, 900.0, 9999.0], 800.0),
-                cell(Kind::Postrider, &[8000.0], 80.0),
-            ],
+            base: "Postfix".to_owned(),
+            cells: vec![cell("Postfix", &[1000.0, 900.0, 9999.0], 800.0), cell("Postrider", &[8000.0], 80.0)],
         }
     }
 

@@ -1,20 +1,49 @@
 //! `bench run`: the servers in turn, round after round, on one machine in one go.
 
 use crate::Failure;
-use crate::args::{Generator, Peer, RunOptions};
+use crate::args::{Generator, LoadOptions, Peer, RunOptions};
 use crate::machine::Machine;
 use crate::results::{Cell, LEGEND, Results};
 use crate::scenario::{self, Work};
-use crate::servers::{self, Kind};
+use crate::servers::{self, Candidate, Kind};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) fn command(options: &RunOptions) -> Result<ExitCode, Failure> {
-    let servers = servers(options)?;
-    let postrider =
-        if options.peer_only { PathBuf::new() } else { servers::program(options.postrider.as_deref())? };
+    let peer = peer(options.peer);
+    if peer.is_none() && options.peer_only {
+        return Err("--peer none and --peer-only leave nothing to measure".into());
+    }
+    let base = peer.as_ref().map_or_else(String::new, |peer| peer.name.clone());
+    let mut candidates: Vec<Candidate> = peer.into_iter().collect();
+    if !options.peer_only {
+        let program = servers::program(options.postrider.as_deref())?;
+        candidates.push(Candidate::postrider("Postrider", program));
+    }
+    let results = in_turns(&options.load, &candidates, base)?;
+    say!("{}\n{LEGEND}", results.table());
+    if !options.no_results {
+        say!("\nwritten to {}", results.write(&options.results)?.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn peer(peer: Peer) -> Option<Candidate> {
+    match peer {
+        Peer::Postfix => Some(Candidate::peer(Kind::Postfix)),
+        Peer::PostfixHold => Some(Candidate::peer(Kind::PostfixHold)),
+        Peer::None => None,
+    }
+}
+
+/// Measures the candidates in turns, under every load that is asked for. `base`: with whom the others are compared.
+pub(crate) fn in_turns(
+    options: &LoadOptions,
+    candidates: &[Candidate],
+    base: String,
+) -> Result<Results, Failure> {
     let mut dir = work_dir(options.dir.as_deref())?;
     if options.keep {
         dir.disable_cleanup(true);
@@ -28,22 +57,8 @@ pub(crate) fn command(options: &RunOptions) -> Result<ExitCode, Failure> {
             machine.file_system
         );
     }
-    let cells = measure_all(options, &servers, &postrider, dir.path())?;
-    let results = Results { machine, load: load(options), cells };
-    say!("{}\n{LEGEND}", results.table());
-    if !options.no_results {
-        say!("\nwritten to {}", results.write(&options.results)?.display());
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn servers(options: &RunOptions) -> Result<Vec<Kind>, Failure> {
-    match (options.peer, options.peer_only) {
-        (Peer::Postfix | Peer::PostfixHold, false) => Ok(vec![Kind::Postfix, Kind::Postrider]),
-        (Peer::Postfix | Peer::PostfixHold, true) => Ok(vec![Kind::Postfix]),
-        (Peer::None, false) => Ok(vec![Kind::Postrider]),
-        (Peer::None, true) => Err("--peer none and --peer-only leave nothing to measure".into()),
-    }
+    let cells = measure_all(options, candidates, dir.path())?;
+    Ok(Results { machine, load: load(options, candidates), base, cells })
 }
 
 /// A directory for the spools, open to the servers' own users.
@@ -56,55 +71,58 @@ pub(crate) fn work_dir(parent: Option<&Path>) -> Result<tempfile::TempDir, Failu
 
 /// Every work at every number of sessions; within it round by round, the servers taking turns at going first, so
 /// that what changes on the machine meanwhile meets all of them.
-fn measure_all(
-    options: &RunOptions,
-    servers: &[Kind],
-    postrider: &Path,
-    dir: &Path,
-) -> Result<Vec<Cell>, Failure> {
+fn measure_all(options: &LoadOptions, candidates: &[Candidate], dir: &Path) -> Result<Vec<Cell>, Failure> {
     let mut cells = Vec::new();
     for work in works(options) {
         for sessions in &options.sessions {
-            let mut group: Vec<Cell> = servers
-                .iter()
-                .map(|server| Cell { work, sessions: *sessions, server: *server, rounds: Vec::new() })
-                .collect();
-            for round in 1..=options.rounds {
-                for cell in &mut group {
-                    let place = format!("{}-{sessions}-{}-{round}", work.name(), cell.server.name());
-                    let place = dir.join(place);
-                    fs::create_dir(&place)?;
-                    let figures =
-                        scenario::measure(cell.server, work, *sessions, options, postrider, &place)?;
-                    if !options.keep {
-                        fs::remove_dir_all(&place)?;
-                    }
-                    eprintln!(
-                        "{} {}, {sessions} sessions, round {round}: {:.0}/s, {:.0} us CPU a message",
-                        work.name(),
-                        cell.server.name(),
-                        figures.per_second,
-                        figures.cpu_us,
-                    );
-                    cell.rounds.push(figures);
-                }
-                group.reverse();
-            }
-            group.sort_by_key(|cell| cell.server);
-            cells.extend(group);
+            cells.extend(measure_group(options, candidates, work, *sessions, dir)?);
         }
     }
     Ok(cells)
 }
 
-fn works(options: &RunOptions) -> Vec<Work> {
+fn measure_group(
+    options: &LoadOptions,
+    candidates: &[Candidate],
+    work: Work,
+    sessions: u64,
+    dir: &Path,
+) -> Result<Vec<Cell>, Failure> {
+    let cell = |who: &Candidate| Cell { work, sessions, server: who.name.clone(), rounds: Vec::new() };
+    let mut group: Vec<(&Candidate, Cell)> = candidates.iter().map(|who| (who, cell(who))).collect();
+    for round in 1..=options.rounds {
+        for (who, cell) in &mut group {
+            let place = dir.join(format!("{}-{sessions}-{}-{round}", work.name(), who.name));
+            fs::create_dir(&place)?;
+            let figures = scenario::measure(who, work, sessions, options, &place)?;
+            if !options.keep {
+                fs::remove_dir_all(&place)?;
+            }
+            eprintln!(
+                "{} {}, {sessions} sessions, round {round}: {:.0}/s, {:.0} us CPU a message",
+                work.name(),
+                who.name,
+                figures.per_second,
+                figures.cpu_us,
+            );
+            cell.rounds.push(figures);
+        }
+        group.reverse();
+    }
+    if options.rounds % 2 == 1 {
+        group.reverse();
+    }
+    Ok(group.into_iter().map(|(_, cell)| cell).collect())
+}
+
+fn works(options: &LoadOptions) -> Vec<Work> {
     if options.works.is_empty() {
         return vec![Work::Accept, Work::Latency, Work::Relay, Work::Local];
     }
     options.works.clone()
 }
 
-fn load(options: &RunOptions) -> String {
+fn load(options: &LoadOptions, candidates: &[Candidate]) -> String {
     let generator = match options.generator {
         Generator::Own => "own source",
         Generator::Postfix => {
@@ -113,8 +131,8 @@ fn load(options: &RunOptions) -> String {
     };
     let per_session =
         options.per_session.map_or_else(|| "as many as come".to_owned(), |most| most.to_string());
-    let hold =
-        if options.peer == Peer::PostfixHold { ", Postfix puts on hold what stays in its queue" } else { "" };
+    let holds = candidates.iter().any(|who| who.kind == Kind::PostfixHold);
+    let hold = if holds { ", Postfix puts on hold what stays in its queue" } else { "" };
     let pipelining = if options.no_pipelining { "off" } else { "on" };
     format!(
         "{generator}, {} messages of {} octets a round, {} rounds, messages a session: {per_session}, pipelining {pipelining}, \

@@ -1,8 +1,8 @@
 //! One measurement: one server, one kind of work, one load.
 
-use crate::args::{Generator, Peer, RunOptions};
+use crate::args::{Generator, LoadOptions};
 use crate::dns::Dns;
-use crate::servers::{Kind, LOCAL_DOMAIN, Server, Setting};
+use crate::servers::{Candidate, LOCAL_DOMAIN, Server, Setting};
 use crate::sink::{Manner, Sink, external};
 use crate::source::{self, Load, Plan, Recipients, Report};
 use crate::stats::{self, Latency};
@@ -73,11 +73,10 @@ const SETTLE_MAX: Duration = Duration::from_secs(3);
 
 /// Starts a server in `dir`, warms it up, measures it and stops it.
 pub(crate) fn measure(
-    kind: Kind,
+    who: &Candidate,
     work: Work,
     sessions: u64,
-    options: &RunOptions,
-    postrider: &Path,
+    options: &LoadOptions,
     dir: &Path,
 ) -> Result<Figures, Failure> {
     let sink = match (work, options.generator) {
@@ -86,17 +85,9 @@ pub(crate) fn measure(
         _ => Sink::start(Manner::Silent)?,
     };
     let dns = Dns::start()?;
-    let setting = Setting {
-        work,
-        dir,
-        next_hop: sink.address,
-        dns: dns.address,
-        sessions,
-        mailboxes: options.spread,
-        postfix_holds: options.peer == Peer::PostfixHold,
-        postrider,
-    };
-    let server = Server::start(kind, &setting)?;
+    let setting =
+        Setting { work, dir, next_hop: sink.address, dns: dns.address, sessions, mailboxes: options.spread };
+    let server = Server::start(who, &setting)?;
     let bench = Bench { work, sink: &sink, server: &server };
     let plan = plan(work, server.address, sessions, options);
 
@@ -120,7 +111,7 @@ pub(crate) fn measure(
     Ok(figures(&report, wall, &before, &after))
 }
 
-fn plan(work: Work, server: std::net::SocketAddr, sessions: u64, options: &RunOptions) -> Plan {
+fn plan(work: Work, server: std::net::SocketAddr, sessions: u64, options: &LoadOptions) -> Plan {
     Plan {
         server,
         sessions: usize::try_from(sessions).unwrap_or(usize::MAX),

@@ -20,18 +20,37 @@ const START_MAX: Duration = Duration::from_secs(30);
 const STOP_MAX: Duration = Duration::from_secs(15);
 
 /// A server that can be measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Postfix,
+    /// Postfix that puts on hold what stays in its queue, which spares it its queue manager.
+    PostfixHold,
     Postrider,
 }
 
-impl Kind {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Postfix => "Postfix",
-            Self::Postrider => "Postrider",
-        }
+/// Who takes part in a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) kind: Kind,
+    /// What it is called in tables and in the names of directories.
+    pub(crate) name: String,
+    /// The program of Postrider; the others are where their packages put them.
+    program: PathBuf,
+}
+
+impl Candidate {
+    /// Postrider as this program, under this name.
+    pub(crate) fn postrider(name: &str, program: PathBuf) -> Self {
+        Self { kind: Kind::Postrider, name: name.to_owned(), program }
+    }
+
+    /// Another server.
+    pub(crate) fn peer(kind: Kind) -> Self {
+        let name = match kind {
+            Kind::Postfix | Kind::PostfixHold => "Postfix",
+            Kind::Postrider => "Postrider",
+        };
+        Self { kind, name: name.to_owned(), program: PathBuf::new() }
     }
 }
 
@@ -49,10 +68,6 @@ pub(crate) struct Setting<'a> {
     pub(crate) sessions: u64,
     /// Local mailboxes: `user0` to `user{n-1}` at `LOCAL_DOMAIN`.
     pub(crate) mailboxes: u64,
-    /// Spare Postfix its queue manager where mail stays in the queue.
-    pub(crate) postfix_holds: bool,
-    /// The Postrider program.
-    pub(crate) postrider: &'a Path,
 }
 
 impl Setting<'_> {
@@ -75,10 +90,11 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a server and waits for its greeting.
-    pub(crate) fn start(kind: Kind, setting: &Setting<'_>) -> Result<Self, Failure> {
-        match kind {
-            Kind::Postfix => postfix::start(setting),
-            Kind::Postrider => postrider::start(setting),
+    pub(crate) fn start(who: &Candidate, setting: &Setting<'_>) -> Result<Self, Failure> {
+        match who.kind {
+            Kind::Postfix => postfix::start(setting, false),
+            Kind::PostfixHold => postfix::start(setting, true),
+            Kind::Postrider => postrider::start(setting, &who.program),
         }
     }
 

@@ -15,7 +15,8 @@ use std::process::Command;
 /// Who owns the Maildirs: virtual(8) delivers as the recipient's user, never as root.
 const NOBODY: u32 = 65534;
 
-pub(super) fn start(setting: &Setting<'_>) -> Result<Server, Failure> {
+/// `holds`: what would stay in the queue is put on hold there.
+pub(super) fn start(setting: &Setting<'_>, holds: bool) -> Result<Server, Failure> {
     if !rustix::process::geteuid().is_root() {
         return Err("Postfix starts only as root; use --peer none to measure Postrider alone".into());
     }
@@ -28,7 +29,7 @@ pub(super) fn start(setting: &Setting<'_>) -> Result<Server, Failure> {
         owner("/etc/passwd", "postfix").ok_or("there is no user postfix: is Postfix installed?")?;
     chown(&data, Some(user), None)?;
     let address = free_port()?;
-    fs::write(conf.join("main.cf"), main_cf(setting, &queue, &data))?;
+    fs::write(conf.join("main.cf"), main_cf(setting, holds, &queue, &data))?;
     fs::write(conf.join("master.cf"), master_cf(address))?;
     fs::write(conf.join("mailboxes"), mailboxes(setting))?;
     fs::write(conf.join("transport"), transport(setting))?;
@@ -67,7 +68,7 @@ fn owner(passwd: &str, name: &str) -> Option<(u32, u32)> {
     Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
 }
 
-fn main_cf(setting: &Setting<'_>, queue: &Path, data: &Path) -> String {
+fn main_cf(setting: &Setting<'_>, holds: bool, queue: &Path, data: &Path) -> String {
     let mut text = format!(
         "compatibility_level = 3.6\n\
          queue_directory = {}\n\
@@ -103,7 +104,7 @@ fn main_cf(setting: &Setting<'_>, queue: &Path, data: &Path) -> String {
          smtpd_client_connection_count_limit = 0\n\
          smtpd_peername_lookup = no\n"
     );
-    if setting.postfix_holds && setting.work.stays_in_the_queue() {
+    if holds && setting.work.stays_in_the_queue() {
         text += "smtpd_data_restrictions = check_client_access static:HOLD\n";
     }
     if setting.work == Work::Local {
@@ -188,14 +189,12 @@ mod tests {
             dns: "127.0.0.1:4053".parse().unwrap(),
             sessions: 20,
             mailboxes: 2,
-            postfix_holds: false,
-            postrider: Path::new("/postrider"),
         }
     }
 
     #[test]
     fn mail_for_others_goes_to_the_next_hop_and_syncing_stays_as_postfix_has_it() {
-        let text = main_cf(&setting(Work::Relay), Path::new("/q"), Path::new("/d"));
+        let text = main_cf(&setting(Work::Relay), false, Path::new("/q"), Path::new("/d"));
         assert!(text.contains("\nrelayhost = [127.0.0.1]:4025\n"));
         assert!(text.contains("\ndefault_process_limit = 120\n"));
         assert!(!text.contains("fsync") && !text.contains("virtual_"));
@@ -203,9 +202,7 @@ mod tests {
 
     #[test]
     fn holding_is_for_mail_that_stays_in_the_queue_only() {
-        let text = |work| {
-            main_cf(&Setting { postfix_holds: true, ..setting(work) }, Path::new("/q"), Path::new("/d"))
-        };
+        let text = |work| main_cf(&setting(work), true, Path::new("/q"), Path::new("/d"));
         assert!(
             text(Work::Accept).contains("static:HOLD\n") && text(Work::Latency).contains("static:HOLD\n")
         );
@@ -214,7 +211,7 @@ mod tests {
 
     #[test]
     fn local_mail_goes_into_a_maildir_for_each_mailbox() {
-        let text = main_cf(&setting(Work::Local), Path::new("/q"), Path::new("/d"));
+        let text = main_cf(&setting(Work::Local), false, Path::new("/q"), Path::new("/d"));
         assert!(text.contains("\nvirtual_mailbox_base = /dir/mail\n"));
         assert_eq!(
             mailboxes(&setting(Work::Local)),

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub(super) fn start(setting: &Setting<'_>) -> Result<Server, Failure> {
+pub(super) fn start(setting: &Setting<'_>, program: &Path) -> Result<Server, Failure> {
     let data = setting.dir.join("data");
     fs::create_dir_all(&data)?;
     let address = free_port()?;
@@ -18,7 +18,7 @@ pub(super) fn start(setting: &Setting<'_>) -> Result<Server, Failure> {
     fs::write(&config, toml(setting, &data, address))?;
     let maildirs = make_maildirs(setting, &data)?;
     let log = setting.dir.join("postrider.log");
-    let child = spawn(setting.postrider, &["serve".as_ref(), "--config".as_ref(), config.as_os_str()], &log)?;
+    let child = spawn(program, &["serve".as_ref(), "--config".as_ref(), config.as_os_str()], &log)?;
     let mut server = Server { address, maildirs, child, log };
     server.wait_for_greeting()?;
     Ok(server)
@@ -96,8 +96,6 @@ mod tests {
             dns: "127.0.0.1:4053".parse().unwrap(),
             sessions: 20,
             mailboxes: 2,
-            postfix_holds: false,
-            postrider: Path::new("/postrider"),
         };
         let text = toml(&setting, Path::new("/dir/data"), "127.0.0.1:4000".parse().unwrap());
         assert!(text.contains("bind = [\"127.0.0.1:4000\"]\n") && text.contains("\nport = 4025\n"));
