@@ -10,6 +10,7 @@
 //! `reply_table` says what a reply means, `outcome` what becomes of the recipient, `report` who hears of it, and `wave` when.
 
 mod attempt;
+mod blocking;
 mod changes;
 mod config;
 mod connect;
@@ -53,6 +54,7 @@ mod worker;
 
 use std::sync::Arc;
 
+pub use blocking::{Blocking, BlockingThreads, Job};
 pub use config::{Config, LocalDelivery, PrivateAddresses, Timeouts};
 pub use connect::{Connect, SocketConnect, Stream};
 pub use guard::Own;
@@ -78,6 +80,8 @@ pub struct Parts {
     pub resolver: Arc<dyn dns::Resolve>,
     /// The disk with the mailboxes.
     pub disk: Arc<dyn disk::Disk>,
+    /// Where the disk may be waited for: [`BlockingThreads`].
+    pub blocking: Arc<dyn Blocking>,
     /// The time.
     pub clock: Arc<dyn disk::Clock>,
     /// Chance, for the order of hosts and for jitter.

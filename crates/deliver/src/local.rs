@@ -9,6 +9,7 @@ use message::{HeaderSection, write_delivered_to, write_return_path};
 use spool::{Loaded, SpoolError, Work};
 
 use crate::{
+    blocking,
     content::{Content, Offers, Outgoing},
     maildir::{self, Draft},
     outcome::{Fate, Finding},
@@ -127,7 +128,10 @@ impl Batch {
         } else {
             let disk = Arc::clone(&shared.parts.disk);
             let count = plans.len();
-            blocking(move || write_all(&*disk, &plans)).await.unwrap_or_else(|| lost(count)).into_iter()
+            blocking(shared, move || write_all(&*disk, &plans))
+                .await
+                .unwrap_or_else(|| lost(count))
+                .into_iter()
         };
         for mut message in self.messages {
             for filing in std::mem::take(&mut message.filings) {
@@ -243,7 +247,7 @@ impl Message {
         for filing in &self.filings {
             let (disk, filing) = (Arc::clone(&shared.parts.disk), filing.clone());
             drafts.push(
-                blocking_io(move || {
+                blocking_io(shared, move || {
                     Draft::begin(&*disk, &filing.dir, &filing.name)?.write_or_discard(&*disk, &[&filing.head])
                 })
                 .await,
@@ -258,7 +262,7 @@ impl Message {
                 let taken = std::mem::replace(draft, Err(io::ErrorKind::Other.into()));
                 let (lines, disk) = (Arc::clone(&lines), Arc::clone(&shared.parts.disk));
                 *draft = match taken {
-                    Ok(taken) => blocking_io(move || taken.write_or_discard(&*disk, &[&lines])).await,
+                    Ok(taken) => blocking_io(shared, move || taken.write_or_discard(&*disk, &[&lines])).await,
                     failed => failed,
                 };
             }
@@ -266,7 +270,8 @@ impl Message {
         }
         let disk = Arc::clone(&shared.parts.disk);
         let count = drafts.len();
-        let results = blocking(move || maildir::publish(&*disk, drafts)).await.unwrap_or_else(|| lost(count));
+        let results =
+            blocking(shared, move || maildir::publish(&*disk, drafts)).await.unwrap_or_else(|| lost(count));
         for (filing, result) in std::mem::take(&mut self.filings).into_iter().zip(results) {
             self.filed(filing.recipient, result);
         }
@@ -289,15 +294,18 @@ fn head(envelope: &Envelope, address: &Address) -> Vec<u8> {
     head
 }
 
-/// Runs what blocks where it may. None if it panicked or the runtime ends.
-async fn blocking<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    tokio::task::spawn_blocking(what).await.ok()
-}
-
 async fn blocking_io<T: Send + 'static>(
+    shared: &Shared,
     what: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    blocking(what).await.unwrap_or_else(|| Err(io::ErrorKind::Other.into()))
+    blocking(shared, what).await.unwrap_or_else(|| Err(io::ErrorKind::Other.into()))
+}
+
+async fn blocking<T: Send + 'static>(
+    shared: &Shared,
+    what: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    blocking::run(&*shared.parts.blocking, what).await
 }
 
 fn lost(count: usize) -> Vec<io::Result<()>> {

@@ -1,7 +1,7 @@
 //! What all workers of delivery share.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -40,7 +40,7 @@ pub(crate) struct Shared {
     pub(crate) waves: Waves,
     /// What sites have learned is to be written down.
     pub(crate) changes: Arc<Changes>,
-    sites: Mutex<HashMap<SiteKey, Arc<Site>>>,
+    sites: Mutex<BTreeMap<SiteKey, Arc<Site>>>,
     tasks: Mutex<JoinSet<()>>,
     stopping: watch::Sender<bool>,
 }

@@ -36,7 +36,7 @@ const MEMORY: Duration = Duration::from_hours(6);
 const TURN: u32 = 10;
 
 /// What a ready queue is kept by (mail-rules 9). Sources and streams beyond the first have their place here.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SiteKey {
     pub(crate) site: Arc<str>,
     pub(crate) source: Option<IpAddr>,

@@ -14,6 +14,7 @@ use disk::Disk;
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    blocking,
     shared::Shared,
     site::SiteStatus,
     site_file::{self, Unusable},
@@ -45,8 +46,8 @@ impl Memory {
     /// Takes up what an earlier run has written.
     pub(crate) async fn recall(&self, shared: &Shared) {
         let (disk, path) = (Arc::clone(&self.disk), self.path.clone());
-        let read = tokio::task::spawn_blocking(move || read(&*disk, &path)).await;
-        let sites = read.unwrap_or_else(|_| Err("reading it failed".to_owned())).unwrap_or_else(|problem| {
+        let read = blocking::run(&*shared.parts.blocking, move || read(&*disk, &path)).await;
+        let sites = read.unwrap_or_else(|| Err("reading it failed".to_owned())).unwrap_or_else(|problem| {
             tracing::warn!(station = "deliver/site", path = %self.path.display(), problem,
                 "what earlier runs learned about sites cannot be read; all sites begin afresh");
             Vec::new()
@@ -63,6 +64,7 @@ impl Memory {
         loop {
             let change = async {
                 tokio::select! {
+                    biased;
                     () = shared.changes.wanted() => {}
                     () = sleep(LATER) => {}
                 }
@@ -88,8 +90,8 @@ impl Memory {
         let sites = worth_keeping(shared.sites(), shared.connections_usual());
         let (disk, path) = (Arc::clone(&self.disk), self.path.clone());
         let write = move || disk::replace_whole(&*disk, &path, &site_file::encode(&sites));
-        let written =
-            tokio::task::spawn_blocking(write).await.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
+        let written = blocking::run(&*shared.parts.blocking, write).await;
+        let written = written.unwrap_or_else(|| Err(io::ErrorKind::Other.into()));
         let Err(error) = written else { return false };
         shared.changes.later();
         if !failed {

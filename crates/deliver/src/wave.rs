@@ -5,7 +5,8 @@
 //! flight: should the server die, they are tried once more, and nothing is lost or told twice.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -44,7 +45,7 @@ pub(crate) struct Waves(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    waves: HashMap<QueueId, Wave>,
+    waves: BTreeMap<QueueId, Wave>,
     /// Nothing may wait any longer.
     closed: bool,
 }
@@ -78,14 +79,14 @@ impl Waves {
 
     /// The waves that have waited long enough.
     pub(crate) fn take_overdue(&self, now: Timestamp) -> Vec<Wave> {
-        self.inner().waves.extract_if(|_, wave| wave.until <= now).map(|(_, wave)| wave).collect()
+        self.inner().waves.extract_if(.., |_, wave| wave.until <= now).map(|(_, wave)| wave).collect()
     }
 
     /// Ends all waves: from now on nothing waits.
     pub(crate) fn close(&self) -> Vec<Wave> {
         let mut inner = self.inner();
         inner.closed = true;
-        inner.waves.drain().map(|(_, wave)| wave).collect()
+        mem::take(&mut inner.waves).into_values().collect()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

@@ -79,6 +79,7 @@ impl Worker<'_> {
     async fn idle(&mut self, mut receiver: oneshot::Receiver<Job>) -> Option<Job> {
         let connection = self.connection.as_mut()?;
         tokio::select! {
+            biased;
             job = &mut receiver => return job.ok(),
             () = connection.disturbed() => self.connection = None,
             () = sleep(self.shared.config.timeouts.idle) => {}

@@ -14,6 +14,6 @@ mod writer;
 
 pub use error::EventsError;
 pub use event::{Event, Kind, Mx, VERSION, parse_time};
-pub use log::{Config, Log, Subscriber};
+pub use log::{Config, Flusher, Log, Subscriber};
 pub use reader::{Order, Query, Reader};
 pub use scan::Start;

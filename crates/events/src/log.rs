@@ -74,6 +74,19 @@ impl Shared {
 impl Log {
     /// Opens the log, finds its last LSN and cuts a torn last line.
     pub fn open(config: Config, disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Result<Self, EventsError> {
+        let (mut log, flusher) = Self::open_inline(config, disk, clock)?;
+        let thread = std::thread::Builder::new().name("events".into());
+        let thread = thread.spawn(move || run(flusher)).map_err(EventsError::Thread)?;
+        log.thread = Mutex::new(Some(thread));
+        Ok(log)
+    }
+
+    /// As [`Log::open`], but without a thread: what is appended waits until the caller turns the [`Flusher`].
+    pub fn open_inline(
+        config: Config,
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, Flusher), EventsError> {
         let writer = Writer::open(config, disk, clock)?;
         let shared = Arc::new(Shared {
             inbox: Mutex::default(),
@@ -83,12 +96,8 @@ impl Log {
             last: AtomicU64::new(writer.last_lsn()),
             failing: AtomicBool::new(false),
         });
-        let theirs = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("events".into())
-            .spawn(move || run(&theirs, writer))
-            .map_err(EventsError::Thread)?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        let flusher = Flusher { shared: Arc::clone(&shared), writer, unwritten: VecDeque::new() };
+        Ok((Self { shared, thread: Mutex::default() }, flusher))
     }
 
     /// Appends lines (JSON objects without LSN and line end) in the order of their LSNs. Those at or below the last
@@ -163,23 +172,21 @@ const GATHER: Duration = Duration::from_millis(100);
 /// How long the thread waits before it tries again to write what it could not.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-fn run(shared: &Shared, mut writer: Writer) {
-    let mut unwritten: VecDeque<(u64, Vec<u8>)> = VecDeque::new();
-    loop {
+/// Brings what was appended to the disk and to the subscribers. Has no thread of its own: [`Flusher::turn`] does what
+/// there is to do.
+pub struct Flusher {
+    shared: Arc<Shared>,
+    writer: Writer,
+    /// What could not be written yet.
+    unwritten: VecDeque<(u64, Vec<u8>)>,
+}
+
+impl Flusher {
+    /// Tells and writes what was appended. Whether all of it is durable now; if not, the next turn tries again. Blocks.
+    pub fn turn(&mut self) -> bool {
+        let shared = &self.shared;
         let (lines, mut subscribers) = {
             let mut inbox = shared.inbox();
-            while inbox.lines.is_empty() && unwritten.is_empty() && !inbox.closing {
-                (inbox.asleep, inbox.hurry) = (true, false);
-                shared.idle.notify_all();
-                inbox = shared.awake.wait(inbox).unwrap_or_else(PoisonError::into_inner);
-            }
-            inbox.asleep = false;
-            if inbox.closing
-                && inbox.lines.is_empty()
-                && (unwritten.is_empty() || shared.failing.load(Ordering::SeqCst))
-            {
-                return;
-            }
             (std::mem::take(&mut inbox.lines), std::mem::take(&mut inbox.subscribers))
         };
         tell(&mut subscribers, &lines);
@@ -187,15 +194,36 @@ fn run(shared: &Shared, mut writer: Writer) {
         subscribers.append(&mut inbox.subscribers);
         inbox.subscribers = subscribers;
         drop(inbox);
-        unwritten.extend(lines);
-        if let Ok(last) = write(&mut writer, &unwritten) {
-            unwritten.clear();
-            shared.failing.store(false, Ordering::SeqCst);
+        self.unwritten.extend(lines);
+        let written = write(&mut self.writer, &self.unwritten);
+        if let Ok(last) = written {
+            self.unwritten.clear();
             shared.durable.fetch_max(last, Ordering::SeqCst);
-            gather(shared);
+        }
+        shared.failing.store(written.is_err(), Ordering::SeqCst);
+        written.is_ok()
+    }
+
+    /// Waits for lines; returns whether there will be none any more.
+    fn has_ended(&self) -> bool {
+        let mut inbox = self.shared.inbox();
+        while inbox.lines.is_empty() && self.unwritten.is_empty() && !inbox.closing {
+            (inbox.asleep, inbox.hurry) = (true, false);
+            self.shared.idle.notify_all();
+            inbox = self.shared.awake.wait(inbox).unwrap_or_else(PoisonError::into_inner);
+        }
+        inbox.asleep = false;
+        let failing = self.shared.failing.load(Ordering::SeqCst);
+        inbox.closing && inbox.lines.is_empty() && (self.unwritten.is_empty() || failing)
+    }
+}
+
+fn run(mut flusher: Flusher) {
+    while !flusher.has_ended() {
+        if flusher.turn() {
+            gather(&flusher.shared);
         } else {
-            shared.failing.store(true, Ordering::SeqCst);
-            pause(shared);
+            pause(&flusher.shared);
         }
     }
 }

@@ -84,7 +84,7 @@ pub struct TlsFacts {
 }
 
 /// Streams share each destination in weighted fair order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Stream {
     /// Mail that somebody waits for.
     #[default]

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::{Arc, PoisonError, atomic::Ordering},
+    sync::{Arc, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -18,7 +18,7 @@ use crate::{
     frame::{Class, Effect, Frame, Placed},
     index::Content,
     log::Log,
-    shared::{Shared, Sleep},
+    shared::{Inbox, Shared, Sleep},
     supply::{EMPTY, Supplier},
 };
 
@@ -28,7 +28,10 @@ const BATCH_OCTETS_MAX: usize = 8 << 20;
 const SPACE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Writes and syncs batches. Has no thread of its own: [`Committer::turn`] does what there is to do.
-pub(crate) struct Committer {
+///
+/// [`crate::Spool::open`] gives it a thread. Who opens the spool by [`crate::Spool::open_inline`] turns it: until then
+/// commits wait.
+pub struct Committer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) log: Log,
     pub(crate) supplier: Supplier,
@@ -41,12 +44,34 @@ pub(crate) struct Committer {
     pub(crate) dying: Vec<Arc<SegmentFile>>,
 }
 
+/// When a committer is to be turned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// Not before something is handed to it.
+    Idle,
+    /// Within this time: what waits may wait for company.
+    Within(Duration),
+    /// At once.
+    Now,
+}
+
 impl Committer {
     /// The thread: sleeps until there is something to do, and lets completions wait for company.
-    pub(crate) fn run(mut self) {
+    pub(crate) fn run(self) {
+        self.until_closed(Self::wait);
+    }
+
+    /// Commits what waits and ends the spool: later commits fail with [`SpoolError::Closed`].
+    pub fn close(self) {
+        self.shared.close();
+        self.until_closed(|_| true);
+    }
+
+    /// Turns until the spool is closing, by the word of `wait`, and nothing is left to write.
+    fn until_closed(mut self, wait: impl Fn(&Self) -> bool) {
         let _end = Closes(Arc::clone(&self.shared));
         loop {
-            let closing = self.wait();
+            let closing = wait(&self);
             self.turn();
             if closing && self.shared.inbox().frames.is_empty() {
                 break;
@@ -62,27 +87,54 @@ impl Committer {
     /// Waits for work; returns whether the spool is closing.
     fn wait(&self) -> bool {
         let mut inbox = self.shared.inbox();
-        if self.cleaner.is_busy() && !self.shared.is_poisoned() {
-            return inbox.closing;
-        }
-        let stalled = self.shared.stalled.load(Ordering::SeqCst);
-        while inbox.frames.is_empty() && !inbox.closing {
+        while self.due_by(&inbox) == Due::Idle {
             inbox.sleep = Sleep::Idle;
             inbox = self.shared.awake.wait(inbox).unwrap_or_else(PoisonError::into_inner);
         }
         inbox.sleep = Sleep::Awake;
-        if (!inbox.urgent || stalled) && !inbox.closing {
-            let delay = if stalled { SPACE_INTERVAL } else { self.shared.config.completion_delay };
+        if let Due::Within(delay) = self.due_by(&inbox) {
             inbox = self.wait_for_company(inbox, delay);
         }
         inbox.closing
     }
 
+    /// When it is to be turned, as far as is known now. What makes that earlier is told by [`Committer::changed`].
+    pub fn due(&self) -> Due {
+        let mut inbox = self.shared.inbox();
+        let due = self.due_by(&inbox);
+        inbox.sleep = match due {
+            Due::Idle => Sleep::Idle,
+            Due::Within(_) => Sleep::ForCompany,
+            Due::Now => Sleep::Awake,
+        };
+        due
+    }
+
+    fn due_by(&self, inbox: &Inbox) -> Due {
+        let is_cleaning = self.cleaner.is_busy() && !self.shared.is_poisoned();
+        if inbox.closing || is_cleaning {
+            Due::Now
+        } else if inbox.frames.is_empty() {
+            Due::Idle
+        } else if inbox.urgent {
+            Due::Now
+        } else if self.shared.stalled.load(Ordering::SeqCst) {
+            Due::Within(SPACE_INTERVAL)
+        } else {
+            Due::Within(self.shared.config.completion_delay)
+        }
+    }
+
+    /// Returns once it may be due earlier than [`Committer::due`] has said. Changes between the two calls are not missed.
+    pub async fn changed(&self) {
+        self.shared.asked.notified().await;
+    }
+
     fn wait_for_company<'a>(
         &'a self,
-        mut inbox: std::sync::MutexGuard<'a, crate::shared::Inbox>,
+        mut inbox: MutexGuard<'a, Inbox>,
         delay: Duration,
-    ) -> std::sync::MutexGuard<'a, crate::shared::Inbox> {
+    ) -> MutexGuard<'a, Inbox> {
         inbox.sleep = Sleep::ForCompany;
         let wait =
             self.shared.awake.wait_timeout_while(inbox, delay, |inbox| !inbox.urgent && !inbox.closing);
@@ -91,8 +143,8 @@ impl Committer {
         inbox
     }
 
-    /// Commits what waits. Returns whether there was anything to do.
-    pub(crate) fn turn(&mut self) -> bool {
+    /// Commits what waits. Returns whether there was anything to do. Blocks.
+    pub fn turn(&mut self) -> bool {
         let mut frames: Vec<Frame> = {
             let mut inbox = self.shared.inbox();
             inbox.urgent = false;

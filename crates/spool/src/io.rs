@@ -17,7 +17,6 @@ const THREADS: usize = 2;
 
 impl Io {
     /// Does every job at once, on the caller's thread.
-    #[cfg(test)]
     pub(crate) fn inline() -> Self {
         Self(None)
     }

@@ -37,6 +37,7 @@ mod view;
 #[cfg(test)]
 mod simulation;
 
+pub use commit::{Committer, Due};
 pub use config::{Config, Reserve, SEGMENT_OCTETS_MIN};
 pub use content::{Content, ContentReader, ContentWriter};
 pub use error::SpoolError;

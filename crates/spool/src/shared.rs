@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     inbox: Mutex<Inbox>,
     pub(crate) awake: Condvar,
+    /// As `awake`, for a committer without a thread.
+    pub(crate) asked: Notify,
     pub(crate) changed: Notify,
     /// Somebody is to be given up.
     pub(crate) bounces: Notify,
@@ -87,6 +89,7 @@ impl Shared {
             state: Mutex::new(state),
             inbox: Mutex::default(),
             awake: Condvar::new(),
+            asked: Notify::new(),
             changed: Notify::new(),
             bounces: Notify::new(),
             poisoned: AtomicBool::new(false),
@@ -153,8 +156,16 @@ impl Shared {
         drop(inbox);
         if wake {
             self.awake.notify_one();
+            self.asked.notify_one();
         }
         Ok(())
+    }
+
+    /// Has the committer write what waits, and end.
+    pub(crate) fn close(&self) {
+        self.inbox().closing = true;
+        self.awake.notify_all();
+        self.asked.notify_one();
     }
 
     /// Hands a frame to the committer, to be written at once; the receiver is told once it is synced.

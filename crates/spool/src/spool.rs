@@ -43,8 +43,7 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.shared.inbox().closing = true;
-        self.shared.awake.notify_all();
+        self.shared.close();
         let thread = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // A panic over there has been told by its own message.
@@ -77,9 +76,9 @@ impl Spool {
         Ok((Self { shared, running: Arc::new(running) }, opened))
     }
 
-    /// Opens the spool without a thread: the caller turns the committer.
-    #[cfg(test)]
-    pub(crate) fn open_inline(
+    /// As [`Spool::open`], but without any thread: the caller turns the committer, and whatever else would wait for the disk
+    /// is done at once, where it is asked for. For who has a thread of their own for it, or a time of their own.
+    pub fn open_inline(
         config: Config,
         disk: Arc<dyn disk::Disk>,
         clock: Arc<dyn disk::Clock>,
@@ -298,8 +297,7 @@ impl Spool {
         let running = Arc::clone(&self.running);
         let (sender, receiver) = oneshot::channel();
         let wait = move || {
-            running.shared.inbox().closing = true;
-            running.shared.awake.notify_all();
+            running.shared.close();
             let thread = running.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
             drop(thread.map(std::thread::JoinHandle::join));
             drop(running);

@@ -152,7 +152,7 @@ pub(crate) enum Order {
     Retire(Arc<SegmentFile>),
 }
 
-/// The supply on a thread of its own, or (in a simulation) at once.
+/// The supply on a thread of its own, or at once, where it is asked for.
 pub(crate) enum Supplier {
     /// Between the two.
     None,

@@ -1,6 +1,6 @@
 //! The lanes of a site and who works in them, in order of turn.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use mail::Timestamp;
 use tokio::sync::oneshot;
@@ -11,7 +11,7 @@ use crate::pace::Pace;
 /// Lanes, and the workers that they share.
 #[derive(Debug)]
 pub(super) struct State {
-    pub(super) lanes: HashMap<Arc<str>, Lane>,
+    pub(super) lanes: BTreeMap<Arc<str>, Lane>,
     pub(super) workers: usize,
     /// How many workers the site bears.
     pub(super) pace: Pace,
@@ -30,7 +30,7 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(pace: Pace) -> Self {
         Self {
-            lanes: HashMap::new(),
+            lanes: BTreeMap::new(),
             workers: 0,
             pace,
             allowed_since: Timestamp::default(),

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use admin::{Control, Server, api};
-use deliver::{Deliverer, LaneStatus, SiteStatus, Sites, SocketConnect};
+use deliver::{BlockingThreads, Deliverer, LaneStatus, SiteStatus, Sites, SocketConnect};
 use mail::Timestamp;
 use net::{Bound, Shutdown};
 use receive::{Receiver, Service};
@@ -132,6 +132,7 @@ fn deliverer(built: &Built) -> Deliverer {
         directory: Arc::clone(&built.directory),
         resolver: Arc::clone(&built.resolver),
         disk: Arc::clone(&built.disk),
+        blocking: Arc::new(BlockingThreads),
         clock: Arc::clone(&built.clock),
         random: Arc::clone(&built.random),
         connect: Arc::new(SocketConnect),

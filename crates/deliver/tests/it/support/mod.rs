@@ -11,7 +11,7 @@ pub(crate) mod peer;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use deliver::{Config, Deliverer, Own, Parts, Sites, Timeouts};
+use deliver::{BlockingThreads, Config, Deliverer, Own, Parts, Sites, Timeouts};
 use directory::{AccountConfig, AliasConfig, Directory, DomainConfig};
 use disk::{Clock, Disk, OsDisk, OsRandom};
 use events::{Event, Kind, Log};
@@ -121,6 +121,7 @@ impl World {
             directory: Arc::new(directory()),
             resolver: dns.clone(),
             disk,
+            blocking: Arc::new(BlockingThreads),
             clock: clock.clone(),
             random: Arc::new(OsRandom),
             connect: network.clone(),
