@@ -11,6 +11,7 @@ use crate::{
     frame::Pieces,
     scan::ContentScan,
     shared::Shared,
+    spare::SYNC_STEP_OCTETS,
 };
 
 /// Gathers the content of one message: in memory as long as it is small, then in a file of its own, written piece by
@@ -29,6 +30,9 @@ struct Large {
     file: Arc<dyn File>,
     tag: Tag,
     end: u64,
+    /// How far it is synced. Never far behind the end: a disk writes in order, and who syncs a small message beside the end of
+    /// a large one would wait for all of it.
+    synced: u64,
     index: u16,
 }
 
@@ -65,7 +69,7 @@ impl ContentWriter {
         };
         let (shared, len) = (Arc::clone(&self.shared), self.len);
         let io = self.shared.io.clone();
-        io.run(move || {
+        io.write(move || {
             let path = files::large_path(&shared.config.dir, large.guard.id);
             let synced = large
                 .file
@@ -86,7 +90,7 @@ impl ContentWriter {
         let large = self.large.take();
         let io = self.shared.io.clone();
         let large = io
-            .run(move || {
+            .write(move || {
                 let mut large = match large {
                     Some(large) => large,
                     None => Large::create(&shared, id)?,
@@ -108,10 +112,18 @@ impl Large {
         let file = shared.disk.create(&path).map_err(|source| failed(shared, path, source))?;
         let mut tag = [0; 16];
         shared.random.fill(&mut tag);
-        Ok(Self { guard: Guard { shared: Some(Arc::clone(shared)), id }, file, tag, end: 0, index: 0 })
+        Ok(Self {
+            guard: Guard { shared: Some(Arc::clone(shared)), id },
+            file,
+            tag,
+            end: 0,
+            synced: 0,
+            index: 0,
+        })
     }
 
     fn write(&mut self, shared: &Shared, pieces: &[Vec<u8>]) -> Result<(), SpoolError> {
+        let unwritten = |source| failed(shared, files::large_path(&shared.config.dir, self.guard.id), source);
         for run in pieces.iter().flat_map(|piece| piece.chunks(PIECE_MAX)) {
             let header = RecordHeader {
                 kind: Kind::Content,
@@ -129,11 +141,13 @@ impl Large {
             let pad = [0; 8];
             let pad = pad.get(..padded(run.len()) - run.len()).unwrap_or_default();
             let mut buffers = [run_slice(&head), run_slice(run), run_slice(pad)];
-            self.file.write_all_vectored_at(&mut buffers, self.end).map_err(|source| {
-                failed(shared, files::large_path(&shared.config.dir, self.guard.id), source)
-            })?;
+            self.file.write_all_vectored_at(&mut buffers, self.end).map_err(unwritten)?;
             self.end += (HEADER_LEN + padded(run.len())) as u64;
             self.index = self.index.wrapping_add(1);
+            if self.end - self.synced >= SYNC_STEP_OCTETS {
+                self.file.sync_data().map_err(unwritten)?;
+                self.synced = self.end;
+            }
         }
         Ok(())
     }

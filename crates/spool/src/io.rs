@@ -10,9 +10,16 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// A few threads that wait for the disk; or none, and every job is done at once.
 #[derive(Clone)]
-pub(crate) struct Io(Option<mpsc::Sender<Job>>);
+pub(crate) struct Io(Option<Lanes>);
 
-/// Two: one may be stuck in a large write while another reads.
+/// Who sends mail that is read back must not wait behind the syncs of those who upload.
+#[derive(Clone)]
+struct Lanes {
+    reads: mpsc::Sender<Job>,
+    writes: mpsc::Sender<Job>,
+}
+
+/// Of each kind. Two: one may be stuck in a large one while another goes on.
 const THREADS: usize = 2;
 
 impl Io {
@@ -22,40 +29,65 @@ impl Io {
     }
 
     pub(crate) fn start() -> Result<Self, SpoolError> {
-        let (sender, receiver) = mpsc::channel::<Job>();
-        let receiver = Arc::new(Mutex::new(receiver));
-        for _ in 0..THREADS {
-            let receiver = Arc::clone(&receiver);
-            let run = move || {
-                loop {
-                    let job = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    match job {
-                        Ok(job) => job(),
-                        Err(_) => return,
-                    }
-                }
-            };
-            std::thread::Builder::new().name("spool-io".into()).spawn(run).map_err(SpoolError::Thread)?;
-        }
-        Ok(Self(Some(sender)))
+        Ok(Self(Some(Lanes { reads: lane("spool-read")?, writes: lane("spool-write")? })))
     }
 
-    /// Has a job done some time.
+    /// Has a job that changes files done some time.
     pub(crate) fn spawn(&self, job: impl FnOnce() + Send + 'static) {
-        match &self.0 {
-            None => job(),
-            // Without threads we are closing, and what is left is done at the next start.
-            Some(sender) => drop(sender.send(Box::new(job))),
-        }
+        self.hand_over(|lanes| &lanes.writes, job);
     }
 
-    /// Has a job done and waits for its result.
+    /// Has a job that changes files done and waits for its result.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T, SpoolError> + Send + 'static,
+    ) -> Result<T, SpoolError> {
+        self.result(|lanes| &lanes.writes, job).await
+    }
+
+    /// Has a job that reads done and waits for its result.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> Result<T, SpoolError> + Send + 'static,
     ) -> Result<T, SpoolError> {
+        self.result(|lanes| &lanes.reads, job).await
+    }
+
+    async fn result<T: Send + 'static>(
+        &self,
+        lane: fn(&Lanes) -> &mpsc::Sender<Job>,
+        job: impl FnOnce() -> Result<T, SpoolError> + Send + 'static,
+    ) -> Result<T, SpoolError> {
         let (sender, receiver) = oneshot::channel();
-        self.spawn(move || drop(sender.send(job())));
+        self.hand_over(lane, move || drop(sender.send(job())));
         receiver.await.unwrap_or(Err(SpoolError::Closed))
     }
+
+    fn hand_over(&self, lane: fn(&Lanes) -> &mpsc::Sender<Job>, job: impl FnOnce() + Send + 'static) {
+        match &self.0 {
+            None => job(),
+            // Without threads we are closing, and what is left is done at the next start.
+            Some(lanes) => drop(lane(lanes).send(Box::new(job))),
+        }
+    }
+}
+
+/// Threads that do what comes, the first free one each.
+fn lane(name: &str) -> Result<mpsc::Sender<Job>, SpoolError> {
+    let (sender, receiver) = mpsc::channel::<Job>();
+    let receiver = Arc::new(Mutex::new(receiver));
+    for _ in 0..THREADS {
+        let receiver = Arc::clone(&receiver);
+        let run = move || {
+            loop {
+                let job = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                match job {
+                    Ok(job) => job(),
+                    Err(_) => return,
+                }
+            }
+        };
+        std::thread::Builder::new().name(name.into()).spawn(run).map_err(SpoolError::Thread)?;
+    }
+    Ok(sender)
 }

@@ -27,6 +27,7 @@ mod scan;
 mod segments;
 mod selection;
 mod shared;
+mod spare;
 mod spool;
 mod state;
 mod supply;

@@ -13,6 +13,7 @@ use crate::{
     log::Log,
     payload::{Place, decode_envelope},
     scan::{ContentScan, Scan, Scanned, Walk},
+    spare::Manner,
     state::State,
     supply::{EMPTY, Supply},
 };
@@ -189,6 +190,8 @@ pub(crate) fn recover(
         spares_max: config.segments_spare_max,
         next_number: last_number + 1,
         spares: spares.iter().filter(of_size).map(|(number, _)| *number).collect(),
+        making: None,
+        manner: Manner::AtOnce,
     };
     for (number, _) in spares.iter().filter(|(_, len)| *len != config.segment_octets) {
         // Of another size, or not finished: nothing is in it.

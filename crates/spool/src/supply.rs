@@ -5,6 +5,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, atomic::Ordering, mpsc},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use disk::{Disk, File, Random};
@@ -14,10 +15,13 @@ use crate::{
     files::{OpenFiles, SegmentFile},
     format::{SEGMENT_DATA, SegmentHeader},
     shared::Shared,
+    spare::{Making, Manner},
 };
 
 /// These many spares belong to completions and the cleaner.
 const SPARES_RESERVED: usize = 2;
+/// These many more are made while nobody waits for one, so that the next segment costs the disk nothing when it is needed.
+const SPARES_AHEAD: usize = 1;
 
 /// A fresh segment, durable by name and header, ready for its first batch.
 pub(crate) struct Prepared {
@@ -38,6 +42,8 @@ pub(crate) struct Supply {
     pub(crate) next_number: u32,
     /// The numbers of spare files, each of the right length.
     pub(crate) spares: Vec<u32>,
+    pub(crate) making: Option<Making>,
+    pub(crate) manner: Manner,
 }
 
 impl Supply {
@@ -66,23 +72,23 @@ impl Supply {
 
     /// A spare to use: one beyond the reserved ones, or a new one, or in need a reserved one.
     fn spare(&mut self) -> Result<(u32, bool), SpoolError> {
-        if self.spares.len() > SPARES_RESERVED
-            && let Some(spare) = self.spares.pop()
-        {
-            return Ok((spare, false));
+        while self.spares.len() <= SPARES_RESERVED {
+            match self.advance() {
+                Ok(()) => {}
+                Err(error) if error.is_full() => {
+                    return self.spares.pop().map(|spare| (spare, true)).ok_or(error);
+                }
+                Err(error) => return Err(error),
+            }
         }
-        match self.make_spare() {
-            Ok(spare) => Ok((spare, false)),
-            Err(error) if error.is_full() => self.spares.pop().map(|spare| (spare, true)).ok_or(error),
-            Err(error) => Err(error),
-        }
+        self.spares.pop().map(|spare| (spare, false)).ok_or(SpoolError::Closed)
     }
 
     /// Brings the reserved spares to their number, as far as there is room.
     pub(crate) fn fill_reserve(&mut self) -> Result<(), SpoolError> {
         while self.spares.len() < SPARES_RESERVED {
-            match self.make_spare() {
-                Ok(spare) => self.spares.push(spare),
+            match self.advance() {
+                Ok(()) => {}
                 Err(error) if error.is_full() => return Ok(()),
                 Err(error) => return Err(error),
             }
@@ -90,33 +96,56 @@ impl Supply {
         Ok(())
     }
 
-    /// Makes a file of written zeros: overwriting those needs no journal at each sync, as unwritten extents do.
-    fn make_spare(&mut self) -> Result<u32, SpoolError> {
+    /// Whether there are fewer spares than there should be before anybody asks. Those ahead are for new mail.
+    fn is_short(&self, takes_mail: bool) -> bool {
+        self.spares.len() < SPARES_RESERVED + if takes_mail { SPARES_AHEAD } else { 0 }
+    }
+
+    /// Gives up the spare in the making: by its length it would pass for a complete one.
+    fn abandon(&mut self) {
+        if let Some(making) = self.making.take() {
+            making.discard(self.disk.as_ref());
+        }
+    }
+
+    /// Goes on with the spare in the making, or begins one. Once complete it is among the spares.
+    fn advance(&mut self) -> Result<(), SpoolError> {
+        let mut making = match self.making.take() {
+            Some(making) => making,
+            None => self.begin()?,
+        };
+        let path = making.path();
+        let step = making.step(self.manner).and_then(|done| {
+            if done {
+                self.disk.sync_dir(&self.dir)?;
+            }
+            Ok(done)
+        });
+        match step {
+            Ok(true) => self.spares.push(making.number),
+            Ok(false) => self.making = Some(making),
+            Err(source) => {
+                making.discard(self.disk.as_ref());
+                return Err(self.unmade(path, source));
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<Making, SpoolError> {
         let number = self.next_number;
         self.next_number += 1;
         let path = files::spare_path(&self.dir, number);
-        let make = || -> io::Result<()> {
-            let file = self.disk.create(&path)?;
-            file.allocate(self.segment_octets)?;
-            let zeros = vec![0; 1 << 20];
-            let mut at = 0;
-            while at < self.segment_octets {
-                let step = usize::try_from(self.segment_octets - at).unwrap_or(usize::MAX).min(zeros.len());
-                file.write_all_at(zeros.get(..step).unwrap_or_default(), at)?;
-                at += step as u64;
-            }
-            file.sync_data()?;
-            self.disk.sync_dir(&self.dir)
-        };
-        make().map(|()| number).map_err(|source| {
-            // It is not in use: losing it loses nothing.
-            let _ = self.disk.remove(&path);
-            if is_full(&source) {
-                SpoolError::Full { dir: self.dir.clone() }
-            } else {
-                SpoolError::Write { path: path.clone(), source }
-            }
-        })
+        Making::begin(self.disk.as_ref(), path.clone(), number, self.segment_octets)
+            .map_err(|source| self.unmade(path, source))
+    }
+
+    fn unmade(&self, path: PathBuf, source: io::Error) -> SpoolError {
+        if is_full(&source) {
+            SpoolError::Full { dir: self.dir.clone() }
+        } else {
+            SpoolError::Write { path, source }
+        }
     }
 
     /// Takes a dead segment back: its name goes first, durably, so that its records can never count again.
@@ -170,22 +199,10 @@ impl Supplier {
     pub(crate) fn start(mut supply: Supply, shared: Arc<Shared>) -> Result<Self, SpoolError> {
         let (orders, orders_in) = mpsc::channel::<Order>();
         let (prepared_out, prepared) = mpsc::channel();
+        supply.manner = Manner::InSteps;
         let run = move || {
-            while let Ok(order) = orders_in.recv() {
-                match order {
-                    Order::Prepare => {
-                        if prepared_out.send(supply.prepare(false)).is_err() {
-                            return;
-                        }
-                        // Spares that were needed are made again, once there is room.
-                        if let Err(error) = supply.fill_reserve() {
-                            tracing::warn!(%error, "no spare spool segment can be made");
-                        }
-                    }
-                    Order::Retire(segment) => retire(&mut supply, &shared, &segment),
-                }
-                shared.spares.store(supply.spares.len() as u64, Ordering::Relaxed);
-            }
+            serve(&mut supply, &shared, &orders_in, &prepared_out);
+            supply.abandon();
         };
         let thread = std::thread::Builder::new().name("spool-segments".into());
         let thread = thread.spawn(run).map_err(SpoolError::Thread)?;
@@ -230,6 +247,50 @@ impl Supplier {
             Self::Inline(supply) => retire(supply, shared, &segment),
             // If the thread is gone we are closing: the segment is found dead at the next start.
             Self::Thread { orders, .. } => drop(orders.send(Order::Retire(segment))),
+        }
+    }
+}
+
+/// Does what is asked, and makes spares in the time between.
+fn serve(
+    supply: &mut Supply,
+    shared: &Shared,
+    orders: &mpsc::Receiver<Order>,
+    prepared: &mpsc::Sender<Result<Prepared, SpoolError>>,
+) {
+    let mut rest = Some(Duration::ZERO);
+    loop {
+        let order = match rest {
+            Some(rest) => orders.recv_timeout(rest),
+            None => orders.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+        };
+        match order {
+            Ok(Order::Prepare) => {
+                if prepared.send(supply.prepare(false)).is_err() {
+                    return;
+                }
+                rest = Some(Duration::ZERO);
+            }
+            Ok(Order::Retire(segment)) => retire(supply, shared, &segment),
+            Err(mpsc::RecvTimeoutError::Timeout) => rest = make_ahead(supply, shared),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return,
+        }
+        shared.spares.store(supply.spares.len() as u64, Ordering::Relaxed);
+    }
+}
+
+/// One step towards the spares there should be. Returns how long to leave the disk to others before the next: as long as
+/// this one took. None: there is nothing to make, or no room, until somebody needs a segment.
+fn make_ahead(supply: &mut Supply, shared: &Shared) -> Option<Duration> {
+    if !supply.is_short(!shared.full.load(Ordering::SeqCst)) {
+        return None;
+    }
+    let begun = shared.clock.now();
+    match supply.advance() {
+        Ok(()) => Some(shared.clock.now().since(begun)),
+        Err(error) => {
+            tracing::warn!(%error, "no spare spool segment can be made");
+            None
         }
     }
 }
