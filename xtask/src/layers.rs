@@ -33,7 +33,7 @@ const BELOW_SERVICES: &[&str] = &[
 pub(crate) const SERVICES: &[&str] = &["receive", "deliver", "access", "admin"];
 
 /// What only tests and benches are made of: never a dependency of the program.
-pub(crate) const TESTS_ONLY: &[&str] = &["testkit", "e2e", "bench", "xtask"];
+pub(crate) const TESTS_ONLY: &[&str] = &["testkit", "e2e", "bench", "counts", "xtask"];
 
 const fn layer(name: &'static str, ours: &'static [&'static str]) -> Layer {
     Layer { name, ours, others: None }
@@ -72,6 +72,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     layer("testkit", BELOW_SERVICES),
     layer("e2e", &["mail", "testkit"]),
     layer("bench", &["mail"]),
+    layer("counts", BELOW_SERVICES),
     layer("xtask", &[]),
 ];
 
@@ -137,7 +138,7 @@ pub(crate) const RESERVED: &[Reserved] = &[
     },
     Reserved {
         name: "mimalloc",
-        users: &["postrider", "bench"],
+        users: &["postrider", "bench", "counts"],
         limited: &[],
         reason: "the program chooses",
     },

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
 mod conformance;
+mod counts;
 mod finding;
 mod gate;
 mod layers;
@@ -22,7 +23,9 @@ const HELP: &str = "\
 cargo xtask check                    run what CI runs (scripts/test)
 cargo xtask gate                     layers, licences and forbidden crates, from the lock file alone
 cargo xtask tidy                     style, sizes, citations, links
-cargo xtask tidy --fix-conformance   bring the files and tests in docs/conformance.md up to date first";
+cargo xtask tidy --fix-conformance   bring the files and tests in docs/conformance.md up to date first
+cargo xtask counts [WORK...]         instructions per operation, beside bench/counts.txt
+cargo xtask counts --bless           keep what is counted now as the baseline";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -36,6 +39,10 @@ fn main() -> ExitCode {
             Ok(()) => report("tidy", tidy::run(&root)),
             Err(error) => report("tidy", Err(error)),
         },
+        ["counts", "--bless"] => tell(counts::bless(&root)),
+        ["counts", names @ ..] if names.iter().all(|name| !name.starts_with('-')) => {
+            tell(counts::run(&root, names))
+        }
         ["help" | "--help"] => {
             println!("{HELP}");
             ExitCode::SUCCESS
@@ -59,6 +66,19 @@ fn check(root: &Path) -> ExitCode {
         Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
         Err(error) => {
             eprintln!("error: cannot run scripts/test: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tell(result: Result<String, String>) -> ExitCode {
+    match result {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(text) => {
+            eprintln!("{text}");
             ExitCode::FAILURE
         }
     }

@@ -371,7 +371,7 @@ fn write_and_sync(file: Option<&dyn File>, batch: &crate::log::Batch) -> io::Res
     file.sync_data()
 }
 
-fn apply_effect(state: &mut crate::state::State, placed: &mut Placed, effect: Effect) {
+pub(crate) fn apply_effect(state: &mut crate::state::State, placed: &mut Placed, effect: Effect) {
     let at = |record: usize| placed.locs.get(record).copied().unwrap_or_default();
     let content = |record: usize| {
         let which = placed.frame.records.get(record).and_then(|draft| draft.content)?;

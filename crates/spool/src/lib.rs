@@ -19,6 +19,8 @@ mod io;
 mod log;
 mod message;
 mod octets;
+#[doc(hidden)]
+pub mod parts;
 mod pattern;
 mod payload;
 mod queue;

@@ -313,7 +313,7 @@ impl Spool {
     }
 }
 
-fn by_message(state: &State, taken: Vec<(u32, u32)>) -> Vec<Work> {
+pub(crate) fn by_message(state: &State, taken: Vec<(u32, u32)>) -> Vec<Work> {
     let mut work: Vec<Work> = Vec::with_capacity(taken.len());
     let mut places: HashMap<u32, usize> = HashMap::new();
     for (slot, recipient) in taken {
