@@ -7,6 +7,7 @@
 mod error;
 mod event;
 mod files;
+mod flusher;
 mod log;
 mod reader;
 mod scan;
@@ -14,6 +15,7 @@ mod writer;
 
 pub use error::EventsError;
 pub use event::{Event, Kind, Mx, VERSION, parse_time};
-pub use log::{Config, Flusher, Log, Subscriber};
+pub use flusher::Flusher;
+pub use log::{Config, Log, Source, Subscriber};
 pub use reader::{Order, Query, Reader};
 pub use scan::Start;

@@ -14,7 +14,7 @@ use std::{
 
 use disk::{Clock, Disk};
 
-use crate::{EventsError, files, writer::Writer};
+use crate::{EventsError, flusher::Flusher, writer::Writer};
 
 /// Where the log is and how much of it is kept.
 #[derive(Debug, Clone)]
@@ -27,17 +27,32 @@ pub struct Config {
     pub keep_octets: u64,
     /// A file goes once its last event is older than this.
     pub keep_for: Duration,
+    /// So many octets of lines wait in memory for a disk that is slow or fails, if there is a [`Source`] for those beyond.
+    pub waiting_octets_max: usize,
 }
 
 impl Config {
-    /// Files of 64 MiB, at most 2 GiB and 30 days of them.
+    /// Files of 64 MiB, at most 2 GiB and 30 days of them; 16 MiB of lines in memory.
     pub fn new(dir: PathBuf) -> Self {
-        Self { dir, file_octets: 64 << 20, keep_octets: 2 << 30, keep_for: Duration::from_hours(30 * 24) }
+        Self {
+            dir,
+            file_octets: 64 << 20,
+            keep_octets: 2 << 30,
+            keep_for: Duration::from_hours(30 * 24),
+            waiting_octets_max: 16 << 20,
+        }
     }
 }
 
 /// Called on the log's thread with each line (LSN included, no line end); returns whether it wants more.
 pub type Subscriber = Box<dyn FnMut(&[u8]) -> bool + Send>;
+
+/// Gives lines again, in order: those behind an LSN, and no more once they have so many octets. They are all there is for now if they
+/// have fewer. Called on the log's thread.
+pub type Source = Box<dyn FnMut(u64, usize) -> io::Result<Vec<(u64, Vec<u8>)>> + Send>;
+
+/// What a line in memory costs beside its text.
+const LINE_OCTETS: usize = size_of::<(u64, Vec<u8>)>();
 
 /// The event log. Appending is a push onto a list: files, syncs and subscribers are the thread's affair.
 pub struct Log {
@@ -45,28 +60,60 @@ pub struct Log {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-struct Shared {
+pub(crate) struct Shared {
     inbox: Mutex<Inbox>,
-    awake: Condvar,
-    idle: Condvar,
-    durable: AtomicU64,
+    pub(crate) awake: Condvar,
+    pub(crate) idle: Condvar,
+    pub(crate) durable: AtomicU64,
     last: AtomicU64,
-    failing: AtomicBool,
+    pub(crate) failing: AtomicBool,
+    waiting_octets_max: usize,
 }
 
 #[derive(Default)]
-struct Inbox {
-    lines: VecDeque<(u64, Vec<u8>)>,
-    subscribers: Vec<Subscriber>,
-    closing: bool,
+pub(crate) struct Inbox {
+    pub(crate) lines: VecDeque<(u64, Vec<u8>)>,
+    /// Octets of the lines that are not written yet, here and in the thread's hands.
+    pub(crate) waiting: usize,
+    /// So many octets may wait. None: without a source no line can be let go.
+    waiting_max: Option<usize>,
+    /// The first line that was let go because too many wait: the source has it, and those behind it.
+    pub(crate) let_go: Option<u64>,
+    pub(crate) source: Option<Source>,
+    pub(crate) subscribers: Vec<Subscriber>,
+    pub(crate) closing: bool,
     /// The thread has written all there was and waits for a line. While it lets lines gather, nobody wakes it.
-    asleep: bool,
+    pub(crate) asleep: bool,
     /// Somebody waits for what was appended.
-    hurry: bool,
+    pub(crate) hurry: bool,
+}
+
+impl Inbox {
+    /// Whether there is nothing for the thread to take.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.let_go.is_none()
+    }
+
+    /// Keeps a line, unless too many wait already: then it and those after it are for the source to give again.
+    fn push(&mut self, lsn: u64, line: Vec<u8>) {
+        let octets = octets_of(&line);
+        if self.let_go.is_none() && self.waiting_max.is_some_and(|max| self.waiting + octets > max) {
+            self.let_go = Some(lsn);
+        }
+        if self.let_go.is_none() {
+            self.waiting += octets;
+            self.lines.push_back((lsn, line));
+        }
+    }
+}
+
+/// What a line takes of memory.
+pub(crate) fn octets_of(line: &Vec<u8>) -> usize {
+    LINE_OCTETS + line.capacity()
 }
 
 impl Shared {
-    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+    pub(crate) fn inbox(&self) -> MutexGuard<'_, Inbox> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -76,7 +123,7 @@ impl Log {
     pub fn open(config: Config, disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Result<Self, EventsError> {
         let (mut log, flusher) = Self::open_inline(config, disk, clock)?;
         let thread = std::thread::Builder::new().name("events".into());
-        let thread = thread.spawn(move || run(flusher)).map_err(EventsError::Thread)?;
+        let thread = thread.spawn(move || flusher.run()).map_err(EventsError::Thread)?;
         log.thread = Mutex::new(Some(thread));
         Ok(log)
     }
@@ -87,6 +134,7 @@ impl Log {
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Flusher), EventsError> {
+        let waiting_octets_max = config.waiting_octets_max;
         let writer = Writer::open(config, disk, clock)?;
         let shared = Arc::new(Shared {
             inbox: Mutex::default(),
@@ -95,8 +143,9 @@ impl Log {
             durable: AtomicU64::new(writer.last_lsn()),
             last: AtomicU64::new(writer.last_lsn()),
             failing: AtomicBool::new(false),
+            waiting_octets_max,
         });
-        let flusher = Flusher { shared: Arc::clone(&shared), writer, unwritten: VecDeque::new() };
+        let flusher = Flusher::new(Arc::clone(&shared), writer);
         Ok((Self { shared, thread: Mutex::default() }, flusher))
     }
 
@@ -105,14 +154,14 @@ impl Log {
     pub fn append(&self, lines: impl IntoIterator<Item = (u64, Vec<u8>)>) {
         let mut inbox = self.shared.inbox();
         let mut last = self.shared.last.load(Ordering::SeqCst);
-        let before = inbox.lines.len();
+        let before = last;
         for (lsn, line) in lines {
             if lsn > last {
                 last = lsn;
-                inbox.lines.push_back((lsn, line));
+                inbox.push(lsn, line);
             }
         }
-        if inbox.lines.len() > before {
+        if last > before {
             self.shared.last.store(last, Ordering::SeqCst);
             let asleep = inbox.asleep;
             drop(inbox);
@@ -137,6 +186,19 @@ impl Log {
         self.shared.failing.load(Ordering::SeqCst)
     }
 
+    /// From here on memory is bounded: lines beyond [`Config::waiting_octets_max`] are let go, and taken from `source` once the disk
+    /// has those before. It must have all lines from the durable LSN on.
+    pub fn set_source(&self, source: Source) {
+        let mut inbox = self.shared.inbox();
+        inbox.waiting_max = Some(self.shared.waiting_octets_max);
+        inbox.source = Some(source);
+    }
+
+    /// Octets of memory that lines take which are not durable yet.
+    pub fn waiting_octets(&self) -> usize {
+        self.shared.inbox().waiting
+    }
+
     /// Calls `subscriber` with each line from here on.
     pub fn subscribe(&self, subscriber: Subscriber) {
         self.shared.inbox().subscribers.push(subscriber);
@@ -145,7 +207,7 @@ impl Log {
     /// Waits until all that was appended is durable, or a write has failed. Blocks the thread.
     pub fn flush(&self) {
         let mut inbox = self.shared.inbox();
-        while !(self.is_failing() || inbox.asleep && inbox.lines.is_empty()) {
+        while !(self.is_failing() || inbox.asleep && inbox.is_empty()) {
             inbox.hurry = true;
             self.shared.awake.notify_one();
             inbox = self.shared.idle.wait(inbox).unwrap_or_else(PoisonError::into_inner);
@@ -159,106 +221,10 @@ impl Drop for Log {
         self.shared.inbox().closing = true;
         self.shared.awake.notify_all();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
+        // The source may hold the last handle, on the thread itself: that ends by itself.
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
             // A panic over there has been told by its own message.
             let _ = thread.join();
         }
-    }
-}
-
-/// How long lines gather for one write and one sync. The spool holds them until then, so nothing hangs on it, and a
-/// sync for each of the spool's would cost the disk twice as many.
-const GATHER: Duration = Duration::from_millis(100);
-/// How long the thread waits before it tries again to write what it could not.
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
-
-/// Brings what was appended to the disk and to the subscribers. Has no thread of its own: [`Flusher::turn`] does what
-/// there is to do.
-pub struct Flusher {
-    shared: Arc<Shared>,
-    writer: Writer,
-    /// What could not be written yet.
-    unwritten: VecDeque<(u64, Vec<u8>)>,
-}
-
-impl Flusher {
-    /// Tells and writes what was appended. Whether all of it is durable now; if not, the next turn tries again. Blocks.
-    pub fn turn(&mut self) -> bool {
-        let shared = &self.shared;
-        let (lines, mut subscribers) = {
-            let mut inbox = shared.inbox();
-            (std::mem::take(&mut inbox.lines), std::mem::take(&mut inbox.subscribers))
-        };
-        tell(&mut subscribers, &lines);
-        let mut inbox = shared.inbox();
-        subscribers.append(&mut inbox.subscribers);
-        inbox.subscribers = subscribers;
-        drop(inbox);
-        self.unwritten.extend(lines);
-        let written = write(&mut self.writer, &self.unwritten);
-        if let Ok(last) = written {
-            self.unwritten.clear();
-            shared.durable.fetch_max(last, Ordering::SeqCst);
-        }
-        shared.failing.store(written.is_err(), Ordering::SeqCst);
-        written.is_ok()
-    }
-
-    /// Waits for lines; returns whether there will be none any more.
-    fn has_ended(&self) -> bool {
-        let mut inbox = self.shared.inbox();
-        while inbox.lines.is_empty() && self.unwritten.is_empty() && !inbox.closing {
-            (inbox.asleep, inbox.hurry) = (true, false);
-            self.shared.idle.notify_all();
-            inbox = self.shared.awake.wait(inbox).unwrap_or_else(PoisonError::into_inner);
-        }
-        inbox.asleep = false;
-        let failing = self.shared.failing.load(Ordering::SeqCst);
-        inbox.closing && inbox.lines.is_empty() && (self.unwritten.is_empty() || failing)
-    }
-}
-
-fn run(mut flusher: Flusher) {
-    while !flusher.has_ended() {
-        if flusher.turn() {
-            gather(&flusher.shared);
-        } else {
-            pause(&flusher.shared);
-        }
-    }
-}
-
-/// A write that failed is tried again behind a cut to the last good line; the spool keeps what we do not confirm.
-fn write(writer: &mut Writer, lines: &VecDeque<(u64, Vec<u8>)>) -> io::Result<u64> {
-    for (lsn, line) in lines {
-        writer.append(*lsn, line)?;
-    }
-    writer.sync()
-}
-
-fn gather(shared: &Shared) {
-    let inbox = shared.inbox();
-    let waits = |inbox: &mut Inbox| !inbox.closing && !inbox.hurry;
-    drop(shared.awake.wait_timeout_while(inbox, GATHER, waits));
-}
-
-fn pause(shared: &Shared) {
-    let inbox = shared.inbox();
-    shared.idle.notify_all();
-    if !inbox.closing {
-        let _ = shared.awake.wait_timeout(inbox, PAUSE_AFTER_FAILURE);
-    }
-}
-
-fn tell(subscribers: &mut Vec<Subscriber>, lines: &VecDeque<(u64, Vec<u8>)>) {
-    if subscribers.is_empty() {
-        return;
-    }
-    let mut told = Vec::new();
-    for (lsn, line) in lines {
-        told.clear();
-        files::write_line(&mut told, *lsn, line);
-        let line = told.strip_suffix(b"\n").unwrap_or(&told);
-        subscribers.retain_mut(|subscriber| subscriber(line));
     }
 }

@@ -4,7 +4,11 @@
 use std::{
     ops::ControlFlow,
     path::PathBuf,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
@@ -175,4 +179,62 @@ fn a_scan_begins_where_it_is_told_and_ends_when_it_is_told() {
     assert_eq!(scan(Start { after: 100, since: None }, usize::MAX), (vec![], 100));
     let since = mail::Timestamp::from_millis(world.clock.now().as_millis() - 60_000 * 50);
     assert_eq!(scan(Start { after: 0, since: Some(since) }, usize::MAX), ((50..=100).collect(), 100));
+}
+
+#[test]
+fn lines_that_memory_does_not_keep_are_taken_from_the_source() {
+    const MAX: usize = 4096;
+    let mut world = World::new();
+    world.config.waiting_octets_max = MAX;
+    let lines: Vec<_> = (1..=9000).map(|number| world.line(number, "anna@example.org")).collect();
+    let log = world.open();
+    let (all, asked) = (lines.clone(), Arc::new(AtomicUsize::new(0)));
+    let theirs = Arc::clone(&asked);
+    log.set_source(Box::new(move |after, octets| {
+        // The first time it cannot be read.
+        if theirs.fetch_add(1, Ordering::SeqCst) == 0 {
+            return Err(std::io::ErrorKind::Other.into());
+        }
+        let mut left = octets.cast_signed();
+        let behind = all.iter().filter(|(lsn, _)| *lsn > after);
+        let enough = behind.take_while(|(_, line)| {
+            let more = left > 0;
+            left -= line.len().cast_signed();
+            more
+        });
+        Ok(enough.cloned().collect())
+    }));
+    let (told, heard) = mpsc::channel();
+    log.subscribe(Box::new(move |line| told.send(Event::from_line(line).unwrap().lsn).is_ok()));
+    world.disk.set_read_only(true);
+    log.append(lines.iter().take(1).cloned());
+    log.flush();
+    assert!(log.is_failing());
+    for line in lines.iter().skip(1) {
+        log.append([line.clone()]);
+        assert!(log.waiting_octets() <= MAX, "{} octets wait", log.waiting_octets());
+    }
+    world.disk.set_read_only(false);
+    assert_eq!(heard.iter().take(9000).collect::<Vec<_>>(), (1..=9000).collect::<Vec<_>>());
+    log.flush();
+    log.append([world.line(9001, "anna@example.org")]);
+    log.flush();
+    assert_eq!((log.durable_lsn(), log.waiting_octets()), (9001, 0));
+    assert_eq!(world.search(&Query::All, Order::OldestFirst, 10_000), (1..=9001).collect::<Vec<_>>());
+    assert!(asked.load(Ordering::SeqCst) > 2, "more than one piece");
+}
+
+#[test]
+fn a_log_that_cannot_catch_up_ends_nevertheless() {
+    let mut world = World::new();
+    world.config.waiting_octets_max = 300;
+    let log = world.open();
+    log.set_source(Box::new(|_, _| Err(std::io::ErrorKind::NotConnected.into())));
+    log.append((1..=5).map(|number| world.line(number, "anna@example.org")));
+    drop(log);
+    let log = world.open();
+    assert!(log.last_lsn() < 5, "it says how far it came");
+    log.append((1..=5).map(|number| world.line(number, "anna@example.org")));
+    log.flush();
+    assert_eq!(world.search(&Query::All, Order::OldestFirst, 10), [1, 2, 3, 4, 5]);
 }

@@ -222,7 +222,7 @@ impl Committer {
             return;
         }
         self.shared.batches.fetch_add(1, Ordering::Relaxed);
-        self.shared.synced_lsn.store(self.log.synced_lsn(), Ordering::Relaxed);
+        self.shared.synced_lsn.store(self.log.synced_lsn(), Ordering::SeqCst);
         self.apply(placed);
     }
 
@@ -232,6 +232,7 @@ impl Committer {
         let mut lines = Vec::with_capacity(placed.len());
         let segment = self.log.segment();
         let mut state = self.shared.state();
+        state.segments.reach(segment, self.log.end());
         for one in &mut placed {
             for (lsn, record) in (one.lsn..).zip(&mut one.frame.records) {
                 if record.kind == Kind::Event {

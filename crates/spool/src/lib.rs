@@ -25,6 +25,7 @@ mod pattern;
 mod payload;
 mod queue;
 mod recover;
+mod retell;
 mod scan;
 mod segments;
 mod selection;

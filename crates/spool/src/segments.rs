@@ -69,6 +69,19 @@ impl Segments {
         }
     }
 
+    /// A batch up to `end` is synced.
+    pub(crate) fn reach(&mut self, segment: u32, end: u64) {
+        if let Some(segment) = self.table.get_mut(&segment) {
+            segment.end = segment.end.max(end);
+        }
+    }
+
+    /// The segments with events behind an LSN, in order, and how far each is written.
+    pub(crate) fn with_events_after(&self, lsn: u64) -> Vec<(Arc<SegmentFile>, u64)> {
+        let segments = self.table.values().filter(|segment| segment.last_event > lsn);
+        segments.map(|segment| (Arc::clone(&segment.file), segment.end)).collect()
+    }
+
     pub(crate) fn pin(&mut self, loc: Loc) {
         if let Some(segment) = self.table.get_mut(&loc.segment) {
             segment.pins += 1;

@@ -21,6 +21,7 @@ use crate::{
     io::Io,
     payload::{EnvelopeHead, Outcome, Place, RecipientState, StoredEnvelope, encode_fresh_envelope},
     recover::{Recovered, recover},
+    retell,
     scan::ContentScan,
     shared::Shared,
     state::{Settled, State},
@@ -107,12 +108,15 @@ impl Spool {
         disk.create_dir_all(&files::large_dir(&dir)).map_err(unusable)?;
         disk.sync_dir(&dir).map_err(unusable)?;
         let lock = files::lock(&dir, disk.as_ref())?;
-        let Recovered { state, log, mut supply, file, mut opened, events: unseen } =
+        let Recovered { mut state, log, mut supply, file, mut opened, events: unseen } =
             recover(&config, &disk, &random, events.last_lsn())?;
         supply.fill_reserve()?;
         opened.copies_on_write = disk.copies_on_write(&dir).map_err(unusable)?;
-        events.append(unseen);
+        state.segments.reach(log.segment(), log.end());
         let shared = Arc::new(Shared::new(config, disk, clock, random, events, io, state));
+        shared.synced_lsn.store(log.synced_lsn(), Ordering::SeqCst);
+        shared.events.set_source(retell::source(Arc::downgrade(&shared)));
+        shared.events.append(unseen);
         let committer = Committer {
             shared,
             log,

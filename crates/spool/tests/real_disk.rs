@@ -11,12 +11,15 @@ use spool::{
 };
 
 fn open(dir: &std::path::Path) -> Result<Spool, SpoolError> {
+    let log =
+        events::Log::open(events::Config::new(dir.join("events")), Arc::new(OsDisk), Arc::new(SystemClock));
+    open_with(dir, Arc::new(log.unwrap()))
+}
+
+fn open_with(dir: &std::path::Path, events: Arc<events::Log>) -> Result<Spool, SpoolError> {
     let mut config = Config::small(dir.join("spool"));
     config.segment_octets = 1 << 20;
     config.reserve = Reserve { percent: 0, min: 0, max: 0 };
-    let log =
-        events::Log::open(events::Config::new(dir.join("events")), Arc::new(OsDisk), Arc::new(SystemClock));
-    let events = Arc::new(log.unwrap());
     let (spool, opened) =
         Spool::open(config, Arc::new(OsDisk), Arc::new(SystemClock), Arc::new(OsRandom), events)?;
     assert_eq!(opened.damage, Vec::<String>::new());
@@ -172,4 +175,35 @@ async fn a_completion_alone_becomes_durable_within_its_delay() {
     })
     .await
     .expect("nobody else commits");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_log_that_cannot_be_written_costs_neither_memory_nor_events() {
+    const MAX: usize = 8 << 10;
+    let dir = tempfile::tempdir().unwrap();
+    let disk = testkit::disk::SimDisk::default();
+    let mut events = events::Config::new("/events".into());
+    events.waiting_octets_max = MAX;
+    let log = events::Log::open(events, Arc::new(disk.clone()), Arc::new(SystemClock)).unwrap();
+    let log = Arc::new(log);
+    let (told, heard) = std::sync::mpsc::channel();
+    log.subscribe(Box::new(move |line| told.send(Event::from_line(line).unwrap().kind).is_ok()));
+    let spool = open_with(dir.path(), Arc::clone(&log)).unwrap();
+    disk.set_read_only(true);
+    for _ in 0..300 {
+        let id = commit(&spool, "anna@example.org", &b"a".repeat(20_000)).await.unwrap();
+        spool.finish_durable(delivered(id)).await.unwrap();
+        assert!(log.waiting_octets() <= MAX, "{} octets wait", log.waiting_octets());
+    }
+    assert!(spool.stats().segments > 5, "segments stay until the event log has their events");
+    disk.set_read_only(false);
+    // Those beyond the bound come from the spool's records, once the log can be written again.
+    let kinds: Vec<_> = heard.iter().take(600).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == events::Kind::Accepted).count(), 300);
+    log.flush();
+    let found = events::Reader::new("/events".into(), Arc::new(disk))
+        .search(&events::Query::All, events::Order::OldestFirst, usize::MAX)
+        .unwrap();
+    assert_eq!(found.len(), 600);
+    assert!(found.is_sorted_by(|one, next| one.lsn < next.lsn));
 }
