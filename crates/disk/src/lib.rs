@@ -4,6 +4,7 @@
 //! *Never* knows what is written, retries a failed sync, or hides a short write from who must know of it.
 
 mod clock;
+mod direct;
 mod os;
 mod random;
 mod whole;
@@ -30,6 +31,11 @@ pub trait Disk: Send + Sync {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>>;
     /// Opens a file for reading and writing.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>>;
+    /// As [`Disk::open`], for a log of whole blocks (4,096 octets) that are synced at once and hardly ever read: they are written past the
+    /// page cache where that can be. Everything else works as in other files.
+    fn open_log(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        self.open(path)
+    }
     /// Opens a file for reading only: an inspection needs no right to write.
     fn open_read(&self, path: &Path) -> io::Result<Arc<dyn File>>;
     /// Gives a file another name; takes the place of a file of that name.

@@ -16,7 +16,7 @@ use rustix::{
     io::{Errno, ReadWriteFlags},
 };
 
-use crate::{Disk, Entry, File, Lock, Space};
+use crate::{Disk, Entry, File, Lock, Space, direct};
 
 /// `statfs(2)` numbers of file systems that never overwrite in place.
 const COPY_ON_WRITE: [(u64, &str); 3] =
@@ -47,6 +47,10 @@ impl Disk for OsDisk {
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         Ok(Arc::new(OsFile(fs::OpenOptions::new().read(true).write(true).open(path)?)))
+    }
+
+    fn open_log(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        direct::open(path)
     }
 
     fn open_read(&self, path: &Path) -> io::Result<Arc<dyn File>> {
@@ -109,7 +113,8 @@ struct OsLock {
 
 impl Lock for OsLock {}
 
-struct OsFile(fs::File);
+/// A file of this machine.
+pub(crate) struct OsFile(pub(crate) fs::File);
 
 impl File for OsFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

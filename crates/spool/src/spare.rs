@@ -32,12 +32,12 @@ pub(crate) struct Making {
 impl Making {
     /// Makes the file, with room for all of it.
     pub(crate) fn begin(disk: &dyn Disk, path: PathBuf, number: u32, octets: u64) -> io::Result<Self> {
-        let file = disk.create(&path)?;
-        let making = Self { number, path, file, octets, written: 0 };
-        match making.file.allocate(octets) {
-            Ok(()) => Ok(making),
+        disk.create(&path)?;
+        let opened = disk.open_log(&path).and_then(|file| file.allocate(octets).map(|()| file));
+        match opened {
+            Ok(file) => Ok(Self { number, path, file, octets, written: 0 }),
             Err(error) => {
-                making.discard(disk);
+                let _ = disk.remove(&path);
                 Err(error)
             }
         }

@@ -57,7 +57,7 @@ impl Supply {
         let path = files::segment_path(&self.dir, number);
         let make = || -> io::Result<Arc<dyn File>> {
             let old_path = files::spare_path(&self.dir, spare);
-            let file = self.disk.open(&old_path)?;
+            let file = self.disk.open_log(&old_path)?;
             file.write_all_at(&SegmentHeader { segment: number, tag, first_of_run }.encode(), 0)?;
             file.sync_data()?;
             self.disk.rename(&old_path, &path)?;
