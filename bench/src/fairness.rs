@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use crate::args::FairnessOptions;
+use crate::beside::Beside;
 use crate::clock;
 use crate::dns::Dns;
 use crate::machine::Machine;
@@ -17,6 +18,7 @@ use clap::ValueEnum;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::ExitCode;
@@ -27,6 +29,10 @@ pub(crate) const TROUBLE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 const SESSIONS: usize = 20;
 /// Octets of the mail for the destination in trouble: what matters is its number.
 const TROUBLE_OCTETS: usize = 1024;
+/// Idle sessions: with the others, as many as a process may have descriptors for on most machines.
+const IDLE: usize = 10_000;
+const DEAF: usize = 200;
+const HUGE_OCTETS: usize = 40 << 20;
 /// How long the load runs.
 const LOAD: Duration = Duration::from_secs(10);
 /// How long mail may take to come out once the last message went in. What takes longer is late.
@@ -43,6 +49,18 @@ pub(crate) enum Trouble {
     Slow,
     /// A hundred thousand messages wait for it, and it takes them all the time, 20 ms for each answer
     Backlog,
+    /// Ten thousand domains are dead, a message waits for each
+    Domains,
+    /// Its host reads 1 KiB a second of messages of 100 KiB
+    Trickle,
+    /// Mail for others comes over 2,000 sessions
+    Busy,
+    /// 10,000 sessions beside it are idle
+    Idle,
+    /// 200 sessions beside it send commands and read no replies
+    Deaf,
+    /// Messages of 40 MiB for one domain come and go beside it, one every two seconds
+    Huge,
 }
 
 impl Trouble {
@@ -52,23 +70,78 @@ impl Trouble {
             Self::Dead => "dead",
             Self::Slow => "slow",
             Self::Backlog => "backlog",
+            Self::Domains => "domains",
+            Self::Trickle => "trickle",
+            Self::Busy => "busy",
+            Self::Idle => "idle",
+            Self::Deaf => "deaf",
+            Self::Huge => "huge",
         }
     }
 
     /// Messages that wait for it when the load begins.
     fn messages(self, options: &FairnessOptions) -> u64 {
         match self {
-            Self::None => 0,
-            Self::Dead | Self::Slow => options.messages / 10,
+            Self::None | Self::Busy | Self::Idle | Self::Deaf | Self::Huge => 0,
+            Self::Dead | Self::Slow | Self::Domains => options.messages / 10,
+            Self::Trickle => options.messages / 100,
             Self::Backlog => options.messages,
         }
     }
 
     fn manner(self) -> Manner {
         match self {
-            Self::None | Self::Dead => Manner::Silent,
+            Self::None | Self::Dead | Self::Domains | Self::Busy | Self::Idle | Self::Deaf => Manner::Silent,
+            Self::Trickle => Manner::Trickle,
+            Self::Huge => Manner::Accepting,
             Self::Slow => Manner::Slow(Duration::from_secs(1)),
             Self::Backlog => Manner::Slow(Duration::from_millis(20)),
+        }
+    }
+
+    /// Sessions over which the mail for others comes.
+    fn sessions(self) -> usize {
+        if self == Self::Busy { 2000 } else { SESSIONS }
+    }
+
+    /// Sessions that are there beside.
+    fn held(self) -> usize {
+        match self {
+            Self::Idle => IDLE,
+            Self::Deaf => DEAF,
+            _ => 0,
+        }
+    }
+
+    /// Postfix has a process for each session: ten thousand do not fit.
+    fn is_for(self, who: &Candidate) -> bool {
+        self != Self::Idle || who.kind == Kind::Postrider
+    }
+
+    /// Who the waiting messages are for, and how large each is.
+    fn waiting(self) -> (Recipients, usize) {
+        match self {
+            Self::Domains => (Recipients::new("some@d{}.trouble.test", 10_000), TROUBLE_OCTETS),
+            Self::Trickle => (Recipients::new("some{}@trouble.test", 1000), 100 << 10),
+            _ => (Recipients::new("some{}@trouble.test", 1000), TROUBLE_OCTETS),
+        }
+    }
+
+    /// What goes on beside the mail for others.
+    fn beside(self, plan: &Plan) -> io::Result<Beside> {
+        match self {
+            Self::Idle => Beside::idle(plan.server, IDLE),
+            Self::Deaf => Beside::deaf(plan.server, DEAF),
+            Self::Huge => Beside::mail(Plan {
+                sessions: 2,
+                messages: u64::MAX,
+                size: HUGE_OCTETS,
+                load: Load::Open { per_second: 0.5 },
+                recipients: Recipients::new("huge@trouble.test", 1),
+                time_limit: LOAD,
+                ..plan.clone()
+            }),
+            _ => Ok(Beside::default()),
         }
     }
 }
@@ -97,7 +170,7 @@ pub(crate) fn command(options: &FairnessOptions) -> Result<ExitCode, Failure> {
     let mut cases = Vec::new();
     for who in peer.into_iter().chain([postrider]) {
         let mut rate = options.rate;
-        for trouble in troubles {
+        for trouble in troubles.iter().filter(|trouble| trouble.is_for(&who)) {
             let place = dir.path().join(format!("{}-{}", trouble.name(), who.name));
             fs::create_dir(&place)?;
             let case = measure(&who, *trouble, &mut rate, options, &place)?;
@@ -128,7 +201,7 @@ fn measure(
         dir,
         next_hop: sink.address,
         dns: dns.address,
-        sessions: 2 * SESSIONS as u64,
+        sessions: (trouble.held() + 2 * trouble.sessions()) as u64,
         mailboxes: 0,
     };
     let server = Server::start(who, &setting)?;
@@ -148,13 +221,18 @@ fn measure(
     let per_second = *rate.get_or_insert(relay_peak(&warm, &sink) / 2.0);
     let waiting = trouble.messages(options);
     if waiting > 0 {
-        let recipients = Recipients::new("some{}@trouble.test", 1000);
-        let size = TROUBLE_OCTETS;
+        let (recipients, size) = trouble.waiting();
         accepted(&Plan { messages: waiting, size, recipients, ..plan.clone() }, &server)?;
     }
     let messages = whole(per_second * LOAD.as_secs_f64());
     let recipients = Recipients::new("m{}@others.bench.test", messages);
-    let report = accepted(&Plan { messages, recipients, load: Load::Open { per_second }, ..plan }, &server)?;
+    let beside = trouble.beside(&plan)?;
+    let (sessions, load) = (trouble.sessions(), Load::Open { per_second });
+    let report = accepted(&Plan { sessions, messages, load, recipients, ..plan }, &server)?;
+    let refused = beside.end()?;
+    if refused > 0 {
+        return Err(format!("{refused} messages beside were refused:\n{}", server.log_end()).into());
+    }
     come(&sink, warm.accepted + report.accepted);
     let (mut delays, late) = delays(&sink, &report, per_second, messages, clock::monotonic_ns());
     let waiting = waiting.saturating_sub(in_trouble.tally.messages());

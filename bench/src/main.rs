@@ -14,6 +14,7 @@ macro_rules! say {
 }
 
 mod args;
+mod beside;
 mod clock;
 mod compare;
 mod content;

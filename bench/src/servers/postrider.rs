@@ -26,16 +26,16 @@ pub(super) fn start(setting: &Setting<'_>, program: &Path) -> Result<Server, Fai
 
 fn toml(setting: &Setting<'_>, data: &Path, address: SocketAddr) -> String {
     // The limits are for strangers; all load comes from one address and in few long sessions here.
+    let sessions = setting.sessions + 100;
     let mut text = format!(
         "hostname = \"postrider.bench.test\"\n\
          data_dir = \"{}\"\n\
          [[listener]]\nservice = \"smtp\"\nbind = [\"{address}\"]\n\
          [receive]\ntrusted_networks = [\"127.0.0.0/8\"]\n\
-         sessions_per_address_max = {}\ntransactions_max = 1000000\n\
+         sessions_max = {sessions}\nsessions_per_address_max = {sessions}\ntransactions_max = 1000000\n\
          [deliver]\nport = {}\nprivate_addresses = \"allow\"\n\
          [dns]\nservers = [\"{}\"]\n",
         data.display(),
-        setting.sessions + 100,
         setting.next_hop.port(),
         setting.dns,
     );

@@ -36,6 +36,8 @@ pub(crate) enum Manner {
     Silent,
     /// Takes every message, and this long for each answer.
     Slow(Duration),
+    /// Takes every message, 1 KiB of it a second.
+    Trickle,
 }
 
 /// A sink on a thread of its own, stopped when dropped.
@@ -62,7 +64,8 @@ impl Sink {
         let shared = Arc::clone(&tally);
         let thread = std::thread::Builder::new().name("sink".to_owned()).spawn(move || {
             let served = match manner {
-                Manner::Slow(pause) => slow::serve(&listener, pause, &shared),
+                Manner::Slow(pause) => slow::serve(&listener, slow::Pace::answers(pause), &shared),
+                Manner::Trickle => slow::serve(&listener, slow::Pace::TRICKLE, &shared),
                 manner => serve(&listener, manner, &shared),
             };
             if let Err(error) = served {
@@ -152,7 +155,7 @@ impl Client {
     fn greet(mut socket: TcpStream, manner: Manner) -> Option<Self> {
         let dialogue = match manner {
             Manner::Silent => None,
-            Manner::Accepting | Manner::Recording | Manner::Slow(_) => {
+            Manner::Accepting | Manner::Recording | Manner::Slow(_) | Manner::Trickle => {
                 socket.write_all(Dialogue::GREETING).ok()?;
                 Some(Dialogue::new(manner == Manner::Recording))
             }

@@ -8,13 +8,38 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+/// How it takes its time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// Before each answer.
+    answer: Duration,
+    /// After each read of so many octets.
+    read: Duration,
+    octets: usize,
+}
+
+impl Pace {
+    /// 1 KiB a second.
+    pub(super) const TRICKLE: Self =
+        Self { answer: Duration::ZERO, read: Duration::from_secs(1), octets: 1024 };
+
+    /// So long for each answer.
+    pub(super) fn answers(answer: Duration) -> Self {
+        Self { answer, read: Duration::ZERO, octets: READ_OCTETS }
+    }
+}
+
 /// Serves until `tally` says stop.
-pub(super) fn serve(listener: &TcpListener, pause: Duration, tally: &Tally) -> io::Result<()> {
+pub(super) fn serve(listener: &TcpListener, pace: Pace, tally: &Tally) -> io::Result<()> {
     listener.set_nonblocking(true)?;
+    if pace.octets < READ_OCTETS {
+        // Else the kernel reads for it: its buffers on loopback hold megabytes.
+        rustix::net::sockopt::set_socket_recv_buffer_size(listener, 4096)?;
+    }
     thread::scope(|scope| {
         while !tally.stopped() {
             match listener.accept() {
-                Ok((socket, _)) => drop(scope.spawn(move || talk(socket, pause, tally))),
+                Ok((socket, _)) => drop(scope.spawn(move || talk(socket, pace, tally))),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(STOP_CHECK / 20),
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => return Err(error),
@@ -25,12 +50,12 @@ pub(super) fn serve(listener: &TcpListener, pause: Duration, tally: &Tally) -> i
 }
 
 /// One client; ends with its session, or when the sink stops.
-fn talk(mut socket: TcpStream, pause: Duration, tally: &Tally) -> io::Result<()> {
-    let (mut dialogue, mut replies, mut buffer) = (Dialogue::default(), Vec::new(), vec![0; READ_OCTETS]);
+fn talk(mut socket: TcpStream, pace: Pace, tally: &Tally) -> io::Result<()> {
+    let (mut dialogue, mut replies, mut buffer) = (Dialogue::default(), Vec::new(), vec![0; pace.octets]);
     socket.set_nonblocking(false)?;
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(STOP_CHECK))?;
-    thread::sleep(pause);
+    thread::sleep(pace.answer);
     socket.write_all(Dialogue::GREETING)?;
     while !tally.stopped() && !dialogue.quit() {
         let count = match socket.read(&mut buffer) {
@@ -41,12 +66,13 @@ fn talk(mut socket: TcpStream, pause: Duration, tally: &Tally) -> io::Result<()>
             }
             Err(error) => return Err(error),
         };
+        thread::sleep(pace.read);
         replies.clear();
         let ended = dialogue.receive(buffer.get(..count).unwrap_or_default(), &mut replies);
         if replies.is_empty() {
             continue;
         }
-        thread::sleep(pause);
+        thread::sleep(pace.answer);
         if ended > 0 {
             tally.add_from_many(ended, monotonic_ns());
         }
