@@ -35,6 +35,8 @@ pub struct Config {
     pub delay_notice: Option<Duration>,
     /// The most connections to one site at a time.
     pub connections_per_site: usize,
+    /// The most connections to all sites at a time. A quarter is kept for sites that take mail.
+    pub connections: usize,
     /// The most transactions over one connection.
     pub transactions_per_connection: u32,
     /// The most recipients of one transaction; RFC 5321 §4.5.3.1.8 promises at least 100.
@@ -72,6 +74,7 @@ impl Default for Config {
             expire_null: DAY,
             delay_notice: Some(4 * HOUR),
             connections_per_site: 20,
+            connections: 2000,
             transactions_per_connection: 100,
             recipients_per_transaction: 100,
             addresses_max: 5,

@@ -161,13 +161,14 @@ async fn open(
         Place::Tcp(address) => format!("{} ({address})", key.host),
         Place::Unix(_) => key.host.to_string(),
     };
+    let room = shared.places.take(site.takes_mail()).await;
     let unreachable = |problem: &dyn Display| (replies::unreachable(&peer, &problem), false);
     let stream = match timeout(timeouts.connect, shared.parts.connect.connect(&key.place)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Err(unreachable(&error)),
         Err(_) => return Err(unreachable(&"no answer in time")),
     };
-    Connection::open(stream, Arc::clone(endpoint), key, timeouts).await.map_err(|failure| {
+    Connection::open(stream, Arc::clone(endpoint), key, timeouts, room).await.map_err(|failure| {
         let (reply, peer_words) = words(&failure, &endpoint.host);
         if reply_table::decide(failure.phase, What::from(&failure.kind)).slows_after(&reply) {
             site.slowed(round, refusal(shared, &reply, endpoint));

@@ -30,6 +30,7 @@ mod open;
 mod ordered;
 mod outcome;
 mod pace;
+mod places;
 mod remote;
 mod replies;
 mod reply_table;

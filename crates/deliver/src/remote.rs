@@ -19,6 +19,7 @@ use crate::{
     content::Outgoing,
     next_hop::PoolKey,
     outcome::Endpoint,
+    places,
     transaction::{in_ascii, recipient},
     used::Used,
 };
@@ -43,6 +44,7 @@ pub(crate) struct Connection {
     buffer: Box<[u8]>,
     /// When the reply that is awaited must be whole: its phase, and how many came before it.
     deadline: Option<((Phase, u64), Instant)>,
+    _room: places::Place,
 }
 
 /// How a transaction ended.
@@ -63,6 +65,7 @@ impl Connection {
         endpoint: Arc<Endpoint>,
         key: PoolKey,
         timeouts: &Timeouts,
+        room: places::Place,
     ) -> Result<Self, Box<Failure>> {
         let mut connection = Self {
             session: Session::new(key.terms.protocol, (*key.terms.hello).to_owned()),
@@ -73,6 +76,7 @@ impl Connection {
             used: Used::default(),
             buffer: vec![0; READ_OCTETS].into(),
             deadline: None,
+            _room: room,
         };
         match connection.next_step(timeouts).await {
             Step::Ready => Ok(connection),

@@ -18,6 +18,7 @@ use crate::{
     config::Config,
     live::{Live, Lives},
     outcome::{Endpoint, Fate, Finding, Rest},
+    places::Places,
     replies,
     site::{Cleared, Job, Limits, Site, SiteKey, SiteStatus, Suspension},
     wave::Waves,
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) poke: Notify,
     /// What is to be told once other attempts have ended.
     pub(crate) waves: Waves,
+    /// Connections that there may be.
+    pub(crate) places: Places,
     /// What sites have learned is to be written down.
     pub(crate) changes: Arc<Changes>,
     sites: Mutex<BTreeMap<SiteKey, Arc<Site>>>,
@@ -47,6 +50,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(config: Config, parts: Parts, own: Own) -> Self {
+        let connections = config.connections;
         let lives = Lives::new(&config, Arc::clone(&parts.directory), own);
         Self {
             config,
@@ -54,6 +58,7 @@ impl Shared {
             lives,
             poke: Notify::new(),
             waves: Waves::default(),
+            places: Places::new(connections),
             changes: Arc::default(),
             sites: Mutex::default(),
             tasks: Mutex::new(JoinSet::new()),

@@ -184,6 +184,7 @@ impl Site {
     pub(crate) fn succeeded(&self, lane: &Arc<str>, now: Timestamp) -> Vec<Arc<str>> {
         let mut guard = self.state();
         let state = &mut *guard;
+        state.takes_mail = true;
         let Some(entry) = state.lanes.get_mut(lane) else { return Vec::new() };
         if entry.failures > 0 {
             (entry.failures, entry.suspension) = (0, None);
@@ -201,6 +202,11 @@ impl Site {
         let own = state.start_workers(lane);
         lanes.extend(std::iter::repeat_n(lane, own).cloned());
         lanes
+    }
+
+    /// Whether it took mail when it was last asked.
+    pub(crate) fn takes_mail(&self) -> bool {
+        self.state().takes_mail
     }
 
     /// To be asked when an attempt begins, and told should the site have enough of it.
@@ -228,6 +234,7 @@ impl Site {
         let now = refusal.at;
         let mut state = self.state();
         state.last_refusal = Some(refusal.clone());
+        state.takes_mail = false;
         let Refusal { reply, host, .. } = refusal;
         let entry = state.lanes.entry(Arc::clone(lane)).or_default();
         // Workers that fail together are one failure.

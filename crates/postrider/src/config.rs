@@ -51,10 +51,27 @@ pub(crate) struct Config {
     pub receive: receive::Config,
     /// How mail leaves, and when it is tried again and given up.
     pub deliver: deliver::Config,
+    /// How much mail there may be, waiting and on its way in.
+    pub bounds: Bounds,
     /// Who exists.
     pub directory: directory::Config,
     /// What is logged and how.
     pub log: Log,
+}
+
+/// What memory may be taken by mail, whoever sends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    /// Octets of content that sessions hold until it is committed.
+    pub memory_max: u64,
+    /// Recipients of messages in the queue.
+    pub queued_recipients_max: u32,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { memory_max: 256 << 20, queued_recipients_max: 5_000_000 }
+    }
 }
 
 /// `[log]`.

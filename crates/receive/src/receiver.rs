@@ -145,9 +145,11 @@ fn busy(hostname: &str, refused: Refused) -> Vec<u8> {
 
 /// RFC 5321 §3.8, §4.2.1: 421 and the connection is closed.
 pub(crate) fn too_many(hostname: &str, refused: Refused) -> Reply {
-    let text = match refused {
-        Refused::All => "Too many sessions; try again later",
-        Refused::Client => "Too many sessions from your address",
+    // RFC 3463 §3.4: X.3.2, the system accepts no messages now; §3.8: X.7.0, a policy for this client.
+    let (status, text) = match refused {
+        Refused::All => ((4, 3, 2), "Too many sessions; try again later"),
+        Refused::Client => ((4, 7, 0), "Too many sessions from your address"),
     };
-    Reply::new(421, mail::EnhancedStatus::new(4, 7, 0), format!("{hostname} {text}"))
+    let (class, subject, detail) = status;
+    Reply::new(421, mail::EnhancedStatus::new(class, subject, detail), format!("{hostname} {text}"))
 }

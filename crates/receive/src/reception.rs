@@ -279,7 +279,11 @@ impl Policy<Question, Answer> for Reception {
             Question::Data => self.data(),
             Question::Content(piece) => match self.content(piece).await {
                 Ok(()) => Answer::Proceed,
-                Err(reply) => Answer::Refuse(reply),
+                Err(reply) => {
+                    // The rest is read and thrown away, and nothing of it is to be kept until then.
+                    self.transaction = None;
+                    Answer::Refuse(reply)
+                }
             },
             Question::EndOfContent { piece, repaired } => {
                 // Boxed, because this future is large and idle sessions must not hold room for it.

@@ -245,6 +245,7 @@ impl Committer {
             }
             waiters.extend(one.frame.waiter.take());
         }
+        self.shared.recipients.store(state.index.entries(), Ordering::Relaxed);
         let remove = std::mem::take(&mut state.files_to_remove);
         self.shared.notify_if_earlier(&mut state);
         drop(state);

@@ -19,6 +19,10 @@ pub struct Config {
     pub content_in_memory_max: usize,
     /// Content and envelopes of fresh mail kept in memory for their first delivery, in octets.
     pub cache_octets: usize,
+    /// Octets of mail on its way in that all sessions together hold in memory until it is committed. Beyond, it is refused for now.
+    pub memory_max: usize,
+    /// Recipients of messages in the queue, each of which is known in memory. Beyond, new mail is refused for now.
+    pub recipients_max: usize,
     /// How long a completion may wait for company before it is synced alone.
     pub completion_delay: Duration,
 }
@@ -37,6 +41,8 @@ impl Config {
             reserve: Reserve::default(),
             content_in_memory_max: 128 * 1024,
             cache_octets: 32 << 20,
+            memory_max: 256 << 20,
+            recipients_max: 5_000_000,
             completion_delay: Duration::from_millis(100),
         }
     }

@@ -9,6 +9,7 @@ use crate::{
     SpoolError, files,
     format::{HEADER_LEN, Kind, PIECE_MAX, RECORD_VERSION, RecordHeader, Tag, padded},
     frame::Pieces,
+    memory::Claim,
     scan::ContentScan,
     shared::Shared,
     spare::SYNC_STEP_OCTETS,
@@ -23,6 +24,8 @@ pub struct ContentWriter {
     in_memory: usize,
     len: u64,
     large: Option<Large>,
+    /// For what is in memory.
+    claim: Claim,
 }
 
 struct Large {
@@ -38,11 +41,13 @@ struct Large {
 
 impl ContentWriter {
     pub(crate) fn new(shared: Arc<Shared>, id: QueueId) -> Self {
-        Self { shared, id, pieces: Vec::new(), in_memory: 0, len: 0, large: None }
+        let claim = shared.memory.claim();
+        Self { shared, id, pieces: Vec::new(), in_memory: 0, len: 0, large: None, claim }
     }
 
     /// Takes the next piece; the Vec is kept as it is, so pieces of about 64 KiB are best.
     pub async fn write(&mut self, piece: Vec<u8>) -> Result<(), SpoolError> {
+        self.claim.grow(piece.capacity())?;
         self.len += piece.len() as u64;
         self.in_memory += piece.len();
         self.pieces.push(piece);
@@ -65,7 +70,8 @@ impl ContentWriter {
     /// Ends the content. One in a file of its own is on stable storage when this returns.
     pub async fn finish(mut self) -> Result<Content, SpoolError> {
         let Some(large) = self.large.take() else {
-            return Ok(Content(Kept::Memory(Pieces::new(self.id, std::mem::take(&mut self.pieces)))));
+            let pieces = Pieces::new(self.id, std::mem::take(&mut self.pieces));
+            return Ok(Content(Kept::Memory(pieces, Some(self.claim))));
         };
         let (shared, len) = (Arc::clone(&self.shared), self.len);
         let io = self.shared.io.clone();
@@ -87,6 +93,7 @@ impl ContentWriter {
         let (shared, id) = (Arc::clone(&self.shared), self.id);
         let pieces = std::mem::take(&mut self.pieces);
         self.in_memory = 0;
+        let claim = self.claim.take();
         let large = self.large.take();
         let io = self.shared.io.clone();
         let large = io
@@ -98,6 +105,7 @@ impl ContentWriter {
                 // An upload may be slow, and the committer may have had nothing to look at meanwhile.
                 shared.check_room()?;
                 large.write(&shared, &pieces)?;
+                drop((pieces, claim));
                 Ok(large)
             })
             .await?;
@@ -211,15 +219,20 @@ pub struct Content(pub(crate) Kept);
 
 #[derive(Debug)]
 pub(crate) enum Kept {
-    Memory(Pieces),
-    File { guard: Guard, tag: Tag, len: u64 },
+    /// A report of ours claims nothing: it ends things.
+    Memory(Pieces, Option<Claim>),
+    File {
+        guard: Guard,
+        tag: Tag,
+        len: u64,
+    },
 }
 
 impl Content {
     /// Octets.
     pub fn len(&self) -> u64 {
         match &self.0 {
-            Kept::Memory(pieces) => pieces.octets.iter().map(|piece| piece.len() as u64).sum(),
+            Kept::Memory(pieces, _) => pieces.octets.iter().map(|piece| piece.len() as u64).sum(),
             Kept::File { len, .. } => *len,
         }
     }
@@ -234,7 +247,7 @@ impl Content {
 impl From<Vec<u8>> for Content {
     fn from(octets: Vec<u8>) -> Self {
         // The message's id is put in at the commit.
-        Self(Kept::Memory(Pieces::new(QueueId::from_bytes([0; 16]), vec![octets])))
+        Self(Kept::Memory(Pieces::new(QueueId::from_bytes([0; 16]), vec![octets]), None))
     }
 }
 

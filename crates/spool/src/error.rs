@@ -80,6 +80,18 @@ pub enum SpoolError {
         /// Its size.
         octets: u64,
     },
+    /// Mail on its way in takes all the memory that it may. What is there will be committed soon: 4yz.
+    #[error("mail on its way in takes all of the {octets} octets that it may (receive.memory_max)")]
+    OutOfMemory {
+        /// The bound.
+        octets: usize,
+    },
+    /// The queue has as many recipients as it may. It gets shorter by delivery: 4yz.
+    #[error("the queue has all of the {recipients} recipients that it may (queue.recipients_max)")]
+    QueueFull {
+        /// The bound.
+        recipients: usize,
+    },
     /// The system gives no thread.
     #[error("cannot start a thread of the spool: {0}")]
     Thread(io::Error),
@@ -88,6 +100,6 @@ pub enum SpoolError {
 impl SpoolError {
     /// Whether more room would help (452 4.3.1 rather than 451 4.3.0).
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Full { .. })
+        matches!(self, Self::Full { .. } | Self::OutOfMemory { .. } | Self::QueueFull { .. })
     }
 }

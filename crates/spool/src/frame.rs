@@ -11,6 +11,7 @@ use crate::{
     content::Guard,
     format::{HEADER_LEN, HEADER_LEN_U32, Kind, PIECE_MAX, RECORD_VERSION, RecordHeader, padded},
     index::{Content, Loc},
+    memory::Claim,
     scan::Scanned,
     state::Settled,
 };
@@ -86,6 +87,8 @@ pub(crate) struct Frame {
     pub(crate) contents: Vec<Pieces>,
     pub(crate) effects: Vec<Effect>,
     pub(crate) waiter: Option<Waiter>,
+    /// For memory that goes once the frame is synced, or refused.
+    pub(crate) claims: Vec<Claim>,
 }
 
 impl Frame {
@@ -96,6 +99,7 @@ impl Frame {
             contents: Vec::new(),
             effects: Vec::with_capacity(1),
             waiter: None,
+            claims: Vec::new(),
         }
     }
 

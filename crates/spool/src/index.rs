@@ -125,9 +125,15 @@ pub(crate) struct Index {
     /// In the order of age.
     by_id: BTreeMap<QueueId, u32>,
     pub(crate) queue: Queue,
+    entries: usize,
 }
 
 impl Index {
+    /// Recipients of all messages, done or not: what takes memory.
+    pub(crate) fn entries(&self) -> usize {
+        self.entries
+    }
+
     pub(crate) fn slot(&self, id: QueueId) -> Option<u32> {
         self.by_id.get(&id).copied()
     }
@@ -212,6 +218,7 @@ impl Index {
             self.queue.hold_domain(entry.domain);
             enqueue(&mut self.queue, entry, slot, place);
         }
+        self.entries += message.recipients.len();
         self.by_id.insert(id, slot);
         if let Some(place) = self.slots.get_mut(slot as usize) {
             *place = Some(message);
@@ -223,6 +230,7 @@ impl Index {
         let slot = self.by_id.remove(&id)?;
         let message = self.slots.get_mut(slot as usize)?.take()?;
         self.free.push(slot);
+        self.entries = self.entries.saturating_sub(message.recipients.len());
         for (place, entry) in (0..).zip(&message.recipients) {
             dequeue(&mut self.queue, entry, slot, place);
             self.queue.drop_domain(entry.domain);

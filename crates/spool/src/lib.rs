@@ -17,6 +17,7 @@ mod frame;
 mod index;
 mod io;
 mod log;
+mod memory;
 mod message;
 mod octets;
 #[doc(hidden)]

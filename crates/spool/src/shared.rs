@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -16,6 +16,7 @@ use crate::{
     Config, SpoolError,
     frame::{Class, Frame},
     io::Io,
+    memory::Memory,
     state::State,
 };
 
@@ -27,6 +28,9 @@ pub(crate) struct Shared {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) events: Arc<events::Log>,
     pub(crate) io: Io,
+    pub(crate) memory: Arc<Memory>,
+    /// Recipients in the index, as of the last batch.
+    pub(crate) recipients: AtomicUsize,
     state: Mutex<State>,
     inbox: Mutex<Inbox>,
     pub(crate) awake: Condvar,
@@ -79,7 +83,11 @@ impl Shared {
         io: Io,
         state: State,
     ) -> Self {
+        let memory = Memory::new(config.memory_max);
+        let recipients = AtomicUsize::new(state.index.entries());
         Self {
+            memory,
+            recipients,
             config,
             disk,
             clock,
@@ -122,6 +130,10 @@ impl Shared {
     pub(crate) fn check_mail(&self) -> Result<(), SpoolError> {
         if self.is_poisoned() {
             return Err(SpoolError::Poisoned);
+        }
+        let recipients = self.config.recipients_max;
+        if self.recipients.load(Ordering::Relaxed) >= recipients {
+            return Err(SpoolError::QueueFull { recipients });
         }
         // Room may have come back, and the committer may have had no reason to look.
         if self.full.load(Ordering::SeqCst) { self.check_room() } else { Ok(()) }

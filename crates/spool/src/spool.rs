@@ -142,7 +142,8 @@ impl Spool {
 
     /// Whether a message would be taken now: what to ask before a client sends one.
     pub fn accepts(&self) -> Result<(), SpoolError> {
-        self.shared.check_mail()
+        self.shared.check_mail()?;
+        self.shared.memory.check()
     }
 
     /// Commits a message. It is durable when this returns; only this makes a [`Receipt`].
@@ -163,6 +164,9 @@ impl Spool {
         for report in reports {
             add_message(&mut frame, report);
         }
+        let mut claim = self.shared.memory.claim();
+        claim.grow(frame.meta_len())?;
+        frame.claims.push(claim);
         self.append(frame).await?;
         Ok(Receipt::new(id))
     }
@@ -362,7 +366,8 @@ pub(crate) fn add_message(frame: &mut Frame, submission: Submission) {
     // A message for nobody is done as it comes: its events are all there is of it.
     if !envelope.recipients.is_empty() {
         let (place, which, stored_len, own_file) = match content.0 {
-            Kept::Memory(pieces) => {
+            Kept::Memory(pieces, claim) => {
+                frame.claims.extend(claim);
                 let pieces = Pieces { id, ..pieces };
                 let stored_len = u32::try_from(pieces.stored_len()).unwrap_or(u32::MAX);
                 frame.contents.push(pieces);

@@ -25,6 +25,8 @@ pub(super) struct State {
     /// Lanes with a worker that waits for work.
     idling: Turns,
     pub(super) closed: bool,
+    /// When it was last asked it took mail.
+    pub(super) takes_mail: bool,
 }
 
 impl State {
@@ -40,6 +42,7 @@ impl State {
             wanting: Turns::default(),
             idling: Turns::default(),
             closed: false,
+            takes_mail: false,
         }
     }
 

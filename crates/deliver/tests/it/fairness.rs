@@ -1,7 +1,7 @@
 //! Mail that has nothing to do with a destination in trouble does not wait for it.
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
-use crate::support::World;
+use crate::support::{World, peer::Does};
 use events::Kind::Delivered;
 
 const ANNA: &str = "anna@example.org";
@@ -50,4 +50,27 @@ async fn a_backlog_to_one_domain_does_not_hold_up_another_with_the_same_hosts() 
         world.event(|event| event.kind == Delivered).await;
     }
     assert!(world.queue().is_empty());
+}
+
+/// As many connections as there may be are wanted for a host that never says a word.
+#[tokio::test]
+async fn a_dead_destination_does_not_take_the_connections_of_one_that_takes_mail() {
+    let mut world = World::with(|config| {
+        config.connections = 4;
+        config.transactions_per_connection = 1;
+    });
+    world.peer("192.0.2.1");
+    let dead = world.peer("192.0.2.3");
+    dead.obey(vec![("CONNECT", Does::KeepSilent)]);
+    world.send("", &[ANNA], TEXT).await;
+    assert_eq!(world.fate(ANNA).await.kind, Delivered);
+    for n in 0..6 {
+        world.send("", &[&format!("r{n}@example.net")], TEXT).await;
+    }
+    dead.heard("CONNECT", 3).await;
+    for _ in 0..3 {
+        world.send("", &[ANNA], TEXT).await;
+        assert_eq!(world.fate(ANNA).await.kind, Delivered);
+    }
+    assert_eq!(dead.count("CONNECT"), 3, "a quarter is kept");
 }

@@ -24,7 +24,7 @@ use super::{
     own,
 };
 use crate::{
-    config::{self, Config, Listener},
+    config::{self, Bounds, Config, Listener},
     failure::Failure,
 };
 
@@ -116,9 +116,15 @@ fn open_spool(
     events: &Arc<Log>,
 ) -> Result<Spool, Failure> {
     let dir = config::spool_dir(&config.data_dir);
-    let settings = match flavour {
+    let usual = match flavour {
         Flavour::Server => spool::Config::new(dir),
         Flavour::Dev => spool::Config::small(dir),
+    };
+    let Bounds { memory_max, queued_recipients_max } = config.bounds;
+    let settings = spool::Config {
+        memory_max: usize::try_from(memory_max).unwrap_or(usize::MAX),
+        recipients_max: usize::try_from(queued_recipients_max).unwrap_or(usize::MAX),
+        ..usual
     };
     let opened =
         Spool::open(settings, Arc::clone(disk), Arc::clone(clock), Arc::clone(random), Arc::clone(events));

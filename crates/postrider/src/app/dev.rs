@@ -11,7 +11,7 @@ use disk::Disk;
 use dns::{Answer, BoxFuture, DnsError, Mx, Resolve};
 use receive::Service;
 
-use crate::config::{Config, Listener, Log, LogFormat, LogLevel};
+use crate::config::{Bounds, Config, Listener, Log, LogFormat, LogLevel};
 
 /// A name that never leads anywhere else (RFC 6761 §6.3) and is fully qualified.
 const HOSTNAME: &str = "postrider.localhost";
@@ -41,6 +41,7 @@ pub(super) fn config(dir: &Path, listen: &[SocketAddr]) -> Config {
             catch_everything: Some(LOGIN.to_owned()),
             ..directory::Config::default()
         },
+        bounds: Bounds::default(),
         log: Log { format: LogFormat::Text, level: LogLevel::Warn },
     }
 }

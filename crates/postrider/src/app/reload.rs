@@ -14,7 +14,7 @@ use super::build;
 use crate::config::{self, Config, LoadError};
 
 /// What can only change with a restart: it was opened, bound or counted when the server started. The reference lists the same.
-const NEEDS_RESTART: [&str; 15] = [
+const NEEDS_RESTART: [&str; 18] = [
     "hostname",
     "data_dir",
     "listener.service",
@@ -23,10 +23,13 @@ const NEEDS_RESTART: [&str; 15] = [
     "dns.servers",
     "receive.sessions_max",
     "receive.sessions_per_address_max",
+    "receive.memory_max",
+    "queue.recipients_max",
     "deliver.port",
     "deliver.private_addresses",
     "deliver.local",
     "deliver.maildir",
+    "deliver.connections_max",
     "deliver.connections_per_site_max",
     "log.format",
     "log.level",

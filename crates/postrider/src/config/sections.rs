@@ -11,7 +11,7 @@ use net::{Network, Networks};
 use toml_span::Span;
 
 use super::{
-    Config, Log, LogFormat, LogLevel, listeners,
+    Bounds, Config, Log, LogFormat, LogLevel, listeners,
     next_hop::{Keeper, keeper},
     people,
     routes::{self, Surroundings},
@@ -38,9 +38,13 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     }
     let data_dir = root.parsed("data_dir", |text| path(text, dir)).unwrap_or_else(|| DATA_DIR.into());
     let resolver = resolver(root.section("dns"));
-    let mut receive = receive(root.section("receive"), hostname.as_deref());
+    let mut bounds = Bounds::default();
+    let mut receive = receive(root.section("receive"), hostname.as_deref(), &mut bounds);
     let listeners = listeners::read(&root, receive.lmtp_networks.iter().next().is_some());
-    let (mut deliver, keepers) = deliver(&root, dir, &data_dir, hostname.as_deref());
+    let queue = root.section("queue");
+    let queued = queue.integer("recipients_max", 1000..=1_000_000_000);
+    set(&mut bounds.queued_recipients_max, queued);
+    let (mut deliver, keepers) = deliver(&root, queue, dir, &data_dir, hostname.as_deref());
     let directory = people::read(&root, dir, hostname.as_deref());
     receive.rules = rules::read(
         &root,
@@ -61,7 +65,17 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     let log = log(root.section("log"));
     root.not_yet("tls", "TLS comes with a later version; until then use tls = \"none\" and trusted networks");
     root.finish();
-    Some(Config { hostname: hostname?, data_dir, listeners, resolver, receive, deliver, directory, log })
+    Some(Config {
+        hostname: hostname?,
+        data_dir,
+        listeners,
+        resolver,
+        receive,
+        deliver,
+        bounds,
+        directory,
+        log,
+    })
 }
 
 /// A path; a relative one starts at the directory of the configuration file.
@@ -94,7 +108,7 @@ fn resolver(section: Section<'_>) -> net::resolver::Config {
     config
 }
 
-fn receive(section: Section<'_>, hostname: Option<&str>) -> receive::Config {
+fn receive(section: Section<'_>, hostname: Option<&str>, bounds: &mut Bounds) -> receive::Config {
     let mut config = receive::Config::default();
     set(&mut config.hostname, hostname.map(str::to_owned));
     // RFC 5321 §4.5.3.1.7: at least 64 KiB. §4.5.3.1.8: at least 100 recipients.
@@ -105,6 +119,7 @@ fn receive(section: Section<'_>, hostname: Option<&str>) -> receive::Config {
     set(&mut config.sessions_max, count(section.integer("sessions_max", 1..=1_000_000)));
     let per_address = section.integer("sessions_per_address_max", 1..=1_000_000);
     set(&mut config.sessions_per_address_max, count(per_address));
+    set(&mut bounds.memory_max, section.size("memory_max", &(16 << 20..=1 << 40)));
     set(&mut config.idle_timeout, section.duration("idle_timeout", SECOND..=HOUR));
     set(&mut config.content_timeout, section.duration("content_timeout", SECOND..=HOUR));
     config.trusted_networks = networks(&section, "trusted_networks", value::trusted_network);
@@ -126,6 +141,7 @@ fn networks(
 /// `[queue]` and `[deliver]`: when, and how.
 fn deliver(
     root: &Section<'_>,
+    queued: Section<'_>,
     dir: &Path,
     data_dir: &Path,
     hostname: Option<&str>,
@@ -133,7 +149,7 @@ fn deliver(
     let (maildir_root, sites_file) = (data_dir.join("mail"), Some(data_dir.join(SITES_FILE)));
     let mut config = deliver::Config { maildir_root, sites_file, ..deliver::Config::default() };
     set(&mut config.hostname, hostname.map(str::to_owned));
-    queue(root.section("queue"), &mut config);
+    queue(queued, &mut config);
     let section = root.section("deliver");
     let port = section.integer("port", 1..=65_535).and_then(|port| u16::try_from(port).ok());
     set(&mut config.port, port);
@@ -156,6 +172,7 @@ fn deliver(
     }
     set(&mut config.maildir_root, section.parsed("maildir", |text| path(text, dir)));
     set(&mut config.connections_per_site, count(section.integer("connections_per_site_max", 1..=10_000)));
+    set(&mut config.connections, count(section.integer("connections_max", 2..=100_000)));
     section.finish();
     (config, keepers)
 }

@@ -6,7 +6,7 @@ use deliver::{Hosts, LocalDelivery, NamedHost, PrivateAddresses};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Config, LogFormat, LogLevel, rules,
+    Bounds, Config, LogFormat, LogLevel, rules,
     value::{show_duration, show_size},
 };
 
@@ -39,9 +39,9 @@ pub(crate) fn effective(config: &Config) -> Shown {
     }
     let servers: Vec<String> = config.resolver.servers.iter().map(ToString::to_string).collect();
     sections.push((Heading::One("dns"), vec![("servers", json!(servers))]));
-    sections.push((Heading::One("receive"), receive(&config.receive)));
+    sections.push((Heading::One("receive"), receive(&config.receive, &config.bounds)));
     sections.extend(config.receive.rules.iter().map(|rule| (Heading::Many("rule"), rules::show(rule))));
-    sections.push((Heading::One("queue"), queue(&config.deliver)));
+    sections.push((Heading::One("queue"), queue(&config.deliver, &config.bounds)));
     sections.push((Heading::One("deliver"), deliver(&config.deliver)));
     for route in &config.deliver.routes {
         let domains: Vec<String> = route.domains.iter().map(ToString::to_string).collect();
@@ -54,7 +54,7 @@ pub(crate) fn effective(config: &Config) -> Shown {
     Shown(sections)
 }
 
-fn receive(config: &receive::Config) -> Vec<(&'static str, Value)> {
+fn receive(config: &receive::Config, bounds: &Bounds) -> Vec<(&'static str, Value)> {
     let networks =
         |networks: &net::Networks| -> Vec<String> { networks.iter().map(ToString::to_string).collect() };
     vec![
@@ -64,6 +64,7 @@ fn receive(config: &receive::Config) -> Vec<(&'static str, Value)> {
         ("transactions_max", json!(config.transactions_max)),
         ("sessions_max", json!(config.sessions_max)),
         ("sessions_per_address_max", json!(config.sessions_per_address_max)),
+        ("memory_max", json!(show_size(bounds.memory_max))),
         ("idle_timeout", json!(show_duration(config.idle_timeout))),
         ("content_timeout", json!(show_duration(config.content_timeout))),
         ("trusted_networks", json!(networks(&config.trusted_networks))),
@@ -73,9 +74,10 @@ fn receive(config: &receive::Config) -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn queue(config: &deliver::Config) -> Vec<(&'static str, Value)> {
+fn queue(config: &deliver::Config, bounds: &Bounds) -> Vec<(&'static str, Value)> {
     let retry: Vec<String> = config.retry.iter().map(|interval| show_duration(*interval)).collect();
     vec![
+        ("recipients_max", json!(bounds.queued_recipients_max)),
         ("retry", json!(retry)),
         ("expire", json!(show_duration(config.expire))),
         ("expire_reports", json!(show_duration(config.expire_null))),
@@ -97,6 +99,7 @@ fn deliver(config: &deliver::Config) -> Vec<(&'static str, Value)> {
         ("port", json!(config.port)),
         ("private_addresses", json!(private)),
         ("local", local),
+        ("connections_max", json!(config.connections)),
         ("connections_per_site_max", json!(config.connections_per_site)),
     ];
     values.into_iter().chain(maildir).collect()

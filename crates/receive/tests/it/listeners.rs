@@ -13,6 +13,10 @@ use tokio::{
 use crate::stage::Machine;
 
 fn receiver(config: Config) -> (Receiver, Machine) {
+    receiver_on(Machine::new(), config)
+}
+
+fn receiver_on(machine: Machine, config: Config) -> (Receiver, Machine) {
     let directory = Directory::new(directory::Config {
         domains: vec![DomainConfig { name: "example.org".into(), catch_all: None, subaddress: None }],
         accounts: vec![AccountConfig {
@@ -23,7 +27,6 @@ fn receiver(config: Config) -> (Receiver, Machine) {
         ..directory::Config::default()
     })
     .unwrap();
-    let machine = Machine::new();
     let config = Config { hostname: "mx.example.org".into(), ..config };
     let receiver = Receiver::new(config, machine.spool.clone(), Arc::new(directory), machine.clock.clone());
     (receiver, machine)
@@ -82,7 +85,7 @@ async fn all_sessions_taken_is_told_to_the_next_client() {
     tokio::spawn(async move { receiver.serve(Service::Smtp, bound, Shutdown::never()).await });
     let (_first, said) = connect(address).await;
     assert_eq!(said, GREETING);
-    assert_eq!(connect(address).await.1, "421 4.7.0 mx.example.org Too many sessions; try again later\r\n");
+    assert_eq!(connect(address).await.1, "421 4.3.2 mx.example.org Too many sessions; try again later\r\n");
 }
 
 #[tokio::test]
@@ -119,4 +122,28 @@ async fn an_idle_session_is_small() {
     let session = receiver.session(Service::Smtp, [192, 0, 2, 1].into(), stream, &mut shutdown);
     let size = size_of_val(&session);
     assert!(size < 3 * 1024, "the future of a session has {size} octets");
+}
+
+/// The spool refuses at MAIL what it has no room for in its queue or in memory, and takes it again by itself.
+#[tokio::test]
+async fn a_full_queue_refuses_mail_for_now() {
+    let (receiver, machine) = receiver_on(Machine::with(|spool| spool.recipients_max = 1), Config::default());
+    let (bound, address) = bind();
+    tokio::spawn(async move { receiver.serve(Service::Smtp, bound, Shutdown::never()).await });
+    let (mut client, _) = connect(address).await;
+    let mut dialogue = async |said: &str, heard: &[&str]| {
+        client.write_all(said.as_bytes()).await.unwrap();
+        for expected in heard {
+            let line = line(&mut client).await;
+            assert!(line.starts_with(expected), "{line}");
+        }
+    };
+    let mail = "RSET\r\nMAIL FROM:<>\r\n";
+    dialogue("HELO client.example.net\r\n", &["250"]).await;
+    dialogue(mail, &["250", "250"]).await;
+    dialogue("RCPT TO:<anna@example.org>\r\nDATA\r\n", &["250", "354"]).await;
+    dialogue("x\r\n.\r\n", &["250 2.0.0 Queued"]).await;
+    dialogue(mail, &["250", "452 4.3.1 Insufficient system storage"]).await;
+    machine.deliver("example.org").await;
+    dialogue(mail, &["250", "250"]).await;
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path, sync::Arc};
 use disk::Clock;
 use mail::QueueId;
 
-use super::{World, content_of};
+use super::{World, content_of, now_or_never};
 use crate::*;
 
 #[test]
@@ -187,4 +187,62 @@ fn verify_finds_a_flipped_bit_in_content() {
     world.disk.flip(&path, (3 * 4096 + 9000) * 8);
     let bad = verify(Path::new("/spool"), &disk).unwrap();
     assert!(!bad.is_good(), "{bad:?}");
+}
+
+#[test]
+fn mail_beyond_its_memory_is_refused_until_some_is_committed() {
+    let mut world = World::new(8);
+    world.config.memory_max = 200_000;
+    let mut machine = world.open();
+    let spool = machine.spool.clone();
+    let id = spool.new_id(world.clock.now());
+    let mut first = spool.content(id);
+    now_or_never(first.write(vec![b'a'; 120_000])).unwrap().unwrap();
+    let mut second = spool.content(spool.new_id(world.clock.now()));
+    let refused = now_or_never(second.write(vec![b'a'; 120_000])).unwrap().unwrap_err();
+    assert!(matches!(refused, SpoolError::OutOfMemory { .. }) && refused.is_full(), "{refused}");
+    now_or_never(second.write(vec![b'a'; 80_000])).unwrap().unwrap();
+    assert!(spool.accepts().is_err(), "all of it is taken");
+    let content = now_or_never(first.finish()).unwrap().unwrap();
+    // Its envelope finds no room.
+    let envelope = world.envelope(id, &["anna@example.org"]);
+    let full = machine.run(spool.commit(Submission { envelope, content, events: vec![] }));
+    assert!(matches!(full, Err(SpoolError::OutOfMemory { .. })));
+    drop(second);
+    let id = machine.commit(&world, &["anna@example.org"], 60_000).unwrap();
+    assert_eq!(spool.shared.memory.taken(), 0, "what is committed claims nothing");
+    // Nor does what went to a file of its own.
+    let mut large = spool.content(spool.new_id(world.clock.now()));
+    for _ in 0..20 {
+        now_or_never(large.write(vec![b'a'; 60_000])).unwrap().unwrap();
+    }
+    drop(large);
+    assert_eq!(spool.shared.memory.taken(), 0);
+    assert_eq!(machine.read(id).unwrap(), content_of(id, 60_000));
+}
+
+#[test]
+fn a_full_queue_refuses_mail_until_some_is_delivered() {
+    let mut world = World::new(9);
+    world.config.recipients_max = 3;
+    let mut machine = world.open();
+    let first = machine.commit(&world, &["anna@example.org", "b@example.org"], 100).unwrap();
+    let second = machine.commit(&world, &["c@example.org"], 100).unwrap();
+    let refused = machine.spool.accepts().unwrap_err();
+    assert!(matches!(refused, SpoolError::QueueFull { recipients: 3 }) && refused.is_full(), "{refused}");
+    assert!(machine.commit(&world, &["d@example.org"], 100).unwrap_err().is_full());
+    drop(machine);
+    let mut machine = world.open();
+    assert!(machine.spool.accepts().is_err(), "so it is after a restart");
+    // A report of ours comes in its place.
+    let report = machine.spool.new_id(world.clock.now());
+    let envelope = world.envelope(report, &["d@example.org"]);
+    let reports = vec![Submission { envelope, content: b"a\r\n".to_vec().into(), events: vec![] }];
+    machine.finish(second, &[(0, Disposition::Bounced)], reports);
+    machine.committer.turn();
+    assert!(machine.ids().contains(&report) && machine.spool.accepts().is_err());
+    machine.finish(first, &[(0, Disposition::Delivered), (1, Disposition::Delivered)], Vec::new());
+    machine.committer.turn();
+    machine.spool.accepts().unwrap();
+    machine.commit(&world, &["d@example.org"], 100).unwrap();
 }

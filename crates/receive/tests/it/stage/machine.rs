@@ -33,6 +33,11 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    /// With a change to the settings of the spool.
+    pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
         let disk = SimDisk::default();
         let clock = Arc::new(FakeClock::default());
         let config = events::Config::new("/events".into());
@@ -41,7 +46,9 @@ impl Machine {
         log.subscribe(Box::new(move |line| told.send(line.to_vec()).is_ok()));
         // Smaller than for a laptop: each test makes its own.
         let reserve = Reserve { percent: 0, min: 4096, max: 4096 };
-        let config = Config { segment_octets: SEGMENT_OCTETS_MIN, reserve, ..Config::small("/spool".into()) };
+        let mut config =
+            Config { segment_octets: SEGMENT_OCTETS_MIN, reserve, ..Config::small("/spool".into()) };
+        change(&mut config);
         let random = Arc::new(SeededRandom::new(7));
         let (spool, _) =
             Spool::open(config, Arc::new(disk.clone()), clock.clone(), random, Arc::new(log)).unwrap();
@@ -90,6 +97,17 @@ impl Machine {
         }
         self.spool.release(&domain);
         Ok(())
+    }
+
+    /// Delivers all that is due in a domain.
+    pub(crate) async fn deliver(&self, domain: &str) {
+        let domain = mail::Domain::parse(domain).unwrap();
+        for Work { id, recipients } in self.spool.take(&domain, self.clock.now(), usize::MAX) {
+            let delivered = |number| RecipientOutcome::new(number, Disposition::Delivered);
+            let outcomes = recipients.into_iter().map(delivered).collect();
+            let finished = Finished { id, outcomes, events: Vec::new(), reports: Vec::new() };
+            self.spool.finish_durable(finished).await.unwrap();
+        }
     }
 
     /// The domains with mail that is due.

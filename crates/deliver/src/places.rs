@@ -1,0 +1,82 @@
+//! Connections to all sites together: no more than the machine has room for, and some kept for sites that take mail.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The places that connections may have at a time.
+///
+/// Ten thousand dead destinations want as many connections as there are, for minutes each. So sites that have not taken
+/// mail when they were last asked share three quarters of the places, and the others find room whatever those do.
+#[derive(Debug)]
+pub(crate) struct Places {
+    all: Arc<Semaphore>,
+    unproven: Arc<Semaphore>,
+}
+
+/// The right to one connection. Given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _all: Option<OwnedSemaphorePermit>,
+    _unproven: Option<OwnedSemaphorePermit>,
+}
+
+impl Places {
+    /// So many; one at least for sites that take mail, and one for those that have to show it.
+    pub(crate) fn new(max: usize) -> Self {
+        let max = max.clamp(2, Semaphore::MAX_PERMITS);
+        let kept = (max / 4).max(1);
+        Self { all: Arc::new(Semaphore::new(max)), unproven: Arc::new(Semaphore::new(max - kept)) }
+    }
+
+    /// Waits for a place, first come first served.
+    pub(crate) async fn take(&self, takes_mail: bool) -> Place {
+        // In this order, so that whoever waits for its share holds no place of the others.
+        let unproven = if takes_mail { None } else { permit(&self.unproven).await };
+        Place { _unproven: unproven, _all: permit(&self.all).await }
+    }
+}
+
+/// Nobody closes these semaphores, so there is always one in the end.
+async fn permit(semaphore: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    Arc::clone(semaphore).acquire_owned().await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use super::*;
+
+    fn now(places: &Places, takes_mail: bool) -> Option<Place> {
+        match pin!(places.take(takes_mail)).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(place) => Some(place),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn sites_that_take_no_mail_leave_places_to_those_that_do() {
+        let places = Places::new(8);
+        let dead: Vec<Place> = std::iter::from_fn(|| now(&places, false)).collect();
+        assert_eq!(dead.len(), 6);
+        let good: Vec<Place> = std::iter::from_fn(|| now(&places, true)).collect();
+        assert_eq!(good.len(), 2);
+        drop(dead);
+        let more: Vec<Place> = std::iter::from_fn(|| now(&places, true)).collect();
+        assert_eq!(more.len(), 6, "those that take mail may have them all");
+        assert!(now(&places, false).is_none());
+        drop((good, more));
+        assert!(now(&places, false).is_some());
+    }
+
+    #[test]
+    fn few_places_are_shared_too() {
+        let places = Places::new(0);
+        let dead = now(&places, false);
+        assert!(dead.is_some() && now(&places, false).is_none() && now(&places, true).is_some());
+    }
+}
