@@ -162,11 +162,16 @@ impl Writer {
     }
 }
 
-/// Cuts what stands behind the last line end of the newest file; returns the last LSN of the log.
+/// Cuts what a crash has left behind the last whole line of the newest file; returns the last LSN of the log.
+///
+/// Sectors reach the disk in any order: behind one that never did, which reads as zeros, later lines may stand whole. They go
+/// too, for their LSNs would say that nothing is missing, and nobody would tell those before them again.
 fn cut_torn_line(disk: &dyn Disk, existing: &[LogFile]) -> Result<u64, EventsError> {
     for (age, log_file) in existing.iter().rev().enumerate() {
         let octets = files::read(disk, &log_file.path)?;
-        let whole = memchr::memrchr(b'\n', &octets).map_or(0, |end| end + 1);
+        let sound = memchr::memchr(0, &octets).unwrap_or(octets.len());
+        let sound = octets.get(..sound).unwrap_or_default();
+        let whole = memchr::memrchr(b'\n', sound).map_or(0, |end| end + 1);
         if age == 0 && whole < octets.len() {
             let unwritable = |source| EventsError::Write { path: log_file.path.clone(), source };
             disk.open(&log_file.path).and_then(|file| file.set_len(whole as u64)).map_err(unwritable)?;

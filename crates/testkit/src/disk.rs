@@ -1,5 +1,6 @@
 //! A disk in memory that loses what was not synced, tears it, runs full and fails, as it is told.
 
+mod power;
 mod random;
 
 use std::{
@@ -11,6 +12,7 @@ use std::{
 
 use disk::{Disk, Entry, File, Lock, Space};
 
+use power::Power;
 pub use random::SeededRandom;
 
 /// What a disk writes at once, or perhaps not.
@@ -38,6 +40,9 @@ struct Inner {
     fail_sync: Option<u64>,
     short_writes: Option<u64>,
     read_only: bool,
+    /// Syncs are acknowledged and not done.
+    lying: bool,
+    power: Power,
 }
 
 #[derive(Default)]
@@ -109,8 +114,41 @@ impl SimDisk {
         for file in inner.files.values_mut() {
             file.crash(random, keep);
         }
-        inner.locks.clear();
-        inner.life += 1;
+        inner.begin_life();
+    }
+
+    /// The process dies and the machine does not: what was written stays readable, synced or not. All open files and locks
+    /// are gone.
+    pub fn restart(&self) {
+        self.inner().begin_life();
+    }
+
+    /// From now on nothing can be read or written, until [`SimDisk::crash`] or [`SimDisk::restart`].
+    pub fn power_off(&self) {
+        self.inner().power.off();
+    }
+
+    /// The power goes at the `nth` change from now on (1 is the next): a write, a sync, a new, other or removed name. `told`
+    /// hears of it at once, and must not use the disk.
+    pub fn cut_power_at(&self, nth: u64, told: impl FnOnce() + Send + 'static) {
+        self.inner().power.cut_at(nth, Box::new(told));
+    }
+
+    /// Changes so far, as [`SimDisk::cut_power_at`] counts them.
+    pub fn changes(&self) -> u64 {
+        self.inner().power.changes()
+    }
+
+    /// From now on syncs are acknowledged and not done, or done again.
+    pub fn set_lying(&self, lying: bool) {
+        self.inner().lying = lying;
+    }
+
+    /// The files that are there now, with what they hold.
+    pub fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let inner = self.inner();
+        let contents = |file: &u64| inner.files.get(file).map(|file| file.seen.clone()).unwrap_or_default();
+        inner.names.iter().map(|(path, file)| (path.clone(), contents(file))).collect()
     }
 
     /// The `nth` sync from now on (1 is the next) fails, and what it should have made durable will be lost.
@@ -222,11 +260,18 @@ impl Contents {
 }
 
 impl Inner {
+    fn begin_life(&mut self) {
+        self.locks.clear();
+        self.life += 1;
+        self.power.on();
+    }
+
     fn used(&self) -> u64 {
         self.names.values().filter_map(|file| self.files.get(file)).map(|file| file.seen.len() as u64).sum()
     }
 
     fn check_room(&self, more: u64) -> io::Result<()> {
+        self.power.check()?;
         if self.read_only {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
@@ -239,6 +284,7 @@ impl Inner {
     }
 
     fn count_sync(&mut self) -> io::Result<()> {
+        self.power.strike()?.survived()?;
         self.syncs += 1;
         if self.fail_sync == Some(self.syncs) {
             Err(io::Error::other("the simulated sync failed"))
@@ -247,9 +293,11 @@ impl Inner {
         }
     }
 
-    fn change(&mut self, change: NameChange) {
+    fn change(&mut self, change: NameChange) -> io::Result<()> {
+        let strike = self.power.strike()?;
         change.apply(&mut self.names);
         self.pending.push(change);
+        strike.survived()
     }
 
     fn find(&self, path: &Path) -> io::Result<u64> {
@@ -261,7 +309,11 @@ impl Disk for SimDisk {
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
         let mut inner = self.inner();
         inner.check_room(0)?;
-        inner.dirs.extend(dir.ancestors().map(Path::to_owned));
+        if !inner.dirs.contains(dir) {
+            // Durable when this returns, so it needs a sync.
+            inner.count_sync()?;
+            inner.dirs.extend(dir.ancestors().map(Path::to_owned));
+        }
         Ok(())
     }
 
@@ -277,7 +329,7 @@ impl Disk for SimDisk {
         inner.next_file += 1;
         let file = inner.next_file;
         inner.files.insert(file, Contents::default());
-        inner.change(NameChange::Add(path.to_owned(), file));
+        inner.change(NameChange::Add(path.to_owned(), file))?;
         Ok(Arc::new(SimFile { disk: self.clone(), file, life: inner.life }))
     }
 
@@ -289,6 +341,7 @@ impl Disk for SimDisk {
 
     fn open_read(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         let inner = self.inner();
+        inner.power.check()?;
         Ok(Arc::new(SimFile { disk: self.clone(), file: inner.find(path)?, life: inner.life }))
     }
 
@@ -296,20 +349,19 @@ impl Disk for SimDisk {
         let mut inner = self.inner();
         inner.check_room(0)?;
         let file = inner.find(from)?;
-        inner.change(NameChange::Rename(from.to_owned(), to.to_owned(), file));
-        Ok(())
+        inner.change(NameChange::Rename(from.to_owned(), to.to_owned(), file))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut inner = self.inner();
         inner.check_room(0)?;
         let file = inner.find(path)?;
-        inner.change(NameChange::Remove(path.to_owned(), file));
-        Ok(())
+        inner.change(NameChange::Remove(path.to_owned(), file))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
         let inner = self.inner();
+        inner.power.check()?;
         if !inner.dirs.contains(dir) {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -325,6 +377,10 @@ impl Disk for SimDisk {
         let mut guard = self.inner();
         let inner = &mut *guard;
         let result = inner.count_sync();
+        inner.power.check()?;
+        if result.is_ok() && inner.lying {
+            return Ok(());
+        }
         let (here, elsewhere) =
             std::mem::take(&mut inner.pending).into_iter().partition(|change| change.dir() == Some(dir));
         inner.pending = elsewhere;
@@ -338,12 +394,14 @@ impl Disk for SimDisk {
 
     fn space(&self, _: &Path) -> io::Result<Space> {
         let inner = self.inner();
+        inner.power.check()?;
         let total = inner.capacity.unwrap_or(1 << 40);
         Ok(Space { free: total.saturating_sub(inner.used()), total })
     }
 
     fn lock(&self, dir: &Path) -> io::Result<Box<dyn Lock>> {
         let mut inner = self.inner();
+        inner.power.check()?;
         if !inner.locks.insert(dir.to_owned()) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -381,6 +439,7 @@ struct SimFile {
 impl SimFile {
     fn with<T>(&self, use_it: impl FnOnce(&mut Contents) -> T) -> io::Result<T> {
         let mut inner = self.disk.inner();
+        inner.power.check()?;
         if inner.life != self.life {
             return Err(io::Error::other("the machine has crashed since this file was opened"));
         }
@@ -391,6 +450,18 @@ impl SimFile {
     fn check_growth(&self, end: u64) -> io::Result<()> {
         let len = self.len()?;
         self.disk.inner().check_room(end.saturating_sub(len))
+    }
+
+    /// A change that is on its way to the disk when the power goes, if it goes now.
+    fn change(&self, change: impl FnOnce(&mut Contents)) -> io::Result<()> {
+        let strike = self.disk.inner().power.strike()?;
+        let mut inner = self.disk.inner();
+        if inner.life != self.life {
+            return Err(io::Error::other("the machine has crashed since this file was opened"));
+        }
+        let file = inner.files.get_mut(&self.file).ok_or(io::ErrorKind::NotFound)?;
+        change(file);
+        strike.survived()
     }
 }
 
@@ -419,12 +490,16 @@ impl File for SimFile {
             octets.truncate(usize::try_from(max).unwrap_or(usize::MAX));
         }
         self.check_growth(offset + octets.len() as u64)?;
-        self.with(|file| file.write(&octets, usize::try_from(offset).unwrap_or(usize::MAX)))?;
+        let write = |file: &mut Contents| file.write(&octets, usize::try_from(offset).unwrap_or(usize::MAX));
+        self.change(write)?;
         Ok(octets.len())
     }
 
     fn sync_data(&self) -> io::Result<()> {
         let result = self.disk.inner().count_sync();
+        if result.is_ok() && self.disk.inner().lying {
+            return Ok(());
+        }
         self.with(|file| match result {
             Ok(()) => {
                 file.sync();
@@ -441,7 +516,7 @@ impl File for SimFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.check_growth(len)?;
-        self.with(|file| {
+        self.change(|file| {
             let (before, len) = (file.seen.len(), usize::try_from(len).unwrap_or(usize::MAX));
             file.seen.resize(len, 0);
             file.dirty.extend(before.min(len) / SECTOR..before.max(len).div_ceil(SECTOR));

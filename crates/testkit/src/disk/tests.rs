@@ -62,3 +62,59 @@ fn a_full_disk_says_so() {
     file.write_all_at(b"0123456789", 0).unwrap();
     assert_eq!(disk.read(&path).unwrap()[..10], *b"0123456789");
 }
+
+#[test]
+fn the_power_goes_at_any_change_and_nothing_works_until_it_is_back() {
+    let (disk, path) = disk();
+    let file = disk.create(&path).unwrap();
+    disk.sync_dir(Path::new("/d")).unwrap();
+    file.write_all_at(b"old", 0).unwrap();
+    file.sync_data().unwrap();
+    let (told, heard) = std::sync::mpsc::channel();
+    disk.cut_power_at(2, move || told.send(()).unwrap());
+    file.write_all_at(b"new", 0).unwrap();
+    assert!(heard.try_recv().is_err());
+    assert!(file.sync_data().is_err(), "the power went");
+    heard.try_recv().unwrap();
+    assert!(disk.open(&path).is_err() && file.len().is_err() && disk.lock(Path::new("/d")).is_err());
+    disk.crash(&SeededRandom::new(1));
+    assert!(file.len().is_err(), "handles die");
+    let read = disk.read(&path).unwrap();
+    assert!(read == b"old" || read == b"new" || read.ends_with(b"ld"), "{read:?}");
+    disk.open(&path).unwrap().write_all_at(b"again", 0).unwrap();
+}
+
+#[test]
+fn a_process_that_dies_leaves_what_it_wrote_to_the_next_and_the_next_power_cut() {
+    let (disk, path) = disk();
+    disk.create(&path).unwrap().write_all_at(b"unsynced", 0).unwrap();
+    let lock = disk.lock(Path::new("/d")).unwrap();
+    disk.power_off();
+    drop(lock);
+    disk.restart();
+    assert_eq!(disk.read(&path).unwrap(), b"unsynced");
+    assert!(disk.lock(Path::new("/d")).is_ok(), "the locks of the dead are gone");
+    let lost = |seed| {
+        let disk = self::disk().0;
+        disk.create(&path).unwrap().write_all_at(b"unsynced", 0).unwrap();
+        disk.restart();
+        disk.crash(&SeededRandom::new(seed));
+        disk.read(&path).is_none()
+    };
+    assert!((0..20).any(lost), "it was never synced");
+}
+
+#[test]
+fn a_lying_disk_acknowledges_syncs_and_loses_what_they_covered() {
+    let lost = |seed| {
+        let (disk, path) = disk();
+        disk.set_lying(true);
+        let file = disk.create(&path).unwrap();
+        file.write_all_at(b"promised", 0).unwrap();
+        file.sync_data().unwrap();
+        disk.sync_dir(Path::new("/d")).unwrap();
+        disk.crash(&SeededRandom::new(seed));
+        disk.read(&path).is_none_or(|octets| octets != b"promised")
+    };
+    assert!((0..20).any(lost));
+}
