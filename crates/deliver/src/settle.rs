@@ -5,7 +5,7 @@ use std::sync::Arc;
 use events::Event;
 use mail::{Envelope, QueueId, Stream, Timestamp};
 use message::{CONTENT_RETURNED_MAX, HeaderSection};
-use spool::{ContentReader, Finished, Loaded, Submission};
+use spool::{ContentReader, Disposition, Finished, Loaded, Submission};
 
 use crate::{
     log,
@@ -53,11 +53,20 @@ impl Shared {
         let (reports, mut told) = self.reports(envelope, &ended, now).await;
         let (mut outcomes, mut events) = (Vec::with_capacity(ended.len()), Vec::with_capacity(ended.len()));
         for (_, verdict) in ended {
+            let disposition = verdict.outcome.disposition;
+            let is_owed = || self.parts.spool.owes(envelope.id, verdict.outcome.recipient);
+            // Removed by an operator meanwhile: that it was delivered is told all the same. Nothing else came of it.
+            if disposition != Disposition::Delivered && !is_owed() {
+                continue;
+            }
             told.extend(report::discarded(envelope, &verdict, now));
             outcomes.push(verdict.outcome);
             events.push(verdict.event);
         }
         events.append(&mut told);
+        if outcomes.is_empty() {
+            return;
+        }
         self.parts.spool.finish(Finished { id: envelope.id, outcomes, events, reports });
     }
 

@@ -10,7 +10,7 @@ use crate::support::{
     World,
     peer::Does::{KeepSilent, Say},
 };
-use events::Kind::{Bounced, Deferred, Delivered, Dsn};
+use events::Kind::{Bounced, Deferred, Delivered, Dsn, Held, Removed};
 use mail::Notify;
 
 const ANNA: &str = "anna@example.org";
@@ -169,4 +169,9 @@ async fn what_an_operator_has_removed_meanwhile_is_not_reported() {
     let other = world.send("", &["anna@here.test"], TEXT).await;
     let queue: Vec<_> = world.queue().iter().map(|message| message.id).collect();
     assert_eq!(queue, [other], "a report was sent");
+    world.spool.hold(Selection::message(other), world.clock.now()).await.unwrap();
+    world.event(|event| event.kind == Held).await;
+    let after: Vec<_> =
+        world.seen.iter().skip_while(|event| event.kind != Removed).map(|event| event.kind).collect();
+    assert_eq!(after, [Removed, Held], "it has one end");
 }
