@@ -186,7 +186,7 @@ fn judge_layer(from: &str, to: &str) -> Option<String> {
 
 /// Tests may reach further, but never up: a service, the program and what is above it stay out of reach.
 fn judge_test_layer(from: &str, to: &str) -> Option<String> {
-    let above = to == ROOT || SERVICES.contains(&to) || matches!(to, "e2e" | "bench" | "xtask");
+    let above = to == ROOT || SERVICES.contains(&to) || matches!(to, "sim" | "e2e" | "bench" | "xtask");
     let on_top = from == ROOT || matches!(from, "e2e" | "bench");
     (above && !on_top).then(|| "not even for tests: it is above".to_owned())
 }

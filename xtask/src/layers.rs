@@ -33,7 +33,7 @@ const BELOW_SERVICES: &[&str] = &[
 pub(crate) const SERVICES: &[&str] = &["receive", "deliver", "access", "admin"];
 
 /// What only tests and benches are made of: never a dependency of the program.
-pub(crate) const TESTS_ONLY: &[&str] = &["testkit", "e2e", "bench", "counts", "xtask"];
+pub(crate) const TESTS_ONLY: &[&str] = &["testkit", "sim", "e2e", "bench", "counts", "xtask"];
 
 const fn layer(name: &'static str, ours: &'static [&'static str]) -> Layer {
     Layer { name, ours, others: None }
@@ -70,6 +70,10 @@ pub(crate) const LAYERS: &[Layer] = &[
     layer("access", BELOW_SERVICES),
     layer("admin", BELOW_SERVICES),
     layer("testkit", BELOW_SERVICES),
+    layer(
+        "sim",
+        &["mail", "dns", "disk", "events", "spool", "directory", "net", "receive", "deliver", "testkit"],
+    ),
     layer("e2e", &["mail", "testkit"]),
     layer("bench", &["mail"]),
     layer("counts", BELOW_SERVICES),
@@ -92,7 +96,7 @@ pub(crate) struct Reserved {
 }
 
 const RUNTIME: &[&str] =
-    &["spool", "net", "receive", "deliver", "access", "admin", "postrider", "testkit", "e2e", "bench"];
+    &["spool", "net", "receive", "deliver", "access", "admin", "postrider", "testkit", "sim", "e2e", "bench"];
 
 /// Who may use what of the crates that would break a layer.
 pub(crate) const RESERVED: &[Reserved] = &[

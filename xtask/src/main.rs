@@ -25,7 +25,9 @@ cargo xtask gate                     layers, licences and forbidden crates, from
 cargo xtask tidy                     style, sizes, citations, links
 cargo xtask tidy --fix-conformance   bring the files and tests in docs/conformance.md up to date first
 cargo xtask counts [WORK...]         instructions per operation, beside bench/counts.txt
-cargo xtask counts --bless           keep what is counted now as the baseline";
+cargo xtask counts --bless           keep what is counted now as the baseline
+cargo xtask simulate --seeds N       run the whole server in N simulations (docs/design/simulation.md)
+cargo xtask simulate --seed N        run one again, and tell all that happens";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         ["counts", names @ ..] if names.iter().all(|name| !name.starts_with('-')) => {
             tell(counts::run(&root, names))
         }
+        ["simulate", rest @ ..] => simulate(&root, rest),
         ["help" | "--help"] => {
             println!("{HELP}");
             ExitCode::SUCCESS
@@ -61,11 +64,23 @@ fn root() -> PathBuf {
 }
 
 fn check(root: &Path) -> ExitCode {
-    match Command::new(root.join("scripts/test")).current_dir(root).status() {
+    run(Command::new(root.join("scripts/test")).current_dir(root), "scripts/test")
+}
+
+/// The simulation is built apart, with optimisation: a debug build would spend its time in checksums and maps.
+fn simulate(root: &Path, arguments: &[&str]) -> ExitCode {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["run", "--quiet", "--locked", "--profile", "simulate", "--package", "sim", "--"]);
+    run(cargo.args(arguments).current_dir(root), "cargo")
+}
+
+/// Runs a program to its end, which is ours too.
+fn run(command: &mut Command, name: &str) -> ExitCode {
+    match command.status() {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
         Err(error) => {
-            eprintln!("error: cannot run scripts/test: {error}");
+            eprintln!("error: cannot run {name}: {error}");
             ExitCode::FAILURE
         }
     }

@@ -126,8 +126,9 @@ impl Committer {
     }
 
     /// Returns once it may be due earlier than [`Committer::due`] has said. Changes between the two calls are not missed.
-    pub async fn changed(&self) {
-        self.shared.asked.notified().await;
+    pub fn changed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move { shared.asked.notified().await }
     }
 
     fn wait_for_company<'a>(
