@@ -4,6 +4,7 @@
 //! *Never* does I/O, reads a clock or asks for randomness: those come in as arguments.
 
 mod address;
+mod digits;
 mod domain;
 mod envelope;
 mod orcpt;
@@ -15,6 +16,7 @@ mod time;
 pub mod xtext;
 
 pub use address::{Address, AddressError, quoted_if_needed};
+pub use digits::put_digits;
 pub use domain::{Domain, DomainError, valid_ehlo_name};
 pub use envelope::{Body, Client, DeliverBy, Envelope, Notify, Recipient, Ret, Stream, TlsFacts, Via};
 pub use orcpt::OriginalRecipient;

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use crate::put_digits;
+
 /// Milliseconds since the Unix epoch, UTC. Passed in, never read here: who has a clock hands the time on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
@@ -67,8 +69,24 @@ impl From<SystemTime> for Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day, hour, minute, second) = self.civil();
-        let millis = self.0 % 1000;
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+        if year > 9999 {
+            // RFC 3339 ends there; whatever is shown of it shows all of the year.
+            write!(f, "{}", year / 10_000)?;
+        }
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let numbers = [
+            (0..4, year),
+            (5..7, month),
+            (8..10, day),
+            (11..13, hour),
+            (14..16, minute),
+            (17..19, second),
+            (20..23, self.0 % 1000),
+        ];
+        for (place, number) in numbers {
+            put_digits(text.get_mut(place).unwrap_or_default(), number);
+        }
+        f.write_str(str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -89,6 +107,12 @@ mod tests {
             let time = Timestamp::from_millis(secs * 1000);
             assert_eq!((time.to_string().as_str(), time.weekday()), (shown, weekday));
         }
+    }
+
+    #[test]
+    fn the_far_future_has_more_digits() {
+        assert_eq!(Timestamp::from_millis(253_402_300_799_999).to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(Timestamp::from_millis(253_402_300_800_000).to_string(), "10000-01-01T00:00:00.000Z");
     }
 
     #[test]

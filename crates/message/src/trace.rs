@@ -2,7 +2,7 @@
 
 use std::{fmt, io::Write};
 
-use mail::{Address, ReversePath, Timestamp};
+use mail::{Address, ReversePath, Timestamp, put_digits};
 
 const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTHS: [&str; 12] =
@@ -27,8 +27,20 @@ impl fmt::Display for Date {
             usize::try_from(at).ok().and_then(|at| names.get(at).copied()).unwrap_or_default()
         };
         let (weekday, month) = (name(&WEEKDAYS, self.0.weekday()), name(&MONTHS, month - 1));
-        // RFC 5322 §3.3: a year has at least four digits; those of the far future have more.
-        write!(f, "{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} +0000")
+        if year > 9999 {
+            // RFC 5322 §3.3: a year has at least four digits; those of the far future have more.
+            return write!(f, "{weekday}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} +0000");
+        }
+        let mut text = *b"Sun, 00 Jan 0000 00:00:00 +0000";
+        for (place, word) in [(0..3, weekday), (8..11, month)] {
+            let room = text.get_mut(place).unwrap_or_default();
+            room.iter_mut().zip(word.bytes()).for_each(|(place, letter)| *place = letter);
+        }
+        let numbers = [(5..7, day), (12..16, year), (17..19, hour), (20..22, minute), (23..25, second)];
+        for (place, number) in numbers {
+            put_digits(text.get_mut(place).unwrap_or_default(), number);
+        }
+        f.write_str(str::from_utf8(&text).unwrap_or_default())
     }
 }
 

@@ -45,7 +45,9 @@ impl<'a> FieldText<'a> {
 
     /// Turns each control into `?`: for what must be told whatever it is, such as a peer's words.
     pub fn neutralised(text: &'a str) -> Self {
-        if text.contains(forbidden) {
+        // Nearly all text is plain, and that is told without taking it apart into characters.
+        let is_plain = text.bytes().all(|octet| matches!(octet, b' '..=b'~'));
+        if !is_plain && text.contains(forbidden) {
             Self(Cow::Owned(text.replace(forbidden, "?")))
         } else {
             Self(Cow::Borrowed(text))
