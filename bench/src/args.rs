@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Compare(CompareOptions),
     /// Measure how long mail takes while one destination among all is in trouble
     Fairness(FairnessOptions),
+    /// Measure a queue of a million messages: to open it, to look at it, to change it, and mail beside it
+    Queue(QueueOptions),
     /// Run another program until standard input ends (used by `run` for its servers)
     #[command(hide = true)]
     Guard {
@@ -209,6 +211,43 @@ pub(crate) struct FairnessOptions {
     #[arg(long)]
     pub(crate) no_peer: bool,
     /// Where the servers keep their spools
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
+    /// The Postrider program; default: the release build of this checkout, built if it is missing
+    #[arg(long)]
+    pub(crate) postrider: Option<PathBuf>,
+    /// Where the figures are written
+    #[arg(long, default_value = "bench/results")]
+    pub(crate) results: PathBuf,
+    /// Write no files
+    #[arg(long)]
+    pub(crate) no_results: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueueOptions {
+    /// Messages in the queue that is opened and changed
+    #[arg(long, default_value = "1000000", value_parser = at_least_one)]
+    pub(crate) messages: u64,
+    /// Recipients of each
+    #[arg(long, default_value = "1", value_parser = at_least_one)]
+    pub(crate) recipients_per_message: u64,
+    /// Their domains
+    #[arg(long, default_value = "1000", value_parser = at_least_one)]
+    pub(crate) domains: u64,
+    /// Octets of a message's content in the queue
+    #[arg(long, default_value = "1KiB", value_parser = size)]
+    pub(crate) size: usize,
+    /// Messages that wait while others are accepted and delivered
+    #[arg(long, default_value = "10,1000,100000,1000000", value_delimiter = ',', value_parser = at_least_one)]
+    pub(crate) depths: Vec<u64>,
+    /// Messages accepted and delivered beside them, in each round
+    #[arg(long, default_value = "10000", value_parser = at_least_one)]
+    pub(crate) load: u64,
+    /// Rounds; the median of them counts
+    #[arg(long, default_value = "3", value_parser = at_least_one)]
+    pub(crate) rounds: u64,
+    /// Where the server keeps its spool
     #[arg(long)]
     pub(crate) dir: Option<PathBuf>,
     /// The Postrider program; default: the release build of this checkout, built if it is missing

@@ -194,7 +194,7 @@ fn measure(
     options: &FairnessOptions,
     dir: &Path,
 ) -> Result<Case, Failure> {
-    let (sink, in_trouble) = sinks(trouble)?;
+    let (sink, in_trouble) = sinks(Manner::Recording, trouble.manner())?;
     let dns = Dns::start()?;
     let setting = Setting {
         work: Work::Relay,
@@ -247,11 +247,11 @@ fn measure(
 }
 
 /// A sink for all others and one for the destination in trouble, at the same port of two addresses.
-fn sinks(trouble: Trouble) -> Result<(Sink, Sink), Failure> {
+pub(crate) fn sinks(others: Manner, trouble: Manner) -> Result<(Sink, Sink), Failure> {
     const TRIES: usize = 20;
     for _ in 0..TRIES {
-        let sink = Sink::start(Manner::Recording)?;
-        if let Ok(other) = Sink::start_at((TROUBLE, sink.address.port()).into(), trouble.manner()) {
+        let sink = Sink::start(others)?;
+        if let Ok(other) = Sink::start_at((TROUBLE, sink.address.port()).into(), trouble) {
             return Ok((sink, other));
         }
     }

@@ -24,7 +24,9 @@ mod fairness;
 mod guard;
 mod machine;
 mod maildir;
+mod memory;
 mod poller;
+mod queue;
 mod results;
 mod run;
 mod scenario;
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::command(&options),
         Command::Compare(options) => compare::command(&options),
         Command::Fairness(options) => fairness::command(&options),
+        Command::Queue(options) => queue::command(&options),
         Command::Guard { program, arguments } => guard::command(&program, &arguments),
     };
     match outcome {

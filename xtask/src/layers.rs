@@ -75,8 +75,8 @@ pub(crate) const LAYERS: &[Layer] = &[
         &["mail", "dns", "disk", "events", "spool", "directory", "net", "receive", "deliver", "testkit"],
     ),
     layer("e2e", &["mail", "testkit"]),
-    layer("bench", &["mail"]),
     layer("counts", BELOW_SERVICES),
+    layer("bench", &["mail", "disk", "events", "spool"]),
     layer("xtask", &[]),
 ];
 

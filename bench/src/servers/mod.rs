@@ -3,6 +3,7 @@
 mod postfix;
 mod postrider;
 
+use crate::memory::Memory;
 use crate::scenario::Work;
 use crate::{Failure, cpu};
 use std::fs;
@@ -101,6 +102,11 @@ impl Server {
     /// CPU nanoseconds of all its processes so far, those that ended included.
     pub(crate) fn cpu_ns(&self) -> u64 {
         cpu::tree_ns(self.child.id())
+    }
+
+    /// Memory of the server's own process.
+    pub(crate) fn memory(&self) -> Result<Memory, Failure> {
+        Memory::of_child(self.child.id())
     }
 
     /// Is the process above all others still there?

@@ -1,0 +1,158 @@
+//! The figures of a long queue as tables and as files.
+
+use super::depth::Depth;
+use super::orders::Step;
+use crate::Failure;
+use crate::machine::Machine;
+use crate::memory::Memory;
+use crate::results::{self, SYNC};
+use crate::stats::{self, Latency};
+use crate::table::Table;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// What it takes to open the queue.
+#[derive(Debug, Default)]
+pub(super) struct Opening {
+    pub(super) recipients: u64,
+    pub(super) address_octets: u64,
+    /// From the start of the program to its greeting, round by round.
+    pub(super) ns: Vec<u64>,
+    /// The same with an empty queue.
+    pub(super) empty_ns: u64,
+    pub(super) full: Memory,
+    pub(super) empty: Memory,
+}
+
+impl Opening {
+    fn seconds(&self) -> f64 {
+        let rounds: Vec<f64> = self.ns.iter().map(|ns| stats::seconds(*ns)).collect();
+        stats::median(&rounds).unwrap_or_default()
+    }
+
+    /// Octets of memory for each recipient, its address not counted.
+    #[expect(clippy::cast_precision_loss, reason = "octets of memory are far below 2^52")]
+    fn per_recipient(&self) -> f64 {
+        let more = self.full.now.saturating_sub(self.empty.now).saturating_sub(self.address_octets);
+        more as f64 / self.recipients.max(1) as f64
+    }
+
+    pub(super) fn line(&self) -> String {
+        format!(
+            "{} recipients: open in {:.2} s (an empty queue: {:.2} s); {} MiB, at most {} MiB; {:.0} octets for each beside its address",
+            self.recipients,
+            self.seconds(),
+            stats::seconds(self.empty_ns),
+            self.full.now >> 20,
+            self.full.peak >> 20,
+            self.per_recipient(),
+        )
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "recipients": self.recipients, "address_octets": self.address_octets, "open_ns": self.ns,
+            "open_empty_ns": self.empty_ns, "memory": self.full.now, "memory_peak": self.full.peak,
+            "memory_empty": self.empty.now, "octets_per_recipient": self.per_recipient(),
+        })
+    }
+}
+
+/// Everything that was measured.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) machine: Machine,
+    pub(super) load: String,
+    pub(super) opening: Opening,
+    pub(super) steps: Vec<Step>,
+    pub(super) depths: Vec<Depth>,
+}
+
+const LEGEND: &str = "\
+seconds: the command as an operator runs it, from start to end. p99, longest: of mail that others send meanwhile, from \
+the time it was due to its 250. CPU: all of the server, for each message that is accepted and delivered; x: how many \
+times that of the shortest queue.";
+
+impl Report {
+    pub(super) fn text(&self) -> String {
+        format!("{}\n\n{}\n{}\n{LEGEND}", self.opening.line(), self.orders(), self.depths())
+    }
+
+    fn orders(&self) -> String {
+        let mut table = Table::new(2, &["order", "answer", "seconds", "p99 ms", "longest ms"]);
+        for step in &self.steps {
+            let ms = |part: fn(&Latency) -> u64| {
+                step.meanwhile.as_ref().map_or("-".to_owned(), |it| format!("{:.1}", stats::ms(part(it))))
+            };
+            let seconds = format!("{:.2}", stats::seconds(step.ns));
+            table.row(vec![step.name.clone(), step.said.clone(), seconds, ms(|it| it.p99), ms(|it| it.max)]);
+        }
+        table.render()
+    }
+
+    fn depths(&self) -> String {
+        let mut table = Table::new(0, &["messages that wait", "msgs/s", "CPU us/msg", "x"]);
+        let shortest = self.depths.first().map_or(0.0, Depth::cpu_us);
+        for depth in &self.depths {
+            table.row(vec![
+                depth.waiting.to_string(),
+                format!("{:.0}", depth.per_second()),
+                format!("{:.0}", depth.cpu_us()),
+                format!("{:.2}", depth.cpu_us() / shortest),
+            ]);
+        }
+        table.render()
+    }
+
+    fn json(&self) -> Value {
+        let steps = self.steps.iter().map(|step| {
+            let meanwhile = crate::source::latency_json(step.meanwhile);
+            json!({ "order": step.name, "answer": step.said, "ns": step.ns, "due_to_reply_ns": meanwhile })
+        });
+        let depths = self.depths.iter().map(|depth| {
+            json!({ "waiting": depth.waiting, "cpu_us_per_message": depth.cpu_us, "messages_per_second": depth.per_second })
+        });
+        json!({
+            "machine": self.machine.json(), "load": self.load, "sync": SYNC, "open": self.opening.json(),
+            "orders": steps.collect::<Vec<_>>(), "depths": depths.collect::<Vec<_>>(),
+        })
+    }
+
+    pub(super) fn write(&self, dir: &Path) -> Result<PathBuf, Failure> {
+        let machine = &self.machine;
+        let markdown = format!(
+            "# A long queue, measured on {}, commit {}\n\n{}.\n\nQueue: {}.\n\nSync: {SYNC}.\n\n{}\n",
+            machine.date,
+            machine.commit,
+            machine.line(),
+            self.load,
+            self.text()
+        );
+        results::write_files(
+            dir,
+            &format!("queue-{}-{}", machine.date, machine.commit),
+            &markdown,
+            &self.json(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_told_for_each_recipient_without_its_address() {
+        let memory = |now| Memory { now, peak: 2 * now };
+        let opening = Opening {
+            recipients: 10,
+            address_octets: 200,
+            ns: vec![3_000_000_000, 1_000_000_000, 2_000_000_000],
+            empty_ns: 10_000_000,
+            full: memory(5000),
+            empty: memory(3000),
+        };
+        assert!((opening.per_recipient() - 180.0).abs() < 1e-9);
+        assert!(opening.line().starts_with("10 recipients: open in 2.00 s (an empty queue: 0.01 s)"));
+    }
+}
