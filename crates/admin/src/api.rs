@@ -193,6 +193,12 @@ pub struct Command {
     pub all: bool,
     /// Change nothing; say what would be.
     pub dry_run: bool,
+    /// Go on for less than a second, and say in `next_cursor` where the next request is to go on. Else the answer comes at the end.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub in_parts: bool,
+    /// With `in_parts`: the `next_cursor` of the part before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
     /// `bounce` alone: what senders read as the reason, in printable ASCII.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
@@ -211,6 +217,13 @@ pub struct Changed {
     /// Ids in the selection that no message in the queue has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
+    /// Messages that were looked at.
+    pub looked_at: u64,
+    /// Messages in the queue now.
+    pub in_queue: u64,
+    /// There is more to do: give this as `cursor` to go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
 /// `GET /v1/queue/stats`: the recipients of a selection, counted.

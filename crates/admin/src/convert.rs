@@ -1,7 +1,7 @@
 //! From the spool's words to the API's.
 
-use mail::{Envelope, Recipient};
-use spool::{Changed, RecipientSummary, Shown, State, Stats, Summary};
+use mail::{Envelope, QueueId, Recipient, Timestamp};
+use spool::{Changed, Part, RecipientSummary, Shown, State, Stats, Summary};
 
 use crate::api;
 
@@ -67,9 +67,18 @@ fn client(envelope: &Envelope) -> api::Client {
     }
 }
 
-pub(crate) fn changed(changed: Changed, unknown: Vec<String>) -> api::Changed {
-    let Changed { messages, recipients, in_flight } = changed;
-    api::Changed { messages, recipients, active: in_flight, unknown }
+/// `begun` is when the first part was asked for.
+pub(crate) fn changed(part: &Part, in_queue: u64, unknown: &[QueueId], begun: Timestamp) -> api::Changed {
+    let Changed { messages, recipients, in_flight } = part.changed;
+    api::Changed {
+        messages,
+        recipients,
+        active: in_flight,
+        unknown: unknown.iter().map(ToString::to_string).collect(),
+        looked_at: part.looked_at,
+        in_queue,
+        next_cursor: part.next.map(|next| format!("{next}.{}", begun.as_millis())),
+    }
 }
 
 pub(crate) fn state(state: State) -> api::State {

@@ -7,7 +7,7 @@ use axum::{
         rejection::{JsonRejection, PathRejection, QueryRejection},
     },
 };
-use mail::QueueId;
+use mail::{QueueId, Timestamp};
 use serde::Deserialize;
 
 use crate::{Problem, api, select};
@@ -64,6 +64,20 @@ pub(crate) fn not_by_oversight(command: &api::Command) -> Result<(), Problem> {
     }
 }
 
+/// Behind which message a command goes on, and when its first part was asked for.
+pub(crate) fn next_part(command: &api::Command) -> Result<Option<(QueueId, Timestamp)>, Problem> {
+    let Some(given) = &command.cursor else { return Ok(None) };
+    let read = || {
+        let (after, begun) = given.split_once('.')?;
+        Some((after.parse().ok()?, Timestamp::from_millis(begun.parse().ok()?)))
+    };
+    match read() {
+        Some(next) if command.in_parts => Ok(Some(next)),
+        Some(_) => Err(Problem::bad_request("cursor: only with `in_parts`")),
+        None => Err(no_cursor(given)),
+    }
+}
+
 impl ListParams {
     /// Reads the pairs of a query string.
     pub(crate) fn read(pairs: &[(String, String)]) -> Result<Self, Problem> {
@@ -87,5 +101,9 @@ pub(crate) fn limit(text: &str, max: usize) -> Result<usize, Problem> {
 }
 
 fn cursor(text: &str) -> Result<QueueId, Problem> {
-    text.parse().map_err(|_| Problem::bad_request(format!("cursor: `{text}` is not from a `next_cursor`")))
+    text.parse().map_err(|_| no_cursor(text))
+}
+
+fn no_cursor(text: &str) -> Problem {
+    Problem::bad_request(format!("cursor: `{text}` is not from a `next_cursor`"))
 }

@@ -1,8 +1,9 @@
 //! The queue as a resource: looked at page by page, and changed by commands on a part of it.
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State as Shared};
-use mail::Timestamp;
-use spool::{Changed, Selection, Spool, SpoolError};
+use spool::{Changed, Order, SpoolError};
 
 use crate::{
     Control, Problem, api, convert,
@@ -38,48 +39,33 @@ pub(crate) async fn show(Shared(control): Shared<Control>, id: IdPath) -> Answer
     Ok(Json(convert::message(&shown)))
 }
 
+/// Messages looked at for one part of an order: that takes well below a second, so that whoever gave it hears how far it is.
+const PART: u64 = 20_000;
 /// What senders read if the operator says nothing else.
 const BOUNCE_TEXT: &str = "Given up by the administrator of this server";
 /// Longer ones do not fit into the line of a reply (RFC 5321 §4.5.3.1.5).
 const BOUNCE_TEXT_OCTETS_MAX: usize = 400;
 
-pub(crate) async fn retry(
-    Shared(control): Shared<Control>,
-    body: Body<api::Command>,
-) -> Answer<api::Changed> {
-    let command = without_text(query::body(body)?)?;
-    run(control, "retry", &command, async |spool, selection, now| spool.retry(selection, now).await).await
+pub(crate) async fn retry(control: Shared<Control>, body: Body<api::Command>) -> Answer<api::Changed> {
+    run(control, Order::Retry, &without_text(query::body(body)?)?).await
 }
 
-pub(crate) async fn hold(Shared(control): Shared<Control>, body: Body<api::Command>) -> Answer<api::Changed> {
-    let command = without_text(query::body(body)?)?;
-    run(control, "hold", &command, async |spool, selection, now| spool.hold(selection, now).await).await
+pub(crate) async fn hold(control: Shared<Control>, body: Body<api::Command>) -> Answer<api::Changed> {
+    run(control, Order::Hold, &without_text(query::body(body)?)?).await
 }
 
-pub(crate) async fn release(
-    Shared(control): Shared<Control>,
-    body: Body<api::Command>,
-) -> Answer<api::Changed> {
-    let command = without_text(query::body(body)?)?;
-    run(control, "release", &command, async |spool, selection, now| spool.unhold(selection, now).await).await
+pub(crate) async fn release(control: Shared<Control>, body: Body<api::Command>) -> Answer<api::Changed> {
+    run(control, Order::Release, &without_text(query::body(body)?)?).await
 }
 
-pub(crate) async fn bounce(
-    Shared(control): Shared<Control>,
-    body: Body<api::Command>,
-) -> Answer<api::Changed> {
+pub(crate) async fn bounce(control: Shared<Control>, body: Body<api::Command>) -> Answer<api::Changed> {
     let command = query::body(body)?;
     let text = bounce_text(command.text.as_deref())?;
-    run(control, "bounce", &command, async |spool, selection, now| spool.bounce(selection, text, now).await)
-        .await
+    run(control, Order::Bounce(text.into()), &command).await
 }
 
-pub(crate) async fn remove(
-    Shared(control): Shared<Control>,
-    body: Body<api::Command>,
-) -> Answer<api::Changed> {
-    let command = without_text(query::body(body)?)?;
-    run(control, "remove", &command, async |spool, selection, now| spool.remove(selection, now).await).await
+pub(crate) async fn remove(control: Shared<Control>, body: Body<api::Command>) -> Answer<api::Changed> {
+    run(control, Order::Remove, &without_text(query::body(body)?)?).await
 }
 
 fn without_text(command: api::Command) -> Result<api::Command, Problem> {
@@ -100,25 +86,24 @@ fn bounce_text(text: Option<&str>) -> Result<&str, Problem> {
     Ok(text)
 }
 
-/// Does to a part of the queue what `act` does, or only counts it.
-async fn run(
-    control: Control,
-    verb: &str,
-    command: &api::Command,
-    act: impl AsyncFnOnce(&Spool, Selection, Timestamp) -> Result<Changed, SpoolError>,
-) -> Answer<api::Changed> {
+/// Carries an order out, or only counts whom it means: on the next part, if that is asked for, or to the end.
+async fn run(Shared(control): Shared<Control>, order: Order, command: &api::Command) -> Answer<api::Changed> {
     query::not_by_oversight(command)?;
     let now = control.clock.now();
-    let selection = command.selection.resolve(now)?;
-    let unknown = control.spool.unknown(&selection.ids).iter().map(ToString::to_string).collect();
-    let changed = if command.dry_run {
-        control.spool.count(selection).await
-    } else {
-        act(&control.spool, selection, now).await
-    };
-    let changed = changed.map_err(|error| refusal(&error))?;
-    if !command.dry_run {
-        let Changed { messages, recipients, .. } = changed;
+    // All parts mean the same: ages are counted back from the time of the first.
+    let (after, begun) =
+        query::next_part(command)?.map_or((None, now), |(after, begun)| (Some(after), begun));
+    let selection = Arc::new(command.selection.resolve(begun)?);
+    let spool = &control.spool;
+    // Of those that an earlier part has removed nobody need hear that they are gone.
+    let unknown = if after.is_none() { spool.unknown(&selection.ids) } else { Vec::new() };
+    let verb = word(&order);
+    let order = if command.dry_run { Order::Count } else { order };
+    let messages = if command.in_parts { PART } else { u64::MAX };
+    let part = spool.carry_out(&order, &selection, now, after, messages).await;
+    let part = part.map_err(|error| refusal(&error))?;
+    if !command.dry_run && (part.changed.recipients > 0 || !command.in_parts) {
+        let Changed { messages, recipients, .. } = part.changed;
         tracing::info!(
             station = "admin",
             command = verb,
@@ -127,7 +112,18 @@ async fn run(
             "the queue was changed by hand"
         );
     }
-    Ok(Json(convert::changed(changed, unknown)))
+    Ok(Json(convert::changed(&part, spool.messages(), &unknown, begun)))
+}
+
+fn word(order: &Order) -> &'static str {
+    match order {
+        Order::Count => "count",
+        Order::Retry => "retry",
+        Order::Hold => "hold",
+        Order::Release => "release",
+        Order::Bounce(_) => "bounce",
+        Order::Remove => "remove",
+    }
 }
 
 pub(crate) fn refusal(error: &SpoolError) -> Problem {

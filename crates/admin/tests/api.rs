@@ -98,6 +98,20 @@ impl Fixture {
         receipt.id()
     }
 
+    /// Many messages, a hundred for each sync.
+    async fn submit_many(&self, count: usize) {
+        let now = self.clock.now();
+        let submission = || {
+            let id = self.spool.new_id(now);
+            let envelope = envelope(id, now, "", &["bob@example.org"]);
+            Submission { envelope, content: Content::from(b"x".to_vec()), events: Vec::new() }
+        };
+        for _ in 0..count / 100 {
+            let others = (1..100).map(|_| submission()).collect();
+            self.spool.commit_with(submission(), others).await.unwrap();
+        }
+    }
+
     /// An attempt that defers the message for four hours.
     async fn fail_once(&self, id: QueueId) {
         let now = self.clock.now();
@@ -332,6 +346,27 @@ async fn what_is_held_says_so_until_it_is_released_and_a_dry_run_changes_nothing
     let told: Vec<(Kind, usize)> =
         trace.events.iter().map(|event| (event.kind, event.recipients.len())).collect();
     assert_eq!(told, [(Kind::Accepted, 0), (Kind::Held, 1), (Kind::Released, 1)]);
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn a_long_order_is_carried_out_in_parts_that_all_mean_the_same() {
+    let api = Fixture::new();
+    api.submit_many(20_500).await;
+    let order = |cursor: &str| format!(r#"{{"selection":{{"older_than":0}},"in_parts":true{cursor}}}"#);
+    let first: api::Changed = api.order("hold", &order("")).await.document();
+    assert_eq!((first.recipients, first.looked_at, first.in_queue), (20_000, 20_000, 20_500));
+    let cursor = first.next_cursor.unwrap();
+    // What comes in after the first part is younger than what was meant.
+    api.clock.advance(Duration::from_secs(1));
+    api.submit("", &["eve@example.org"]).await;
+    let rest: api::Changed = api.order("hold", &order(&format!(r#","cursor":"{cursor}""#))).await.document();
+    assert_eq!((rest.recipients, rest.looked_at, rest.next_cursor), (500, 501, None));
+    for wrong in [r#","cursor":"x""#.to_owned(), format!(r#","cursor":"{cursor}x""#)] {
+        assert_eq!(api.order("hold", &order(&wrong)).await.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    let alone = format!(r#"{{"all":true,"cursor":"{cursor}"}}"#);
+    assert_eq!(api.order("hold", &alone).await.status, StatusCode::BAD_REQUEST);
     api.stop().await;
 }
 

@@ -11,7 +11,11 @@ const TEXT_LEN: usize = 26;
 /// 48 bits of time in milliseconds, 16 bits of node, 64 random bits: unique across nodes, wipes and take-overs,
 /// never reused, and sorted by age. Shown as 26 digits of base 32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct QueueId(u128);
+pub struct QueueId {
+    /// Time and node.
+    high: u64,
+    random: u64,
+}
 
 /// A text that is not 26 digits of base 32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,25 +32,33 @@ impl std::error::Error for QueueIdError {}
 impl QueueId {
     /// A new id. `random` must come from a good source: two messages of one millisecond differ only there.
     pub fn new(now: Timestamp, node: u16, random: u64) -> Self {
-        let time = u128::from(now.as_millis() & 0xffff_ffff_ffff);
-        Self(time << 80 | u128::from(node) << 64 | u128::from(random))
+        Self { high: (now.as_millis() & 0xffff_ffff_ffff) << 16 | u64::from(node), random }
     }
 
     /// From its 16 octets, most significant first.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(u128::from_be_bytes(bytes))
+        Self::from_number(u128::from_be_bytes(bytes))
     }
 
     /// Its 16 octets, most significant first, so that they sort as ids do.
     pub const fn to_bytes(self) -> [u8; 16] {
-        self.0.to_be_bytes()
+        self.number().to_be_bytes()
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+    const fn from_number(number: u128) -> Self {
+        Self { high: (number >> 64) as u64, random: number as u64 }
+    }
+
+    const fn number(self) -> u128 {
+        (self.high as u128) << 64 | self.random as u128
     }
 }
 
 impl fmt::Display for QueueId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [0; TEXT_LEN];
-        let mut rest = self.0;
+        let mut rest = self.number();
         for place in text.iter_mut().rev() {
             *place = DIGITS.get((rest & 31) as usize).copied().unwrap_or(b'0');
             rest >>= 5;
@@ -68,7 +80,7 @@ impl FromStr for QueueId {
         let digit = |byte: u8| {
             DIGITS.iter().position(|digit| *digit == byte.to_ascii_lowercase()).ok_or(QueueIdError)
         };
-        text.bytes().try_fold(0, |id, byte| Ok(id << 5 | digit(byte)? as u128)).map(Self)
+        text.bytes().try_fold(0, |id, byte| Ok(id << 5 | digit(byte)? as u128)).map(Self::from_number)
     }
 }
 

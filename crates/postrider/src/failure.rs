@@ -6,6 +6,8 @@ use std::fmt;
 const FAILED: u8 = 1;
 /// The exit code of wrong usage or wrong configuration.
 const USAGE: u8 = 2;
+/// The exit code of a command that was interrupted, as a shell tells it: 128 and the number of SIGINT.
+const INTERRUPTED: u8 = 130;
 
 /// Why the program ends without success.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,11 @@ impl Failure {
     /// Something was asked for that cannot be.
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
         Self { code: USAGE, ..Self::new(message) }
+    }
+
+    /// It was interrupted by the operator.
+    pub(crate) fn interrupted(message: impl fmt::Display) -> Self {
+        Self { code: INTERRUPTED, ..Self::new(message) }
     }
 
     /// A report over several lines.

@@ -430,8 +430,21 @@ mod tests {
         }
 
         #[test]
+        fn memory_keeps_the_same_of_a_record_as_of_its_envelope(envelope in envelopes(), done: bool) {
+            let mut stored = Stored::new(envelope.clone());
+            stored.done.fill(done);
+            let (mut out, mut index) = (Vec::new(), crate::index::Index::default());
+            stored.encode(&mut out);
+            let whole = index.message(&envelope, &stored.done, 0);
+            let gist = crate::gist::message(&mut index.queue, envelope.id, &out, false).unwrap();
+            prop_assert_eq!(format!("{whole:?}"), format!("{gist:?}"));
+        }
+
+        #[test]
         fn no_octets_panic(octets: Vec<u8>) {
-            let _ = Stored::decode(QueueId::from_bytes([0; 16]), &octets);
+            let id = QueueId::from_bytes([0; 16]);
+            let _ = Stored::decode(id, &octets);
+            let _ = crate::gist::message(&mut crate::queue::Queue::default(), id, &octets, true);
         }
     }
 }

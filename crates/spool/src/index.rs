@@ -4,124 +4,19 @@ use std::{collections::BTreeMap, ops::Bound};
 
 use mail::{Domain, Envelope, QueueId, Timestamp};
 
+pub(crate) use crate::entry::{Content, Entry, History, Loc, Message, Standing};
 use crate::{
+    entry::Recipients,
     message::State,
     payload::{Control, Outcome},
     queue::Queue,
+    slots::Slots,
 };
-
-/// Where a record begins (or a run of content records) and how many octets it takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Loc {
-    pub(crate) segment: u32,
-    pub(crate) offset: u32,
-    pub(crate) len: u32,
-}
-
-/// Where content is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Content {
-    In(Loc),
-    Own,
-}
-
-/// How a recipient stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    Waiting,
-    InFlight,
-    Done,
-}
-
-/// One recipient: 40 octets and its local part.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) local: Box<str>,
-    pub(crate) due: Timestamp,
-    pub(crate) domain: u32,
-    pub(crate) attempts: u16,
-    pub(crate) standing: Standing,
-    /// It is settled whether the sender is told that it is late.
-    pub(crate) delay_told: bool,
-    /// What was ordered for it, if anything ever was.
-    pub(crate) control: Option<Box<Control>>,
-}
-
-impl Entry {
-    pub(crate) fn is_held(&self) -> bool {
-        self.control.as_ref().is_some_and(|control| control.held_since.is_some())
-    }
-
-    /// Whether somebody ordered it to be given up. That outranks a hold.
-    pub(crate) fn is_to_bounce(&self) -> bool {
-        self.control.as_ref().is_some_and(|control| control.bounce.is_some())
-    }
-
-    /// Whether it is tried once it is due.
-    pub(crate) fn is_scheduled(&self) -> bool {
-        self.standing == Standing::Waiting && !self.is_held() && !self.is_to_bounce()
-    }
-
-    pub(crate) fn is_owed(&self) -> bool {
-        self.standing != Standing::Done
-    }
-}
-
-/// One message.
-#[derive(Debug)]
-pub(crate) struct Message {
-    pub(crate) id: QueueId,
-    pub(crate) received: Timestamp,
-    pub(crate) size: u64,
-    pub(crate) envelope: Loc,
-    pub(crate) content: Content,
-    /// Outcome records since the envelope record, oldest first; all are needed. Mostly there are none.
-    #[expect(clippy::box_collection, reason = "eight octets rather than 24 in each of a million messages")]
-    pub(crate) states: Option<Box<Vec<Loc>>>,
-    /// Other segments that hold an older envelope record of this message.
-    #[expect(clippy::box_collection, reason = "as above")]
-    pub(crate) older_homes: Option<Box<Vec<u32>>>,
-    pub(crate) recipients: Box<[Entry]>,
-    /// Recipients not done.
-    pub(crate) left: u32,
-    pub(crate) priority: i8,
-}
-
-impl Message {
-    /// Whether anybody waits for a release.
-    pub(crate) fn holds_any(&self) -> bool {
-        self.recipients.iter().any(|entry| entry.is_held() && entry.is_owed())
-    }
-
-    /// Whether it is as it came: nothing was tried or ordered.
-    pub(crate) fn is_untouched(&self) -> bool {
-        let is_untouched =
-            |entry: &Entry| entry.attempts == 0 && entry.control.is_none() && !entry.delay_told;
-        self.recipients.iter().all(is_untouched)
-    }
-
-    /// The segments that hold an envelope record of this message.
-    pub(crate) fn homes(&self) -> impl Iterator<Item = u32> {
-        let older = self.older_homes.iter().flat_map(|homes| homes.iter().copied());
-        std::iter::once(self.envelope.segment).chain(older)
-    }
-
-    /// All records that are needed as long as the message lives.
-    pub(crate) fn locs(&self) -> impl Iterator<Item = Loc> {
-        let content = match self.content {
-            Content::In(loc) => Some(loc),
-            Content::Own => None,
-        };
-        let states = self.states.iter().flat_map(|states| states.iter().copied());
-        std::iter::once(self.envelope).chain(content).chain(states)
-    }
-}
 
 /// All messages and the queue over them.
 #[derive(Default)]
 pub(crate) struct Index {
-    slots: Vec<Option<Message>>,
-    free: Vec<u32>,
+    slots: Slots<Message>,
     /// In the order of age.
     by_id: BTreeMap<QueueId, u32>,
     pub(crate) queue: Queue,
@@ -148,15 +43,19 @@ impl Index {
     }
 
     pub(crate) fn at(&self, slot: u32) -> Option<&Message> {
-        self.slots.get(slot as usize)?.as_ref()
+        self.slots.get(slot)
     }
 
     pub(crate) fn at_mut(&mut self, slot: u32) -> Option<&mut Message> {
-        self.slots.get_mut(slot as usize)?.as_mut()
+        self.slots.get_mut(slot)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
     }
 
     pub(crate) fn messages(&self) -> impl Iterator<Item = &Message> {
-        self.slots.iter().flatten()
+        self.slots.iter().map(|(_, message)| message)
     }
 
     /// Messages younger than `after`, the oldest first.
@@ -167,14 +66,12 @@ impl Index {
 
     /// Some messages from a slot on, and the slot to go on with: a long count need not hold the lock throughout.
     pub(crate) fn some(&self, from: usize, max: usize) -> (impl Iterator<Item = &Message>, Option<usize>) {
-        let end = (from + max).min(self.slots.len());
-        let messages = self.slots.get(from..end).unwrap_or_default().iter().flatten();
-        (messages, (end < self.slots.len()).then_some(end))
+        self.slots.some(from, max)
     }
 
     /// A message as it stands in its envelope record. It is not yet in the queue.
     pub(crate) fn message(&mut self, envelope: &Envelope, done: &[bool], size: u64) -> Message {
-        let recipients: Box<[Entry]> = envelope
+        let recipients: Recipients = envelope
             .recipients
             .iter()
             .enumerate()
@@ -198,40 +95,56 @@ impl Index {
             size,
             envelope: Loc::default(),
             content: Content::Own,
-            states: None,
-            older_homes: None,
+            history: History::None,
             left: u32::try_from(left).unwrap_or(u32::MAX),
             recipients,
             priority: envelope.priority,
         }
     }
 
+    /// An index that is filled first, and whose queue is opened then: see [`Index::open_queue`].
+    pub(crate) fn with_queue_shut() -> Self {
+        let mut index = Self::default();
+        index.queue.is_shut = true;
+        index
+    }
+
+    /// Puts all recipients that wait into the queue.
+    pub(crate) fn open_queue(&mut self) {
+        let Self { slots, queue, .. } = self;
+        let entries = || {
+            slots.iter().flat_map(|(slot, message)| {
+                (0..).zip(message.recipients.iter()).map(move |(place, entry)| (slot, place, entry))
+            })
+        };
+        let bounces = entries().filter(|(.., entry)| entry.is_owed() && entry.is_to_bounce());
+        let bounces = bounces.map(|(slot, place, _)| (slot, place)).collect();
+        let scheduled = entries().filter(|(.., entry)| entry.is_scheduled());
+        queue.fill(scheduled.map(|(slot, place, entry)| (entry.domain, (entry.due, slot, place))), bounces);
+    }
+
     /// Takes a message in and puts its recipients into the queue.
     pub(crate) fn insert(&mut self, message: Message) {
         let id = message.id;
         debug_assert!(self.slot(id).is_none(), "queue ids are never reused");
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
-        });
-        for (place, entry) in (0..).zip(&message.recipients) {
-            self.queue.hold_domain(entry.domain);
-            enqueue(&mut self.queue, entry, slot, place);
-        }
         self.entries += message.recipients.len();
-        self.by_id.insert(id, slot);
-        if let Some(place) = self.slots.get_mut(slot as usize) {
-            *place = Some(message);
+        let slot = self.slots.insert(message);
+        let Self { slots, queue, .. } = self;
+        for (place, entry) in
+            (0..).zip(slots.get(slot).into_iter().flat_map(|message| message.recipients.iter()))
+        {
+            queue.hold_domain(entry.domain);
+            enqueue(queue, entry, slot, place);
         }
+        self.by_id.insert(id, slot);
     }
 
     /// Takes a message out of queue and index.
     pub(crate) fn remove(&mut self, id: QueueId) -> Option<Message> {
         let slot = self.by_id.remove(&id)?;
-        let message = self.slots.get_mut(slot as usize)?.take()?;
-        self.free.push(slot);
+        let message = self.slots.remove(slot)?;
         self.entries = self.entries.saturating_sub(message.recipients.len());
-        for (place, entry) in (0..).zip(&message.recipients) {
+        for (place, entry) in (0..).zip(message.recipients.iter()) {
             dequeue(&mut self.queue, entry, slot, place);
             self.queue.drop_domain(entry.domain);
         }
@@ -242,7 +155,7 @@ impl Index {
     pub(crate) fn apply(&mut self, id: QueueId, outcome: &Outcome) -> Option<u32> {
         let slot = self.slot(id)?;
         let Self { slots, queue, .. } = self;
-        let message = slots.get_mut(slot as usize)?.as_mut()?;
+        let message = slots.get_mut(slot)?;
         if let Some(held) = outcome.held {
             hold_all(queue, message, slot, held);
         }
@@ -282,7 +195,7 @@ impl Index {
         let taken = self.queue.take_bounces(max);
         for (slot, place) in &taken {
             let Self { slots, queue, .. } = self;
-            let message = slots.get_mut(*slot as usize).and_then(Option::as_mut);
+            let message = slots.get_mut(*slot);
             if let Some(entry) = message.and_then(|message| message.recipients.get_mut(*place as usize)) {
                 entry.standing = Standing::InFlight;
                 queue.take_off(entry.domain);
@@ -295,7 +208,7 @@ impl Index {
     pub(crate) fn put_back(&mut self, id: QueueId, place: u32) {
         let Some(slot) = self.slot(id) else { return };
         let Self { slots, queue, .. } = self;
-        let Some(message) = slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(message) = slots.get_mut(slot) else { return };
         if message.recipients.get(place as usize).is_some_and(|entry| entry.standing == Standing::InFlight) {
             set(queue, message, slot, place, Standing::Waiting, None);
         }
@@ -304,7 +217,7 @@ impl Index {
     /// Makes a waiting recipient due at `now`, if it is due later.
     pub(crate) fn make_due(&mut self, slot: u32, place: u32, now: Timestamp) -> bool {
         let Self { slots, queue, .. } = self;
-        let Some(message) = slots.get_mut(slot as usize).and_then(Option::as_mut) else { return false };
+        let Some(message) = slots.get_mut(slot) else { return false };
         let Some(entry) = message.recipients.get(place as usize) else { return false };
         let waits = entry.is_scheduled() && entry.due > now;
         let attempts = entry.attempts.into();

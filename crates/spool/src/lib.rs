@@ -10,16 +10,19 @@ mod command;
 mod commit;
 mod config;
 mod content;
+mod entry;
 mod error;
 mod files;
 mod format;
 mod frame;
+mod gist;
 mod index;
 mod io;
 mod log;
 mod memory;
 mod message;
 mod octets;
+mod order;
 #[doc(hidden)]
 pub mod parts;
 mod pattern;
@@ -31,6 +34,7 @@ mod scan;
 mod segments;
 mod selection;
 mod shared;
+mod slots;
 mod spare;
 mod spool;
 mod state;
@@ -50,6 +54,7 @@ pub use message::{
     Changed, Disposition, DomainStats, Finished, ListFilter, Loaded, Opened, Receipt, RecipientOutcome,
     RecipientSummary, Shown, State, Stats, Submission, Summary, Work,
 };
+pub use order::{Order, Part};
 pub use pattern::{Pattern, PatternError};
 pub use selection::Selection;
 pub use spool::Spool;

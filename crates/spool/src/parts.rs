@@ -42,7 +42,9 @@ impl Default for Core {
     fn default() -> Self {
         let mut log = Log::new(1, 0);
         log.begin_segment(1, [7; 16], SEGMENT_OCTETS);
-        Self { log, state: State::new(CACHE_OCTETS) }
+        let mut state = State::new(CACHE_OCTETS);
+        state.index.open_queue();
+        Self { log, state }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Patterns of addresses and domains, as operators write them: `*` stands for any run of characters, and case does not count.
 
+use std::borrow::Cow;
+
 use mail::{Address, Domain};
 
 /// A pattern of an address, a domain or a site.
@@ -74,7 +76,8 @@ impl Pattern {
 
     /// Whether it matches the whole of `text`.
     pub fn matches(&self, text: &str) -> bool {
-        let text = text.to_ascii_lowercase();
+        let is_lower = !text.bytes().any(|octet| octet.is_ascii_uppercase());
+        let text = if is_lower { Cow::Borrowed(text) } else { Cow::Owned(text.to_ascii_lowercase()) };
         let (Some((first, middle)), Some(last)) = (self.parts.split_first(), self.parts.last()) else {
             return false;
         };

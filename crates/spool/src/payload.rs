@@ -81,10 +81,16 @@ pub(crate) fn encode_envelope(head: &EnvelopeHead, stored: &StoredEnvelope) -> V
     out
 }
 
-pub(crate) fn decode_envelope(id: QueueId, octets: &[u8]) -> Option<(EnvelopeHead, StoredEnvelope)> {
+/// The head of an envelope record, whether the whole message is on hold, and its fields.
+pub(crate) fn decode_head(octets: &[u8]) -> Option<(EnvelopeHead, bool, &[u8])> {
     let mut cursor = Octets(octets);
     let (head, held) = EnvelopeHead::decode(&mut cursor)?;
-    let mut stored = StoredEnvelope::decode(id, cursor.0)?;
+    Some((head, held, cursor.0))
+}
+
+pub(crate) fn decode_envelope(id: QueueId, octets: &[u8]) -> Option<(EnvelopeHead, StoredEnvelope)> {
+    let (head, held, fields) = decode_head(octets)?;
+    let mut stored = StoredEnvelope::decode(id, fields)?;
     stored.envelope.recipients.iter_mut().for_each(|recipient| recipient.held |= held);
     Some((head, stored))
 }
@@ -117,8 +123,12 @@ impl Control {
     /// What a recipient's envelope says, if anything was ever ordered.
     pub(crate) fn of(recipient: &Recipient, received: Timestamp) -> Option<Box<Self>> {
         let held_since = recipient.held.then(|| recipient.held_at.unwrap_or(received));
-        let control = Self { held_since, paused: recipient.paused, bounce: recipient.bounce.clone() };
-        (control != Self::default()).then(|| Box::new(control))
+        Self { held_since, paused: recipient.paused, bounce: recipient.bounce.clone() }.if_any()
+    }
+
+    /// Itself, if anything was ever ordered.
+    pub(crate) fn if_any(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
     }
 
     /// Lets a recipient's envelope say it.

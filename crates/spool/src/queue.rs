@@ -1,6 +1,7 @@
 //! The schedule: a queue of due times for each recipient domain, and the domains in the order of their first.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeSet, HashMap},
     time::Duration,
 };
@@ -26,20 +27,23 @@ struct DomainQueue {
 pub(crate) struct Queue {
     domains: Vec<Option<DomainQueue>>,
     free: Vec<u32>,
-    by_name: HashMap<Domain, u32>,
+    /// By name as it is shown: so it stands in records too.
+    by_name: HashMap<Box<str>, u32>,
     /// Domains that wait and are not checked out, by their first due time.
     ready: BTreeSet<(Timestamp, u32)>,
     /// Message and recipient of those that are to be given up.
     bounces: BTreeSet<(u32, u32)>,
     /// What the scheduler was last told; it needs to be woken only for something earlier.
     told: Option<Timestamp>,
+    /// While a spool is opened, nobody is put in or taken out: all are put in at once in the end ([`Queue::fill`]).
+    pub(crate) is_shut: bool,
 }
 
 impl Queue {
     /// The number of a domain, made if it is new.
     pub(crate) fn domain(&mut self, name: &Domain) -> u32 {
-        if let Some(domain) = self.by_name.get(name) {
-            return *domain;
+        if let Some(domain) = self.find(name) {
+            return domain;
         }
         let queue = DomainQueue {
             name: name.clone(),
@@ -56,11 +60,16 @@ impl Queue {
         if let Some(place) = self.domains.get_mut(domain as usize) {
             *place = Some(queue);
         }
-        self.by_name.insert(name.clone(), domain);
+        self.by_name.insert(key(name).into(), domain);
         domain
     }
 
     pub(crate) fn find(&self, name: &Domain) -> Option<u32> {
+        self.by_name.get(&*key(name)).copied()
+    }
+
+    /// The number of the domain that is shown so, if it is here.
+    pub(crate) fn find_shown(&self, name: &str) -> Option<u32> {
         self.by_name.get(name).copied()
     }
 
@@ -106,26 +115,54 @@ impl Queue {
     fn forget_if_empty(&mut self, domain: u32) {
         let Some(place) = self.domains.get_mut(domain as usize) else { return };
         if let Some(queue) = place.take_if(|queue| queue.held_by == 0 && !queue.checked_out) {
-            self.by_name.remove(&queue.name);
+            self.by_name.remove(&*key(&queue.name));
             self.free.push(domain);
         }
     }
 
     pub(crate) fn insert(&mut self, domain: u32, due: Timestamp, slot: u32, place: u32) {
+        if self.is_shut {
+            return;
+        }
         self.change(domain, |queue| queue.waiting.insert((due, slot, place)));
     }
 
     pub(crate) fn remove(&mut self, domain: u32, due: Timestamp, slot: u32, place: u32) {
+        if self.is_shut {
+            return;
+        }
         self.change(domain, |queue| queue.waiting.remove(&(due, slot, place)));
     }
 
     /// A recipient is to be given up.
     pub(crate) fn insert_bounce(&mut self, slot: u32, place: u32) {
-        self.bounces.insert((slot, place));
+        if !self.is_shut {
+            self.bounces.insert((slot, place));
+        }
     }
 
     pub(crate) fn remove_bounce(&mut self, slot: u32, place: u32) {
         self.bounces.remove(&(slot, place));
+    }
+
+    /// Opens the queue: all who wait are put in, domain by domain, which is much less work than one by one.
+    pub(crate) fn fill(
+        &mut self,
+        scheduled: impl Iterator<Item = (u32, (Timestamp, u32, u32))>,
+        bounces: BTreeSet<(u32, u32)>,
+    ) {
+        self.is_shut = false;
+        self.bounces = bounces;
+        let mut waiting: Vec<Vec<(Timestamp, u32, u32)>> = Vec::new();
+        waiting.resize_with(self.domains.len(), Vec::new);
+        for (domain, one) in scheduled {
+            if let Some(waiting) = waiting.get_mut(domain as usize) {
+                waiting.push(one);
+            }
+        }
+        for (domain, waiting) in (0..).zip(waiting) {
+            self.change(domain, |queue| queue.waiting = waiting.into_iter().collect());
+        }
     }
 
     /// Whether anybody is to be given up.
@@ -228,6 +265,11 @@ impl Queue {
             (&queue.name, queue.waiting.len(), queue.in_flight, first)
         })
     }
+}
+
+/// A domain's name as it is shown.
+fn key(name: &Domain) -> Cow<'_, str> {
+    name.name().map_or_else(|| Cow::Owned(name.to_string()), Cow::Borrowed)
 }
 
 /// When the domain can next be checked out.

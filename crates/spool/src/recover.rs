@@ -90,11 +90,16 @@ pub(crate) fn find(
     Ok(Files { segments, spares, last })
 }
 
-/// Walks over a segment.
-pub(crate) fn walk(found: &Found, frame: &mut dyn FnMut(u64, Vec<Scanned>)) -> Result<Walk, SpoolError> {
+/// Walks over a segment. The lines of events up to `events_known` are left out.
+pub(crate) fn walk(
+    found: &Found,
+    events_known: u64,
+    frame: &mut dyn FnMut(u64, Vec<Scanned>),
+) -> Result<Walk, SpoolError> {
     let path = || found.file.path().to_owned();
     let file = found.file.file().map_err(|source| SpoolError::Read { path: path(), source })?;
     Scan::new(file.as_ref(), found.header.tag, found.limit)
+        .without_events(events_known)
         .run(frame)
         .map_err(|source| SpoolError::Read { path: path(), source })
 }
@@ -102,7 +107,7 @@ pub(crate) fn walk(found: &Found, frame: &mut dyn FnMut(u64, Vec<Scanned>)) -> R
 /// The last LSN that is known to be synced: the last good batch header tells it.
 pub(crate) fn synced_lsn(segments: &BTreeMap<u32, Found>) -> Result<u64, SpoolError> {
     for found in segments.values().rev() {
-        let walked = walk(found, &mut |_, _| {})?;
+        let walked = walk(found, u64::MAX, &mut |_, _| {})?;
         if walked.batches > 0 {
             return Ok(walked.synced_lsn);
         }
@@ -163,7 +168,7 @@ pub(crate) fn recover(
     for (number, found) in &segments {
         state.segments.add(&found.file, found.limit, true);
         let mut wrong = Vec::new();
-        let walked = walk(found, &mut |batch, records| {
+        let walked = walk(found, events_last, &mut |batch, records| {
             if records.last().is_some_and(|record| record.header.lsn > synced) {
                 doubtful.push(Doubtful { segment: *number, batch, records });
                 return;
@@ -208,6 +213,7 @@ pub(crate) fn recover(
     }
     // Only now, with the doubtful octets gone, may a batch tell that these LSNs are synced.
     log.set_synced_lsn(log.next_lsn().saturating_sub(1));
+    state.index.open_queue();
     own_files(&mut state, config, disk, &mut opened)?;
     opened.messages = state.index.messages().filter(|message| message.left > 0).count() as u64;
     opened.recipients = state.index.messages().map(|message| u64::from(message.left)).sum();

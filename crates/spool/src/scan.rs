@@ -9,6 +9,9 @@ use crate::format::{BLOCK, HEADER_LEN, Kind, PIECE_MAX, RecordHeader, SEGMENT_DA
 /// Read at once, so that small records need few calls while content is skipped.
 const WINDOW: usize = 8 * 1024;
 
+/// Read at once where all of it is wanted.
+const AHEAD: usize = 256 * 1024;
+
 /// A record that was read.
 #[derive(Debug, Clone)]
 pub(crate) struct Scanned {
@@ -49,12 +52,26 @@ pub(crate) struct Scan<'a> {
     limit: u64,
     walk: Walk,
     partial: Vec<Scanned>,
+    /// The payloads of events up to this LSN are not kept.
+    events_known: u64,
 }
 
 impl<'a> Scan<'a> {
     pub(crate) fn new(file: &'a dyn File, tag: Tag, limit: u64) -> Self {
         let walk = Walk { end: SEGMENT_DATA, ..Walk::default() };
-        Self { window: Window { file, octets: Vec::new(), start: 0 }, tag, limit, walk, partial: Vec::new() }
+        Self {
+            window: Window { file, octets: Vec::new(), start: 0 },
+            tag,
+            limit,
+            walk,
+            partial: Vec::new(),
+            events_known: 0,
+        }
+    }
+
+    /// Gives events up to this LSN without their lines: the event log has them.
+    pub(crate) fn without_events(self, events_known: u64) -> Self {
+        Self { events_known, ..self }
     }
 
     /// Calls `frame` with the records of each whole frame.
@@ -115,8 +132,9 @@ impl<'a> Scan<'a> {
         let (mut place, end) = (at + HEADER_LEN as u64, at + HEADER_LEN as u64 + u64::from(batch.len));
         let mut lsn = batch.lsn;
         while place < end.min(self.limit) {
+            self.window.read_ahead(place, end)?;
             if let Some(record) = self.record_at(place, end)? {
-                place += (HEADER_LEN + padded(record.payload.len())) as u64;
+                place += (HEADER_LEN + padded(record.header.len as usize)) as u64;
                 lsn = record.header.lsn + 1;
                 self.take(at, record, frame);
             } else {
@@ -134,7 +152,7 @@ impl<'a> Scan<'a> {
         let (mut at, mut found) = (from, false);
         while let Some(place) = self.next_record(at, to)? {
             let Some(record) = self.record_at(place, to)? else { break };
-            at = place + (HEADER_LEN + padded(record.payload.len())) as u64;
+            at = place + (HEADER_LEN + padded(record.header.len as usize)) as u64;
             self.walk.last_lsn = self.walk.last_lsn.max(record.header.lsn);
             self.take(u64::MAX, record, frame);
             found = true;
@@ -165,7 +183,9 @@ impl<'a> Scan<'a> {
         }
         let payload = self.window.get(at + HEADER_LEN as u64, header.len as usize)?;
         let whole = payload.len() == header.len as usize && crc32c::crc32c(payload) == header.payload_crc;
-        Ok(whole.then(|| Scanned { header, offset: at, payload: payload.to_vec() }))
+        let is_known = header.kind == Kind::Event && header.lsn <= self.events_known;
+        let keep = || if is_known { Vec::new() } else { payload.to_vec() };
+        Ok(whole.then(|| Scanned { header, offset: at, payload: keep() }))
     }
 
     /// Gathers records to frames: only a whole one counts.
@@ -209,6 +229,13 @@ impl Window<'_> {
         let from = usize::try_from(at - self.start).unwrap_or(usize::MAX);
         let to = from.saturating_add(len).min(self.octets.len());
         Ok(self.octets.get(from..to).unwrap_or_default())
+    }
+
+    /// Reads much at once where records stand one behind the other up to `end`.
+    fn read_ahead(&mut self, at: u64, end: u64) -> io::Result<()> {
+        let is_here = at >= self.start && at + HEADER_LEN as u64 <= self.start + self.octets.len() as u64;
+        let len = usize::try_from(end - at).unwrap_or(AHEAD).min(AHEAD);
+        if is_here || len <= WINDOW { Ok(()) } else { self.fill(at, len) }
     }
 
     fn fill(&mut self, at: u64, len: usize) -> io::Result<()> {

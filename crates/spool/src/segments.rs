@@ -19,8 +19,8 @@ pub(crate) struct Segment {
     pins: u64,
     /// Octets of these.
     live_octets: u64,
-    /// Messages that are done by a record here, while the given segment still holds an envelope record of them.
-    done: BTreeSet<(u32, QueueId)>,
+    /// Messages that are done by a record here, by the segment that still holds an envelope record of them.
+    done: BTreeMap<u32, BTreeSet<QueueId>>,
     /// The last event record in it: the event log must have passed it.
     last_event: u64,
     /// Nothing more is written to it.
@@ -41,7 +41,7 @@ impl Segments {
             end,
             pins: 0,
             live_octets: 0,
-            done: BTreeSet::new(),
+            done: BTreeMap::new(),
             last_event: 0,
             sealed,
             retiring: false,
@@ -102,7 +102,7 @@ impl Segments {
             && self.table.contains_key(&home)
             && let Some(segment) = self.table.get_mut(&segment)
         {
-            segment.done.insert((home, id));
+            segment.done.entry(home).or_default().insert(id);
         }
     }
 
@@ -124,7 +124,7 @@ impl Segments {
             {
                 continue;
             }
-            segment.done.retain(|(home, _)| numbers.contains(home));
+            segment.done.retain(|home, _| numbers.contains(home));
             if segment.done.is_empty() {
                 segment.retiring = true;
                 going.push(Arc::clone(&segment.file));
@@ -152,16 +152,20 @@ impl Segments {
 
     /// The messages that are done by the word of a segment, with the segments that hold their envelopes.
     pub(crate) fn done_in(&self, segment: u32) -> Vec<(u32, QueueId)> {
-        let live = |(home, _): &&(u32, QueueId)| self.table.contains_key(home);
-        self.table.get(&segment).map(|s| s.done.iter().filter(live).copied().collect()).unwrap_or_default()
+        let homes = self.table.get(&segment).into_iter().flat_map(|segment| &segment.done);
+        let live = homes.filter(|(home, _)| self.table.contains_key(home));
+        live.flat_map(|(home, ids)| ids.iter().map(|id| (*home, *id))).collect()
     }
 
     /// What a segment said of done messages is told elsewhere now.
     pub(crate) fn clear_done(&mut self, segment: u32, told: &[(u32, QueueId)]) {
         if let Some(segment) = self.table.get_mut(&segment) {
-            for entry in told {
-                segment.done.remove(entry);
+            for (home, id) in told {
+                if let Some(ids) = segment.done.get_mut(home) {
+                    ids.remove(id);
+                }
             }
+            segment.done.retain(|_, ids| !ids.is_empty());
         }
     }
 }

@@ -63,6 +63,8 @@ pub(crate) enum Detail {
 #[derive(Debug, Default)]
 pub(crate) struct Look {
     pub(crate) taken: Vec<Taken>,
+    /// Messages that were looked at.
+    pub(crate) looked_at: u64,
     /// Look on behind this message; none at the end.
     pub(crate) next: Option<QueueId>,
 }
@@ -95,9 +97,7 @@ impl Selection {
         }
         let Some(domain) = index.domain_name(entry.domain) else { return false };
         any(&self.domains, || domain.to_string())
-            && any(&self.to, || {
-                mail::Address::new(&entry.local, domain.clone()).map(|to| to.to_string()).unwrap_or_default()
-            })
+            && any(&self.to, || format!("{}@{domain}", mail::quoted_if_needed(&entry.local)))
     }
 
     fn takes_envelope(&self, envelope: &Envelope) -> bool {
@@ -124,11 +124,13 @@ impl Selection {
             ids.into_iter().filter_map(|id| index.get(id)).take(LOOK).collect()
         };
         let next = messages.last().filter(|_| messages.len() == LOOK).map(|message| message.id);
+        let looked_at = messages.len() as u64;
         let taken = messages.into_iter().filter(|message| self.takes_message(message)).map(|message| {
-            let entries = (0..).zip(&message.recipients).filter(|(_, entry)| self.takes_entry(index, entry));
+            let entries =
+                (0..).zip(message.recipients.iter()).filter(|(_, entry)| self.takes_entry(index, entry));
             Taken { id: message.id, recipients: entries.map(|(place, _)| place).collect(), envelope: None }
         });
-        Look { taken: taken.filter(|taken| !taken.recipients.is_empty()).collect(), next }
+        Look { taken: taken.filter(|taken| !taken.recipients.is_empty()).collect(), looked_at, next }
     }
 
     /// Looks at the next part of the queue. Reads envelopes where it must: to be run where the disk may be waited for.

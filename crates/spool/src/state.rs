@@ -10,8 +10,9 @@ use mail::{Envelope, QueueId};
 use crate::{
     format::{HEADER_LEN_U32, Kind},
     frame::Pieces,
-    index::{Content, Entry, Index, Loc, Standing},
-    payload::{self, EnvelopeHead, Outcome, Place},
+    gist,
+    index::{Content, Entry, History, Index, Loc, Message, Standing},
+    payload::{self, Outcome, Place},
     scan::Scanned,
     segments::Segments,
 };
@@ -61,9 +62,9 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// An empty state that keeps fresh mail of so many octets.
+    /// An empty state that keeps fresh mail of so many octets. Its queue stays shut until all is replayed.
     pub(crate) fn new(fresh_octets_max: usize) -> Self {
-        Self { fresh_octets_max, ..Self::default() }
+        Self { fresh_octets_max, index: Index::with_queue_shut(), ..Self::default() }
     }
 
     /// A synced message enters the queue.
@@ -117,12 +118,11 @@ impl State {
             self.forget_fresh(id);
         }
         let Some(message) = self.index.get_mut(id) else { return };
-        let states = message.states.get_or_insert_default();
-        let replaced = if outcome == Settled::All { std::mem::take(&mut **states) } else { Vec::new() };
-        states.push(at);
+        let replaced = if outcome == Settled::All { message.history.take_outcomes() } else { History::None };
+        message.history.push(at);
         self.segments.pin(at);
-        for loc in replaced {
-            self.segments.unpin(loc);
+        for loc in replaced.outcomes() {
+            self.segments.unpin(*loc);
         }
     }
 
@@ -141,14 +141,16 @@ impl State {
     pub(crate) fn moved(&mut self, id: QueueId, at: Loc, content: Content) {
         let Some(message) = self.index.get_mut(id) else { return };
         let before: Vec<Loc> = message.locs().collect();
-        if message.envelope.segment != at.segment {
-            let home = message.envelope.segment;
-            let older = message.older_homes.get_or_insert_default();
-            older.retain(|older| *older != home && *older != at.segment);
-            older.push(home);
-            older.retain(|home| self.segments.contains(*home));
+        message.history.take_outcomes();
+        let home = message.envelope.segment;
+        if home != at.segment {
+            let mut homes = message.history.homes().to_vec();
+            homes.retain(|older| *older != home && *older != at.segment);
+            homes.push(home);
+            homes.retain(|home| self.segments.contains(*home));
+            message.history = History::of_homes(homes);
         }
-        (message.envelope, message.content, message.states) = (at, content, None);
+        (message.envelope, message.content) = (at, content);
         let after: Vec<Loc> = message.locs().collect();
         for loc in after {
             self.segments.pin(loc);
@@ -169,10 +171,11 @@ impl State {
                 len: header.len + HEADER_LEN_U32,
             };
             match header.kind {
-                Kind::Envelope => match payload::decode_envelope(id, &record.payload) {
-                    Some((head, stored)) => self.replay_envelope(at, header.extra, &head, &stored),
-                    None => wrong = Some(format!("the envelope of message {id} cannot be read")),
-                },
+                Kind::Envelope => {
+                    if self.replay_envelope(id, at, header.extra, &record.payload).is_none() {
+                        wrong = Some(format!("the envelope of message {id} cannot be read"));
+                    }
+                }
                 Kind::Outcome => match Outcome::decode(&record.payload) {
                     Some(outcome) => {
                         if let Some(left) = self.index.apply(id, &outcome) {
@@ -194,32 +197,38 @@ impl State {
         wrong
     }
 
-    fn replay_envelope(&mut self, at: Loc, here: u32, head: &EnvelopeHead, stored: &payload::StoredEnvelope) {
-        let id = stored.envelope.id;
+    /// None if it cannot be read. `here` is where content in the same segment begins.
+    fn replay_envelope(&mut self, id: QueueId, at: Loc, here: u32, payload: &[u8]) -> Option<()> {
+        let (head, held, fields) = payload::decode_head(payload)?;
+        let mut message = gist::message(&mut self.index.queue, id, fields, held)?;
         let content = match head.place {
             Place::Here => Content::In(Loc { segment: at.segment, offset: here, len: head.stored_len }),
             Place::Elsewhere(segment, offset) => Content::In(Loc { segment, offset, len: head.stored_len }),
             Place::Own(_) => Content::Own,
         };
-        let mut done = stored.done.clone();
-        if let Some(message) = self.index.get(id) {
-            // Completions win whatever the order.
-            for (done, entry) in done.iter_mut().zip(&message.recipients) {
-                *done |= entry.standing == Standing::Done;
+        (message.envelope, message.content, message.size) = (at, content, head.content_len);
+        if self.index.slot(id).is_some() {
+            self.replace(id, message);
+        } else {
+            message.locs().for_each(|loc| self.segments.pin(loc));
+            self.index.insert(message);
+        }
+        Some(())
+    }
+
+    /// An envelope record tells anew of a message that is here. The records that said so before may be gone: its recipients stand
+    /// as the newer one tells, but completions win whatever the order.
+    fn replace(&mut self, id: QueueId, mut message: Message) {
+        self.moved(id, message.envelope, message.content);
+        let Some(before) = self.index.remove(id) else { return };
+        for (entry, before) in message.recipients.iter_mut().zip(before.recipients.iter()) {
+            if before.standing == Standing::Done {
+                entry.standing = Standing::Done;
             }
         }
-        self.moved(id, at, content);
-        let before = self.index.remove(id);
-        let mut message = self.index.message(&stored.envelope, &done, head.content_len);
-        if let Some(before) = before {
-            // The records that said so may be gone: the recipients stand as the newer envelope tells.
-            message.older_homes = before.older_homes;
-            (message.envelope, message.content) = (at, content);
-            self.index.insert(message);
-            return;
-        }
-        (message.envelope, message.content) = (at, content);
-        message.locs().for_each(|loc| self.segments.pin(loc));
+        let left = message.recipients.iter().filter(|entry| entry.is_owed()).count();
+        message.left = u32::try_from(left).unwrap_or(u32::MAX);
+        message.history = History::of_homes(before.history.homes().to_vec());
         self.index.insert(message);
     }
 }

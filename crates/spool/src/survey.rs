@@ -45,7 +45,7 @@ impl Spool {
         after: Option<QueueId>,
     ) -> Result<Survey, SpoolError> {
         let detail = if senders { Detail::All } else { Detail::Touched };
-        let Look { taken, next } = self.look_closely(selection, detail, after).await?;
+        let Look { taken, next, .. } = self.look_closely(selection, detail, after).await?;
         let state = self.shared.state();
         let surveyed = taken.into_iter().filter_map(|taken| {
             let message = state.index.get(taken.id)?;

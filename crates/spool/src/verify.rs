@@ -70,7 +70,7 @@ pub fn verify(dir: &Path, disk: &Arc<dyn Disk>) -> Result<Verified, SpoolError> 
     for (number, found) in &segments {
         state.segments.add(&found.file, found.limit, true);
         let mut wrong = Vec::new();
-        let walked = walk(found, &mut |_, records| {
+        let walked = walk(found, 0, &mut |_, records| {
             wrong.extend(state.replay(*number, &records));
             wrong.extend(records.iter().filter_map(|record| wrong_content(found, record)));
         })?;

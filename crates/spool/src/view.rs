@@ -70,6 +70,11 @@ impl Spool {
         message.and_then(|message| message.recipients.get(recipient as usize)).is_some_and(Entry::is_owed)
     }
 
+    /// Messages in the queue.
+    pub fn messages(&self) -> u64 {
+        self.shared.state().index.len() as u64
+    }
+
     /// Those of the ids that are in the queue no more, or never were.
     pub fn unknown(&self, ids: &[QueueId]) -> Vec<QueueId> {
         let state = self.shared.state();
@@ -139,7 +144,7 @@ pub(crate) fn address(index: &Index, entry: &Entry) -> String {
 }
 
 pub(crate) fn summary(index: &Index, message: &Message) -> Summary {
-    let owed = (0..).zip(&message.recipients).filter(|(_, entry)| entry.is_owed());
+    let owed = (0..).zip(message.recipients.iter()).filter(|(_, entry)| entry.is_owed());
     let recipients = owed.map(|(recipient, entry)| RecipientSummary {
         recipient,
         forward_path: address(index, entry),

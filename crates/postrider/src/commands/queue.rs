@@ -1,6 +1,7 @@
 //! `postrider queue`: what waits, and commands on it.
 
 mod change;
+mod progress;
 mod stats;
 
 use std::{

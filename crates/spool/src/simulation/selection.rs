@@ -211,9 +211,9 @@ fn a_long_queue_is_looked_at_to_its_end() {
         let removal = std::pin::pin!(spool.remove(Selection::default(), now));
         removal.await
     });
-    assert!(removed.is_none(), "it waits for the sync of its first part");
+    assert!(removed.is_none(), "it waits for the sync of its first piece, and the next is on its way");
     machine.committer.turn();
-    assert_eq!(machine.run(spool.remove(Selection::default(), now)).unwrap().recipients, 1100);
+    assert_eq!(machine.run(spool.remove(Selection::default(), now)).unwrap().recipients, 100);
     assert!(machine.ids().is_empty());
 }
 
@@ -259,4 +259,59 @@ fn an_order_to_give_up_outranks_holds_and_due_times_and_waits_for_an_attempt_und
         [Work { id, recipients: vec![2] }],
         "a revoked order leaves it as it was"
     );
+}
+
+/// Commits so many messages, some hundred in one frame.
+fn commit_many(machine: &mut Machine, world: &World, count: usize) {
+    for _ in 0..count / 250 {
+        let submission = |_| {
+            let id = machine.spool.new_id(world.clock.now());
+            world.clock.advance(Duration::from_millis(1));
+            let envelope = world.envelope(id, &["anna@example.org"]);
+            Submission { envelope, content: Content::from(b"x".to_vec()), events: Vec::new() }
+        };
+        let mut some: Vec<Submission> = (0..250).map(submission).collect();
+        let (first, spool) = (some.remove(0), machine.spool.clone());
+        machine.run(spool.commit_with(first, some)).unwrap();
+    }
+}
+
+#[test]
+fn an_order_goes_on_where_its_last_part_ended_over_deliveries_new_mail_and_a_crash() {
+    let world = World::new(31);
+    let mut machine = world.open();
+    commit_many(&mut machine, &world, 3000);
+    let (now, all) = (world.clock.now(), std::sync::Arc::new(Selection::default()));
+    let spool = machine.spool.clone();
+    let first = machine.run(spool.carry_out(&Order::Hold, &all, now, None, 1)).unwrap();
+    assert_eq!((first.changed.messages, first.looked_at), (1000, 1000));
+    // Others go on: what is not held yet is delivered or under way, and new mail comes in.
+    let domain = spool.checkout(now).unwrap();
+    let work = spool.take(&domain, now, 2);
+    machine.finish(work[0].id, &[(0, Disposition::Delivered)], Vec::new());
+    machine.commit(&world, &["eve@example.net"], 30).unwrap();
+    // The second part is cut off by a crash: it was written, and nobody was told.
+    {
+        let second = std::pin::pin!(spool.carry_out(&Order::Hold, &all, now, first.next, 1));
+        assert!(now_or_never(second).is_none());
+    }
+    machine.committer.turn();
+    drop((machine, spool));
+    world.disk.crash(&world.random);
+    let mut machine = world.open();
+    assert_eq!(machine.opened.damage, Vec::<String>::new());
+    let held = Selection { states: vec![State::Held], ..Selection::default() };
+    let spool = machine.spool.clone();
+    assert_eq!(machine.run(spool.count(held.clone())).unwrap().messages, 2000);
+    // Given again, with the same place to go on from.
+    let (mut after, mut again) = (first.next, Changed::default());
+    while let Some(next) = after {
+        let part = machine.run(spool.carry_out(&Order::Hold, &all, now, Some(next), 1)).unwrap();
+        again.add(part.changed);
+        after = part.next;
+    }
+    assert_eq!(again.messages, 1000);
+    assert_eq!(machine.run(spool.count(held)).unwrap().messages, 3000);
+    assert_eq!(machine.ids().len(), 3000);
+    assert_eq!(spool.checkout(world.clock.now()), None);
 }

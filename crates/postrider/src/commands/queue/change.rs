@@ -1,13 +1,14 @@
 //! The commands that change the queue.
 
-use std::path::Path;
+use std::{path::Path, pin::pin};
 
 use admin::api::{Changed, Command, Selection};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::selection;
+use super::{progress::Progress, selection};
 use crate::{
     cli::{QueueBounce, QueueChange, QueueDestroy},
-    client::post,
+    client::{ClientError, post},
     failure::Failure,
     terminal::{self, count},
 };
@@ -59,7 +60,7 @@ pub(super) async fn destroy(
     let by_ids = Selection { ids: Vec::new(), ..command.selection.clone() }.is_everything() && !command.all;
     if !(by_ids || wanted.yes || command.dry_run) {
         let dry = Command { dry_run: true, ..command.clone() };
-        let meant: Changed = post(socket, &format!("/v1/queue/{}", verb.path), &dry).await?;
+        let meant = in_parts(socket, verb, dry, json).await?;
         if meant.recipients > 0 && !terminal::confirm(&format!("{} {}?", verb.path, meant_text(&meant)))? {
             return Err(Failure::new("nothing was changed"));
         }
@@ -73,7 +74,7 @@ pub(super) async fn bounce(socket: &Path, wanted: &QueueBounce, json: bool) -> R
 }
 
 async fn send(socket: &Path, verb: Verb, command: &Command, json: bool) -> Result<(), Failure> {
-    let changed: Changed = post(socket, &format!("/v1/queue/{}", verb.path), command).await?;
+    let changed = in_parts(socket, verb, command.clone(), json).await?;
     if json {
         terminal::print_json(&changed)?;
     } else {
@@ -86,13 +87,87 @@ async fn send(socket: &Path, verb: Verb, command: &Command, json: bool) -> Resul
     }
 }
 
+/// Gives an order part by part, and tells how far it is. An interrupt waits for the end of a part, so that it can be said what was done;
+/// a second one does not.
+async fn in_parts(socket: &Path, verb: Verb, mut command: Command, json: bool) -> Result<Changed, Failure> {
+    command.in_parts = true;
+    let (path, mut progress) = (format!("/v1/queue/{}", verb.path), Progress::new(json));
+    let mut interrupts = signal(SignalKind::interrupt())
+        .map_err(|error| Failure::new(format!("cannot listen for interrupts: {error}")))?;
+    let (mut whole, mut is_interrupted) = (Changed::default(), false);
+    loop {
+        let part = next_part(socket, &path, &command, &mut interrupts, &mut is_interrupted).await;
+        let Some(part) = part else {
+            progress.end();
+            return Err(interrupted(verb, &whole, command.dry_run));
+        };
+        let part = part.inspect_err(|_| progress.end())?;
+        command.cursor.clone_from(&part.next_cursor);
+        add(&mut whole, part);
+        if command.cursor.is_none() || is_interrupted {
+            progress.end();
+        }
+        match command.cursor {
+            None => return Ok(whole),
+            Some(_) if is_interrupted => return Err(interrupted(verb, &whole, command.dry_run)),
+            Some(_) => progress.tell(verb.path, &whole),
+        }
+    }
+}
+
+/// What one part did; none if it was interrupted twice.
+async fn next_part(
+    socket: &Path,
+    path: &str,
+    command: &Command,
+    interrupts: &mut Signal,
+    is_interrupted: &mut bool,
+) -> Option<Result<Changed, ClientError>> {
+    let mut part = pin!(post(socket, path, command));
+    loop {
+        tokio::select! {
+            part = &mut part => return Some(part),
+            Some(()) = interrupts.recv() => {
+                if *is_interrupted {
+                    return None;
+                }
+                *is_interrupted = true;
+            }
+        }
+    }
+}
+
+/// Adds what the next part did.
+fn add(whole: &mut Changed, part: Changed) {
+    whole.messages += part.messages;
+    whole.recipients += part.recipients;
+    whole.active += part.active;
+    whole.looked_at += part.looked_at;
+    whole.unknown.extend(part.unknown);
+    (whole.in_queue, whole.next_cursor) = (part.in_queue, part.next_cursor);
+}
+
+fn interrupted(verb: Verb, so_far: &Changed, dry_run: bool) -> Failure {
+    let done = if dry_run { "meant so far; nothing was changed" } else { verb.done };
+    let looked_at = count(so_far.looked_at, "message");
+    let failure = Failure::interrupted(format!(
+        "interrupted when {looked_at} had been looked at: {} {done}",
+        meant_text(so_far)
+    ));
+    if dry_run {
+        failure
+    } else {
+        failure.hint("what is done stays done; give the same order again to go on")
+    }
+}
+
 pub(super) fn command_of(wanted: &QueueChange) -> Result<Command, Failure> {
     let selection = selection(&wanted.selecting)?;
     if selection.is_everything() && !wanted.all {
         return Err(Failure::usage("nothing is selected")
             .hint("give queue ids, or marks such as --domain DOMAIN; --all means the whole queue"));
     }
-    Ok(Command { selection, all: wanted.all, dry_run: wanted.dry_run, text: None })
+    Ok(Command { selection, all: wanted.all, dry_run: wanted.dry_run, ..Command::default() })
 }
 
 fn meant_text(changed: &Changed) -> String {
@@ -107,4 +182,32 @@ fn changed_text(verb: Verb, changed: &Changed, dry_run: bool) -> String {
         text.extend(["\n", &count(changed.active, "recipient"), " ", are, " ", verb.active]);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupted_order_says_how_far_it_came() {
+        let part = |recipients| Changed {
+            messages: 1,
+            recipients,
+            looked_at: 20_000,
+            in_queue: 90_000,
+            next_cursor: Some("x".to_owned()),
+            ..Changed::default()
+        };
+        let mut whole = Changed::default();
+        add(&mut whole, part(2));
+        add(&mut whole, part(3));
+        let failure = interrupted(HOLD, &whole, false);
+        assert_eq!(failure.code(), 130);
+        assert_eq!(
+            failure.text(false),
+            "error: interrupted when 40000 messages had been looked at: 5 recipients of 2 messages put on hold\n\
+             hint: what is done stays done; give the same order again to go on"
+        );
+        assert!(interrupted(REMOVE, &whole, true).text(false).ends_with("meant so far; nothing was changed"));
+    }
 }
