@@ -53,8 +53,8 @@ impl Turns {
 
 /// Makes due what waits; how many recipients. None: nothing is there for the node.
 fn retry(spool: &Spool, node: &Node, now: Timestamp) -> Option<usize> {
-    let domains = spool.domains(usize::MAX).into_iter().map(|stats| stats.domain);
-    let retried = domains.filter(|domain| node.has(domain)).map(|domain| spool.retry_domain(&domain, now));
+    let domains = spool.waiting_domains(|domain| node.has(domain));
+    let retried = domains.iter().map(|domain| spool.retry_domain(domain, now));
     retried.reduce(|a, b| a + b)
 }
 

@@ -258,6 +258,18 @@ impl Queue {
             .flat_map(move |queue| queue.waiting.range(from..).map(|(_, slot, place)| (*slot, *place)))
     }
 
+    /// Some of the domains with somebody who waits or is in flight, and the number to go on with.
+    pub(crate) fn some_domains(
+        &self,
+        from: usize,
+        max: usize,
+    ) -> (impl Iterator<Item = &Domain>, Option<usize>) {
+        let end = (from + max).min(self.domains.len());
+        let some = self.domains.get(from..end).unwrap_or_default().iter().flatten();
+        let owed = some.filter(|queue| queue.in_flight > 0 || !queue.waiting.is_empty());
+        (owed.map(|queue| &queue.name), (end < self.domains.len()).then_some(end))
+    }
+
     /// Each domain with the number waiting, the number in flight and its first due time.
     pub(crate) fn domains(&self) -> impl Iterator<Item = (&Domain, usize, u32, Option<Timestamp>)> {
         self.domains.iter().flatten().map(|queue| {

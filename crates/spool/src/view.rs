@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use mail::QueueId;
+use mail::{Domain, QueueId};
 
 use crate::{
     DomainStats, ListFilter, RecipientSummary, Selection, Shown, Spool, SpoolError, Stats, Summary,
@@ -103,6 +103,18 @@ impl Spool {
             from = next;
         }
         stats
+    }
+
+    /// The domains of the queue that are wanted. However many there are, the queue never stands still for long.
+    pub fn waiting_domains(&self, wanted: impl Fn(&Domain) -> bool) -> Vec<Domain> {
+        let (mut found, mut from) = (Vec::new(), Some(0));
+        while let Some(number) = from {
+            let state = self.shared.state();
+            let (domains, next) = state.index.queue.some_domains(number, AT_ONCE);
+            found.extend(domains.filter(|domain| wanted(domain)).cloned());
+            from = next;
+        }
+        found
     }
 
     /// The domains of the queue in figures, the largest first, at most `max`.
