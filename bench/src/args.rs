@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Sink(SinkOptions),
     /// Start Postrider and its peer in turn, load both alike, and print and keep the figures
     Run(RunOptions),
+    /// Measure all there is, beside Postfix and Exim, within a given time; print and keep tables and plots
+    All(AllOptions),
     /// Start two builds of Postrider in turn, load both alike, and print how many times better the second is
     Compare(CompareOptions),
     /// Measure how long mail takes while one destination among all is in trouble
@@ -35,6 +37,9 @@ pub(crate) enum Command {
     /// Run another program until standard input ends (used by `run` for its servers)
     #[command(hide = true)]
     Guard {
+        /// Control groups to enter before
+        #[arg(long = "group")]
+        groups: Vec<PathBuf>,
         /// What to run
         program: PathBuf,
         /// Its arguments
@@ -182,6 +187,80 @@ pub(crate) struct RunOptions {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct AllOptions {
+    /// What to measure; all of it when nothing is named
+    pub(crate) parts: Vec<Part>,
+    /// Sessions of the source
+    #[arg(long, default_value = "1,20,200,2000", value_delimiter = ',', value_parser = at_least_one)]
+    pub(crate) sessions: Vec<u64>,
+    /// Octets of a message's content; the first is measured first, and is the one of the plots over sessions
+    #[arg(long, default_value = "10KiB,1KiB,100KiB,10MiB", value_delimiter = ',', value_parser = size)]
+    pub(crate) sizes: Vec<usize>,
+    /// Who takes part
+    #[arg(long, default_value = "postfix,exim,postrider", value_delimiter = ',')]
+    pub(crate) servers: Vec<Who>,
+    /// How long it may take in all; what is left then is left out
+    #[arg(long, default_value = "18", value_parser = rate)]
+    pub(crate) minutes: f64,
+    /// Rounds of each cell, as far as time allows; the median of them counts
+    #[arg(long, default_value = "3", value_parser = at_least_one)]
+    pub(crate) rounds: u64,
+    /// Sessions that stand idle
+    #[arg(long, default_value = "10000", value_parser = at_least_one)]
+    pub(crate) idle: u64,
+    /// A first look within three minutes: not all sizes with all sessions, and one round
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Where the servers keep their spools; it should be the disk you mean to measure
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
+    /// The Postrider program; default: the release build of this checkout, built if it is missing
+    #[arg(long)]
+    pub(crate) postrider: Option<PathBuf>,
+    /// Where the figures are written, in place of those of the last time
+    #[arg(long, default_value = "bench/results")]
+    pub(crate) results: PathBuf,
+    /// Write no files
+    #[arg(long)]
+    pub(crate) no_results: bool,
+}
+
+/// A part of `bench all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Accept into the queue
+    Accept,
+    /// Accept and send on
+    Relay,
+    /// Accept and deliver into Maildirs
+    Local,
+    /// How long from the final dot to 250, at half of the peak
+    Latency,
+    /// Memory of idle sessions
+    Idle,
+}
+
+impl Part {
+    pub(crate) fn work(self) -> Option<Work> {
+        match self {
+            Self::Accept => Some(Work::Accept),
+            Self::Relay => Some(Work::Relay),
+            Self::Local => Some(Work::Local),
+            Self::Latency => Some(Work::Latency),
+            Self::Idle => None,
+        }
+    }
+}
+
+/// Who takes part in `bench all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Who {
+    Postfix,
+    Exim,
+    Postrider,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct CompareOptions {
     /// The program to compare with, such as the release build of the commit before
     pub(crate) old: PathBuf,
@@ -268,6 +347,8 @@ pub(crate) enum Peer {
     Postfix,
     /// Postfix that puts accepted mail on hold, so that its queue manager has no work (accept, latency)
     PostfixHold,
+    /// Exim; it needs control groups, as process trees do not tell what it uses
+    Exim,
     /// Nobody
     None,
 }

@@ -13,7 +13,6 @@ pub(crate) fn thread_cpu_ns() -> u64 {
 }
 
 /// CPU nanoseconds that this process has used, its threads that ended included.
-#[cfg(test)]
 pub(crate) fn process_cpu_ns() -> u64 {
     nanoseconds(clock_gettime(ClockId::ProcessCPUTime))
 }

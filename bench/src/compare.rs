@@ -66,6 +66,7 @@ mod tests {
             dot_to_reply: None,
             due_to_reply: None,
             bench_cpu_us: 0.0,
+            peak_memory: None,
             others: 0.0,
         });
         Cell { work: Work::Relay, sessions: 20, server: server.to_owned(), rounds: rounds.collect() }

@@ -47,6 +47,11 @@ impl Content {
         }
     }
 
+    /// Octets up to the end of the number: what follows is the same in every message.
+    pub(crate) fn numbered(&self) -> usize {
+        self.number_at + NUMBER_DIGITS
+    }
+
     /// The content and the terminating `.` CRLF.
     pub(crate) fn with_end(&self) -> &[u8] {
         &self.octets

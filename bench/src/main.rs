@@ -21,10 +21,15 @@ mod content;
 mod cpu;
 mod dns;
 mod fairness;
+mod group;
 mod guard;
+mod idle;
 mod machine;
 mod maildir;
+mod matrix;
 mod memory;
+mod peak;
+mod plot;
 mod poller;
 mod queue;
 mod results;
@@ -48,10 +53,11 @@ fn main() -> ExitCode {
         Command::Source(options) => source::command(&options),
         Command::Sink(options) => sink::command(&options),
         Command::Run(options) => run::command(&options),
+        Command::All(options) => matrix::command(&options),
         Command::Compare(options) => compare::command(&options),
         Command::Fairness(options) => fairness::command(&options),
         Command::Queue(options) => queue::command(&options),
-        Command::Guard { program, arguments } => guard::command(&program, &arguments),
+        Command::Guard { groups, program, arguments } => guard::command(&groups, &program, &arguments),
     };
     match outcome {
         Ok(code) => code,

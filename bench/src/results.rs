@@ -49,11 +49,11 @@ impl Cell {
     }
 }
 
-fn round_json(round: &Figures) -> Value {
+pub(crate) fn round_json(round: &Figures) -> Value {
     json!({
         "messages": round.messages, "messages_per_second": round.per_second, "cpu_us_per_message": round.cpu_us,
         "dot_to_reply_ns": latency_json(round.dot_to_reply), "due_to_reply_ns": latency_json(round.due_to_reply),
-        "bench_cpu_us_per_message": round.bench_cpu_us, "other_cpu_share": round.others,
+        "bench_cpu_us_per_message": round.bench_cpu_us, "peak_memory_octets": round.peak_memory, "other_cpu_share": round.others,
     })
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct Results {
 }
 
 /// A share of the machine used by others above which a row is marked.
-const OTHERS_MAX: f64 = 0.10;
+pub(crate) const OTHERS_MAX: f64 = 0.10;
 
 impl Results {
     pub(crate) fn table(&self) -> String {
@@ -160,7 +160,7 @@ for `latency`, which offers each server half of its own peak rate, from the time
 rate x, CPU x: how many times better than the peer. other CPU: used by neither the server nor the bench, such as \
 kernel threads; (!) marks a row that was disturbed.";
 
-fn figure(value: Option<f64>, decimals: usize) -> String {
+pub(crate) fn figure(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.decimals$}"))
 }
 
@@ -177,6 +177,7 @@ mod tests {
             dot_to_reply: Some(latency),
             due_to_reply: None,
             bench_cpu_us: 30.0,
+            peak_memory: None,
             others: 0.5,
         });
         Cell { work: Work::Accept, sessions: 20, server: server.to_owned(), rounds: rounds.collect() }

@@ -34,6 +34,7 @@ fn peer(peer: Peer) -> Option<Candidate> {
     match peer {
         Peer::Postfix => Some(Candidate::peer(Kind::Postfix)),
         Peer::PostfixHold => Some(Candidate::peer(Kind::PostfixHold)),
+        Peer::Exim => Some(Candidate::peer(Kind::Exim)),
         Peer::None => None,
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::args::{Generator, LoadOptions};
 use crate::dns::Dns;
+use crate::peak::Peak;
 use crate::servers::{Candidate, LOCAL_DOMAIN, Server, Setting};
 use crate::sink::{Manner, Sink, external};
 use crate::source::{self, Load, Plan, Recipients, Report};
@@ -40,7 +41,7 @@ impl Work {
         matches!(self, Self::Accept | Self::Latency)
     }
 
-    fn recipients(self, spread: u64) -> Recipients {
+    pub(crate) fn recipients(self, spread: u64) -> Recipients {
         match self {
             Self::Local => Recipients::new(&format!("user{{}}@{LOCAL_DOMAIN}"), spread),
             _ => Recipients::new("user@d{}.bench.test", spread),
@@ -60,6 +61,8 @@ pub(crate) struct Figures {
     pub(crate) due_to_reply: Option<Latency>,
     /// CPU of source, sink, DNS server and this program.
     pub(crate) bench_cpu_us: f64,
+    /// The most anonymous memory of the server's processes, in octets, where it can be told.
+    pub(crate) peak_memory: Option<u64>,
     /// Share of the machine's CPU that neither the server nor the bench used: kernel threads and strangers.
     pub(crate) others: f64,
 }
@@ -97,7 +100,8 @@ pub(crate) fn measure(
     let (plan, at_peak) = if work == Work::Latency { half_of_peak(&bench, plan)? } else { (plan, 0) };
     bench.settle();
 
-    let before = Snapshot::take(&server);
+    let before = Snapshot::take(&server, options.generator);
+    let peak = Peak::watch(server.group());
     let report = match options.generator {
         Generator::Own => bench.source(&plan)?,
         Generator::Postfix => smtp_source(&plan)?,
@@ -105,10 +109,10 @@ pub(crate) fn measure(
     let last_out = bench.wait_for(warm.accepted + at_peak + report.accepted)?;
     let wall_end = last_out.unwrap_or(report.ended_ns);
     bench.settle();
-    let after = Snapshot::take(&server);
+    let after = Snapshot::take(&server, options.generator);
     bench.came_out_once(warm.accepted + at_peak + report.accepted)?;
     let wall = wall_end.saturating_sub(report.started_ns);
-    Ok(figures(&report, wall, &before, &after))
+    Ok(Figures { peak_memory: peak.end(), ..figures(&report, wall, &before, &after) })
 }
 
 fn plan(work: Work, server: std::net::SocketAddr, sessions: u64, options: &LoadOptions) -> Plan {
@@ -136,26 +140,27 @@ fn half_of_peak(bench: &Bench<'_>, plan: Plan) -> Result<(Plan, u64), Failure> {
 
 /// CPU times at one moment, in nanoseconds.
 #[derive(Debug, Clone, Copy)]
-struct Snapshot {
+pub(crate) struct Snapshot {
     wall: u64,
     server: u64,
     machine: u64,
-    /// This program and all it started, the server included.
+    /// The bench, all it started, and the server.
     ours: u64,
 }
 
 impl Snapshot {
-    fn take(server: &Server) -> Self {
-        Self {
-            wall: clock::monotonic_ns(),
-            server: server.cpu_ns(),
-            machine: cpu::machine_ns(),
-            ours: cpu::tree_ns(std::process::id()),
-        }
+    pub(crate) fn take(server: &Server, generator: Generator) -> Self {
+        let cpu_ns = server.cpu_ns();
+        let ours = match generator {
+            // All of it runs in this process.
+            Generator::Own => clock::process_cpu_ns() + cpu_ns,
+            Generator::Postfix => cpu::tree_ns(std::process::id()),
+        };
+        Self { wall: clock::monotonic_ns(), server: cpu_ns, machine: cpu::machine_ns(), ours }
     }
 }
 
-fn figures(report: &Report, wall: u64, before: &Snapshot, after: &Snapshot) -> Figures {
+pub(crate) fn figures(report: &Report, wall: u64, before: &Snapshot, after: &Snapshot) -> Figures {
     let server = after.server.saturating_sub(before.server);
     let ours = after.ours.saturating_sub(before.ours);
     let machine = after.machine.saturating_sub(before.machine);
@@ -169,22 +174,26 @@ fn figures(report: &Report, wall: u64, before: &Snapshot, after: &Snapshot) -> F
         dot_to_reply: report.dot_to_reply(),
         due_to_reply: report.due_to_reply(),
         bench_cpu_us: stats::us_each(ours.saturating_sub(server), report.accepted),
+        peak_memory: None,
         others: stats::seconds(machine.saturating_sub(ours)) / stats::seconds(capacity).max(1e-9),
     }
 }
 
 /// What stands around the server.
 #[derive(Debug)]
-struct Bench<'a> {
-    work: Work,
-    sink: &'a Sink,
-    server: &'a Server,
+pub(crate) struct Bench<'a> {
+    pub(crate) work: Work,
+    pub(crate) sink: &'a Sink,
+    pub(crate) server: &'a Server,
 }
 
 impl Bench<'_> {
-    /// Runs the source; a message that was not accepted spoils the figures, so it is an error.
     fn source(&self, plan: &Plan) -> Result<Report, Failure> {
-        let report = source::run(plan)?;
+        self.all_accepted(source::run(plan)?)
+    }
+
+    /// A message that was not accepted spoils the figures, so it is an error.
+    pub(crate) fn all_accepted(&self, report: Report) -> Result<Report, Failure> {
         if report.failed == 0 && report.accepted > 0 {
             return Ok(report);
         }
@@ -198,7 +207,7 @@ impl Bench<'_> {
     }
 
     /// Waits until `count` messages have come out; says when the last one did, where they come out at all.
-    fn wait_for(&self, count: u64) -> Result<Option<u64>, Failure> {
+    pub(crate) fn wait_for(&self, count: u64) -> Result<Option<u64>, Failure> {
         let started = Instant::now();
         while started.elapsed() < ARRIVAL_MAX {
             match self.work {
@@ -227,7 +236,7 @@ impl Bench<'_> {
     }
 
     /// Each message came out, and none twice: a count that is reached by doubles would end the clock too early.
-    fn came_out_once(&self, count: u64) -> Result<(), Failure> {
+    pub(crate) fn came_out_once(&self, count: u64) -> Result<(), Failure> {
         match self.came_out() {
             Some(came) if came != count => Err(format!(
                 "{came} messages came out where {count} went in; the server's log ends with:\n{}",
@@ -239,7 +248,7 @@ impl Bench<'_> {
     }
 
     /// Waits until the server rests: what it still does for the last messages belongs to them.
-    fn settle(&self) {
+    pub(crate) fn settle(&self) {
         const STEP: Duration = Duration::from_millis(100);
         let started = Instant::now();
         let mut before = self.server.cpu_ns();

@@ -1,8 +1,10 @@
 //! Starts and stops the servers that are measured, each with its own configuration and spool.
 
+mod exim;
 mod postfix;
 mod postrider;
 
+use crate::group::Group;
 use crate::memory::Memory;
 use crate::scenario::Work;
 use crate::{Failure, cpu};
@@ -26,6 +28,7 @@ pub(crate) enum Kind {
     Postfix,
     /// Postfix that puts on hold what stays in its queue, which spares it its queue manager.
     PostfixHold,
+    Exim,
     Postrider,
 }
 
@@ -49,6 +52,7 @@ impl Candidate {
     pub(crate) fn peer(kind: Kind) -> Self {
         let name = match kind {
             Kind::Postfix | Kind::PostfixHold => "Postfix",
+            Kind::Exim => "Exim",
             Kind::Postrider => "Postrider",
         };
         Self { kind, name: name.to_owned(), program: PathBuf::new() }
@@ -86,6 +90,8 @@ pub(crate) struct Server {
     pub(crate) maildirs: Vec<PathBuf>,
     /// The guard, above all processes of the server.
     child: Child,
+    /// All its processes, where there can be a group of them.
+    group: Option<Group>,
     log: PathBuf,
 }
 
@@ -95,13 +101,19 @@ impl Server {
         match who.kind {
             Kind::Postfix => postfix::start(setting, false),
             Kind::PostfixHold => postfix::start(setting, true),
+            Kind::Exim => exim::start(setting),
             Kind::Postrider => postrider::start(setting, &who.program),
         }
     }
 
     /// CPU nanoseconds of all its processes so far, those that ended included.
     pub(crate) fn cpu_ns(&self) -> u64 {
-        cpu::tree_ns(self.child.id())
+        self.group.as_ref().map_or_else(|| cpu::tree_ns(self.child.id()), Group::cpu_ns)
+    }
+
+    /// The group of all its processes.
+    pub(crate) fn group(&self) -> Option<&Group> {
+        self.group.as_ref()
     }
 
     /// Memory of the server's own process.
@@ -149,6 +161,16 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// User and group id by name, from the password file.
+fn owner(passwd: &str, name: &str) -> Option<(u32, u32)> {
+    let text = fs::read_to_string(passwd).ok()?;
+    let fields = text
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| fields.first() == Some(&name))?;
+    Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
 }
 
 /// A loopback port that is free now.

@@ -1,7 +1,8 @@
 //! Postfix with a configuration, queue and data directory of its own, set up to be as fast as it can be and stay safe.
 
-use super::{LOCAL_DOMAIN, Server, Setting, free_port};
+use super::{LOCAL_DOMAIN, Server, Setting, free_port, owner};
 use crate::fairness::TROUBLE;
+use crate::group::Group;
 use crate::guard::spawn;
 use crate::scenario::Work;
 use crate::{Failure, maildir};
@@ -40,8 +41,10 @@ pub(super) fn start(setting: &Setting<'_>, holds: bool) -> Result<Server, Failur
     postfix_says(Command::new("postfix").arg("-c").arg(&conf).arg("check"))?;
     let daemons = postfix_says(Command::new("postconf").args(["-d", "-h", "daemon_directory"]))?;
     let master = Path::new(daemons.trim()).join("master");
-    let child = spawn(&master, &["-c".as_ref(), conf.as_os_str(), "-s".as_ref()], &log)?;
-    let mut server = Server { address, maildirs, child, log };
+    let group = Group::create();
+    let arguments = ["-c".as_ref(), conf.as_os_str(), "-s".as_ref()];
+    let child = spawn(&master, &arguments, &log, group.as_ref())?;
+    let mut server = Server { address, maildirs, child, group, log };
     server.wait_for_greeting()?;
     Ok(server)
 }
@@ -56,16 +59,6 @@ fn postfix_says(command: &mut Command) -> Result<String, Failure> {
         return Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// User and group id by name, from the password file.
-fn owner(passwd: &str, name: &str) -> Option<(u32, u32)> {
-    let text = fs::read_to_string(passwd).ok()?;
-    let fields = text
-        .lines()
-        .map(|line| line.split(':').collect::<Vec<_>>())
-        .find(|fields| fields.first() == Some(&name))?;
-    Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
 }
 
 fn main_cf(setting: &Setting<'_>, holds: bool, queue: &Path, data: &Path) -> String {
@@ -102,7 +95,8 @@ fn main_cf(setting: &Setting<'_>, holds: bool, queue: &Path, data: &Path) -> Str
         "in_flow_delay = 0\n\
          default_process_limit = {processes}\n\
          smtpd_client_connection_count_limit = 0\n\
-         smtpd_peername_lookup = no\n"
+         smtpd_peername_lookup = no\n\
+         message_size_limit = 0\n"
     );
     if holds && setting.work.stays_in_the_queue() {
         text += "smtpd_data_restrictions = check_client_access static:HOLD\n";

@@ -1,6 +1,7 @@
 //! Postrider: the release build of this checkout, with a configuration and data directory of its own.
 
 use super::{LOCAL_DOMAIN, Server, Setting, free_port};
+use crate::group::Group;
 use crate::guard::spawn;
 use crate::scenario::Work;
 use crate::{Failure, maildir};
@@ -18,8 +19,10 @@ pub(super) fn start(setting: &Setting<'_>, program: &Path) -> Result<Server, Fai
     fs::write(&config, toml(setting, &data, address))?;
     let maildirs = make_maildirs(setting, &data)?;
     let log = setting.dir.join("postrider.log");
-    let child = spawn(program, &["serve".as_ref(), "--config".as_ref(), config.as_os_str()], &log)?;
-    let mut server = Server { address, maildirs, child, log };
+    let group = Group::create();
+    let arguments = ["serve".as_ref(), "--config".as_ref(), config.as_os_str()];
+    let child = spawn(program, &arguments, &log, group.as_ref())?;
+    let mut server = Server { address, maildirs, child, group, log };
     server.wait_for_greeting()?;
     Ok(server)
 }

@@ -2,7 +2,8 @@
 
 use super::replies::Reply;
 use super::session::{Session, Stage, UnderWay};
-use super::{FAILURES_MAX, GRACE, Load, Plan, Report};
+use super::{Amount, FAILURES_MAX, GRACE, Load, Plan, Report};
+use crate::Failure;
 use crate::clock::{monotonic_ns, thread_cpu_ns};
 use crate::content::Content;
 use crate::poller::{Interest, Poller, Ready};
@@ -15,11 +16,28 @@ use std::time::Duration;
 /// How long the loop sleeps at most, so that it sees its time limit.
 const SLEEP_MAX: Duration = Duration::from_millis(200);
 const READ_OCTETS: usize = 16 * 1024;
+/// Sessions that are opened at a time where all are to stand before the first message.
+const OPENING_MAX: usize = 50;
+/// How long goodbyes may take.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
+
+/// What one round of the loop works on.
+#[derive(Debug)]
+struct Events {
+    ready: Vec<Ready>,
+    buffer: Vec<u8>,
+}
+
+impl Events {
+    fn new() -> Self {
+        Self { ready: Vec::new(), buffer: vec![0; READ_OCTETS] }
+    }
+}
 
 /// All sessions of one run. A slot keeps its number when its session is replaced.
 #[derive(Debug)]
-pub(super) struct Engine<'a> {
-    plan: &'a Plan,
+pub(super) struct Engine {
+    plan: Plan,
     poller: Poller,
     slots: Vec<Option<Session>>,
     /// Slots whose session waits for work (open loop).
@@ -30,26 +48,29 @@ pub(super) struct Engine<'a> {
     issued: u64,
     /// Sessions in `slots`.
     open: usize,
+    /// Messages handed out and not answered.
+    under_way: usize,
+    /// Sessions are kept when there is nothing to send, until [`Engine::close`].
+    standing: bool,
     /// Open loop: when message 0 is due; `None` until every session is greeted.
     due_from_ns: Option<u64>,
     stop_issuing_ns: u64,
     command: Vec<u8>,
 }
 
-impl<'a> Engine<'a> {
-    pub(super) fn new(plan: &'a Plan) -> io::Result<Self> {
-        let content = Content::new(plan.size).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidInput, "the size is below that of a header section")
-        })?;
+impl Engine {
+    pub(super) fn new(plan: Plan) -> io::Result<Self> {
         Ok(Self {
+            content: content(plan.size)?,
             plan,
             poller: Poller::new()?,
             slots: Vec::new(),
             idle: Vec::new(),
-            content,
             report: Report::default(),
             issued: 0,
             open: 0,
+            under_way: 0,
+            standing: false,
             due_from_ns: None,
             stop_issuing_ns: 0,
             command: Vec::new(),
@@ -67,18 +88,89 @@ impl<'a> Engine<'a> {
             self.slots.push(None);
             self.connect(slot)?;
         }
-        let mut ready = Vec::new();
-        let mut buffer = vec![0; READ_OCTETS];
+        let mut events = Events::new();
         while self.open > 0 && monotonic_ns() < give_up {
-            let sleep = self.issue_due();
-            self.poller.wait(sleep, &mut ready)?;
-            for event in &ready {
-                self.go_on(*event, &mut buffer)?;
-            }
+            self.step(&mut events)?;
         }
         self.count_unfinished();
         self.report.cpu_ns = thread_cpu_ns() - cpu;
         Ok(self.report)
+    }
+
+    /// One round of the loop.
+    fn step(&mut self, events: &mut Events) -> io::Result<()> {
+        let sleep = self.issue_due();
+        self.poller.wait(sleep, &mut events.ready)?;
+        for event in &events.ready {
+            self.go_on(*event, &mut events.buffer)?;
+        }
+        Ok(())
+    }
+
+    /// Opens all sessions and keeps them; none sends until [`Engine::round`]. Fails where not all are greeted in time.
+    pub(super) fn open(&mut self, limit: Duration) -> Result<(), Failure> {
+        self.standing = true;
+        self.plan.messages = 0;
+        let end = monotonic_ns().saturating_add(nanoseconds(limit));
+        let mut events = Events::new();
+        while self.idle.len() < self.plan.sessions {
+            // Few at a time: more than a listener's backlog would wait for the client's next try, a second later.
+            while self.slots.len() < self.plan.sessions && self.open - self.idle.len() < OPENING_MAX {
+                self.slots.push(None);
+                self.connect(self.slots.len() - 1)?;
+            }
+            self.step(&mut events)?;
+            if self.report.failed > 0 || monotonic_ns() > end {
+                let (stand, all) = (self.idle.len(), self.plan.sessions);
+                let words = self.report.failures.first().map_or("time was up", String::as_str);
+                return Err(format!("{stand} of {all} sessions were opened: {words}").into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends that many messages through the sessions that stand; starts none after `limit`.
+    pub(super) fn round(&mut self, amount: Amount, load: Load, limit: Duration) -> io::Result<Report> {
+        if amount.size != self.plan.size {
+            self.plan.size = amount.size;
+            self.content = content(amount.size)?;
+        }
+        let (cpu, started) = (thread_cpu_ns(), monotonic_ns());
+        self.report = Report { started_ns: started, ended_ns: started, ..Report::default() };
+        (self.issued, self.plan.messages, self.plan.load) = (0, amount.messages, load);
+        self.due_from_ns = Some(started);
+        self.stop_issuing_ns = started.saturating_add(nanoseconds(limit));
+        let give_up = self.stop_issuing_ns.saturating_add(nanoseconds(GRACE));
+        if load == Load::Closed {
+            let idle = std::mem::take(&mut self.idle);
+            for slot in idle {
+                self.rest(slot);
+            }
+        }
+        let mut events = Events::new();
+        while (self.under_way > 0 || self.wants_more()) && self.open > 0 && monotonic_ns() < give_up {
+            self.step(&mut events)?;
+        }
+        if self.under_way > 0 {
+            self.count_unfinished();
+        }
+        self.report.cpu_ns = thread_cpu_ns() - cpu;
+        Ok(std::mem::take(&mut self.report))
+    }
+
+    /// Says goodbye in all sessions.
+    pub(super) fn close(mut self) -> io::Result<()> {
+        (self.standing, self.plan.messages) = (false, 0);
+        let idle = std::mem::take(&mut self.idle);
+        for slot in idle {
+            self.quit(slot);
+        }
+        let give_up = monotonic_ns().saturating_add(nanoseconds(CLOSE_MAX));
+        let mut events = Events::new();
+        while self.open > 0 && monotonic_ns() < give_up {
+            self.step(&mut events)?;
+        }
+        Ok(())
     }
 
     /// Opens a session for `slot`. Only a refusal by this machine is an error.
@@ -102,6 +194,9 @@ impl<'a> Engine<'a> {
     fn issue_due(&mut self) -> Duration {
         let Load::Open { per_second } = self.plan.load else { return SLEEP_MAX };
         while let Some(slot) = self.idle.last().copied() {
+            if !self.wants_more() && self.standing {
+                break;
+            }
             if !self.wants_more() {
                 // Nothing is left: the sessions say goodbye.
                 self.idle.pop();
@@ -189,13 +284,14 @@ impl<'a> Engine<'a> {
         let Some(session) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
         session.stage = Stage::Idle;
         let worn_out = self.plan.per_session.is_some_and(|most| session.accepted >= most);
-        if worn_out || !self.wants_more() {
+        let more = self.wants_more();
+        if worn_out || !(more || self.standing) {
             self.quit(slot);
-        } else if self.plan.load == Load::Closed {
+        } else if more && self.plan.load == Load::Closed {
             self.begin(slot, monotonic_ns());
         } else {
             self.idle.push(slot);
-            if self.due_from_ns.is_none() && self.idle.len() == self.open {
+            if !self.standing && self.due_from_ns.is_none() && self.idle.len() == self.open {
                 // All sessions stand: the clock of the open loop starts, opening them is not in the figures.
                 let now = monotonic_ns();
                 self.due_from_ns = Some(now);
@@ -209,6 +305,7 @@ impl<'a> Engine<'a> {
         let Some(session) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
         let number = self.issued;
         self.issued += 1;
+        self.under_way += 1;
         session.message = Some(UnderWay { number, due_ns, dot_ns: 0 });
         session.stage = Stage::Mail;
         let pipelining = session.pipelining;
@@ -244,7 +341,7 @@ impl<'a> Engine<'a> {
         self.content.set_number(message.number);
         session.stage = Stage::EndOfData;
         message.dot_ns = monotonic_ns();
-        let written = session.write(self.content.with_end());
+        let written = session.write_content(&self.content);
         self.sent(slot, &written);
     }
 
@@ -253,6 +350,7 @@ impl<'a> Engine<'a> {
         session.accepted += 1;
         let now = monotonic_ns();
         if let Some(message) = session.message.take() {
+            self.under_way -= 1;
             self.report.accepted += 1;
             self.report.ended_ns = now;
             self.report.dot_to_reply.push(now.saturating_sub(message.dot_ns));
@@ -278,7 +376,7 @@ impl<'a> Engine<'a> {
 
     fn flush(&mut self, slot: usize) {
         let Some(session) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
-        let written = session.flush();
+        let written = session.flush(&self.content);
         if matches!(written, Ok(true)) {
             if let Some(message) = session.message.as_mut().filter(|_| session.stage == Stage::EndOfData) {
                 message.dot_ns = monotonic_ns();
@@ -302,6 +400,7 @@ impl<'a> Engine<'a> {
         let Some(session) = self.slots.get_mut(slot).and_then(Option::take) else { return Ok(()) };
         self.open -= 1;
         self.idle.retain(|idle| *idle != slot);
+        self.under_way -= usize::from(session.message.is_some());
         if session.stage != Stage::Quit {
             self.report.fail(words);
         }
@@ -311,10 +410,17 @@ impl<'a> Engine<'a> {
 
     /// Messages without a reply when time was up.
     fn count_unfinished(&mut self) {
-        for session in self.slots.iter().flatten().filter(|session| session.stage != Stage::Quit) {
+        let over = |stage| stage == Stage::Quit || (self.standing && stage == Stage::Idle);
+        for session in self.slots.iter().flatten().filter(|session| !over(session.stage)) {
             self.report.fail(&format!("no reply to {:?} when time was up", session.stage));
         }
     }
+}
+
+fn content(size: usize) -> io::Result<Content> {
+    let too_small =
+        || io::Error::new(io::ErrorKind::InvalidInput, "the size is below that of a header section");
+    Content::new(size).ok_or_else(too_small)
 }
 
 /// When message `number` is due, from the start.

@@ -52,7 +52,38 @@ const FAILURES_MAX: u64 = 100;
 
 /// Sends what `plan` says and reports how it went. Fails only when the machine itself refuses (no more descriptors).
 pub(crate) fn run(plan: &Plan) -> io::Result<Report> {
-    engine::Engine::new(plan)?.run()
+    engine::Engine::new(plan.clone())?.run()
+}
+
+/// How much goes through sessions that stand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Amount {
+    pub(crate) messages: u64,
+    /// Octets of each.
+    pub(crate) size: usize,
+}
+
+/// Sessions that stand: opening and closing them is no part of what is measured.
+#[derive(Debug)]
+pub(crate) struct Standing(engine::Engine);
+
+impl Standing {
+    /// Opens all sessions of the plan; how much goes through them is said each time.
+    pub(crate) fn open(plan: &Plan, limit: Duration) -> Result<Self, Failure> {
+        let mut engine = engine::Engine::new(plan.clone())?;
+        engine.open(limit)?;
+        Ok(Self(engine))
+    }
+
+    /// Sends that much; no message is started after `limit`.
+    pub(crate) fn send(&mut self, amount: Amount, load: Load, limit: Duration) -> io::Result<Report> {
+        self.0.round(amount, load, limit)
+    }
+
+    /// Says goodbye in all of them.
+    pub(crate) fn close(self) -> io::Result<()> {
+        self.0.close()
+    }
 }
 
 /// `bench source`.

@@ -1,6 +1,7 @@
 //! One SMTP session of the source: which reply it waits for, and what it writes next.
 
 use super::replies::{Replies, Reply};
+use crate::content::Content;
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 
@@ -49,6 +50,8 @@ pub(crate) struct Session {
     pub(crate) message: Option<UnderWay>,
     replies: Replies,
     unsent: Vec<u8>,
+    /// Where the part of the content begins that waits behind `unsent`.
+    content_from: Option<usize>,
 }
 
 impl Session {
@@ -61,6 +64,7 @@ impl Session {
             message: None,
             replies: Replies::default(),
             unsent: Vec::new(),
+            content_from: None,
         }
     }
 
@@ -83,23 +87,39 @@ impl Session {
 
     /// Writes at once what the socket takes; the rest waits. `Ok(false)`: something waits.
     pub(crate) fn write(&mut self, octets: &[u8]) -> io::Result<bool> {
-        if self.unsent.is_empty() {
-            let written = match self.socket.write(octets) {
-                Ok(count) => count,
-                Err(error) if again(&error) => 0,
-                Err(error) => return Err(error),
-            };
-            self.unsent.extend_from_slice(octets.get(written..).unwrap_or_default());
-        } else {
-            self.unsent.extend_from_slice(octets);
-        }
+        let written = if self.unsent.is_empty() { self.write_some(octets)? } else { 0 };
+        self.unsent.extend_from_slice(octets.get(written..).unwrap_or_default());
         Ok(self.unsent.is_empty())
     }
 
+    /// The same for a content. All sessions share its octets behind the number, so that many large messages can wait.
+    pub(crate) fn write_content(&mut self, content: &Content) -> io::Result<bool> {
+        let octets = content.with_end();
+        let written = if self.unsent.is_empty() { self.write_some(octets)? } else { 0 };
+        self.unsent.extend_from_slice(octets.get(written..content.numbered()).unwrap_or_default());
+        let from = written.max(content.numbered());
+        self.content_from = (from < octets.len()).then_some(from);
+        Ok(self.unsent.is_empty() && self.content_from.is_none())
+    }
+
     /// Writes what waited. `Ok(false)`: there is still some.
-    pub(crate) fn flush(&mut self) -> io::Result<bool> {
+    pub(crate) fn flush(&mut self, content: &Content) -> io::Result<bool> {
         let waiting = std::mem::take(&mut self.unsent);
-        self.write(&waiting)
+        if !self.write(&waiting)? {
+            return Ok(false);
+        }
+        let Some(from) = self.content_from else { return Ok(true) };
+        let rest = content.with_end().get(from..).unwrap_or_default();
+        let written = self.write_some(rest)?;
+        self.content_from = (written < rest.len()).then_some(from + written);
+        Ok(self.content_from.is_none())
+    }
+
+    fn write_some(&mut self, octets: &[u8]) -> io::Result<usize> {
+        match self.socket.write(octets) {
+            Err(error) if again(&error) => Ok(0),
+            written => written,
+        }
     }
 }
 

@@ -41,6 +41,29 @@ fn every_message_of_the_source_reaches_the_sink() {
 }
 
 #[test]
+fn sessions_that_stand_send_as_often_as_asked_and_stay_when_they_have_nothing_to_send() {
+    let sink = Sink::start(Manner::Accepting).unwrap();
+    let mut sessions = Standing::open(&plan(sink.address), Duration::from_secs(20)).unwrap();
+    assert_eq!(sink.tally.messages(), 0);
+    let limit = Duration::from_secs(20);
+    let loads =
+        [(3, 2000, Load::Closed), (70, 400_000, Load::Closed), (20, 900, Load::Open { per_second: 2000.0 })];
+    for (messages, size, load) in loads {
+        let report = sessions.send(Amount { messages, size }, load, limit).unwrap();
+        assert_eq!((report.accepted, report.failed), (messages, 0), "{:?}", report.failures);
+    }
+    assert_eq!(sink.tally.messages(), 93);
+    sessions.close().unwrap();
+}
+
+#[test]
+fn sessions_that_cannot_be_opened_are_told_with_the_servers_words() {
+    let server = scripted(&["421 4.3.2 Too many\r\n"]);
+    let failure = Standing::open(&plan(server), Duration::from_secs(20)).unwrap_err().to_string();
+    assert!(failure.starts_with("0 of 5 sessions were opened: 421 4.3.2 Too many"), "{failure}");
+}
+
+#[test]
 fn an_open_loop_keeps_its_rate_and_counts_from_the_due_time() {
     let sink = Sink::start(Manner::Accepting).unwrap();
     let mut plan = plan(sink.address);
