@@ -61,7 +61,7 @@ pub(crate) fn command(options: &AllOptions) -> Result<ExitCode, Failure> {
             report.measured.extend(measured);
             keep(options, &report)
         })?;
-        std::fs::remove_dir_all(&place)?;
+        remove(&place);
     }
     if idles {
         report.idle = idle::measure(&candidates, options.idle, dir.path())?;
@@ -69,6 +69,14 @@ pub(crate) fn command(options: &AllOptions) -> Result<ExitCode, Failure> {
     say!("{}", report.text());
     keep(options, &report)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes room for the next servers. What cannot be removed now goes with the whole directory at the end: no reason
+/// to give up what is still to be measured.
+fn remove(place: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(place) {
+        eprintln!("{}: {error}", place.display());
+    }
 }
 
 /// Writes what there is so far: who ends the run early has that.
