@@ -7,7 +7,7 @@ use disk::{Disk, File};
 use crate::{
     Config, Opened, SpoolError,
     files::{self, OpenFiles, SegmentFile},
-    format::{HeaderError, Kind, SEGMENT_DATA, SEGMENT_HEADERS, SegmentHeader, VERSION},
+    format::{BLOCK, HeaderError, Kind, SEGMENT_DATA, SEGMENT_HEADERS, SegmentHeader, VERSION},
     frame::{Class, Frame, Pieces},
     index::Content,
     log::Log,
@@ -163,7 +163,7 @@ pub(crate) fn recover(
     let mut state = State::new(config.cache_octets);
     let synced = synced_lsn(&segments)?;
     let (mut events, mut doubtful, mut last_lsn) = (Vec::new(), Vec::new(), synced);
-    let (mut before, mut tail) = (None, None);
+    let (mut before, mut tail, mut torn) = (None, None, None);
     opened.segments = segments.len() as u64;
     for (number, found) in &segments {
         state.segments.add(&found.file, found.limit, true);
@@ -178,13 +178,17 @@ pub(crate) fn recover(
         })?;
         opened.damage.extend(wrong.iter().map(|wrong| format!("{}: {wrong}", found.file.path().display())));
         opened.torn_octets += judge(found, &walked, before, synced, &mut opened.damage);
+        // A batch of which nothing can be read goes too: once later LSNs are synced it would be taken for damage.
+        let gap = walked.gaps.iter().find(|gap| gap.lsn > synced);
+        torn = torn.or(gap.map(|gap| (*number, gap.offset / BLOCK * BLOCK)));
         last_lsn = last_lsn.max(walked.last_lsn);
         if walked.batches > 0 {
             before = Some((*number, walked.last_lsn));
             tail = Some((*number, walked.end));
         }
     }
-    let cut = doubtful.first().map(|first: &Doubtful| (first.segment, first.batch)).or(tail);
+    let first = doubtful.first().map(|first: &Doubtful| (first.segment, first.batch));
+    let cut = first.into_iter().chain(torn).min().or(tail);
     let of_size = |(_, len): &&(u32, u64)| *len == config.segment_octets;
     let mut supply = Supply {
         dir: config.dir.clone(),
@@ -208,6 +212,7 @@ pub(crate) fn recover(
     let frames = refilled.filter(|frame| !frame.records.is_empty()).collect();
     let mut log = Log::new(last_lsn.max(events_last) + 1, synced);
     let file = rewrite(&mut state, &mut log, &mut supply, frames, (&mut events, events_last))?;
+    confirm_cuts(disk, &segments, config.segment_octets)?;
     if let Some((number, offset)) = cut {
         truncate(disk, &segments, number, offset)?;
     }
@@ -327,6 +332,20 @@ fn fitting(frames: &[Frame], room: usize) -> usize {
             octets <= room
         })
         .count()
+}
+
+/// Segments that an earlier opening has cut, perhaps without a sync that succeeded: what they lost must not come back once its
+/// LSNs count as synced.
+fn confirm_cuts(
+    disk: &Arc<dyn Disk>,
+    segments: &BTreeMap<u32, Found>,
+    segment_octets: u64,
+) -> Result<(), SpoolError> {
+    for found in segments.values().filter(|found| found.limit < segment_octets) {
+        let sync = disk.open(found.file.path()).and_then(|file| file.sync_data());
+        sync.map_err(|source| SpoolError::Write { path: found.file.path().to_owned(), source })?;
+    }
+    Ok(())
 }
 
 /// What was written again, or was torn, is cut off durably: from here on it is neither damage nor mail.
