@@ -46,7 +46,7 @@ impl Turns {
                 () = sleep_until(turn_at) => {
                     self.committer.turn();
                     turn_at = never();
-                    self.note_poison();
+                    note_poison(&self.world, &self.spool);
                 }
                 () = sleep_until(flush_at) => {
                     flush_at = if self.flusher.turn() { never() } else { Instant::now() + PAUSE_AFTER_FAILURE };
@@ -58,22 +58,23 @@ impl Turns {
             }
         }
         self.committer.close();
+        note_poison(&self.world, &self.spool);
         self.flusher.turn();
     }
 }
 
-impl Turns {
-    /// From then on nothing is written down any more.
-    fn note_poison(&self) {
-        if !self.spool.is_poisoned() {
-            return;
-        }
-        let mut books = self.world.ledger.books();
-        if books.machine.poisoned_at.is_none() {
-            books.machine.poisoned_at = Some(self.world.clock.elapsed());
-            drop(books);
-            self.world.tell("* the spool is poisoned");
-        }
+/// From then on nothing is written down any more.
+fn note_poison(world: &World, spool: &Spool) {
+    if !spool.is_poisoned() {
+        return;
+    }
+    let now = world.clock.elapsed();
+    let mut books = world.ledger.books();
+    let before = books.machine.poisoned_at;
+    books.machine.poisoned_at = before.or(Some(now));
+    if before.is_none() {
+        drop(books);
+        world.tell("* the spool is poisoned");
     }
 }
 

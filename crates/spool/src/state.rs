@@ -126,12 +126,16 @@ impl State {
         }
     }
 
-    /// A message is done by the word of a record in `segment`.
+    /// A message is done by the word of a record in `segment`, and of the outcomes before it: each tells of its own recipients
+    /// alone, so all of them have to last as long as an envelope record does.
     pub(crate) fn done(&mut self, id: QueueId, segment: u32) {
         self.forget_fresh(id);
         let Some(message) = self.index.remove(id) else { return };
         message.locs().for_each(|loc| self.segments.unpin(loc));
-        message.homes().for_each(|home| self.segments.done(segment, id, home));
+        let outcomes = message.history.outcomes().iter().map(|loc| loc.segment);
+        for word in outcomes.chain([segment]) {
+            message.homes().for_each(|home| self.segments.done(word, id, home));
+        }
         if message.content == Content::Own {
             self.files_to_remove.push(id);
         }

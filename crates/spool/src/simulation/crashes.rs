@@ -188,6 +188,25 @@ fn what_has_a_receipt_survives_every_crash_until_it_is_done() {
 }
 
 #[test]
+fn a_message_that_is_done_by_several_outcomes_does_not_come_back_without_the_first() {
+    let world = World::new(1);
+    let mut machine = world.open();
+    let id = machine.commit(&world, &["anna@example.org", "bob@example.net"], 100).unwrap();
+    // Keeps the segment with the envelopes alive.
+    let other = machine.commit(&world, &["carl@example.org"], 100).unwrap();
+    for recipient in [0, 1] {
+        // Each opening goes on in another segment.
+        drop(machine);
+        machine = world.open();
+        machine.finish(id, &[(recipient, Disposition::Delivered)], Vec::new());
+        machine.committer.turn();
+    }
+    machine.committer.turn();
+    drop(machine);
+    assert_eq!(world.open().ids(), BTreeSet::from([other]));
+}
+
+#[test]
 fn a_crash_while_opening_loses_nothing() {
     for seed in 0..60 {
         let world = World::new(seed);
