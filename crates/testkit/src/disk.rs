@@ -38,6 +38,8 @@ struct Inner {
     capacity: Option<u64>,
     syncs: u64,
     fail_sync: Option<u64>,
+    /// The extension of the file whose next sync fails.
+    fail_sync_of: Option<&'static str>,
     short_writes: Option<u64>,
     read_only: bool,
     /// Syncs are acknowledged and not done.
@@ -155,6 +157,11 @@ impl SimDisk {
     pub fn fail_sync(&self, nth: u64) {
         let mut inner = self.inner();
         inner.fail_sync = Some(inner.syncs + nth);
+    }
+
+    /// The next sync of a file with this extension fails, whatever other threads sync before.
+    pub fn fail_sync_of(&self, extension: &'static str) {
+        self.inner().fail_sync_of = Some(extension);
     }
 
     /// The disk has room for so many octets in all files; `None` for no end.
@@ -291,6 +298,16 @@ impl Inner {
         } else {
             Ok(())
         }
+    }
+
+    fn count_sync_of(&mut self, file: u64) -> io::Result<()> {
+        let is_named = |extension: &mut &'static str| {
+            let fits = |path: &Path| path.extension().is_some_and(|found| found == *extension);
+            self.names.iter().any(|(path, named)| *named == file && fits(path))
+        };
+        let failing = self.fail_sync_of.take_if(is_named);
+        self.count_sync()?;
+        if failing.is_some() { Err(io::Error::other("the simulated sync failed")) } else { Ok(()) }
     }
 
     fn change(&mut self, change: NameChange) -> io::Result<()> {
@@ -496,7 +513,7 @@ impl File for SimFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let result = self.disk.inner().count_sync();
+        let result = self.disk.inner().count_sync_of(self.file);
         if result.is_ok() && self.disk.inner().lying {
             return Ok(());
         }

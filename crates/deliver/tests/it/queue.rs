@@ -148,7 +148,7 @@ async fn nothing_is_sent_when_the_spool_could_not_remember_it() {
         let peer = world.peer(MX1);
         world.send(OTTO, &[ANNA], TEXT).await;
         if fails {
-            disk.fail_sync(1);
+            disk.fail_sync_of("seg");
             world.send(OTTO, &["bert@here.test"], TEXT).await;
             assert!(world.spool.is_poisoned());
         }

@@ -89,7 +89,8 @@ async fn a_report_and_the_failure_that_it_tells_of_are_both_there_or_neither() {
         world.peer(MX3).obey(vec![("CONNECT", KeepSilent)]);
         world.send("otto@example.net", &["carl@example.org"], TEXT).await;
         if seed % 3 > 0 {
-            disk.fail_sync(1);
+            // That of the batch, not of a spare segment in the making.
+            disk.fail_sync_of("seg");
         }
         world.wake();
         peer.heard("RCPT", 1).await;

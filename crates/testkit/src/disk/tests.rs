@@ -52,6 +52,17 @@ fn a_failed_sync_loses_what_a_later_one_seems_to_save() {
 }
 
 #[test]
+fn a_sync_can_fail_for_one_kind_of_file() {
+    let (disk, path) = disk();
+    let file = disk.create(&path).unwrap();
+    let segment = disk.create(Path::new("/d/1.seg")).unwrap();
+    disk.fail_sync_of("seg");
+    assert!(file.sync_data().is_ok());
+    assert!(segment.sync_data().is_err());
+    assert!(segment.sync_data().is_ok(), "once");
+}
+
+#[test]
 fn a_full_disk_says_so() {
     let (disk, path) = disk();
     let file = disk.create(&path).unwrap();
