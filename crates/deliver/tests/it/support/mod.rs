@@ -204,10 +204,10 @@ impl World {
                 }
             }
         };
-        match timeout(PATIENCE, found).await {
-            Ok(event) => event,
-            Err(_) => panic!("no such event; {:#?}; in the queue: {:#?}", self.seen, self.queue()),
-        }
+        let Ok(event) = timeout(PATIENCE, found).await else {
+            panic!("no such event; {:#?}; in the queue: {:#?}", self.seen, self.queue())
+        };
+        event
     }
 
     /// The fate of a recipient: the next event of its kind that ends an attempt.
