@@ -54,8 +54,30 @@ async fn give_up(shared: &Shared, work: &Work) {
 
 fn finding(envelope: &Envelope, number: u32) -> Option<Finding> {
     let recipient = envelope.recipients.get(usize::try_from(number).ok()?)?;
-    let words = recipient.bounce.as_deref()?;
-    // RFC 3463 §3.8: refused by policy, here that of whoever runs the server.
-    let reply = Reply::new(550, EnhancedStatus::new(5, 7, 1), words.to_owned());
+    let reply = reply(recipient.bounce.as_deref()?);
     Some(Finding { ordered: true, ..Finding::own(number, Fate::Bounced, reply) })
+}
+
+/// The reply that an order's words make. A permanent status code before them is taken as that.
+fn reply(words: &str) -> Reply {
+    let status = |word: &str| word.parse::<EnhancedStatus>().ok().filter(|_| word.starts_with("5."));
+    match words.split_once(' ').and_then(|(first, rest)| Some((status(first)?, rest))) {
+        Some((status, rest)) => Reply::new(550, status, rest.to_owned()),
+        // RFC 3463 §3.8: refused by policy, here that of whoever runs the server.
+        None => Reply::new(550, EnhancedStatus::new(5, 7, 1), words.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_may_bring_their_own_status() {
+        let all = ["no more", "5.3.0 damaged", "4.3.0 later", "5.3.0"].map(|words| reply(words).to_string());
+        assert_eq!(
+            all,
+            ["550 5.7.1 no more", "550 5.3.0 damaged", "550 5.7.1 4.3.0 later", "550 5.7.1 5.3.0"]
+        );
+    }
 }

@@ -34,6 +34,8 @@ pub enum Kind {
     Held,
     /// Taken off hold.
     Released,
+    /// Octets of it were found damaged in the spool; `reason` says what is lost.
+    Damaged,
     /// A kind that a later version writes.
     #[serde(other)]
     Unknown,
@@ -41,7 +43,7 @@ pub enum Kind {
 
 impl Kind {
     /// All that are written.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Accepted,
         Self::Deferred,
         Self::Delivered,
@@ -53,6 +55,7 @@ impl Kind {
         Self::DiscardedReport,
         Self::Held,
         Self::Released,
+        Self::Damaged,
     ];
 
     /// Its word in the log.
@@ -69,6 +72,7 @@ impl Kind {
             Self::DiscardedReport => "discarded-report",
             Self::Held => "held",
             Self::Released => "released",
+            Self::Damaged => "damaged",
             Self::Unknown => "unknown",
         }
     }

@@ -140,8 +140,23 @@ pub(crate) struct Trace {
 pub(crate) enum SpoolCommand {
     /// Check every record of a spool against its checksum; changes nothing
     ///
-    /// Best with the server stopped: what a running one writes meanwhile may look torn. Exit code 1 if mail that was promised is damaged.
+    /// With the server stopped, or on a copy. Says what is whole and what damage costs, message by message. Exit code 1 if mail that was
+    /// promised is damaged.
     Verify(SpoolVerify),
+    /// Set aside what is damaged, so that the rest goes on
+    ///
+    /// With the server stopped. Damaged segments and what is left of damaged messages are kept in `damaged` in the spool; whole messages stay in
+    /// the queue; a message whose content is damaged is given up at the next start, with a report to its sender.
+    Repair(SpoolRepair),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpoolRepair {
+    /// Only say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub spool: SpoolVerify,
 }
 
 #[derive(Debug, Args)]

@@ -60,6 +60,13 @@ impl Cleaner {
         }
     }
 
+    /// Takes up a segment whatever lives in it, damaged or not: what needs anything of it is moved.
+    pub(crate) fn begin(&mut self, shared: &Shared, segment: u32) {
+        let state = shared.state();
+        let needs = state.index.messages().filter(|message| message.locs().any(|loc| loc.segment == segment));
+        (self.segment, self.ids) = (Some(segment), needs.map(|message| message.id).collect());
+    }
+
     /// The next frames that move something.
     pub(crate) fn slice(&mut self, shared: &Shared) -> Vec<Frame> {
         let Some(segment) = self.segment else { return Vec::new() };
@@ -90,8 +97,8 @@ impl Cleaner {
 fn ids_in(segment: &Arc<SegmentFile>) -> io::Result<Vec<QueueId>> {
     let file = segment.file()?;
     let mut ids = BTreeSet::new();
-    Scan::new(file.as_ref(), segment.tag(), segment.len()).run(&mut |_, records| {
-        for record in &records {
+    Scan::new(file.as_ref(), segment.tag(), segment.len()).run(&mut |frame| {
+        for record in &frame.records {
             if matches!(record.header.kind, Kind::Envelope | Kind::Outcome) {
                 ids.insert(record.header.queue_id());
             }

@@ -77,11 +77,23 @@ impl Committer {
                 break;
             }
         }
+        self.finish();
+    }
+
+    /// Ends the log: nothing is written any more.
+    pub(crate) fn finish(&mut self) {
         if !self.shared.is_poisoned() && self.log.room() > 0 {
             // An empty batch tells that the one before is synced: the next start has nothing to doubt.
             self.write(Vec::new());
         }
         self.supplier.end();
+    }
+
+    /// Commits one frame, where nobody else does.
+    pub(crate) fn commit_one(&mut self, frame: Frame) -> Result<(), SpoolError> {
+        let mut waiting = self.shared.push_urgent(frame)?;
+        self.turn();
+        waiting.try_recv().unwrap_or(Err(SpoolError::Closed))
     }
 
     /// Waits for work; returns whether the spool is closing.

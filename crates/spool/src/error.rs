@@ -74,6 +74,12 @@ pub enum SpoolError {
         /// Which part of it.
         what: &'static str,
     },
+    /// A segment that is to go and cannot: something in it is still needed.
+    #[error("{path} is damaged and cannot be replaced: something in it is still needed and cannot be moved")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// A single commit that no segment can hold.
     #[error("{octets} octets in one commit are more than a segment holds")]
     TooLarge {

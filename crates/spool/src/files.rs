@@ -25,8 +25,12 @@ pub(crate) fn lock(dir: &Path, disk: &dyn Disk) -> Result<Box<dyn Lock>, SpoolEr
     })
 }
 
+pub(crate) fn segment_name(number: u32) -> String {
+    format!("{number:08x}.seg")
+}
+
 pub(crate) fn segment_path(dir: &Path, number: u32) -> PathBuf {
-    dir.join(format!("{number:08x}.seg"))
+    dir.join(segment_name(number))
 }
 
 pub(crate) fn spare_path(dir: &Path, number: u32) -> PathBuf {

@@ -45,6 +45,9 @@ pub(crate) enum HeaderError {
 }
 
 impl SegmentHeader {
+    /// Where the copy stands.
+    pub(crate) const COPY_AT: u64 = BLOCK;
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(2 * BLOCK_OCTETS);
         for end in [BLOCK_OCTETS, 2 * BLOCK_OCTETS] {

@@ -4,18 +4,22 @@
 //! recipients to whoever delivers. *Never* speaks SMTP, decides when to retry, or says that something is durable
 //! before the sync has returned.
 
+mod aside;
 mod clean;
 mod codec;
 mod command;
 mod commit;
 mod config;
 mod content;
+mod damage;
 mod entry;
 mod error;
 mod files;
 mod format;
+mod found;
 mod frame;
 mod gist;
+mod hurt;
 mod index;
 mod io;
 mod log;
@@ -29,7 +33,9 @@ mod pattern;
 mod payload;
 mod queue;
 mod recover;
+mod repair;
 mod retell;
+mod roster;
 mod scan;
 mod segments;
 mod selection;
@@ -49,13 +55,16 @@ mod simulation;
 pub use commit::{Committer, Due};
 pub use config::{Config, Reserve, SEGMENT_OCTETS_MIN};
 pub use content::{Content, ContentReader, ContentWriter};
+pub use damage::{Damage, Lost};
 pub use error::SpoolError;
+pub use hurt::{Hurt, Loss};
 pub use message::{
     Changed, Disposition, DomainStats, Finished, ListFilter, Loaded, Opened, Receipt, RecipientOutcome,
     RecipientSummary, Shown, State, Stats, Submission, Summary, Work,
 };
 pub use order::{Order, Part};
 pub use pattern::{Pattern, PatternError};
+pub use repair::{Repaired, repair};
 pub use selection::Selection;
 pub use spool::Spool;
 pub use survey::{Survey, Surveyed};

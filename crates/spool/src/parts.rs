@@ -13,7 +13,7 @@ use crate::{
     index::{Content, Loc},
     log::Log,
     payload,
-    scan::{Scan, Scanned},
+    scan::{FrameRead, Scan, Scanned},
     spool::{add_message, by_message, outcome_of, settle},
     state::State,
 };
@@ -107,7 +107,10 @@ impl Core {
     /// The file cannot be read.
     pub fn replay(&mut self, file: &dyn File, tag: [u8; 16], limit: u64) -> io::Result<Vec<Found>> {
         let mut found = Vec::new();
-        Scan::new(file, tag, limit).run(&mut |_, records| {
+        Scan::new(file, tag, limit).run(&mut |FrameRead { records, is_whole, .. }| {
+            if !is_whole {
+                return;
+            }
             // What is wrong with a frame is told to the operator; here it need only do no harm.
             let _ = self.state.replay(1, &records);
             found.extend(records.into_iter().map(|Scanned { header, offset, payload }| Found {

@@ -5,14 +5,15 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use disk::{Disk, File};
 
 use crate::{
-    Config, Opened, SpoolError,
-    files::{self, OpenFiles, SegmentFile},
-    format::{BLOCK, HeaderError, Kind, SEGMENT_DATA, SEGMENT_HEADERS, SegmentHeader, VERSION},
+    Config, Lost, Opened, SpoolError,
+    files::{self, OpenFiles},
+    format::{BLOCK, Kind, SEGMENT_DATA},
+    found::{Ends, Files, Found, content_damage, end_missing, find, synced_lsn, walk},
     frame::{Class, Frame, Pieces},
     index::Content,
     log::Log,
     payload::{Place, decode_envelope},
-    scan::{ContentScan, Scan, Scanned, Walk},
+    scan::{ContentScan, FrameRead, Scanned},
     spare::Manner,
     state::State,
     supply::{EMPTY, Supply},
@@ -29,125 +30,11 @@ pub(crate) struct Recovered {
     pub(crate) events: Vec<(u64, Vec<u8>)>,
 }
 
-/// A segment as it was found.
-pub(crate) struct Found {
-    pub(crate) file: Arc<SegmentFile>,
-    /// Nothing from here on counts.
-    pub(crate) limit: u64,
-    pub(crate) header: SegmentHeader,
-}
-
-/// The segments and spares of a directory.
-pub(crate) struct Files {
-    pub(crate) segments: BTreeMap<u32, Found>,
-    /// Number and length.
-    spares: Vec<(u32, u64)>,
-    /// The highest number.
-    last: u32,
-}
-
 /// A frame behind the last synced LSN, with where it was.
 struct Doubtful {
     segment: u32,
     batch: u64,
     records: Vec<Scanned>,
-}
-
-/// Finds the segments. A header that cannot be read is damage.
-pub(crate) fn find(
-    dir: &Path,
-    disk: &Arc<dyn Disk>,
-    open: &Arc<OpenFiles>,
-    damage: &mut Vec<String>,
-) -> Result<Files, SpoolError> {
-    let entries = disk.list(dir).map_err(|source| SpoolError::Directory { dir: dir.to_owned(), source })?;
-    let (mut segments, mut spares, mut last) = (BTreeMap::new(), Vec::new(), 0);
-    for entry in entries {
-        if let Some(number) = files::number_in(&entry.name, ".free") {
-            spares.push((number, entry.len));
-            last = last.max(number);
-        }
-        let Some(number) = files::number_in(&entry.name, ".seg") else { continue };
-        last = last.max(number);
-        let path = files::segment_path(dir, number);
-        let unreadable = |source| SpoolError::Read { path: path.clone(), source };
-        let file = disk.open_read(&path).map_err(unreadable)?;
-        let head = crate::content::read_upto(file.as_ref(), 0, SEGMENT_HEADERS).map_err(unreadable)?;
-        match SegmentHeader::decode(&head) {
-            Ok(header) if header.segment == number => {
-                let (disk, open) = (Arc::clone(disk), Arc::clone(open));
-                let file = SegmentFile::new(number, header.tag, entry.len, dir, disk, open);
-                segments.insert(number, Found { file: Arc::new(file), limit: entry.len, header });
-            }
-            Err(HeaderError::Newer(found)) => {
-                return Err(SpoolError::NewerVersion { path, found, known: VERSION });
-            }
-            Ok(_) | Err(HeaderError::Damaged) => {
-                damage.push(format!("{}: the header is damaged, nothing in it can be read", path.display()));
-            }
-        }
-    }
-    Ok(Files { segments, spares, last })
-}
-
-/// Walks over a segment. The lines of events up to `events_known` are left out.
-pub(crate) fn walk(
-    found: &Found,
-    events_known: u64,
-    frame: &mut dyn FnMut(u64, Vec<Scanned>),
-) -> Result<Walk, SpoolError> {
-    let path = || found.file.path().to_owned();
-    let file = found.file.file().map_err(|source| SpoolError::Read { path: path(), source })?;
-    Scan::new(file.as_ref(), found.header.tag, found.limit)
-        .without_events(events_known)
-        .run(frame)
-        .map_err(|source| SpoolError::Read { path: path(), source })
-}
-
-/// The last LSN that is known to be synced: the last good batch header tells it.
-pub(crate) fn synced_lsn(segments: &BTreeMap<u32, Found>) -> Result<u64, SpoolError> {
-    for found in segments.values().rev() {
-        let walked = walk(found, u64::MAX, &mut |_, _| {})?;
-        if walked.batches > 0 {
-            return Ok(walked.synced_lsn);
-        }
-    }
-    Ok(0)
-}
-
-/// Damage at or below the last synced LSN is loud, above it is the torn tail of a crash.
-pub(crate) fn judge(
-    found: &Found,
-    walked: &Walk,
-    before: Option<(u32, u64)>,
-    synced: u64,
-    damage: &mut Vec<String>,
-) -> u64 {
-    let path = found.file.path().display();
-    let mut torn = 0;
-    for gap in &walked.gaps {
-        if gap.lsn <= synced {
-            damage.push(format!(
-                "{path}: {} octets at {} are damaged (LSN {} on)",
-                gap.octets, gap.offset, gap.lsn
-            ));
-        } else {
-            torn += gap.octets;
-        }
-    }
-    if let (Some((number, last)), Some(first)) = (before, walked.first_lsn)
-        && number + 1 == found.file.number()
-        && !found.header.first_of_run
-        && last + 1 < first
-        && last < synced
-    {
-        damage.push(format!(
-            "{path}: the end of the segment before is missing (LSN {} to {})",
-            last + 1,
-            first - 1
-        ));
-    }
-    torn
 }
 
 /// Opens the spool's files.
@@ -159,36 +46,42 @@ pub(crate) fn recover(
 ) -> Result<Recovered, SpoolError> {
     let open = Arc::new(OpenFiles::default());
     let mut opened = Opened::default();
-    let Files { segments, spares, last: last_number } = find(&config.dir, disk, &open, &mut opened.damage)?;
+    let mut damage = Vec::new();
+    let Files { segments, spares, last: last_number, mut roster, .. } =
+        find(&config.dir, disk, &open, &mut damage)?;
     let mut state = State::new(config.cache_octets);
     let synced = synced_lsn(&segments)?;
     let (mut events, mut doubtful, mut last_lsn) = (Vec::new(), Vec::new(), synced);
-    let (mut before, mut tail, mut torn) = (None, None, None);
+    let (mut ends, mut tail, mut torn, mut settled) = (Ends::default(), None, None, (0, 0));
     opened.segments = segments.len() as u64;
     for (number, found) in &segments {
         state.segments.add(&found.file, found.limit, true);
-        let mut wrong = Vec::new();
-        let walked = walk(found, events_last, &mut |batch, records| {
-            if records.last().is_some_and(|record| record.header.lsn > synced) {
+        let walked = walk(found, events_last, &mut |FrameRead { batch, records, is_whole }| {
+            if FrameRead::last_lsn_of(&records) <= synced {
+                // All of the frame was synced: what is left of it counts, be it whole or not.
+                settled = (*number, batch);
+                damage.extend(state.replay(*number, &records).into_iter().map(|lost| found.damage(lost)));
+                gather_events(&records, events_last, &mut events);
+            } else if is_whole {
                 doubtful.push(Doubtful { segment: *number, batch, records });
-                return;
             }
-            wrong.extend(state.replay(*number, &records));
-            gather_events(&records, events_last, &mut events);
         })?;
-        opened.damage.extend(wrong.iter().map(|wrong| format!("{}: {wrong}", found.file.path().display())));
-        opened.torn_octets += judge(found, &walked, before, synced, &mut opened.damage);
+        opened.torn_octets += found.judge(&walked, ends.before(*number, &roster), synced, &mut damage);
         // A batch of which nothing can be read goes too: once later LSNs are synced it would be taken for damage.
         let gap = walked.gaps.iter().find(|gap| gap.lsn > synced);
         torn = torn.or(gap.map(|gap| (*number, gap.offset / BLOCK * BLOCK)));
         last_lsn = last_lsn.max(walked.last_lsn);
+        ends.add(*number, &walked);
+        roster.admit(*number);
         if walked.batches > 0 {
-            before = Some((*number, walked.last_lsn));
             tail = Some((*number, walked.end));
         }
     }
-    let first = doubtful.first().map(|first: &Doubtful| (first.segment, first.batch));
-    let cut = first.into_iter().chain(torn).min().or(tail);
+    damage.extend(end_missing(last_lsn, events_last, &segments));
+    opened.damage = damage.iter().map(ToString::to_string).collect();
+    // What damage has moved before frames that count is written again, but nothing is cut there.
+    let places = doubtful.iter().map(|doubtful: &Doubtful| (doubtful.segment, doubtful.batch));
+    let cut = places.chain(torn).filter(|place| *place > settled).min().or(tail);
     let of_size = |(_, len): &&(u32, u64)| *len == config.segment_octets;
     let mut supply = Supply {
         dir: config.dir.clone(),
@@ -201,6 +94,7 @@ pub(crate) fn recover(
         spares: spares.iter().filter(of_size).map(|(number, _)| *number).collect(),
         making: None,
         manner: Manner::AtOnce,
+        roster,
     };
     for (number, _) in spares.iter().filter(|(_, len)| *len != config.segment_octets) {
         // Of another size, or not finished: nothing is in it.
@@ -397,8 +291,12 @@ fn own_files(
         }
     }
     for message in state.index.messages() {
-        if message.content == Content::Own && !there.contains(&message.id) {
-            opened.damage.push(format!("the content file of message {} is missing", message.id));
+        let is_missing = match message.content {
+            Content::Own => !there.contains(&message.id),
+            Content::In(loc) => !state.segments.contains(loc.segment),
+        };
+        if is_missing {
+            opened.damage.push(content_damage(message, Lost::MissingContent(message.id)).to_string());
         }
     }
     Ok(())

@@ -24,8 +24,8 @@ fn events_after(shared: &Shared, after: u64, octets_max: usize) -> io::Result<Ve
     let (mut lines, mut octets) = (Vec::new(), 0);
     for (segment, end) in segments {
         let file = segment.file()?;
-        Scan::new(file.as_ref(), segment.tag(), end).run(&mut |_, records| {
-            for record in records {
+        Scan::new(file.as_ref(), segment.tag(), end).run(&mut |frame| {
+            for record in frame.records {
                 let lsn = record.header.lsn;
                 if record.header.kind == Kind::Event && lsn > after && lsn <= synced && octets < octets_max {
                     octets += record.payload.len();

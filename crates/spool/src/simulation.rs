@@ -1,6 +1,7 @@
 //! The spool without threads, on a simulated disk.
 
 mod crashes;
+mod damage;
 mod faults;
 mod queue;
 mod selection;

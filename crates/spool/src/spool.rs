@@ -63,7 +63,7 @@ impl Spool {
         events: Arc<events::Log>,
     ) -> Result<(Self, Opened), SpoolError> {
         let io = Io::start()?;
-        let (mut committer, lock, opened) = Self::prepare(config, disk, clock, random, events, io)?;
+        let (mut committer, lock, opened) = Self::prepare(config, disk, clock, random, events, io, None)?;
         let shared = Arc::clone(&committer.shared);
         let Supplier::Inline(supply) = std::mem::replace(&mut committer.supplier, Supplier::None) else {
             return Err(SpoolError::Closed);
@@ -86,19 +86,22 @@ impl Spool {
         random: Arc<dyn disk::Random>,
         events: Arc<events::Log>,
     ) -> Result<(Self, Committer, Opened), SpoolError> {
-        let (committer, lock, opened) = Self::prepare(config, disk, clock, random, events, Io::inline())?;
+        let (committer, lock, opened) =
+            Self::prepare(config, disk, clock, random, events, Io::inline(), None)?;
         let shared = Arc::clone(&committer.shared);
         let running = Running { shared: Arc::clone(&shared), committer: Mutex::new(None), _lock: lock };
         Ok((Self { shared, running: Arc::new(running) }, committer, opened))
     }
 
-    fn prepare(
+    /// All of an opening but the threads. The directory is locked here, unless the lock is handed over.
+    pub(crate) fn prepare(
         mut config: Config,
         disk: Arc<dyn disk::Disk>,
         clock: Arc<dyn disk::Clock>,
         random: Arc<dyn disk::Random>,
         events: Arc<events::Log>,
         io: Io,
+        lock: Option<Box<dyn disk::Lock>>,
     ) -> Result<(Committer, Box<dyn disk::Lock>, Opened), SpoolError> {
         // Offsets have 32 bits.
         config.segment_octets =
@@ -107,7 +110,7 @@ impl Spool {
         let unusable = |source| SpoolError::Directory { dir: dir.clone(), source };
         disk.create_dir_all(&files::large_dir(&dir)).map_err(unusable)?;
         disk.sync_dir(&dir).map_err(unusable)?;
-        let lock = files::lock(&dir, disk.as_ref())?;
+        let lock = lock.map_or_else(|| files::lock(&dir, disk.as_ref()), Ok)?;
         let Recovered { mut state, log, mut supply, file, mut opened, events: unseen } =
             recover(&config, &disk, &random, events.last_lsn())?;
         supply.fill_reserve()?;

@@ -8,6 +8,7 @@ use std::{
 use mail::{Envelope, QueueId};
 
 use crate::{
+    Lost,
     format::{HEADER_LEN_U32, Kind},
     frame::Pieces,
     gist,
@@ -165,7 +166,7 @@ impl State {
     }
 
     /// Brings the state forward by a frame read from disk. Returns what is wrong with it.
-    pub(crate) fn replay(&mut self, segment: u32, records: &[Scanned]) -> Option<String> {
+    pub(crate) fn replay(&mut self, segment: u32, records: &[Scanned]) -> Option<Lost> {
         let mut wrong = None;
         for record in records {
             let (id, header) = (record.header.queue_id(), &record.header);
@@ -177,7 +178,7 @@ impl State {
             match header.kind {
                 Kind::Envelope => {
                     if self.replay_envelope(id, at, header.extra, &record.payload).is_none() {
-                        wrong = Some(format!("the envelope of message {id} cannot be read"));
+                        wrong = Some(Lost::Envelope(id));
                     }
                 }
                 Kind::Outcome => match Outcome::decode(&record.payload) {
@@ -187,7 +188,7 @@ impl State {
                             self.settle(id, at, Settled::by(&outcome, one, left));
                         }
                     }
-                    None => wrong = Some(format!("an outcome of message {id} cannot be read")),
+                    None => wrong = Some(Lost::Outcome(id)),
                 },
                 Kind::Done => {
                     for id in payload::decode_done(&record.payload) {

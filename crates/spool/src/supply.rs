@@ -14,6 +14,7 @@ use crate::{
     SpoolError, files,
     files::{OpenFiles, SegmentFile},
     format::{SEGMENT_DATA, SegmentHeader},
+    roster::{self, Roster},
     shared::Shared,
     spare::{Making, Manner},
 };
@@ -44,6 +45,7 @@ pub(crate) struct Supply {
     pub(crate) spares: Vec<u32>,
     pub(crate) making: Option<Making>,
     pub(crate) manner: Manner,
+    pub(crate) roster: Roster,
 }
 
 impl Supply {
@@ -55,13 +57,15 @@ impl Supply {
         let mut tag = [0; 16];
         self.random.fill(&mut tag);
         let path = files::segment_path(&self.dir, number);
-        let make = || -> io::Result<Arc<dyn File>> {
+        let mut make = || -> io::Result<Arc<dyn File>> {
             let old_path = files::spare_path(&self.dir, spare);
             let file = self.disk.open_log(&old_path)?;
             file.write_all_at(&SegmentHeader { segment: number, tag, first_of_run }.encode(), 0)?;
             file.sync_data()?;
             self.disk.rename(&old_path, &path)?;
             self.disk.sync_dir(&self.dir)?;
+            self.roster.enter(number, first_of_run);
+            self.roster.write(&self.dir, self.disk.as_ref())?;
             Ok(file)
         };
         let file = make().map_err(|source| SpoolError::Write { path: path.clone(), source })?;
@@ -148,10 +152,19 @@ impl Supply {
         }
     }
 
+    /// Missing segments are given up.
+    pub(crate) fn forget_missing(&mut self) -> Result<(), SpoolError> {
+        self.roster.forget_missing();
+        let written = self.roster.write(&self.dir, self.disk.as_ref());
+        written.map_err(|source| SpoolError::Write { path: self.dir.join(roster::NAME), source })
+    }
+
     /// Takes a dead segment back: its name goes first, durably, so that its records can never count again.
     pub(crate) fn retire(&mut self, segment: &SegmentFile) -> Result<(), SpoolError> {
         segment.close();
+        self.roster.strike(segment.number());
         let retire = || -> io::Result<bool> {
+            self.roster.write(&self.dir, self.disk.as_ref())?;
             let keep =
                 segment.len() == self.segment_octets && self.spares.len() < SPARES_RESERVED + self.spares_max;
             if keep {

@@ -203,6 +203,25 @@ impl SimDisk {
         inner.names.get(path).and_then(|file| inner.files.get(file)).map(|file| file.seen.clone())
     }
 
+    /// Another disk with all that was synced: a backup, or what a disk has that lost the rest.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let inner = self.inner();
+        let copied = |file: &Contents| Contents {
+            seen: file.synced.clone(),
+            synced: file.synced.clone(),
+            ..Contents::default()
+        };
+        Self(Arc::new(Mutex::new(Inner {
+            names: inner.synced_names.clone(),
+            synced_names: inner.synced_names.clone(),
+            files: inner.files.iter().map(|(number, file)| (*number, copied(file))).collect(),
+            next_file: inner.next_file,
+            dirs: inner.dirs.clone(),
+            ..Inner::default()
+        })))
+    }
+
     /// Syncs so far.
     pub fn syncs(&self) -> u64 {
         self.inner().syncs

@@ -166,7 +166,7 @@ fn a_stop_keeps_the_queue_and_the_state_of_each_recipient() {
 #[test]
 fn damage_to_promised_mail_is_told_and_does_not_stop_the_rest() {
     let mut world = World::new(ZONE, PATIENT);
-    waiting(&world, "x@a.test", "damaged");
+    let hit = waiting(&world, "x@a.test", "damaged");
     let sound = waiting(&world, "y@b.test", "sound");
     world.stop();
     let verified = world.house.command(&["spool", "verify"]);
@@ -181,6 +181,18 @@ fn damage_to_promised_mail_is_told_and_does_not_stop_the_rest() {
     assert_eq!(world.house.command(&["queue", "retry", "--all"]).code, 0);
     second.wait_for("y@b.test", SOON);
     assert!(first.received().is_empty(), "damaged content must not reach a peer as a whole message");
+    world.stop();
+    let repaired = world.house.command(&["spool", "repair"]);
+    assert_eq!(repaired.code, 0, "{}{}", repaired.out, repaired.err);
+    let verified = world.house.command(&["spool", "verify"]);
+    assert_eq!(verified.code, 0, "{}{}", verified.out, verified.err);
+    world.start();
+    let bounced = world.house.wait_for_event(&hit, "bounced", "x@a.test");
+    assert!(
+        bounced["reply"].as_str().unwrap().starts_with("550 5.3.0 the content of this message was damaged"),
+        "{bounced}"
+    );
+    assert!(first.received().is_empty(), "{repaired:?}", repaired = repaired.out);
 }
 
 /// Flips a bit of these octets, wherever in the spool they are.

@@ -127,6 +127,7 @@ fn kind_word(kind: Kind) -> &'static str {
         Kind::DiscardedReport => "report discarded",
         Kind::Held => "put on hold",
         Kind::Released => "taken off hold",
+        Kind::Damaged => "damaged in the spool",
         Kind::Unknown => "something that this version does not know",
     }
 }
