@@ -26,6 +26,7 @@ mod log;
 mod maildir;
 mod named;
 mod next_hop;
+mod on_panic;
 mod open;
 mod ordered;
 mod outcome;

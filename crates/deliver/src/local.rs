@@ -12,6 +12,7 @@ use crate::{
     blocking,
     content::{Content, Offers, Outgoing},
     maildir::{self, Draft},
+    on_panic::OnPanic,
     outcome::{Fate, Finding},
     replies,
     shared::Shared,
@@ -28,13 +29,27 @@ const BATCH_OCTETS: usize = 1 << 20;
 /// Serves the local lane until there is nothing to do.
 pub(crate) async fn run(shared: Arc<Shared>, site: Arc<Site>, lane: Arc<str>) {
     loop {
-        while let Next::Jobs(jobs, freed) = site.next(&lane, 0, BATCH_MAX, false) {
-            shared.release(&freed);
-            Batch::default().file_all(&shared, jobs).await;
+        {
+            let _place = OnPanic(|| replace(&shared, &site, &lane));
+            while let Next::Jobs(jobs, freed) = site.next(&lane, 0, BATCH_MAX, false) {
+                shared.release(&freed);
+                let works: Vec<Work> = jobs.iter().map(|job| job.work.clone()).collect();
+                let _in_hand = OnPanic(|| works.iter().for_each(|work| shared.broke_off(work)));
+                Batch::default().file_all(&shared, jobs).await;
+            }
         }
         if site.leave(&lane).is_none() {
             return;
         }
+    }
+}
+
+/// The place of a worker that broke off is free for another.
+fn replace(shared: &Arc<Shared>, site: &Arc<Site>, lane: &Arc<str>) {
+    if let Some(next) = site.leave(lane) {
+        // The box ends the circle of types: a worker that starts workers.
+        let again: dns::BoxFuture<'static, ()> = Box::pin(run(Arc::clone(shared), Arc::clone(site), next));
+        shared.spawn(again);
     }
 }
 

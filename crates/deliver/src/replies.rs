@@ -10,6 +10,11 @@ pub(crate) fn unreadable() -> Reply {
     Reply::fixed(451, (4, 3, 0), "the message cannot be read from the spool")
 }
 
+/// A fault of ours (RFC 3463 §3.4).
+pub(crate) fn broke_off() -> Reply {
+    Reply::fixed(451, (4, 3, 0), "the delivery broke off by an internal fault")
+}
+
 /// No connection (RFC 3463 §3.5: no answer from host).
 pub(crate) fn unreachable(host: &str, problem: &impl Display) -> Reply {
     Reply::new(451, EnhancedStatus::new(4, 4, 1), format!("connecting to {host} failed: {problem}"))

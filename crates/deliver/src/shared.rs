@@ -189,11 +189,26 @@ impl Shared {
     /// Puts recipients off whose message cannot be read: there is no envelope to judge by.
     fn put_off(&self, work: &Work, error: &SpoolError) {
         tracing::error!(queue_id = %work.id, station = "deliver", %error, "a message in the spool cannot be read");
+        self.put_off_for(work, &replies::unreadable());
+    }
+
+    /// A task of ours broke off in a panic. What it had in hand is put off: it must neither wait for a restart nor break the next
+    /// task at once.
+    pub(crate) fn broke_off(&self, work: &Work) {
+        let work = self.parts.spool.still_in_flight(work);
+        if work.recipients.is_empty() {
+            return;
+        }
+        tracing::error!(queue_id = %work.id, station = "deliver", "a delivery broke off by a fault of ours: its recipients wait");
+        self.put_off_for(&work, &replies::broke_off());
+    }
+
+    fn put_off_for(&self, work: &Work, reply: &Reply) {
         let until = self.now().after(std::time::Duration::from_hours(1));
         let outcomes = work.recipients.iter().map(|recipient| {
             let mut outcome = RecipientOutcome::new(*recipient, Disposition::Deferred { until });
             outcome.attempted = false;
-            outcome.reply = Some(replies::unreadable());
+            outcome.reply = Some(reply.clone());
             outcome
         });
         let outcomes = outcomes.collect();

@@ -12,6 +12,7 @@ use crate::{
     content::Form,
     dial::{self, Tour, Trouble},
     next_hop::Chosen,
+    on_panic::OnPanic,
     open::Open,
     outcome::{Endpoint, Fate},
     pace::Round,
@@ -34,10 +35,13 @@ const SESSIONS_MAX: usize = 2;
 /// Serves a lane, then others of the site that wait, until there is nothing to do.
 pub(crate) async fn run(shared: Arc<Shared>, site: Arc<Site>, mut lane: Arc<str>) {
     loop {
-        let mut worker =
-            Worker { shared: &shared, site: &site, lane: Arc::clone(&lane), connection: None, done: 0 };
-        worker.serve().await;
-        worker.hang_up().await;
+        {
+            let _place = OnPanic(|| replace(&shared, &site, &lane));
+            let mut worker =
+                Worker { shared: &shared, site: &site, lane: Arc::clone(&lane), connection: None, done: 0 };
+            worker.serve().await;
+            worker.hang_up().await;
+        }
         match site.leave(&lane) {
             Some(next) => lane = next,
             None => return,
@@ -71,6 +75,8 @@ impl Worker<'_> {
                 return;
             }
             self.done += 1;
+            let (shared, work) = (self.shared, job.work.clone());
+            let _in_hand = OnPanic(|| shared.broke_off(&work));
             self.attempt(job).await;
         }
     }
@@ -273,6 +279,13 @@ impl Worker<'_> {
         for lane in lanes {
             self.shared.spawn(boxed_run(self.shared, self.site, lane));
         }
+    }
+}
+
+/// The place of a worker that broke off is free for another.
+fn replace(shared: &Arc<Shared>, site: &Arc<Site>, lane: &Arc<str>) {
+    if let Some(next) = site.leave(lane) {
+        shared.spawn(boxed_run(shared, site, &next));
     }
 }
 

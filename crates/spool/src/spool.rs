@@ -251,6 +251,17 @@ impl Spool {
         self.shared.notify_if_earlier(&mut state);
     }
 
+    /// Those recipients of a piece of work that are in flight still: nothing has become of them.
+    pub fn still_in_flight(&self, work: &Work) -> Work {
+        let state = self.shared.state();
+        let message = state.index.get(work.id);
+        let is_in_flight = |number: &u32| {
+            let entry = message.and_then(|message| message.recipients.get(*number as usize));
+            entry.is_some_and(|entry| entry.standing == Standing::InFlight)
+        };
+        Work { id: work.id, recipients: work.recipients.iter().copied().filter(is_in_flight).collect() }
+    }
+
     /// Reads a message back. A fresh one comes from memory, any other from disk, off the caller's thread.
     pub async fn load(&self, id: QueueId) -> Result<Loaded, SpoolError> {
         {

@@ -7,6 +7,7 @@ use crate::support::{
     peer::Does::{Close, KeepSilent, Say, SayAndClose},
 };
 use events::Kind::{Bounced, Deferred, Delivered};
+use spool::State;
 
 const ANNA: &str = "anna@example.org";
 const BERT: &str = "bert@example.org";
@@ -262,4 +263,20 @@ async fn damaged_content_never_looks_whole_to_the_peer() {
     assert_eq!(event.kind, Deferred);
     assert!(event.reply.unwrap().contains("4.3.0"));
     assert_eq!((peer.count("CONTENT"), peer.count("."), peer.got().len()), (1, 0, 0));
+}
+
+/// Once its recipients stayed in flight until a restart, and the site had a worker less.
+#[tokio::test]
+async fn a_worker_that_panics_gives_back_its_work_and_its_place() {
+    let mut world = World::with(|config| config.connections_per_site = 1);
+    world.peer(MX1);
+    world.network.panic_once();
+    let broken = world.send(OTTO, &[ANNA], TEXT).await;
+    world.send(OTTO, &[BERT], TEXT).await;
+    assert_eq!(world.fate(BERT).await.kind, Delivered, "the place is free for another");
+    let waiting = &world.queue()[0];
+    assert_eq!((waiting.id, waiting.recipients[0].state), (broken, State::Queued));
+    assert!(waiting.recipients[0].due > waiting.received, "it must not break the next one at once");
+    world.later(Duration::from_hours(1));
+    assert_eq!(world.fate(ANNA).await.kind, Delivered);
 }

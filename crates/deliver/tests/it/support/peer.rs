@@ -262,12 +262,19 @@ pub(crate) struct Network {
     peers: Mutex<HashMap<IpAddr, Arc<Peer>>>,
     /// Whether connections are real ones, over loopback.
     sockets: AtomicBool,
+    /// The next connection is a bug.
+    panics: AtomicBool,
 }
 
 impl Network {
     /// The peer at an address, made if it is new.
     pub(crate) fn peer(&self, address: &str) -> Arc<Peer> {
         Arc::clone(self.peers.lock().unwrap().entry(address.parse().unwrap()).or_default())
+    }
+
+    /// Whoever makes the next connection panics.
+    pub(crate) fn panic_once(&self) {
+        self.panics.store(true, Ordering::Relaxed);
     }
 
     /// From now on connections are made as the program makes them, to sockets of the peers on loopback.
@@ -283,6 +290,7 @@ impl Connect for Network {
         };
         let peer = self.peers.lock().unwrap().get(&address.ip()).cloned();
         let sockets = self.sockets.load(Ordering::Relaxed);
+        assert!(!self.panics.swap(false, Ordering::Relaxed), "the fault that the test asks for");
         Box::pin(async move {
             let Some(peer) = peer else { return Err(io::ErrorKind::ConnectionRefused.into()) };
             if sockets {
