@@ -4,7 +4,7 @@
 use mail::{Body, QueueId, Reply};
 use message::convert::{Converter, Plan, Survey, Target};
 use smtp::client::Capabilities;
-use spool::{ContentReader, SpoolError};
+use spool::{ContentReader, Piece, SpoolError};
 use tokio::task::coop::consume_budget;
 
 use crate::{replies, shared::Shared};
@@ -180,7 +180,7 @@ impl Outgoing {
     }
 
     /// The next piece; none at the end.
-    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, SpoolError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Piece>, SpoolError> {
         loop {
             let piece = self.reader.next().await?;
             let Some(converter) = &mut self.converter else { return Ok(piece) };
@@ -192,7 +192,7 @@ impl Outgoing {
             }
             // A piece of which all waits for the next one is no end.
             if !out.is_empty() || piece.is_none() {
-                return Ok((!out.is_empty()).then_some(out));
+                return Ok((!out.is_empty()).then(|| out.into()));
             }
         }
     }

@@ -6,7 +6,7 @@ use directory::{Directory, Resolution};
 use disk::Disk;
 use mail::{Address, Envelope, Reply};
 use message::{HeaderSection, write_delivered_to, write_return_path};
-use spool::{Loaded, SpoolError, Work};
+use spool::{Loaded, Piece, SpoolError, Work};
 
 use crate::{
     blocking,
@@ -255,7 +255,7 @@ impl Message {
     async fn file_large(
         mut self,
         shared: &Arc<Shared>,
-        first: Vec<u8>,
+        first: Piece,
         mut content: Outgoing,
     ) -> Result<(), SpoolError> {
         let mut drafts = Vec::with_capacity(self.filings.len());

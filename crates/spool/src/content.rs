@@ -1,6 +1,6 @@
 //! Content on its way in and out.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use disk::File;
 use mail::QueueId;
@@ -275,6 +275,33 @@ impl std::fmt::Debug for ContentReader {
     }
 }
 
+/// A piece of content. One that has not left memory since it came is shared and not copied.
+#[derive(Debug)]
+pub struct Piece(Octets);
+
+#[derive(Debug)]
+enum Octets {
+    Own(Vec<u8>),
+    Shared { pieces: Arc<Vec<Vec<u8>>>, number: usize },
+}
+
+impl From<Vec<u8>> for Piece {
+    fn from(octets: Vec<u8>) -> Self {
+        Self(Octets::Own(octets))
+    }
+}
+
+impl Deref for Piece {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Octets::Own(octets) => octets,
+            Octets::Shared { pieces, number } => pieces.get(*number).map_or(&[], Vec::as_slice),
+        }
+    }
+}
+
 impl ContentReader {
     /// Octets in all.
     pub fn len(&self) -> u64 {
@@ -288,11 +315,13 @@ impl ContentReader {
 
     /// The next piece; none at the end. After [`SpoolError::Damaged`] nothing may follow: whoever sends it must end
     /// the connection without the final dot.
-    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, SpoolError> {
+    pub async fn next(&mut self) -> Result<Option<Piece>, SpoolError> {
         match &mut self.source {
             Source::Memory { pieces, next } => {
+                let number = *next;
                 *next += 1;
-                Ok(pieces.get(*next - 1).cloned())
+                let shared = || Piece(Octets::Shared { pieces: Arc::clone(pieces), number });
+                Ok((number < pieces.len()).then(shared))
             }
             Source::File { shared, file, scan, .. } => {
                 let Some(mut here) = scan.take().filter(|scan| scan.left > 0) else { return Ok(None) };
@@ -306,7 +335,7 @@ impl ContentReader {
                     return Err(damaged);
                 }
                 *scan = Some(here);
-                Ok(Some(octets))
+                Ok(Some(octets.into()))
             }
         }
     }

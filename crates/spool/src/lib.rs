@@ -54,7 +54,7 @@ mod simulation;
 
 pub use commit::{Committer, Due};
 pub use config::{Config, Reserve, SEGMENT_OCTETS_MIN};
-pub use content::{Content, ContentReader, ContentWriter};
+pub use content::{Content, ContentReader, ContentWriter, Piece};
 pub use damage::{Damage, Lost};
 pub use error::SpoolError;
 pub use hurt::{Hurt, Loss};

@@ -153,7 +153,7 @@ impl Machine {
             let mut loaded = self.spool.load(id).await?;
             let mut octets = Vec::new();
             while let Some(piece) = loaded.content.next().await? {
-                octets.extend(piece);
+                octets.extend_from_slice(&piece);
             }
             Ok(octets)
         })

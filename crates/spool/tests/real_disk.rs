@@ -67,7 +67,7 @@ async fn read(spool: &Spool, id: QueueId) -> Vec<u8> {
     let mut octets = Vec::new();
     while let Some(piece) = content.next().await.unwrap() {
         assert!(piece.len() <= 64 * 1024);
-        octets.extend(piece);
+        octets.extend_from_slice(&piece);
     }
     octets
 }

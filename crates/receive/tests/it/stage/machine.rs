@@ -145,7 +145,7 @@ impl Machine {
         let mut loaded = self.youngest(report).await?;
         let mut content = Vec::new();
         while let Some(piece) = loaded.content.next().await.map_err(|error| error.to_string())? {
-            content.extend(piece);
+            content.extend_from_slice(&piece);
         }
         Ok(content)
     }
