@@ -248,10 +248,11 @@ impl Reception {
         let Taken { envelope, .. } = taken;
         let (size, recipients) = (content.len(), envelope.recipients.len());
         let mut reports = Vec::new();
-        let (hostname, report) = (&self.shared.config.hostname, self.shared.spool.new_id(now));
-        if let Some((report, event)) = beginning
-            .and_then(|beginning| expansion::report(hostname, report, &envelope, &expanded, &beginning))
-        {
+        let hostname = &self.shared.config.hostname;
+        if let Some((report, event)) = beginning.and_then(|beginning| {
+            let report = self.shared.spool.new_id(now);
+            expansion::report(hostname, report, &envelope, &expanded, &beginning)
+        }) {
             reports.push(report);
             events.push(event);
         }
