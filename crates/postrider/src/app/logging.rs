@@ -1,9 +1,16 @@
 //! The log on standard error: text for people or an object a line for programs, and panics in it.
 
-use std::panic;
+use std::{fmt, panic};
 
+use disk::{Clock, SystemClock};
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    Layer,
+    filter::Targets,
+    fmt::{format::Writer, layer, time::FormatTime},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::{
     config::{Log, LogFormat, LogLevel},
@@ -20,7 +27,7 @@ pub(super) fn start(log: Log) -> Result<(), Failure> {
     for ours in ["admin", "deliver", "directory", "disk", "events", "net", "postrider", "receive", "spool"] {
         filter = filter.with_target(ours, level);
     }
-    let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let layer = layer().with_timer(Time).with_writer(std::io::stderr).with_target(false);
     let layer = match log.format {
         LogFormat::Text => layer.with_ansi(terminal::colours_on_stderr()).boxed(),
         LogFormat::Json => {
@@ -31,6 +38,15 @@ pub(super) fn start(log: Log) -> Result<(), Failure> {
     started.map_err(|error| Failure::new(format!("cannot log: {error}")))?;
     log_panics();
     Ok(())
+}
+
+/// The time as the event log has it.
+struct Time;
+
+impl FormatTime for Time {
+    fn format_time(&self, line: &mut Writer<'_>) -> fmt::Result {
+        write!(line, "{}", SystemClock.now())
+    }
 }
 
 fn level(level: LogLevel) -> LevelFilter {
