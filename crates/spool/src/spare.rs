@@ -10,6 +10,7 @@ use disk::{Disk, File};
 pub(crate) const SYNC_STEP_OCTETS: u64 = 256 << 10;
 /// Octets of one write.
 const WRITE_OCTETS: u64 = 1 << 20;
+const BLOCK: usize = 4096;
 
 /// How zeros get to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(crate) struct Making {
     file: Arc<dyn File>,
     octets: u64,
     written: u64,
+    /// Kept from step to step.
+    zeros: Vec<u8>,
 }
 
 impl Making {
@@ -35,7 +38,7 @@ impl Making {
         disk.create(&path)?;
         let opened = disk.open_log(&path).and_then(|file| file.allocate(octets).map(|()| file));
         match opened {
-            Ok(file) => Ok(Self { number, path, file, octets, written: 0 }),
+            Ok(file) => Ok(Self { number, path, file, octets, written: 0, zeros: Vec::new() }),
             Err(error) => {
                 let _ = disk.remove(&path);
                 Err(error)
@@ -49,9 +52,14 @@ impl Making {
             Manner::AtOnce => self.octets,
             Manner::InSteps => self.octets.min(self.written + SYNC_STEP_OCTETS),
         };
-        let zeros = vec![0; usize::try_from(WRITE_OCTETS.min(end - self.written)).unwrap_or(0)];
+        let wanted = usize::try_from(WRITE_OCTETS.min(end - self.written)).unwrap_or(0);
+        if self.zeros.len() < wanted + BLOCK {
+            self.zeros = vec![0; wanted + BLOCK];
+        }
+        // From the beginning of a block in memory on they are written from where they are: see `Disk::open_log`.
+        let zeros = self.zeros.get(self.zeros.as_ptr().align_offset(BLOCK)..).unwrap_or_default();
         while self.written < end {
-            let now = usize::try_from(end - self.written).unwrap_or(usize::MAX).min(zeros.len());
+            let now = usize::try_from(end - self.written).unwrap_or(usize::MAX).min(wanted);
             self.file.write_all_at(zeros.get(..now).unwrap_or_default(), self.written)?;
             self.written += now as u64;
         }
@@ -123,7 +131,8 @@ mod tests {
         let octets = 3 * SYNC_STEP_OCTETS + 4096;
         let meter = Arc::new(Meter::default());
         let file = Arc::clone(&meter) as Arc<dyn File>;
-        let mut making = Making { number: 1, path: "0.free".into(), file, octets, written: 0 };
+        let mut making =
+            Making { number: 1, path: "0.free".into(), file, octets, written: 0, zeros: Vec::new() };
         let steps = std::iter::from_fn(|| Some(making.step(Manner::InSteps).unwrap()));
         assert_eq!(steps.take_while(|done| !done).count(), 3);
         assert_eq!(meter.most.load(Ordering::SeqCst), SYNC_STEP_OCTETS);
