@@ -5,6 +5,7 @@ use super::orders::Step;
 use crate::Failure;
 use crate::machine::Machine;
 use crate::memory::Memory;
+use crate::plot::{self, Panel, Plot, Series};
 use crate::results::{self, SYNC};
 use crate::stats::{self, Latency};
 use crate::table::Table;
@@ -68,6 +69,20 @@ pub(super) struct Report {
     pub(super) depths: Vec<Depth>,
 }
 
+/// Rate and cost of a message over the depth of the queue.
+#[expect(clippy::cast_precision_loss, reason = "millions at most")]
+fn panels(depths: &[Depth]) -> Vec<Panel> {
+    let panel = |title: &str, figure: fn(&Depth) -> f64| Panel {
+        title: title.to_owned(),
+        x: "messages that wait".to_owned(),
+        series: vec![Series {
+            name: "Postrider".to_owned(),
+            points: depths.iter().map(|depth| (depth.waiting as f64, figure(depth))).collect(),
+        }],
+    };
+    vec![panel("messages a second", Depth::per_second), panel("CPU us a message", Depth::cpu_us)]
+}
+
 const LEGEND: &str = "\
 seconds: the command as an operator runs it, from start to end. p99, longest: of mail that others send meanwhile, from \
 the time it was due to its 250. CPU: all of the server, for each message that is accepted and delivered; x: how many \
@@ -118,6 +133,21 @@ impl Report {
         })
     }
 
+    fn plot(&self) -> Plot {
+        let shown = self.depths.iter().map(|depth| {
+            format!("{} wait: {:.0}/s, {:.0} us", depth.waiting, depth.per_second(), depth.cpu_us())
+        });
+        Plot {
+            title: "Rate and CPU of relaying while other messages wait".to_owned(),
+            description: format!(
+                "Messages a second and CPU time a message of Postrider over the messages that wait. {}.",
+                shown.collect::<Vec<_>>().join("; ")
+            ),
+            columns: 2,
+            panels: panels(&self.depths),
+        }
+    }
+
     pub(super) fn write(&self, dir: &Path) -> Result<PathBuf, Failure> {
         let machine = &self.machine;
         let markdown = format!(
@@ -128,6 +158,8 @@ impl Report {
             self.load,
             self.text()
         );
+        std::fs::create_dir_all(dir)?;
+        std::fs::write(dir.join("queue.svg"), plot::svg(&self.plot()))?;
         results::write_files(
             dir,
             &format!("queue-{}-{}", machine.date, machine.commit),
@@ -140,6 +172,14 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rate_and_cost_are_drawn_over_the_messages_that_wait() {
+        let depth = |waiting, cpu_us| Depth { waiting, cpu_us: vec![cpu_us], per_second: vec![8000.0] };
+        let panels = panels(&[depth(10, 90.0), depth(1_000_000, 110.0)]);
+        assert_eq!(panels[0].series[0].points, [(10.0, 8000.0), (1_000_000.0, 8000.0)]);
+        assert_eq!(panels[1].series[0].points, [(10.0, 90.0), (1_000_000.0, 110.0)]);
+    }
 
     #[test]
     fn memory_is_told_for_each_recipient_without_its_address() {
