@@ -16,7 +16,7 @@ const PAGE: &str = "docs/conformance.md";
 /// What a row may say. `later` alone may stand without a citation.
 const STATES: &[&str] = &["yes", "part", "departs", "later", "term"];
 /// What is no part of the program and no test of it: its citations need no rows.
-const APART: &[&str] = &["xtask/", "bench/", "crates/testkit/", "crates/e2e/src/"];
+const APART: &[&str] = &["xtask/", "bench/", "fuzz/", "crates/testkit/", "crates/e2e/src/"];
 /// Where dialogues lie, each in a file of its own.
 const DIALOGUES: &str = "/tests/dialogues/";
 const UNKNOWN: &str = "?";

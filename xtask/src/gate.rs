@@ -42,15 +42,25 @@ pub(crate) fn run(root: &Path) -> Result<Vec<Finding>, String> {
 }
 
 fn metadata(root: &Path) -> Result<Value, String> {
-    let output = cargo(root, &["metadata", "--format-version", "1", "--filter-platform", &host()?])?;
+    let output =
+        cargo(root, &["metadata", "--all-features", "--format-version", "1", "--filter-platform", &host()?])?;
     serde_json::from_str(&output).map_err(|error| format!("cargo metadata is not JSON: {error}"))
 }
 
 /// Name and version of all that is built here. `cargo metadata` also lists optional crates that only a weak
 /// feature (`ring?/std`) mentions and that nobody builds; `cargo tree` does not.
 fn built(root: &Path) -> Result<BTreeSet<String>, String> {
-    let arguments =
-        ["tree", "--workspace", "--edges", "normal,build,dev", "--prefix", "none", "--format", "{p}"];
+    let arguments = [
+        "tree",
+        "--workspace",
+        "--all-features",
+        "--edges",
+        "normal,build,dev",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
+    ];
     let tree = cargo(root, &arguments)?;
     let words = tree.lines().filter_map(|line| line.split_once(" v"));
     Ok(words.map(|(name, rest)| format!("{name} {}", rest.split(' ').next().unwrap_or_default())).collect())

@@ -33,7 +33,7 @@ const BELOW_SERVICES: &[&str] = &[
 pub(crate) const SERVICES: &[&str] = &["receive", "deliver", "access", "admin"];
 
 /// What only tests and benches are made of: never a dependency of the program.
-pub(crate) const TESTS_ONLY: &[&str] = &["testkit", "sim", "e2e", "bench", "counts", "xtask"];
+pub(crate) const TESTS_ONLY: &[&str] = &["testkit", "sim", "e2e", "bench", "counts", "fuzz", "xtask"];
 
 const fn layer(name: &'static str, ours: &'static [&'static str]) -> Layer {
     Layer { name, ours, others: None }
@@ -77,6 +77,23 @@ pub(crate) const LAYERS: &[Layer] = &[
     layer("e2e", &["mail", "testkit"]),
     layer("counts", BELOW_SERVICES),
     layer("bench", &["mail", "disk", "events", "spool"]),
+    layer(
+        "fuzz",
+        &[
+            "mail",
+            "message",
+            "smtp",
+            "disk",
+            "events",
+            "spool",
+            "directory",
+            "receive",
+            "deliver",
+            "admin",
+            "postrider",
+            "testkit",
+        ],
+    ),
     layer("xtask", &[]),
 ];
 

@@ -13,6 +13,8 @@ const ALLOWED: &[&str] = &[
     "Unlicense",
     "CDLA-Permissive-2.0",
     "CC0-1.0",
+    // Of LLVM: as MIT and BSD. The fuzzer.
+    "NCSA",
 ];
 
 /// SPDX 2.3, annex D: `OR` binds less than `AND`, `AND` less than `WITH`.

@@ -4,11 +4,14 @@
 mod conformance;
 mod counts;
 mod finding;
+mod fuzz;
 mod gate;
 mod layers;
 mod licence;
 mod links;
 mod manifest;
+#[path = "../../fuzz/src/seeds.rs"]
+mod seeds;
 mod source;
 mod style;
 mod tidy;
@@ -26,6 +29,10 @@ cargo xtask tidy                     style, sizes, citations, links
 cargo xtask tidy --fix-conformance   bring the files and tests in docs/conformance.md up to date first
 cargo xtask counts [WORK...]         instructions per operation, beside bench/counts.txt
 cargo xtask counts --bless           keep what is counted now as the baseline
+cargo xtask fuzz                     all fuzz targets, some seconds each
+cargo xtask fuzz TARGET              one of them for ten minutes, or --minutes N
+cargo xtask fuzz TARGET FILE         what it makes of a file, such as one that it failed on
+cargo xtask fuzz --minimise [TARGET] take what was found into fuzz/corpus, and only the fewest inputs
 cargo xtask simulate --seeds N       run the whole server in N simulations (docs/design/simulation.md)
 cargo xtask simulate --seed N        run one again, and tell all that happens";
 
@@ -45,6 +52,7 @@ fn main() -> ExitCode {
         ["counts", names @ ..] if names.iter().all(|name| !name.starts_with('-')) => {
             tell(counts::run(&root, names))
         }
+        ["fuzz", words @ ..] => tell(fuzz::run(&root, words)),
         ["simulate", rest @ ..] => simulate(&root, rest),
         ["help" | "--help"] => {
             println!("{HELP}");

@@ -8,6 +8,8 @@ mod convert;
 mod filter;
 mod follow;
 mod gist;
+#[doc(hidden)]
+pub mod parts;
 mod problem;
 mod query;
 mod queue;

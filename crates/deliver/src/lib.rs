@@ -31,6 +31,8 @@ mod open;
 mod ordered;
 mod outcome;
 mod pace;
+#[doc(hidden)]
+pub mod parts;
 mod places;
 mod remote;
 mod replies;

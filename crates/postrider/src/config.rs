@@ -153,7 +153,7 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 /// The configuration that a text says (if it says one), all that is wrong with it, and the names of all keys there are.
-fn parse(source: &str, dir: &Path) -> (Option<Config>, Vec<Problem>, BTreeSet<String>) {
+pub(crate) fn parse(source: &str, dir: &Path) -> (Option<Config>, Vec<Problem>, BTreeSet<String>) {
     let value = match toml_span::parse(source) {
         Ok(value) => value,
         Err(error) => return (None, vec![syntax(&error)], BTreeSet::new()),

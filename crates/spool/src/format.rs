@@ -123,7 +123,7 @@ impl Kind {
         }
     }
 
-    fn from_number(number: u8) -> Option<Self> {
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
         [Self::Batch, Self::Content, Self::Envelope, Self::Outcome, Self::Event, Self::Done]
             .into_iter()
             .find(|kind| kind.number() == number)

@@ -9,6 +9,7 @@ use mail::{Domain, Envelope, QueueId, Timestamp};
 use crate::{
     Finished, Submission, Work,
     commit::apply_effect,
+    format::{Kind, RECORD_VERSION, RecordHeader, padded},
     frame::{Class, Frame},
     index::{Content, Loc},
     log::Log,
@@ -158,4 +159,27 @@ pub fn done_again(octets: &[u8]) -> Vec<u8> {
 pub fn envelope(envelope: &Envelope) -> Vec<u8> {
     let head = payload::EnvelopeHead { place: payload::Place::Here, content_len: 0, stored_len: 0 };
     payload::encode_fresh_envelope(&head, envelope)
+}
+
+/// Appends a record whose header vouches for it, whatever it says. `numbers` are its place in its frame and how many records that has.
+#[expect(clippy::too_many_arguments, reason = "the fields of a header")]
+pub fn record(
+    tag: &[u8; 16],
+    kind: u8,
+    numbers: [u16; 2],
+    extra: u32,
+    lsn: u64,
+    id: [u8; 16],
+    payload: &[u8],
+    out: &mut Vec<u8>,
+) {
+    let Some(kind) = Kind::from_number(kind) else { return };
+    let [index, count] = numbers;
+    let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    let payload_crc = crc32c::crc32c(payload);
+    let header =
+        RecordHeader { kind, version: RECORD_VERSION, index, count, len, extra, lsn, id, payload_crc };
+    header.encode(tag, out);
+    out.extend_from_slice(payload);
+    out.resize(out.len() + padded(payload.len()) - payload.len(), 0);
 }

@@ -36,8 +36,10 @@ impl Glob {
 
     /// Whether it is about every text that `other` is about.
     pub fn covers(&self, other: &Self) -> bool {
-        // A control stands for whatever the stars of the other stand for: only a star of ours can take it.
-        self.matches(&other.parts.join("\0"))
+        // A letter that we do not have stands for whatever the stars of the other stand for: only a star of ours can take it.
+        let mut letters = '\0'..=char::MAX;
+        let strange = letters.find(|letter| self.parts.iter().all(|part| !part.contains(*letter)));
+        strange.is_some_and(|letter| self.matches(&other.parts.join(letter.encode_utf8(&mut [0; 4]))))
     }
 }
 
@@ -92,6 +94,8 @@ mod tests {
             ("a", "*", false),
             ("*a*a*", "*aa*", true),
             ("*aa*", "*a*a*", false),
+            ("\0", "*", false),
+            ("\0*", "\0*", true),
         ] {
             assert_eq!(Glob::new(wide).covers(&Glob::new(narrow)), covers, "{wide} {narrow}");
         }

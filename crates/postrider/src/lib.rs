@@ -1,0 +1,47 @@
+//! Postrider: reads the command line, and does what it says or tells why not.
+//!
+//! *Takes* arguments and a configuration file. *Hands on* a running server, or what its commands show.
+//! *Never* handles mail: it builds the parts that do, and stops them in reverse.
+
+mod app;
+mod cli;
+mod client;
+mod commands;
+mod config;
+mod failure;
+#[doc(hidden)]
+pub mod parts;
+mod place;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use failure::Failure;
+
+/// What the program does: all of it.
+pub fn main() -> ExitCode {
+    // Wrong usage and `--help` end here, with codes 2 and 0.
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            terminal::say(&failure.text(terminal::colours_on_stderr()));
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), Failure> {
+    match &cli.command {
+        Command::Dev(dev) => app::dev(dev, cli.json),
+        Command::Serve(file) => app::serve(&file.config, cli.json),
+        Command::Config(command) => commands::config::run(command, cli.json),
+        Command::Queue(command) => commands::queue::run(command, cli.json),
+        Command::Events(wanted) => commands::events::run(wanted, cli.json),
+        Command::Trace(wanted) => commands::trace::run(wanted, cli.json),
+        Command::Spool(command) => commands::spool::run(command, cli.json),
+    }
+}

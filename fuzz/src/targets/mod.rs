@@ -1,0 +1,19 @@
+//! The targets: each a function of octets, and what it claims.
+
+pub(crate) mod address;
+pub(crate) mod chunks;
+pub(crate) mod client;
+pub(crate) mod command;
+pub(crate) mod config;
+pub(crate) mod content;
+pub(crate) mod convert;
+pub(crate) mod dsn;
+pub(crate) mod event;
+pub(crate) mod header;
+pub(crate) mod pattern;
+pub(crate) mod query;
+pub(crate) mod record;
+pub(crate) mod reply;
+pub(crate) mod segment;
+pub(crate) mod server;
+pub(crate) mod site;
