@@ -102,7 +102,8 @@ fn gather(events: &[Event]) -> BTreeMap<QueueId, Logged> {
             }
             Kind::Removed | Kind::Held | Kind::Released => logged.ordered(event),
             Kind::Dsn => logged.reports.extend(event.report),
-            Kind::Deferred | Kind::DiscardedReport | Kind::Unknown => {}
+            // What is damaged ends as its recipients do, or is missed.
+            Kind::Deferred | Kind::DiscardedReport | Kind::Damaged | Kind::Unknown => {}
         }
     }
     log
