@@ -13,6 +13,8 @@ use crate::{
     writer::Writer,
 };
 
+/// Where in the server a log line comes from.
+const STATION: &str = "events";
 /// How long lines gather for one write and one sync. The spool holds them until then, so nothing hangs on it, and a
 /// sync for each of the spool's would cost the disk twice as many.
 const GATHER: Duration = Duration::from_millis(100);
@@ -55,11 +57,26 @@ impl Flusher {
     pub fn turn(&mut self) -> bool {
         loop {
             let was_behind = self.is_behind();
-            let failed = self.take().and_then(|()| self.write()).is_err();
-            self.shared.failing.store(failed, Ordering::SeqCst);
+            let result = self.take().and_then(|()| self.write());
+            let failed = result.is_err();
+            self.note(result);
             if failed || !was_behind && !self.is_behind() {
                 return !failed;
             }
+        }
+    }
+
+    /// Tells the operator when the disk begins to fail, and when it works again.
+    fn note(&self, result: io::Result<()>) {
+        let failed_before = self.shared.failing.swap(result.is_err(), Ordering::SeqCst);
+        match result {
+            Err(error) if !failed_before => {
+                tracing::error!(station = STATION, %error, "the event log cannot be written: mail goes on");
+            }
+            Ok(()) if failed_before => {
+                tracing::info!(station = STATION, "the event log is written again");
+            }
+            _ => {}
         }
     }
 

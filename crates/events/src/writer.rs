@@ -116,20 +116,30 @@ impl Writer {
         // Not needed for truth, only for tidiness: a reader leaves out lines whose LSN it has seen.
         let _ = self.file.set_len(self.synced);
         self.last_lsn = self.synced_lsn;
-        self.rotate()?;
+        if self.synced == 0 {
+            // Nothing in it counts: a disk that fails all day shall not leave a file for each try.
+            let _ = self.disk.remove(&self.path);
+            self.begin_file(self.number)?;
+        } else {
+            self.rotate()?;
+        }
         self.failed = false;
         Ok(())
     }
 
     fn rotate(&mut self) -> io::Result<()> {
-        let path = files::path_of(&self.config.dir, self.number + 1);
+        self.begin_file(self.number + 1)
+    }
+
+    fn begin_file(&mut self, number: u64) -> io::Result<()> {
+        let path = files::path_of(&self.config.dir, number);
         let file = match self.disk.create(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.disk.open(&path)?,
             result => result?,
         };
         file.set_len(0)?;
         self.disk.sync_dir(&self.config.dir)?;
-        (self.file, self.path, self.number, self.written, self.synced) = (file, path, self.number + 1, 0, 0);
+        (self.file, self.path, self.number, self.written, self.synced) = (file, path, number, 0, 0);
         self.forget_old();
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use disk::{Clock as _, Disk as _};
 use events::{Config, Event, Flusher, Kind, Log, Order, Query, Reader};
 use mail::{QueueId, Timestamp};
 use testkit::{
@@ -60,4 +61,25 @@ fn lines_are_durable_once_the_owner_has_turned_the_flusher() {
     drop((log, flusher));
     let (log, _) = open(&disk);
     assert_eq!(log.last_lsn(), 1, "what nobody wrote is left to the spool to tell again");
+}
+
+#[test]
+fn a_disk_that_fails_all_day_leaves_no_file_for_each_try() {
+    let disk = SimDisk::default();
+    let config = Config::new("/events".into());
+    let clock = FakeClock::default();
+    let at = clock.now();
+    let (log, mut flusher) =
+        Log::open_inline(config.clone(), Arc::new(disk.clone()), Arc::new(clock)).unwrap();
+    let line = Event::new(at, QueueId::new(at, 0, 1), Kind::Accepted, "receive").to_line();
+    for (lsn, files) in [(1, 1), (2, 2)] {
+        log.append([(lsn, line.clone())]);
+        for _ in 0..10 {
+            disk.fail_sync(1);
+            assert!(!flusher.turn());
+        }
+        assert!(flusher.turn());
+        assert_eq!(log.durable_lsn(), lsn);
+        assert_eq!(disk.list(&config.dir).unwrap().len(), files, "what was durable stays, and one file more");
+    }
 }
