@@ -33,7 +33,8 @@ const BELOW_SERVICES: &[&str] = &[
 pub(crate) const SERVICES: &[&str] = &["receive", "deliver", "access", "admin"];
 
 /// What only tests and benches are made of: never a dependency of the program.
-pub(crate) const TESTS_ONLY: &[&str] = &["testkit", "sim", "e2e", "bench", "counts", "fuzz", "xtask"];
+pub(crate) const TESTS_ONLY: &[&str] =
+    &["testkit", "faultfs", "sim", "e2e", "bench", "counts", "fuzz", "xtask"];
 
 const fn layer(name: &'static str, ours: &'static [&'static str]) -> Layer {
     Layer { name, ours, others: None }
@@ -74,9 +75,10 @@ pub(crate) const LAYERS: &[Layer] = &[
         "sim",
         &["mail", "dns", "disk", "events", "spool", "directory", "net", "receive", "deliver", "testkit"],
     ),
-    layer("e2e", &["mail", "testkit"]),
+    layer("faultfs", &[]),
+    layer("e2e", &["mail", "testkit", "faultfs"]),
     layer("counts", BELOW_SERVICES),
-    layer("bench", &["mail", "disk", "events", "spool"]),
+    layer("bench", &["mail", "disk", "events", "spool", "faultfs"]),
     layer(
         "fuzz",
         &[
@@ -125,7 +127,7 @@ pub(crate) const RESERVED: &[Reserved] = &[
     },
     Reserved {
         name: "rustix",
-        users: &["disk", "net", "deliver", "postrider", "bench", "e2e"],
+        users: &["disk", "net", "deliver", "postrider", "bench", "e2e", "faultfs"],
         limited: &[],
         reason: "system calls are made in few places",
     },
@@ -134,6 +136,12 @@ pub(crate) const RESERVED: &[Reserved] = &[
         users: &["net", "bench"],
         limited: &[],
         reason: "sockets are the business of `net`",
+    },
+    Reserved {
+        name: "fuser",
+        users: &["faultfs"],
+        limited: &[],
+        reason: "a file system is mounted by tests only",
     },
     Reserved { name: "hickory*", users: &["net"], limited: &[], reason: "others ask through `dns::Resolve`" },
     Reserved { name: "rustls*", users: &["net"], limited: &[], reason: "TLS ends in `net`" },

@@ -135,7 +135,7 @@ impl House {
 
     /// The messages in the queue, as `queue list --json` tells them.
     pub fn queue(&self) -> Vec<Value> {
-        let listed = self.command(&["queue", "list", "--json"]);
+        let listed = self.command(&["queue", "list", "--json", "--limit", "1000000"]);
         assert_eq!(listed.code, 0, "{}{}", listed.out, listed.err);
         let list: Value = serde_json::from_str(&listed.out).expect("JSON");
         let messages = list.get("messages").unwrap_or(&list);

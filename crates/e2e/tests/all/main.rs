@@ -4,6 +4,7 @@
 
 mod clients;
 mod crash;
+mod disk;
 mod dns;
 mod fates;
 mod harness;
