@@ -51,8 +51,19 @@ pub trait Disk: Send + Sync {
     /// Locks a directory for as long as the lock lives. [`io::ErrorKind::WouldBlock`] if another process or another
     /// part of this one has it.
     fn lock(&self, dir: &Path) -> io::Result<Box<dyn Lock>>;
-    /// The name of the file system of `dir` if it copies on write, where allocating ahead promises nothing.
-    fn copies_on_write(&self, dir: &Path) -> io::Result<Option<&'static str>>;
+    /// What the file system of `dir` cannot promise, if it is known for that.
+    fn caveat(&self, dir: &Path) -> io::Result<Option<Caveat>>;
+}
+
+/// What a file system does not promise that others do; each with its name, as in mount(8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caveat {
+    /// It never overwrites in place: allocating ahead promises no room.
+    CopiesOnWrite(&'static str),
+    /// It is in memory: whatever is synced is gone when the machine stops.
+    Memory(&'static str),
+    /// It is on another machine: locks, renames and errors of writes depend on that one and on the network.
+    Network(&'static str),
 }
 
 /// A held lock; dropping it gives it back.

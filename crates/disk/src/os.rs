@@ -16,11 +16,25 @@ use rustix::{
     io::{Errno, ReadWriteFlags},
 };
 
-use crate::{Disk, Entry, File, Lock, Space, direct};
+use crate::{Caveat, Disk, Entry, File, Lock, Space, direct};
 
-/// `statfs(2)` numbers of file systems that never overwrite in place.
-const COPY_ON_WRITE: [(u64, &str); 3] =
-    [(0x9123_683e, "btrfs"), (0x2fc1_2fc1, "zfs"), (0xca45_1a4e, "bcachefs")];
+/// `f_type` of statfs(2), and what such a file system does not promise.
+const CAVEATS: [(u32, Caveat); 14] = [
+    (0x9123_683e, Caveat::CopiesOnWrite("btrfs")),
+    (0x2fc1_2fc1, Caveat::CopiesOnWrite("zfs")),
+    (0xca45_1a4e, Caveat::CopiesOnWrite("bcachefs")),
+    (0x0102_1994, Caveat::Memory("tmpfs")),
+    (0x8584_58f6, Caveat::Memory("ramfs")),
+    (0x0000_6969, Caveat::Network("nfs")),
+    (0x0000_517b, Caveat::Network("smb")),
+    (0xff53_4d42, Caveat::Network("cifs")),
+    (0xfe53_4d42, Caveat::Network("smb2")),
+    (0x0102_1997, Caveat::Network("9p")),
+    (0x5346_414f, Caveat::Network("afs")),
+    (0x7375_7245, Caveat::Network("coda")),
+    (0x00c3_6400, Caveat::Network("ceph")),
+    (0x0bd0_0bd0, Caveat::Network("lustre")),
+];
 
 /// `IOV_MAX`: no call takes more buffers.
 const BUFFERS_MAX: usize = 1024;
@@ -96,10 +110,13 @@ impl Disk for OsDisk {
         Ok(Box::new(OsLock { _directory: directory }))
     }
 
-    fn copies_on_write(&self, dir: &Path) -> io::Result<Option<&'static str>> {
-        let kind = u64::try_from(rustix::fs::statfs(dir)?.f_type).unwrap_or(0);
-        Ok(COPY_ON_WRITE.iter().find(|(magic, _)| *magic == kind).map(|(_, name)| *name))
+    fn caveat(&self, dir: &Path) -> io::Result<Option<Caveat>> {
+        Ok(caveat_of(u64::try_from(rustix::fs::statfs(dir)?.f_type).unwrap_or(0)))
     }
+}
+
+fn caveat_of(kind: u64) -> Option<Caveat> {
+    CAVEATS.iter().find(|(magic, _)| u64::from(*magic) == kind).map(|(_, caveat)| *caveat)
 }
 
 fn names_something(path: &Path) -> bool {
@@ -195,6 +212,14 @@ mod tests {
         assert_eq!(OsDisk.lock(dir.path()).err().unwrap().kind(), io::ErrorKind::WouldBlock);
         drop(lock);
         assert!(OsDisk.lock(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn what_a_file_system_does_not_promise_is_known() {
+        assert_eq!(caveat_of(0x0102_1994), Some(Caveat::Memory("tmpfs")));
+        assert_eq!(caveat_of(0x6969), Some(Caveat::Network("nfs")));
+        assert_eq!(caveat_of(0x9123_683e), Some(Caveat::CopiesOnWrite("btrfs")));
+        assert_eq!(caveat_of(0xef53), None, "ext4");
     }
 
     #[test]

@@ -51,6 +51,16 @@ pub enum SpoolError {
         /// What the system said.
         source: io::Error,
     },
+    /// It is on another machine: a lock that is lost there, or a write that fails after it was promised, would lose mail.
+    #[error(
+        "{dir} is on a network file system ({file_system}), which cannot keep the promises of a mail queue"
+    )]
+    Network {
+        /// The spool's directory.
+        dir: PathBuf,
+        /// The file system.
+        file_system: &'static str,
+    },
     /// A later Postrider wrote it.
     #[error(
         "{path} has format version {found}, but this postrider knows only up to {known}: use the version that wrote it"

@@ -282,6 +282,6 @@ pub struct Opened {
     pub damage: Vec<String>,
     /// Files of content whose message never was committed; removed.
     pub orphans: u64,
-    /// The name of a file system that copies on write, where the spool's reserve promises nothing.
-    pub copies_on_write: Option<&'static str>,
+    /// What the file system does not promise. To be told: never on a network.
+    pub caveat: Option<disk::Caveat>,
 }

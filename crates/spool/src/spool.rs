@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
+use disk::Caveat;
 use mail::{Domain, QueueId, Timestamp};
 use tokio::sync::oneshot;
 
@@ -110,11 +111,15 @@ impl Spool {
         let unusable = |source| SpoolError::Directory { dir: dir.clone(), source };
         disk.create_dir_all(&files::large_dir(&dir)).map_err(unusable)?;
         disk.sync_dir(&dir).map_err(unusable)?;
+        let caveat = disk.caveat(&dir).map_err(unusable)?;
+        if let Some(Caveat::Network(file_system)) = caveat {
+            return Err(SpoolError::Network { dir, file_system });
+        }
         let lock = lock.map_or_else(|| files::lock(&dir, disk.as_ref()), Ok)?;
         let Recovered { mut state, log, mut supply, file, mut opened, events: unseen } =
             recover(&config, &disk, &random, events.last_lsn())?;
         supply.fill_reserve()?;
-        opened.copies_on_write = disk.copies_on_write(&dir).map_err(unusable)?;
+        opened.caveat = caveat;
         state.segments.reach(log.segment(), log.end());
         let shared = Arc::new(Shared::new(config, disk, clock, random, events, io, state));
         shared.synced_lsn.store(log.synced_lsn(), Ordering::SeqCst);

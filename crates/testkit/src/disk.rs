@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use disk::{Disk, Entry, File, Lock, Space};
+use disk::{Caveat, Disk, Entry, File, Lock, Space};
 
 use power::Power;
 pub use random::SeededRandom;
@@ -42,6 +42,7 @@ struct Inner {
     fail_sync_of: Option<&'static str>,
     short_writes: Option<u64>,
     read_only: bool,
+    caveat: Option<Caveat>,
     /// Syncs are acknowledged and not done.
     lying: bool,
     power: Power,
@@ -182,6 +183,11 @@ impl SimDisk {
     /// Nothing can be made or written any more.
     pub fn set_read_only(&self, read_only: bool) {
         self.inner().read_only = read_only;
+    }
+
+    /// It is a file system that does not promise all.
+    pub fn set_caveat(&self, caveat: Option<Caveat>) {
+        self.inner().caveat = caveat;
     }
 
     /// Turns one bit of a file over, on the disk and in what is seen.
@@ -444,8 +450,8 @@ impl Disk for SimDisk {
         Ok(Box::new(SimLock { disk: self.clone(), dir: dir.to_owned(), life: inner.life }))
     }
 
-    fn copies_on_write(&self, _: &Path) -> io::Result<Option<&'static str>> {
-        Ok(None)
+    fn caveat(&self, _: &Path) -> io::Result<Option<Caveat>> {
+        Ok(self.inner().caveat)
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use admin::api::Listener as Address;
 use deliver::{LocalDelivery, Own};
 use directory::Directory;
-use disk::{Clock, Disk, Lock, OsDisk, OsRandom, Random, SystemClock};
+use disk::{Caveat, Clock, Disk, Lock, OsDisk, OsRandom, Random, SystemClock};
 use dns::Resolve;
 use events::Log;
 use net::Bound;
@@ -135,16 +135,22 @@ fn open_spool(
 
 /// Says what the spool found, loudly where mail may be lost.
 fn report(found: &Opened) {
-    let Opened { messages, recipients, segments, torn_octets, damage, orphans, copies_on_write } = found;
+    let Opened { messages, recipients, segments, torn_octets, damage, orphans, caveat } = found;
     tracing::info!(station = "spool", messages, recipients, segments, torn_octets, orphans, "spool opened");
     for what in damage {
         tracing::error!(station = "spool", "the spool is damaged: {what}");
     }
-    if let Some(file_system) = copies_on_write {
-        tracing::warn!(
+    match caveat {
+        Some(Caveat::CopiesOnWrite(file_system)) => tracing::warn!(
             station = "spool",
             "{file_system} copies on write: the space that is kept in reserve may not be there when it is needed"
-        );
+        ),
+        Some(Caveat::Memory(file_system)) => tracing::warn!(
+            station = "spool",
+            "{file_system} is in memory: all mail in the queue is lost when this machine stops"
+        ),
+        // A spool on a network is not opened at all.
+        Some(Caveat::Network(_)) | None => {}
     }
 }
 

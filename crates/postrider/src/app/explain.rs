@@ -30,6 +30,9 @@ pub(super) fn spool(error: &SpoolError) -> Failure {
             failure.hint("stop it first, or give this one a data directory of its own")
         }
         SpoolError::Directory { .. } | SpoolError::Write { .. } => failure.hint(WRITABLE),
+        SpoolError::Network { .. } => {
+            failure.hint("put the data directory on a disk of this machine; mailboxes may be elsewhere")
+        }
         SpoolError::Full { .. } => failure.hint("free some space; what is queued stays as it is"),
         SpoolError::NewerVersion { .. } => {
             failure.hint("the data directory belongs to a later version: install that one again")

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
-use disk::Clock;
+use disk::{Caveat, Clock};
 use mail::QueueId;
 
 use super::{World, content_of, now_or_never};
@@ -171,6 +171,21 @@ fn a_second_instance_a_newer_version_and_a_read_only_directory_are_refused() {
     disk::Disk::open(&world.disk, &path).unwrap().write_all_at(&head, 0).unwrap();
     let error = world.try_open().err().unwrap();
     assert!(matches!(error, SpoolError::NewerVersion { found: 3, known: 1, .. }), "{error}");
+}
+
+#[test]
+fn a_network_file_system_is_refused_and_others_that_promise_less_are_told() {
+    let world = World::new(9);
+    world.disk.set_caveat(Some(Caveat::Network("nfs")));
+    let error = world.try_open().err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "/spool is on a network file system (nfs), which cannot keep the promises of a mail queue"
+    );
+    for caveat in [Caveat::Memory("tmpfs"), Caveat::CopiesOnWrite("btrfs")] {
+        world.disk.set_caveat(Some(caveat));
+        assert_eq!(world.open().opened.caveat, Some(caveat));
+    }
 }
 
 #[test]
