@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::fairness::Trouble;
+use crate::order;
 use crate::scenario::Work;
 use crate::sink::Manner;
 use crate::source::{Load, Plan, Recipients};
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Fairness(FairnessOptions),
     /// Measure a queue of a million messages: to open it, to look at it, to change it, and mail beside it
     Queue(QueueOptions),
+    /// Cut the power under servers that are flooded, and count what was answered with 250 and is lost
+    Order(OrderOptions),
     /// Run another program until standard input ends (used by `run` for its servers)
     #[command(hide = true)]
     Guard {
@@ -268,6 +271,19 @@ pub(crate) struct CompareOptions {
     pub(crate) new: PathBuf,
     #[command(flatten)]
     pub(crate) load: LoadOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OrderOptions {
+    /// Which servers
+    #[arg(long, default_value = "postfix,exim,postrider", value_delimiter = ',')]
+    pub(crate) server: Vec<order::Kind>,
+    /// Power cuts of each; every other one leaves some of what was not synced
+    #[arg(long, default_value = "10", value_parser = at_least_one)]
+    pub(crate) seeds: u64,
+    /// The Postrider program; default: the release build of this checkout, built if it is missing
+    #[arg(long)]
+    pub(crate) postrider: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

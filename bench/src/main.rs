@@ -28,6 +28,7 @@ mod machine;
 mod maildir;
 mod matrix;
 mod memory;
+mod order;
 mod peak;
 mod plot;
 mod poller;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         Command::Compare(options) => compare::command(&options),
         Command::Fairness(options) => fairness::command(&options),
         Command::Queue(options) => queue::command(&options),
+        Command::Order(options) => order::command(&options),
         Command::Guard { groups, program, arguments } => guard::command(&groups, &program, &arguments),
     };
     match outcome {

@@ -1,0 +1,239 @@
+//! Servers with their queues on the disk of the test, each configured to keep what it takes until a next hop is there,
+//! and to try again each second. Syncing is as each of them ships.
+
+use super::free_port;
+use crate::Failure;
+use clap::ValueEnum;
+use std::fs::{self, File, Permissions};
+use std::net::SocketAddr;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// Where `scripts/test packages` unpacks Exim: Debian has one mail server at a time.
+const EXIM: &str = "/var/cache/postrider-tests/exim/usr/sbin/exim4";
+/// The user that Debian's Exim becomes; the name is compiled in.
+const EXIM_USER: &str = "Debian-exim";
+
+/// A server whose order is tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    Postfix,
+    Exim,
+    Postrider,
+}
+
+impl Kind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Postfix => "Postfix",
+            Self::Exim => "Exim",
+            Self::Postrider => "Postrider",
+        }
+    }
+}
+
+/// Where a server lives: its configuration and log in a folder, its queue on the disk of the test.
+pub(super) struct Place {
+    kind: Kind,
+    folder: PathBuf,
+    /// What is mounted there.
+    pub(super) queue: PathBuf,
+    pub(super) address: SocketAddr,
+    pub(super) next_hop: SocketAddr,
+    program: PathBuf,
+}
+
+impl Place {
+    pub(super) fn prepare(kind: Kind, folder: &Path, postrider: &Path) -> Result<Self, Failure> {
+        // The servers' own users must get to their queues.
+        fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+        let queue = folder.join("queue");
+        fs::create_dir(&queue)?;
+        let program = match kind {
+            Kind::Postfix => PathBuf::from("/usr/sbin/postfix"),
+            Kind::Exim => PathBuf::from(EXIM),
+            Kind::Postrider => postrider.to_owned(),
+        };
+        let (address, next_hop) = (free_port()?, free_port()?);
+        Ok(Self { kind, folder: folder.to_owned(), queue, address, next_hop, program })
+    }
+
+    /// Writes the configuration, and gives the queue to whom it belongs: after it was mounted.
+    pub(super) fn furnish(&self) -> Result<(), Failure> {
+        match self.kind {
+            Kind::Postfix => self.furnish_postfix(),
+            Kind::Exim => {
+                own(EXIM_USER, &self.queue)?;
+                let logs = self.folder.join("logs");
+                fs::create_dir(&logs)?;
+                own(EXIM_USER, &logs)?;
+                Ok(fs::write(self.config(), self.exim_conf())?)
+            }
+            Kind::Postrider => Ok(fs::write(self.config(), self.postrider_toml())?),
+        }
+    }
+
+    fn furnish_postfix(&self) -> Result<(), Failure> {
+        for name in ["etc", "data"] {
+            fs::create_dir(self.folder.join(name))?;
+        }
+        own("postfix", &self.folder.join("data"))?;
+        fs::write(self.folder.join("etc/main.cf"), self.main_cf())?;
+        Ok(fs::write(self.folder.join("etc/master.cf"), master_cf(self.address))?)
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.join(match self.kind {
+            Kind::Postfix => "etc",
+            Kind::Exim => "exim.conf",
+            Kind::Postrider => "postrider.toml",
+        })
+    }
+
+    /// Starts it in the foreground.
+    pub(super) fn start(&self) -> Result<Child, Failure> {
+        let log = File::options().create(true).append(true).open(self.log())?;
+        // Some of Postfix's programs open their standard output anew, as its own user.
+        log.set_permissions(Permissions::from_mode(0o666))?;
+        let mut command = Command::new(&self.program);
+        match self.kind {
+            Kind::Postfix => command.arg("-c").arg(self.config()).arg("start-fg"),
+            // Exim looks at its queue each second.
+            Kind::Exim => command.arg("-C").arg(self.config()).args(["-bdf", "-q1s"]),
+            Kind::Postrider => command.arg("serve").arg("--config").arg(self.config()),
+        };
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        command.spawn().map_err(|error| format!("cannot start {}: {error}", self.program.display()).into())
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    /// The last lines of what it printed.
+    pub(super) fn log_end(&self) -> String {
+        let text = fs::read(self.log()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n")
+    }
+
+    fn main_cf(&self) -> String {
+        let (folder, hop) = (self.folder.display(), self.next_hop);
+        format!(
+            "compatibility_level = 3.6\n\
+             queue_directory = {}\n\
+             data_directory = {folder}/data\n\
+             maillog_file = /dev/stdout\n\
+             inet_interfaces = all\n\
+             inet_protocols = ipv4\n\
+             myhostname = postfix.bench.test\n\
+             mydestination =\n\
+             mynetworks = 127.0.0.0/8\n\
+             smtpd_relay_restrictions = permit_mynetworks, reject\n\
+             smtpd_client_connection_count_limit = 0\n\
+             in_flow_delay = 0\n\
+             disable_dns_lookups = yes\n\
+             alias_maps =\n\
+             alias_database =\n\
+             relayhost = [{}]:{}\n\
+             queue_run_delay = 1s\n\
+             minimal_backoff_time = 1s\n\
+             maximal_backoff_time = 1s\n",
+            self.queue.display(),
+            hop.ip(),
+            hop.port()
+        )
+    }
+
+    fn exim_conf(&self) -> String {
+        let (folder, address, hop) = (self.folder.display(), self.address, self.next_hop);
+        format!(
+            "exim_path = {EXIM}\n\
+             keep_environment =\n\
+             spool_directory = {}\n\
+             log_file_path = {folder}/logs/%slog\n\
+             pid_file_path = {folder}/logs/pid\n\
+             primary_hostname = exim.bench.test\n\
+             local_interfaces = <; {}\n\
+             daemon_smtp_ports = {}\n\
+             smtp_accept_max = 0\n\
+             tls_advertise_hosts =\n\
+             never_users =\n\
+             deliver_drop_privilege = true\n\
+             queue_only = true\n\
+             acl_smtp_rcpt = recipient\n\
+             begin acl\n\
+             recipient:\n\
+             \x20accept hosts = 127.0.0.0/8\n\
+             begin routers\n\
+             elsewhere:\n\
+             \x20driver = manualroute\n\
+             \x20route_list = * {}::{} byname\n\
+             \x20self = send\n\
+             \x20transport = smtp\n\
+             begin transports\n\
+             smtp:\n\
+             \x20driver = smtp\n\
+             begin retry\n\
+             * * F,1h,1s\n",
+            self.queue.display(),
+            address.ip(),
+            address.port(),
+            hop.ip(),
+            hop.port()
+        )
+    }
+
+    fn postrider_toml(&self) -> String {
+        format!(
+            "hostname = \"postrider.bench.test\"\n\
+             data_dir = \"{}\"\n\
+             [[listener]]\nservice = \"smtp\"\nbind = [\"{}\"]\n\
+             [receive]\ntrusted_networks = [\"127.0.0.0/8\"]\n\
+             [queue]\nretry = [\"1s\"]\n\
+             [[domain]]\nname = \"postrider.bench.test\"\n\
+             [[account]]\nlogin = \"postmaster@postrider.bench.test\"\n\
+             [[route]]\ndomains = \"sink.bench.test\"\nto = \"smtp:{}\"\n",
+            self.queue.display(),
+            self.address,
+            self.next_hop
+        )
+    }
+}
+
+/// Gives a directory to a user, by the password file.
+fn own(user: &str, dir: &Path) -> Result<(), Failure> {
+    let text = fs::read_to_string("/etc/passwd")?;
+    let fields = text.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let entry = fields.into_iter().find(|fields| fields.first() == Some(&user));
+    let entry = entry.ok_or_else(|| format!("there is no user {user}: run `scripts/test packages`"))?;
+    let number = |at: usize| entry.get(at).and_then(|field| field.parse::<u32>().ok());
+    Ok(chown(dir, number(2), number(3))?)
+}
+
+/// The private services: name, number of processes at most (- for the default, 0 for no limit) and program.
+const SERVICES: &[(&str, &str)] = &[
+    ("rewrite", "- trivial-rewrite"),
+    ("bounce", "0 bounce"),
+    ("defer", "0 bounce"),
+    ("trace", "0 bounce"),
+    ("verify", "1 verify"),
+    ("proxymap", "- proxymap"),
+    ("smtp", "- smtp"),
+    ("relay", "- smtp"),
+    ("error", "- error"),
+    ("retry", "- error"),
+    ("anvil", "1 anvil"),
+    ("scache", "1 scache"),
+];
+
+fn master_cf(address: SocketAddr) -> String {
+    let services = SERVICES.iter().map(|(name, program)| format!("{name} unix - - n - {program}\n"));
+    format!(
+        "{address} inet n - n - - smtpd\npostlog unix-dgram n - n - 1 postlogd\nqmgr unix n - n 300 1 qmgr\n\
+         cleanup unix n - n - 0 cleanup\nflush unix n - n - 0 flush\n{}",
+        services.collect::<String>()
+    )
+}
