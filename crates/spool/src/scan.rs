@@ -95,7 +95,7 @@ pub(crate) struct Scan<'a> {
     walk: Walk,
     partial: Vec<Scanned>,
     /// The payloads of events up to this LSN are not kept.
-    events_known: u64,
+    events_known: Option<u64>,
     partial_batch: u64,
 }
 
@@ -112,13 +112,13 @@ impl<'a> Scan<'a> {
             walk,
             partial: Vec::new(),
             partial_batch: 0,
-            events_known: 0,
+            events_known: None,
         }
     }
 
     /// Gives events up to this LSN without their lines: the event log has them.
     pub(crate) fn without_events(self, events_known: u64) -> Self {
-        Self { events_known, ..self }
+        Self { events_known: Some(events_known), ..self }
     }
 
     /// Calls `frame` with each frame.
@@ -260,7 +260,8 @@ impl<'a> Scan<'a> {
         let Some(header) = self.header_at(at, end)? else { return Ok(None) };
         let payload = self.window.get(at + HEADER_LEN as u64, header.len as usize)?;
         let whole = payload.len() == header.len as usize && crc32c::crc32c(payload) == header.payload_crc;
-        let is_known = header.kind == Kind::Event && header.lsn <= self.events_known;
+        let is_known =
+            header.kind == Kind::Event && self.events_known.is_some_and(|known| header.lsn <= known);
         let keep = || if is_known { Vec::new() } else { payload.to_vec() };
         Ok(whole.then(|| Scanned { header, offset: at, payload: keep() }))
     }
