@@ -29,7 +29,7 @@ cargo xtask tidy                     style, sizes, citations, links
 cargo xtask tidy --fix-conformance   bring the files and tests in docs/conformance.md up to date first
 cargo xtask counts [WORK...]         instructions per operation, beside bench/counts.txt
 cargo xtask counts --bless           keep what is counted now as the baseline
-cargo xtask fuzz                     all fuzz targets, some seconds each
+cargo xtask fuzz                     all fuzz targets, the same inputs each time
 cargo xtask fuzz TARGET              one of them for ten minutes, or --minutes N
 cargo xtask fuzz TARGET FILE         what it makes of a file, such as one that it failed on
 cargo xtask fuzz --minimise [TARGET] take what was found into fuzz/corpus, and only the fewest inputs
