@@ -131,8 +131,11 @@ impl<'a> Scan<'a> {
                 continue;
             }
             let next = self.next_batch(at + BLOCK, self.limit)?;
-            let (end, lsn) = (next.unwrap_or(self.limit), self.walk.last_lsn + 1);
-            let salvaged = self.salvage(at, end, frame)?;
+            let (end, known) = (next.unwrap_or(self.limit), self.walk.first_lsn.map(|_| self.walk.last_lsn));
+            let (salvaged, first) = self.salvage(at, end, frame)?;
+            // Where nothing stands before and nothing behind, only what was read tells whether that was synced: a batch is
+            // begun when the one before is.
+            let lsn = known.map_or(first.filter(|_| next.is_none()).unwrap_or(1), |last| last + 1);
             // Behind the last batch there is mostly nothing, or a former life of the segment.
             if next.is_some() || salvaged > 0 {
                 self.walk.gaps.push(Gap { salvaged, ..Gap::new(at, end - at, lsn) });
@@ -221,18 +224,19 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Takes the records that stand between damaged batches; returns how many.
-    fn salvage(&mut self, from: u64, to: u64, frame: OnFrame<'_>) -> io::Result<u64> {
-        let (mut at, mut found) = (from, 0);
+    /// Takes the records that stand between damaged batches; returns how many, and the LSN of the first.
+    fn salvage(&mut self, from: u64, to: u64, frame: OnFrame<'_>) -> io::Result<(u64, Option<u64>)> {
+        let (mut at, mut found, mut first) = (from, 0, None);
         while let Some(place) = self.next_record(at, to)? {
             let Some(record) = self.record_at(place, to)? else { break };
             at = place + (HEADER_LEN + padded(record.header.len as usize)) as u64;
+            first.get_or_insert(record.header.lsn);
             self.walk.last_lsn = self.walk.last_lsn.max(record.header.lsn);
             self.take(u64::MAX, record, frame);
             found += 1;
         }
         self.give(frame);
-        Ok(found)
+        Ok((found, first))
     }
 
     fn next_record(&mut self, mut at: u64, end: u64) -> io::Result<Option<u64>> {
