@@ -211,6 +211,9 @@ pub(crate) struct AllOptions {
     /// Sessions that stand idle
     #[arg(long, default_value = "10000", value_parser = at_least_one)]
     pub(crate) idle: u64,
+    /// Messages in the queue that is opened
+    #[arg(long, default_value = "1000000", value_parser = at_least_one)]
+    pub(crate) open: u64,
     /// A first look within three minutes: not all sizes with all sessions, and one round
     #[arg(long)]
     pub(crate) quick: bool,
@@ -241,6 +244,8 @@ pub(crate) enum Part {
     Latency,
     /// Memory of idle sessions
     Idle,
+    /// Time and memory to open a long queue
+    Open,
 }
 
 impl Part {
@@ -250,7 +255,7 @@ impl Part {
             Self::Relay => Some(Work::Relay),
             Self::Local => Some(Work::Local),
             Self::Latency => Some(Work::Latency),
-            Self::Idle => None,
+            Self::Idle | Self::Open => None,
         }
     }
 }
@@ -319,11 +324,9 @@ pub(crate) struct FairnessOptions {
     pub(crate) no_results: bool,
 }
 
+/// What the messages of a long queue look like.
 #[derive(Debug, Args)]
-pub(crate) struct QueueOptions {
-    /// Messages in the queue that is opened and changed
-    #[arg(long, default_value = "1000000", value_parser = at_least_one)]
-    pub(crate) messages: u64,
+pub(crate) struct QueueShape {
     /// Recipients of each
     #[arg(long, default_value = "1", value_parser = at_least_one)]
     pub(crate) recipients_per_message: u64,
@@ -333,6 +336,21 @@ pub(crate) struct QueueOptions {
     /// Octets of a message's content in the queue
     #[arg(long, default_value = "1KiB", value_parser = size)]
     pub(crate) size: usize,
+}
+
+impl Default for QueueShape {
+    fn default() -> Self {
+        Self { recipients_per_message: 1, domains: 1000, size: 1024 }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueueOptions {
+    /// Messages in the queue that is opened and changed
+    #[arg(long, default_value = "1000000", value_parser = at_least_one)]
+    pub(crate) messages: u64,
+    #[command(flatten)]
+    pub(crate) shape: QueueShape,
     /// Messages that wait while others are accepted and delivered
     #[arg(long, default_value = "10,1000,100000,1000000", value_delimiter = ',', value_parser = at_least_one)]
     pub(crate) depths: Vec<u64>,

@@ -11,6 +11,7 @@ use crate::Failure;
 use crate::args::{AllOptions, Part, Who};
 use crate::idle;
 use crate::machine::Machine;
+use crate::queue;
 use crate::run::work_dir;
 use crate::scenario::{Figures, Work};
 use crate::servers::{self, Candidate, Kind};
@@ -27,8 +28,11 @@ const ROUND_MOST: Duration = Duration::from_secs(2);
 const ROUND_OVERHEAD: Duration = Duration::from_millis(300);
 /// What a server takes to warm up, about.
 const WARM_UP: Duration = Duration::from_secs(1);
-/// Kept for what comes after the cells.
+/// Kept for what comes after the cells: idle sessions, and the opening of a queue, which must be filled before.
 const IDLE_TIME: Duration = Duration::from_mins(1);
+const OPEN_TIME: Duration = Duration::from_mins(2);
+/// Times that the queue is opened; the median counts.
+const OPENINGS: u64 = 3;
 
 /// What came of one server under one load.
 #[derive(Debug)]
@@ -48,9 +52,9 @@ pub(crate) fn command(options: &AllOptions) -> Result<ExitCode, Failure> {
     let dir = work_dir(options.dir.as_deref())?;
     let machine = Machine::look(dir.path())?;
     say!("{}\n", machine.line());
-    let idles = options.parts.is_empty() || options.parts.contains(&Part::Idle);
-    let idle_time = if idles { IDLE_TIME.min(time / 6) } else { Duration::ZERO };
-    let cells_end = end.checked_sub(idle_time).unwrap_or(end);
+    let idle_time = kept(options, Part::Idle, IDLE_TIME, time);
+    let open_time = if options.quick { Duration::ZERO } else { kept(options, Part::Open, OPEN_TIME, time) };
+    let cells_end = end.checked_sub(idle_time + open_time).unwrap_or(end);
     let mut report = Report::new(machine, candidates.iter().map(|who| who.name.clone()).collect());
     let groups = plan::groups(options);
     let mut time = Time { end: cells_end, cells_left: groups.iter().map(|group| group.sizes.len()).sum() };
@@ -63,12 +67,24 @@ pub(crate) fn command(options: &AllOptions) -> Result<ExitCode, Failure> {
         })?;
         remove(&place);
     }
-    if idles {
+    if !idle_time.is_zero() {
         report.idle = idle::measure(&candidates, options.idle, dir.path())?;
+        keep(options, &report)?;
+    }
+    // The others keep a file for each message: to make a million of them is no matter of minutes.
+    let ours = candidates.iter().find(|who| who.kind == Kind::Postrider);
+    if let Some(who) = ours.filter(|_| !open_time.is_zero()) {
+        report.opening = Some(queue::measure_opening(who, options.open, OPENINGS, dir.path())?);
     }
     say!("{}", report.text());
     keep(options, &report)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is kept of all the time for a part that is asked for.
+fn kept(options: &AllOptions, part: Part, most: Duration, all: Duration) -> Duration {
+    let asked = options.parts.is_empty() || options.parts.contains(&part);
+    if asked { most.min(all / 6) } else { Duration::ZERO }
 }
 
 /// Makes room for the next servers. What cannot be removed now goes with the whole directory at the end: no reason

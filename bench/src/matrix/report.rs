@@ -7,6 +7,7 @@ use crate::Failure;
 use crate::idle::Idle;
 use crate::machine::Machine;
 use crate::plot;
+use crate::queue::Opening;
 use crate::results::{OTHERS_MAX, SYNC, figure, round_json};
 use crate::scenario::{Figures, Work};
 use crate::stats;
@@ -25,6 +26,7 @@ pub(super) struct Report {
     pub(super) servers: Vec<String>,
     pub(super) measured: Vec<Measured>,
     pub(super) idle: Vec<Idle>,
+    pub(super) opening: Option<Opening>,
 }
 
 const WORKS: [(Work, &str); 3] = [
@@ -46,7 +48,7 @@ other CPU: used by neither the server nor the bench, such as kernel threads; (!)
 
 impl Report {
     pub(super) fn new(machine: Machine, servers: Vec<String>) -> Self {
-        Self { machine, servers, measured: Vec::new(), idle: Vec::new() }
+        Self { machine, servers, measured: Vec::new(), idle: Vec::new(), opening: None }
     }
 
     /// All tables, in Markdown.
@@ -64,6 +66,10 @@ impl Report {
         }
         if !self.idle.is_empty() {
             let _infallible = write!(text, "## Memory of an idle session\n\n{}\n{IDLE}\n\n", self.idle());
+        }
+        if let Some(opening) = &self.opening {
+            let _infallible =
+                write!(text, "## Opening a long queue\n\nPostrider, {}.\n\n{OPEN}\n\n", opening.line());
         }
         let _infallible = write!(text, "## Details\n\n{}\n{DETAILS}\n", self.details());
         self.say_failures(&mut text);
@@ -227,7 +233,8 @@ impl Report {
                 })
             })
             .collect();
-        json!({ "machine": self.machine.json(), "sync": SYNC, "results": cells, "idle": idle })
+        let opening = self.opening.as_ref().map(Opening::json);
+        json!({ "machine": self.machine.json(), "sync": SYNC, "results": cells, "idle": idle, "open": opening })
     }
 
     /// Writes all files, in place of those of the last run.
@@ -268,6 +275,9 @@ message was due to the 250.";
 const IDLE: &str = "\
 Anonymous memory of all processes of the server, after EHLO, beyond that with no session. Postfix has a process for each session: its figure at 10,000 is \
 extrapolated from fewer.";
+
+const OPEN: &str = "\
+From the start of the program to its greeting, median of three; memory is what is resident then. One recipient a message, 1 KiB each, 1,000 domains.";
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -353,6 +363,14 @@ mod tests {
     fn what_was_not_measured_is_told_with_the_reason() {
         let text = report().text();
         assert!(text.contains("\n- too many processes: Exim, relay, 20 sessions, 10 KiB\n"), "{text}");
+    }
+
+    #[test]
+    fn the_opening_of_a_long_queue_is_told_when_it_was_measured() {
+        let mut report = report();
+        assert!(!report.text().contains("## Opening"));
+        report.opening = Some(Opening { recipients: 7, ns: vec![2_000_000_000], ..Opening::default() });
+        assert!(report.text().contains("Postrider, 7 recipients: open in 2.00 s"), "{}", report.text());
     }
 
     #[test]

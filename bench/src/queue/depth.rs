@@ -37,7 +37,7 @@ pub(super) fn measure(options: &QueueOptions, who: &Candidate, dir: &Path) -> Re
         .map(|waiting| Depth { waiting: *waiting, cpu_us: Vec::new(), per_second: Vec::new() })
         .collect();
     for depth in &depths {
-        fill(&place(dir, depth).join("data"), depth.waiting, options)?;
+        fill(&place(dir, depth).join("data"), depth.waiting, &options.shape)?;
     }
     let Command::Run(run) =
         Options::try_parse_from(["bench", "run", "relay", "--messages", &options.load.to_string()])?.command

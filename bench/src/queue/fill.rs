@@ -1,7 +1,7 @@
 //! Fills a spool through its own API, as many messages at a time as wait for one sync.
 
 use crate::Failure;
-use crate::args::QueueOptions;
+use crate::args::QueueShape;
 use disk::{Clock as _, OsDisk, OsRandom, SystemClock};
 use events::{Event, Kind};
 use mail::{Body, Client, Domain, Envelope, QueueId, Recipient, ReversePath, Stream, Timestamp};
@@ -42,8 +42,8 @@ struct Mail {
 }
 
 /// Fills the spool of a data directory that no server has open.
-pub(super) fn fill(data: &Path, messages: u64, options: &QueueOptions) -> Result<Filled, Failure> {
-    let mail = Arc::new(Mail::new(messages, options)?);
+pub(super) fn fill(data: &Path, messages: u64, shape: &QueueShape) -> Result<Filled, Failure> {
+    let mail = Arc::new(Mail::new(messages, shape)?);
     let (spool, events) = open(data)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let ids = runtime.block_on(commit_all(&spool, &mail))?;
@@ -100,13 +100,13 @@ async fn commit_lane(spool: &Spool, mail: &Mail, lane: u64) -> Result<Vec<QueueI
 }
 
 impl Mail {
-    fn new(messages: u64, options: &QueueOptions) -> Result<Self, Failure> {
+    fn new(messages: u64, shape: &QueueShape) -> Result<Self, Failure> {
         let name = |number| Domain::parse(&format!("d{number}.trouble.test"));
-        let domains: Result<Vec<Domain>, _> = (0..options.domains).map(name).collect();
+        let domains: Result<Vec<Domain>, _> = (0..shape.domains).map(name).collect();
         Ok(Self {
             domains: domains.map_err(|error| format!("no domain: {error}"))?,
-            recipients: options.recipients_per_message,
-            octets: options.size,
+            recipients: shape.recipients_per_message,
+            octets: shape.size,
             messages,
             now: SystemClock.now(),
         })
@@ -178,18 +178,12 @@ fn local_part(number: u64, which: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::Options;
-    use clap::Parser as _;
 
     #[test]
     fn a_filled_spool_opens_with_all_that_was_put_in() {
-        let arguments = ["bench", "queue", "--recipients-per-message", "2", "--domains", "3"];
-        let options = match Options::try_parse_from(arguments).map(|options| options.command) {
-            Ok(crate::args::Command::Queue(options)) => options,
-            other => panic!("{other:?}"),
-        };
+        let shape = QueueShape { recipients_per_message: 2, domains: 3, ..QueueShape::default() };
         let dir = tempfile::tempdir().unwrap();
-        let filled = fill(dir.path(), 1200, &options).unwrap();
+        let filled = fill(dir.path(), 1200, &shape).unwrap();
         assert_eq!(filled.recipients, 2400);
         let (spool, _) = open(dir.path()).unwrap();
         let stats = spool.stats();

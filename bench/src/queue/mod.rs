@@ -2,21 +2,19 @@
 
 mod depth;
 mod fill;
+mod opening;
 mod orders;
 mod report;
 
 use crate::Failure;
-use crate::args::QueueOptions;
-use crate::dns::Dns;
-use crate::fairness;
+use crate::args::{QueueOptions, QueueShape};
 use crate::machine::Machine;
 use crate::run::work_dir;
-use crate::scenario::Work;
-use crate::servers::{self, Candidate, Server, Setting};
-use crate::sink::Manner;
+use crate::servers::{self, Candidate};
 use fill::Filled;
+pub(crate) use opening::Opening;
 use orders::Orders;
-use report::{Opening, Report};
+use report::Report;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -29,7 +27,7 @@ pub(crate) fn command(options: &QueueOptions) -> Result<ExitCode, Failure> {
     say!("{}\n", machine.line());
     let place = dir.path().join("queue");
     let started = Instant::now();
-    let filled = fill::fill(&place.join("data"), options.messages, options)?;
+    let filled = fill::fill(&place.join("data"), options.messages, &options.shape)?;
     eprintln!("{} messages put in within {:.1} s", options.messages, started.elapsed().as_secs_f64());
     let (opening, steps) = serve(options, &filled, (&who, &program), dir.path(), &place)?;
     std::fs::remove_dir_all(&place)?;
@@ -50,52 +48,32 @@ fn serve(
     dir: &Path,
     place: &Path,
 ) -> Result<(Opening, Vec<orders::Step>), Failure> {
-    let (sink, _silent) = fairness::sinks(Manner::Accepting, Manner::Silent)?;
-    let dns = Dns::start()?;
-    let empty = dir.join("empty");
-    std::fs::create_dir_all(&empty)?;
-    let setting = |dir| Setting {
-        work: Work::Relay,
-        dir,
-        next_hop: sink.address,
-        dns: dns.address,
-        sessions: 40,
-        mailboxes: 0,
-    };
-    let mut opening = Opening {
-        recipients: filled.recipients,
-        address_octets: filled.address_octets,
-        ..Opening::default()
-    };
-    // Twice: the first time it makes its segments.
-    for _ in 0..2 {
-        let (server, ns) = started(who, &setting(&empty))?;
-        (opening.empty_ns, opening.empty) = (ns, server.memory()?);
-    }
-    for _ in 1..options.rounds {
-        let (server, ns) = started(who, &setting(place))?;
-        opening.ns.push(ns);
-        drop(server);
-    }
-    let (server, ns) = started(who, &setting(place))?;
-    opening.ns.push(ns);
-    opening.full = server.memory()?;
+    let neighbours = opening::Neighbours::start()?;
+    let (opening, server) = neighbours.open(who, filled, options.rounds, &dir.join("empty"), place)?;
     eprintln!("{}", opening.line());
     let (config, socket) = (place.join("postrider.toml"), place.join("data/control.sock"));
     let orders = Orders { server: &server, postrider, config: &config, socket: &socket };
     Ok((opening, orders.all(filled)?))
 }
 
-/// A server that greets, and how long that took.
-fn started(who: &Candidate, setting: &Setting<'_>) -> Result<(Server, u64), Failure> {
-    let begun = crate::clock::monotonic_ns();
-    let server = Server::start(who, setting)?;
-    Ok((server, crate::clock::monotonic_ns() - begun))
+/// What it takes the real server to open a queue of so many messages.
+pub(crate) fn measure_opening(
+    who: &Candidate,
+    messages: u64,
+    rounds: u64,
+    dir: &Path,
+) -> Result<Opening, Failure> {
+    let place = dir.join("full");
+    let filled = fill::fill(&place.join("data"), messages, &QueueShape::default())?;
+    let neighbours = opening::Neighbours::start()?;
+    let (opening, _server) = neighbours.open(who, &filled, rounds, &dir.join("empty"), &place)?;
+    Ok(opening)
 }
 
 fn load(options: &QueueOptions) -> String {
+    let shape = &options.shape;
     format!(
         "{} messages of {} octets for {} recipients each in {} domains, all due in 12 h; 200 messages of 10 KiB a second meanwhile",
-        options.messages, options.size, options.recipients_per_message, options.domains
+        options.messages, shape.size, shape.recipients_per_message, shape.domains
     )
 }

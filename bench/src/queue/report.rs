@@ -1,63 +1,16 @@
 //! The figures of a long queue as tables and as files.
 
 use super::depth::Depth;
+use super::opening::Opening;
 use super::orders::Step;
 use crate::Failure;
 use crate::machine::Machine;
-use crate::memory::Memory;
 use crate::plot::{self, Panel, Plot, Series};
-use crate::results::{self, SYNC};
+use crate::results::SYNC;
 use crate::stats::{self, Latency};
 use crate::table::Table;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-
-/// What it takes to open the queue.
-#[derive(Debug, Default)]
-pub(super) struct Opening {
-    pub(super) recipients: u64,
-    pub(super) address_octets: u64,
-    /// From the start of the program to its greeting, round by round.
-    pub(super) ns: Vec<u64>,
-    /// The same with an empty queue.
-    pub(super) empty_ns: u64,
-    pub(super) full: Memory,
-    pub(super) empty: Memory,
-}
-
-impl Opening {
-    fn seconds(&self) -> f64 {
-        let rounds: Vec<f64> = self.ns.iter().map(|ns| stats::seconds(*ns)).collect();
-        stats::median(&rounds).unwrap_or_default()
-    }
-
-    /// Octets of memory for each recipient, its address not counted.
-    #[expect(clippy::cast_precision_loss, reason = "octets of memory are far below 2^52")]
-    fn per_recipient(&self) -> f64 {
-        let more = self.full.now.saturating_sub(self.empty.now).saturating_sub(self.address_octets);
-        more as f64 / self.recipients.max(1) as f64
-    }
-
-    pub(super) fn line(&self) -> String {
-        format!(
-            "{} recipients: open in {:.2} s (an empty queue: {:.2} s); {} MiB, at most {} MiB; {:.0} octets for each beside its address",
-            self.recipients,
-            self.seconds(),
-            stats::seconds(self.empty_ns),
-            self.full.now >> 20,
-            self.full.peak >> 20,
-            self.per_recipient(),
-        )
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "recipients": self.recipients, "address_octets": self.address_octets, "open_ns": self.ns,
-            "open_empty_ns": self.empty_ns, "memory": self.full.now, "memory_peak": self.full.peak,
-            "memory_empty": self.empty.now, "octets_per_recipient": self.per_recipient(),
-        })
-    }
-}
 
 /// Everything that was measured.
 #[derive(Debug)]
@@ -148,6 +101,7 @@ impl Report {
         }
     }
 
+    /// Writes all files, in place of those of the last run.
     pub(super) fn write(&self, dir: &Path) -> Result<PathBuf, Failure> {
         let machine = &self.machine;
         let markdown = format!(
@@ -160,12 +114,10 @@ impl Report {
         );
         std::fs::create_dir_all(dir)?;
         std::fs::write(dir.join("queue.svg"), plot::svg(&self.plot()))?;
-        results::write_files(
-            dir,
-            &format!("queue-{}-{}", machine.date, machine.commit),
-            &markdown,
-            &self.json(),
-        )
+        let path = dir.join("queue.md");
+        std::fs::write(&path, markdown)?;
+        std::fs::write(dir.join("queue.json"), format!("{:#}\n", self.json()))?;
+        Ok(path)
     }
 }
 
@@ -179,20 +131,5 @@ mod tests {
         let panels = panels(&[depth(10, 90.0), depth(1_000_000, 110.0)]);
         assert_eq!(panels[0].series[0].points, [(10.0, 8000.0), (1_000_000.0, 8000.0)]);
         assert_eq!(panels[1].series[0].points, [(10.0, 90.0), (1_000_000.0, 110.0)]);
-    }
-
-    #[test]
-    fn memory_is_told_for_each_recipient_without_its_address() {
-        let memory = |now| Memory { now, peak: 2 * now };
-        let opening = Opening {
-            recipients: 10,
-            address_octets: 200,
-            ns: vec![3_000_000_000, 1_000_000_000, 2_000_000_000],
-            empty_ns: 10_000_000,
-            full: memory(5000),
-            empty: memory(3000),
-        };
-        assert!((opening.per_recipient() - 180.0).abs() < 1e-9);
-        assert!(opening.line().starts_with("10 recipients: open in 2.00 s (an empty queue: 0.01 s)"));
     }
 }
