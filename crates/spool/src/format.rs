@@ -95,9 +95,10 @@ impl SegmentHeader {
 }
 
 /// What a header leads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(crate) enum Kind {
     /// A batch: what one write and one sync made durable.
+    #[default]
     Batch,
     /// A piece of content.
     Content,
@@ -132,7 +133,7 @@ impl Kind {
 
 /// The header of a record. A frame is `count` records with the LSNs from `lsn - index` on: they count together or not
 /// at all. Content records stand apart and are found through the envelope record of their frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct RecordHeader {
     pub(crate) kind: Kind,
     pub(crate) version: u8,

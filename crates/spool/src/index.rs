@@ -111,7 +111,8 @@ impl Index {
 
     /// Puts all recipients that wait into the queue.
     pub(crate) fn open_queue(&mut self) {
-        let Self { slots, queue, .. } = self;
+        let Self { slots, queue, by_id, .. } = self;
+        pack(by_id);
         let entries = || {
             slots.iter().flat_map(|(slot, message)| {
                 (0..).zip(message.recipients.iter()).map(move |(place, entry)| (slot, place, entry))
@@ -239,6 +240,14 @@ impl Index {
     pub(crate) fn domain_name(&self, domain: u32) -> Option<&Domain> {
         self.queue.name(domain)
     }
+}
+
+/// Makes the nodes of a map full, which grew to a half of it one by one. Nodes are made and given back by turns.
+fn pack(map: &mut BTreeMap<QueueId, u32>) {
+    let mut rest = std::mem::take(map);
+    // To append to an empty map only exchanges the two.
+    map.extend(rest.pop_first());
+    map.append(&mut rest);
 }
 
 /// Puts all recipients on hold or takes them off it, as an older record says.

@@ -32,6 +32,11 @@ impl Io {
         Ok(Self(Some(Lanes { reads: lane("spool-read")?, writes: lane("spool-write")? })))
     }
 
+    /// Whether there are threads for it.
+    pub(crate) fn has_threads(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Has a job that changes files done some time.
     pub(crate) fn spawn(&self, job: impl FnOnce() + Send + 'static) {
         self.hand_over(|lanes| &lanes.writes, job);

@@ -4,6 +4,7 @@
 //! recipients to whoever delivers. *Never* speaks SMTP, decides when to retry, or says that something is durable
 //! before the sync has returned.
 
+mod ahead;
 mod aside;
 mod clean;
 mod codec;

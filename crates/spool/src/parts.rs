@@ -109,12 +109,12 @@ impl Core {
     pub fn replay(&mut self, file: &dyn File, tag: [u8; 16], limit: u64) -> io::Result<Vec<Found>> {
         let mut found = Vec::new();
         Scan::new(file, tag, limit).run(&mut |FrameRead { records, is_whole, .. }| {
-            if !is_whole {
+            if !*is_whole {
                 return;
             }
             // What is wrong with a frame is told to the operator; here it need only do no harm.
-            let _ = self.state.replay(1, &records);
-            found.extend(records.into_iter().map(|Scanned { header, offset, payload }| Found {
+            let _ = self.state.replay(1, records);
+            found.extend(records.drain(..).map(|Scanned { header, offset, payload }| Found {
                 offset,
                 lsn: header.lsn,
                 payload,

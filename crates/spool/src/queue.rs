@@ -153,8 +153,9 @@ impl Queue {
     ) {
         self.is_shut = false;
         self.bounces = bounces;
-        let mut waiting: Vec<Vec<(Timestamp, u32, u32)>> = Vec::new();
-        waiting.resize_with(self.domains.len(), Vec::new);
+        let room = |queue: &Option<DomainQueue>| queue.as_ref().map_or(0, |queue| queue.held_by as usize);
+        let mut waiting: Vec<Vec<(Timestamp, u32, u32)>> =
+            self.domains.iter().map(|queue| Vec::with_capacity(room(queue))).collect();
         for (domain, one) in scheduled {
             if let Some(waiting) = waiting.get_mut(domain as usize) {
                 waiting.push(one);

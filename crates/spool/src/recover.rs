@@ -1,18 +1,26 @@
 //! Opening: what the disk holds becomes the queue again, and nothing doubtful is built upon.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+    thread,
+};
 
 use disk::{Disk, File};
+use mail::QueueId;
 
 use crate::{
-    Config, Lost, Opened, SpoolError,
+    Config, Damage, Lost, Opened, SpoolError,
+    ahead::Walks,
     files::{self, OpenFiles},
     format::{BLOCK, Kind, SEGMENT_DATA},
-    found::{Ends, Files, Found, content_damage, end_missing, find, synced_lsn, walk},
+    found::{Ends, Files, Found, content_damage, end_missing, find, synced_lsn},
     frame::{Class, Frame, Pieces},
     index::Content,
     log::Log,
     payload::{Place, decode_envelope},
+    roster::Roster,
     scan::{ContentScan, FrameRead, Scanned},
     spare::Manner,
     state::State,
@@ -37,12 +45,12 @@ struct Doubtful {
     records: Vec<Scanned>,
 }
 
-/// Opens the spool's files.
+/// Opens the spool's files. `has_threads`: segments may be read ahead.
 pub(crate) fn recover(
     config: &Config,
     disk: &Arc<dyn Disk>,
     random: &Arc<dyn disk::Random>,
-    events_last: u64,
+    (events_last, has_threads): (u64, bool),
 ) -> Result<Recovered, SpoolError> {
     let open = Arc::new(OpenFiles::default());
     let mut opened = Opened::default();
@@ -51,37 +59,20 @@ pub(crate) fn recover(
         find(&config.dir, disk, &open, &mut damage)?;
     let mut state = State::new(config.cache_octets);
     let synced = synced_lsn(&segments)?;
-    let (mut events, mut doubtful, mut last_lsn) = (Vec::new(), Vec::new(), synced);
-    let (mut ends, mut tail, mut torn, mut settled) = (Ends::default(), None, None, (0, 0));
     opened.segments = segments.len() as u64;
-    for (number, found) in &segments {
-        state.segments.add(&found.file, found.limit, true);
-        let walked = walk(found, events_last, &mut |FrameRead { batch, records, is_whole }| {
-            if FrameRead::last_lsn_of(&records) <= synced {
-                // All of the frame was synced: what is left of it counts, be it whole or not.
-                settled = (*number, batch);
-                damage.extend(state.replay(*number, &records).into_iter().map(|lost| found.damage(lost)));
-                gather_events(&records, events_last, &mut events);
-            } else if is_whole {
-                doubtful.push(Doubtful { segment: *number, batch, records });
-            }
-        })?;
-        opened.torn_octets += found.judge(&walked, ends.before(*number, &roster), synced, &mut damage);
-        // A batch of which nothing can be read goes too: once later LSNs are synced it would be taken for damage.
-        let gap = walked.gaps.iter().find(|gap| gap.lsn > synced);
-        torn = torn.or(gap.map(|gap| (*number, gap.offset / BLOCK * BLOCK)));
-        last_lsn = last_lsn.max(walked.last_lsn);
-        ends.add(*number, &walked);
-        roster.admit(*number);
-        if walked.batches > 0 {
-            tail = Some((*number, walked.end));
-        }
-    }
-    damage.extend(end_missing(last_lsn, events_last, &segments));
+    let mut read = thread::scope(|scope| {
+        let walks = if has_threads {
+            Walks::ahead(scope, &segments, events_last)
+        } else {
+            Walks::Inline { events_known: events_last }
+        };
+        let read = Read { last_lsn: synced, ..Read::default() };
+        read.all(walks, &segments, (&mut state, &mut roster, &mut damage), (synced, events_last))
+    })?;
+    opened.torn_octets = read.torn_octets;
+    damage.extend(end_missing(read.last_lsn, events_last, &segments));
     opened.damage = damage.iter().map(ToString::to_string).collect();
-    // What damage has moved before frames that count is written again, but nothing is cut there.
-    let places = doubtful.iter().map(|doubtful: &Doubtful| (doubtful.segment, doubtful.batch));
-    let cut = places.chain(torn).filter(|place| *place > settled).min().or(tail);
+    let cut = read.cut();
     let of_size = |(_, len): &&(u32, u64)| *len == config.segment_octets;
     let mut supply = Supply {
         dir: config.dir.clone(),
@@ -100,12 +91,12 @@ pub(crate) fn recover(
         // Of another size, or not finished: nothing is in it.
         let _ = disk.remove(&files::spare_path(&config.dir, *number));
     }
-    forget_twins(&mut doubtful);
-    let refilled =
-        doubtful.iter().filter_map(|one| refill(one, &segments, config.dir.as_path(), disk, events_last));
+    forget_twins(&mut read.doubtful);
+    let doubtful = read.doubtful.iter();
+    let refilled = doubtful.filter_map(|one| refill(one, &segments, config.dir.as_path(), disk, events_last));
     let frames = refilled.filter(|frame| !frame.records.is_empty()).collect();
-    let mut log = Log::new(last_lsn.max(events_last) + 1, synced);
-    let file = rewrite(&mut state, &mut log, &mut supply, frames, (&mut events, events_last))?;
+    let mut log = Log::new(read.last_lsn.max(events_last) + 1, synced);
+    let file = rewrite(&mut state, &mut log, &mut supply, frames, (&mut read.events, events_last))?;
     confirm_cuts(disk, &segments, config.segment_octets)?;
     if let Some((number, offset)) = cut {
         truncate(disk, &segments, number, offset)?;
@@ -113,10 +104,83 @@ pub(crate) fn recover(
     // Only now, with the doubtful octets gone, may a batch tell that these LSNs are synced.
     log.set_synced_lsn(log.next_lsn().saturating_sub(1));
     state.index.open_queue();
-    own_files(&mut state, config, disk, &mut opened)?;
-    opened.messages = state.index.messages().filter(|message| message.left > 0).count() as u64;
-    opened.recipients = state.index.messages().map(|message| u64::from(message.left)).sum();
-    Ok(Recovered { state, log, supply, file, opened, events })
+    let own = own_files(&mut state, config, disk, &mut opened)?;
+    count(&state, &own, &mut opened);
+    Ok(Recovered { state, log, supply, file, opened, events: read.events })
+}
+
+/// What the segments tell beside the queue.
+#[derive(Default)]
+struct Read {
+    /// Events that the event log has not seen.
+    events: Vec<(u64, Vec<u8>)>,
+    doubtful: Vec<Doubtful>,
+    last_lsn: u64,
+    /// The last batch of which anything was synced for sure.
+    settled: (u32, u64),
+    /// Where the log ends, and where the first batch is of which nothing can be read.
+    tail: Option<(u32, u64)>,
+    torn: Option<(u32, u64)>,
+    torn_octets: u64,
+}
+
+impl Read {
+    /// Brings the state forward by all segments in order.
+    fn all(
+        mut self,
+        mut walks: Walks,
+        segments: &BTreeMap<u32, Found>,
+        (state, roster, damage): (&mut State, &mut Roster, &mut Vec<Damage>),
+        (synced, events_last): (u64, u64),
+    ) -> Result<Self, SpoolError> {
+        let mut ends = Ends::default();
+        for (number, found) in segments {
+            state.segments.add(&found.file, found.limit, true);
+            let walked = walks.walk(found, &mut |FrameRead { batch, records, is_whole }| {
+                if FrameRead::last_lsn_of(records) <= synced {
+                    // All of the frame was synced: what is left of it counts, be it whole or not.
+                    self.settled = (*number, *batch);
+                    damage.extend(state.replay(*number, records).into_iter().map(|lost| found.damage(lost)));
+                    gather_events(records, events_last, &mut self.events);
+                } else if *is_whole {
+                    let records = std::mem::take(records);
+                    self.doubtful.push(Doubtful { segment: *number, batch: *batch, records });
+                }
+            })?;
+            self.torn_octets += found.judge(&walked, ends.before(*number, roster), synced, damage);
+            // A batch of which nothing can be read goes too: once later LSNs are synced it would be taken for damage.
+            let gap = walked.gaps.iter().find(|gap| gap.lsn > synced);
+            self.torn = self.torn.or(gap.map(|gap| (*number, gap.offset / BLOCK * BLOCK)));
+            self.last_lsn = self.last_lsn.max(walked.last_lsn);
+            ends.add(*number, &walked);
+            roster.admit(*number);
+            if walked.batches > 0 {
+                self.tail = Some((*number, walked.end));
+            }
+        }
+        Ok(self)
+    }
+
+    /// Where the old log is cut. What damage has moved before frames that count is written again, but nothing is cut there.
+    fn cut(&self) -> Option<(u32, u64)> {
+        let places = self.doubtful.iter().map(|doubtful| (doubtful.segment, doubtful.batch));
+        places.chain(self.torn).filter(|place| *place > self.settled).min().or(self.tail)
+    }
+}
+
+/// Counts what is owed, and tells what content is missing. `own`: whose content is there in a file of its own.
+fn count(state: &State, own: &BTreeSet<QueueId>, opened: &mut Opened) {
+    for message in state.index.messages() {
+        opened.messages += u64::from(message.left > 0);
+        opened.recipients += u64::from(message.left);
+        let is_there = match message.content {
+            Content::In(loc) => state.segments.contains(loc.segment),
+            Content::Own => own.contains(&message.id),
+        };
+        if !is_there {
+            opened.damage.push(content_damage(message, Lost::MissingContent(message.id)).to_string());
+        }
+    }
 }
 
 fn gather_events(records: &[Scanned], events_last: u64, events: &mut Vec<(u64, Vec<u8>)>) {
@@ -265,17 +329,17 @@ fn truncate(
     Ok(())
 }
 
-/// Content in files of its own: what has no message goes, what is missed is told.
+/// Content in files of its own: what has no message goes. Returns whose is there.
 fn own_files(
     state: &mut State,
     config: &Config,
     disk: &Arc<dyn Disk>,
     opened: &mut Opened,
-) -> Result<(), SpoolError> {
+) -> Result<BTreeSet<QueueId>, SpoolError> {
     let dir = files::large_dir(&config.dir);
     let entries = disk.list(&dir).map_err(|source| SpoolError::Directory { dir: dir.clone(), source })?;
     state.files_to_remove.clear();
-    let mut there = std::collections::BTreeSet::new();
+    let mut there = BTreeSet::new();
     for entry in entries {
         let Ok(id) = entry.name.parse() else { continue };
         if state.index.get(id).is_some_and(|message| message.content == Content::Own) {
@@ -290,14 +354,5 @@ fn own_files(
             opened.orphans += 1;
         }
     }
-    for message in state.index.messages() {
-        let is_missing = match message.content {
-            Content::Own => !there.contains(&message.id),
-            Content::In(loc) => !state.segments.contains(loc.segment),
-        };
-        if is_missing {
-            opened.damage.push(content_damage(message, Lost::MissingContent(message.id)).to_string());
-        }
-    }
-    Ok(())
+    Ok(there)
 }

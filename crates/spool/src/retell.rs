@@ -25,7 +25,7 @@ fn events_after(shared: &Shared, after: u64, octets_max: usize) -> io::Result<Ve
     for (segment, end) in segments {
         let file = segment.file()?;
         Scan::new(file.as_ref(), segment.tag(), end).run(&mut |frame| {
-            for record in frame.records {
+            for record in frame.records.drain(..) {
                 let lsn = record.header.lsn;
                 if record.header.kind == Kind::Event && lsn > after && lsn <= synced && octets < octets_max {
                     octets += record.payload.len();

@@ -14,7 +14,7 @@ const WINDOW: usize = 8 * 1024;
 const AHEAD: usize = 256 * 1024;
 
 /// A record that was read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Scanned {
     pub(crate) header: RecordHeader,
     pub(crate) offset: u64,
@@ -22,7 +22,7 @@ pub(crate) struct Scanned {
 }
 
 /// Records of one frame that stand one behind the other: all of it, or what damage has left.
-#[derive(Debug)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct FrameRead {
     /// Where the frame or its batch begins.
     pub(crate) batch: u64,
@@ -99,8 +99,8 @@ pub(crate) struct Scan<'a> {
     partial_batch: u64,
 }
 
-/// Told of each frame.
-pub(crate) type OnFrame<'a> = &'a mut dyn FnMut(FrameRead);
+/// Told of each frame. Whoever wants to keep its records takes them out: what is left is room for the next.
+pub(crate) type OnFrame<'a> = &'a mut dyn FnMut(&mut FrameRead);
 
 impl<'a> Scan<'a> {
     pub(crate) fn new(file: &'a dyn File, tag: Tag, limit: u64) -> Self {
@@ -298,7 +298,10 @@ impl<'a> Scan<'a> {
         let records = std::mem::take(&mut self.partial);
         let Some(first) = records.first() else { return };
         let is_whole = first.header.index == 0 && records.len() == usize::from(first.header.count);
-        frame(FrameRead { batch: self.partial_batch, records, is_whole });
+        let mut read = FrameRead { batch: self.partial_batch, records, is_whole };
+        frame(&mut read);
+        self.partial = read.records;
+        self.partial.clear();
     }
 }
 
@@ -306,6 +309,8 @@ impl<'a> Scan<'a> {
 pub(crate) struct Window<'a> {
     file: &'a dyn File,
     octets: Vec<u8>,
+    /// How many of them count.
+    filled: usize,
     start: u64,
     /// Octets that the disk could not read.
     unreadable: u64,
@@ -313,51 +318,53 @@ pub(crate) struct Window<'a> {
 
 impl<'a> Window<'a> {
     pub(crate) fn new(file: &'a dyn File) -> Self {
-        Self { file, octets: Vec::new(), start: 0, unreadable: 0 }
+        Self { file, octets: Vec::new(), filled: 0, start: 0, unreadable: 0 }
     }
 
     /// `len` octets from `at` on; fewer if the file ends before.
     pub(crate) fn get(&mut self, at: u64, len: usize) -> io::Result<&[u8]> {
-        let end = self.start + self.octets.len() as u64;
+        let end = self.start + self.filled as u64;
         if at < self.start || at + len as u64 > end {
             self.fill(at, len.max(WINDOW))?;
         }
         let from = usize::try_from(at - self.start).unwrap_or(usize::MAX);
-        let to = from.saturating_add(len).min(self.octets.len());
+        let to = from.saturating_add(len).min(self.filled);
         Ok(self.octets.get(from..to).unwrap_or_default())
     }
 
     /// Reads much at once where records stand one behind the other up to `end`.
     fn read_ahead(&mut self, at: u64, end: u64) -> io::Result<()> {
-        let is_here = at >= self.start && at + HEADER_LEN as u64 <= self.start + self.octets.len() as u64;
+        let is_here = at >= self.start && at + HEADER_LEN as u64 <= self.start + self.filled as u64;
         let len = usize::try_from(end - at).unwrap_or(AHEAD).min(AHEAD);
         if is_here || len <= WINDOW { Ok(()) } else { self.fill(at, len) }
     }
 
     /// What the disk cannot read becomes zeros, block by block: it costs no more than what stood there.
     fn fill(&mut self, at: u64, len: usize) -> io::Result<()> {
-        self.octets.clear();
-        self.octets.resize(len, 0);
+        if self.octets.len() < len {
+            self.octets.resize(len, 0);
+        }
+        // Until all went well nothing counts.
+        self.filled = 0;
         let end = self.file.len()?;
         let mut filled = 0;
-        while let Some(rest) = self.octets.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = self.octets.get_mut(filled..len).filter(|rest| !rest.is_empty()) {
             let place = at + filled as u64;
             match self.file.read_at(rest, place) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(_) if place >= end => break,
-                Err(_) => filled += self.fill_block(place, filled)?,
+                Err(_) => filled += self.fill_block(place, filled, len)?,
             }
         }
-        self.octets.truncate(filled);
-        self.start = at;
+        (self.start, self.filled) = (at, filled);
         Ok(())
     }
 
     /// Reads up to the end of one block, behind a read of more that failed; returns how far it came.
-    fn fill_block(&mut self, place: u64, filled: usize) -> io::Result<usize> {
+    fn fill_block(&mut self, place: u64, filled: usize, len: usize) -> io::Result<usize> {
         let step = usize::try_from(to_block(place + 1).min(self.file.len()?) - place).unwrap_or(usize::MAX);
-        let end = filled.saturating_add(step).min(self.octets.len());
+        let end = filled.saturating_add(step).min(len);
         let Some(block) = self.octets.get_mut(filled..end) else { return Ok(0) };
         match self.file.read_at(block, place) {
             Ok(read) if read > 0 => Ok(read),
@@ -430,6 +437,7 @@ impl ContentScan {
         while self.left > 0 {
             let mut window = Window::new(file);
             window.fill(self.at, self.want())?;
+            window.octets.truncate(window.filled);
             if !self.take(&mut window.octets) {
                 return Ok(None);
             }

@@ -117,7 +117,7 @@ impl Spool {
         }
         let lock = lock.map_or_else(|| files::lock(&dir, disk.as_ref()), Ok)?;
         let Recovered { mut state, log, mut supply, file, mut opened, events: unseen } =
-            recover(&config, &disk, &random, events.last_lsn())?;
+            recover(&config, &disk, &random, (events.last_lsn(), io.has_threads()))?;
         supply.fill_reserve()?;
         opened.caveat = caveat;
         state.segments.reach(log.segment(), log.end());

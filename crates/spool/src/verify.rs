@@ -140,19 +140,19 @@ impl Inspection {
         let (number, known) = (found.file.number(), self.verified.damage.len());
         self.state.segments.add(&found.file, found.limit, true);
         let walked = walk(found, 0, &mut |FrameRead { records, is_whole, .. }| {
-            let is_synced = FrameRead::last_lsn_of(&records) <= self.synced;
-            if !is_synced && !is_whole {
+            let is_synced = FrameRead::last_lsn_of(records) <= self.synced;
+            if !is_synced && !*is_whole {
                 return;
             }
-            let wrong = self.state.replay(number, &records);
+            let wrong = self.state.replay(number, records);
             self.verified.damage.extend(wrong.map(|lost| found.damage(lost)));
-            for record in &records {
+            for record in &*records {
                 // Behind the last sync it may be the trace of a crash: an opening settles it.
                 if let Some(id) = self.check_content(found, record).filter(|_| is_synced) {
                     self.verified.damage.push(found.damage(Lost::Content(id)));
                 }
             }
-            self.witnesses.saw(&records, is_whole);
+            self.witnesses.saw(records, *is_whole);
         })?;
         let torn_octets = found.judge(&walked, before, self.synced, &mut self.verified.damage);
         let damaged = self.verified.damage.iter().skip(known).any(|damage| damage.file == found.name());
