@@ -21,16 +21,26 @@ use crate::{
 
 /// A segment with less than this share alive is cleaned.
 const SPARSE_PERCENT: u64 = 15;
-/// Octets moved between two batches, so that commits do not wait long.
+/// Octets and messages moved between two batches, so that commits do not wait long: each message is read first, perhaps from the disk.
 const SLICE_OCTETS: usize = 1 << 20;
+const SLICE_MESSAGES: usize = 64;
+/// Messages looked at between two batches, moved or not.
+const SLICE_LOOKS: usize = 2000;
+/// Completions told again between two batches. The queue stands still while they are taken in.
+const SLICE_DONE: usize = 2000;
 /// With fewer segments than this there is nothing to win.
 const SEGMENTS_MIN: usize = 4;
 
-/// What is to be moved. It runs between batches, so it sees only what is synced and nothing changes under it.
+/// What is to be moved. It runs between batches, so it sees only what is synced and nothing changes under it. What the segment holds is
+/// sought before, off the committer's thread, for that reads all of it.
 #[derive(Default)]
 pub(crate) struct Cleaner {
     segment: Option<u32>,
+    /// What may need the segment is being sought.
+    is_seeking: bool,
     ids: VecDeque<QueueId>,
+    /// The last completion that was told again.
+    told: Option<(u32, QueueId)>,
 }
 
 /// A message as its records tell: the envelope brought up to date.
@@ -40,12 +50,13 @@ pub(crate) struct Current {
 }
 
 impl Cleaner {
+    /// Whether there is something to move now.
     pub(crate) fn is_busy(&self) -> bool {
-        self.segment.is_some()
+        self.segment.is_some() && !self.is_seeking
     }
 
     /// Looks for a segment worth the work.
-    pub(crate) fn look(&mut self, shared: &Shared) {
+    pub(crate) fn look(&mut self, shared: &Arc<Shared>) {
         let durable = shared.events.durable_lsn();
         let state = shared.state();
         if self.segment.is_some() || state.segments.count() < SEGMENTS_MIN {
@@ -54,26 +65,36 @@ impl Cleaner {
         let Some(number) = state.segments.sparse(SPARSE_PERCENT, durable) else { return };
         let Some(file) = state.segments.file(number) else { return };
         drop(state);
-        match ids_in(&file) {
-            Ok(ids) => (self.segment, self.ids) = (Some(number), ids.into()),
-            Err(error) => tracing::warn!(%error, segment = number, "a spool segment cannot be cleaned"),
-        }
+        *self = Self { segment: Some(number), is_seeking: true, ..Self::default() };
+        let seeker = Arc::clone(shared);
+        shared.io.read(move || seeker.found(seek(&seeker, &file)));
+    }
+
+    /// What was sought is found.
+    pub(crate) fn take_up(&mut self, ids: Vec<QueueId>) {
+        (self.ids, self.is_seeking) = (ids.into(), false);
     }
 
     /// Takes up a segment whatever lives in it, damaged or not: what needs anything of it is moved.
     pub(crate) fn begin(&mut self, shared: &Shared, segment: u32) {
         let state = shared.state();
         let needs = state.index.messages().filter(|message| message.locs().any(|loc| loc.segment == segment));
-        (self.segment, self.ids) = (Some(segment), needs.map(|message| message.id).collect());
+        *self = Self {
+            segment: Some(segment),
+            ids: needs.map(|message| message.id).collect(),
+            ..Self::default()
+        };
     }
 
     /// The next frames that move something.
     pub(crate) fn slice(&mut self, shared: &Shared) -> Vec<Frame> {
-        let Some(segment) = self.segment else { return Vec::new() };
+        let Some(segment) = self.segment.filter(|_| !self.is_seeking) else { return Vec::new() };
         let (mut frames, mut octets) = (Vec::new(), 0);
-        while octets < SLICE_OCTETS
-            && let Some(id) = self.ids.pop_front()
-        {
+        for _ in 0..SLICE_LOOKS {
+            if octets >= SLICE_OCTETS || frames.len() >= SLICE_MESSAGES {
+                break;
+            }
+            let Some(id) = self.ids.pop_front() else { break };
             match move_out(shared, id, segment) {
                 Ok(Some(frame)) => {
                     octets += frame.len();
@@ -86,11 +107,43 @@ impl Cleaner {
             }
         }
         if self.ids.is_empty() {
-            frames.extend(tell_done(shared, segment));
-            self.segment = None;
+            match self.tell_done(shared, segment) {
+                Some(frame) => frames.push(frame),
+                None => self.segment = None,
+            }
         }
         frames
     }
+
+    /// Tells again some of those who are done by the word of a segment alone. None: all were told.
+    fn tell_done(&mut self, shared: &Shared, segment: u32) -> Option<Frame> {
+        let entries = shared.state().segments.done_in(segment, self.told, SLICE_DONE);
+        self.told = Some(*entries.last()?);
+        let ids: Vec<QueueId> = entries.iter().map(|(_, id)| *id).collect();
+        let mut frame = Frame::new(Class::Completion);
+        let record = frame.record(Kind::Done, QueueId::from_bytes([0; 16]), encode_done(&ids), None);
+        frame.effects.push(Effect::Done { record, from: segment, entries });
+        Some(frame)
+    }
+}
+
+/// The messages that need a segment. What cannot be read is not moved, and is told.
+fn seek(shared: &Shared, segment: &Arc<SegmentFile>) -> Vec<QueueId> {
+    let ids = ids_in(segment).unwrap_or_else(|error| {
+        tracing::warn!(%error, segment = segment.number(), "a spool segment cannot be cleaned");
+        Vec::new()
+    });
+    // Most of them are done, or stand elsewhere by now.
+    let mut needed = Vec::new();
+    for some in ids.chunks(SLICE_LOOKS) {
+        let state = shared.state();
+        let needs = |id: &QueueId| {
+            let message = state.index.get(*id);
+            message.is_some_and(|message| message.locs().any(|loc| loc.segment == segment.number()))
+        };
+        needed.extend(some.iter().copied().filter(needs));
+    }
+    needed
 }
 
 /// The messages with a record in a segment.
@@ -141,19 +194,6 @@ fn move_out(shared: &Shared, id: QueueId, segment: u32) -> io::Result<Option<Fra
     let record = frame.record(Kind::Envelope, id, encode_envelope(&head, &stored), which);
     frame.effects.push(Effect::Move { record, id, content });
     Ok(Some(frame))
-}
-
-/// Tells again who is done by the word of a segment alone.
-fn tell_done(shared: &Shared, segment: u32) -> Option<Frame> {
-    let entries = shared.state().segments.done_in(segment);
-    if entries.is_empty() {
-        return None;
-    }
-    let ids: Vec<QueueId> = entries.iter().map(|(_, id)| *id).collect();
-    let mut frame = Frame::new(Class::Completion);
-    let record = frame.record(Kind::Done, QueueId::from_bytes([0; 16]), encode_done(&ids), None);
-    frame.effects.push(Effect::Done { record, from: segment, entries });
-    Some(frame)
 }
 
 /// Reads a message's envelope and the outcomes since. None if the envelope is damaged.

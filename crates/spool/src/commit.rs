@@ -124,7 +124,7 @@ impl Committer {
 
     fn due_by(&self, inbox: &Inbox) -> Due {
         let is_cleaning = self.cleaner.is_busy() && !self.shared.is_poisoned();
-        if inbox.closing || is_cleaning {
+        if inbox.closing || is_cleaning || inbox.found.is_some() {
             Due::Now
         } else if inbox.frames.is_empty() {
             Due::Idle
@@ -161,6 +161,9 @@ impl Committer {
         let mut frames: Vec<Frame> = {
             let mut inbox = self.shared.inbox();
             inbox.urgent = false;
+            if let Some(ids) = inbox.found.take() {
+                self.cleaner.take_up(ids);
+            }
             inbox.frames.drain(..).collect()
         };
         if self.shared.is_poisoned() {

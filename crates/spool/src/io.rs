@@ -42,6 +42,11 @@ impl Io {
         self.hand_over(|lanes| &lanes.writes, job);
     }
 
+    /// Has a job that reads done some time.
+    pub(crate) fn read(&self, job: impl FnOnce() + Send + 'static) {
+        self.hand_over(|lanes| &lanes.reads, job);
+    }
+
     /// Has a job that changes files done and waits for its result.
     pub(crate) async fn write<T: Send + 'static>(
         &self,

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Bound,
     sync::Arc,
 };
 
@@ -133,9 +134,9 @@ impl Segments {
         going
     }
 
-    /// A retired segment's name is durably gone.
-    pub(crate) fn gone(&mut self, segment: u32) {
-        self.table.remove(&segment);
+    /// A retired segment's name is durably gone. What it knew is long: whoever asks lets go of it.
+    pub(crate) fn gone(&mut self, segment: u32) -> Option<Segment> {
+        self.table.remove(&segment)
     }
 
     /// A sealed segment worth cleaning: one that holds little that lives, or that only the word of done messages keeps.
@@ -150,11 +151,23 @@ impl Segments {
         self.table.values().find(worth).map(|segment| segment.file.number())
     }
 
-    /// The messages that are done by the word of a segment, with the segments that hold their envelopes.
-    pub(crate) fn done_in(&self, segment: u32) -> Vec<(u32, QueueId)> {
-        let homes = self.table.get(&segment).into_iter().flat_map(|segment| &segment.done);
+    /// Some messages that are done by the word of a segment, with the segments that hold their envelopes: the first ones behind `after`.
+    pub(crate) fn done_in(
+        &self,
+        segment: u32,
+        after: Option<(u32, QueueId)>,
+        max: usize,
+    ) -> Vec<(u32, QueueId)> {
+        let Some(segment) = self.table.get(&segment) else { return Vec::new() };
+        let homes = segment.done.range(after.map_or(0, |(home, _)| home)..);
         let live = homes.filter(|(home, _)| self.table.contains_key(home));
-        live.flat_map(|(home, ids)| ids.iter().map(|id| (*home, *id))).collect()
+        let behind = |home: u32| match after {
+            Some((last, id)) if last == home => Bound::Excluded(id),
+            _ => Bound::Unbounded,
+        };
+        let ids =
+            live.flat_map(|(home, ids)| ids.range((behind(*home), Bound::Unbounded)).map(|id| (*home, *id)));
+        ids.take(max).collect()
     }
 
     /// What a segment said of done messages is told elsewhere now.
@@ -167,5 +180,42 @@ impl Segments {
             }
             segment.done.retain(|_, ids| !ids.is_empty());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use testkit::disk::SimDisk;
+
+    use super::*;
+
+    #[test]
+    fn completions_are_told_again_piece_by_piece() {
+        let disk: Arc<dyn disk::Disk> = Arc::new(SimDisk::default());
+        let file = |number| {
+            let open = Arc::default();
+            Arc::new(SegmentFile::new(number, [0; 16], 4096, Path::new("/s"), Arc::clone(&disk), open))
+        };
+        let mut segments = Segments::default();
+        for number in 1..=4 {
+            segments.add(&file(number), 0, true);
+        }
+        let id = |number| QueueId::from_bytes([number; 16]);
+        let told = [(1, id(1)), (1, id(2)), (3, id(0)), (3, id(9))];
+        for (home, id) in told {
+            segments.done(4, id, home);
+        }
+        let (mut after, mut again) = (None, Vec::new());
+        while let Some(last) = segments.done_in(4, after, 3).last().copied() {
+            again.extend(segments.done_in(4, after, 3));
+            after = Some(last);
+        }
+        assert_eq!(again, told);
+        segments.clear_done(4, &told[..3]);
+        assert_eq!(segments.done_in(4, None, 9), told[3..]);
+        assert!(segments.gone(3).is_some());
+        assert_eq!(segments.done_in(4, None, 9), [], "its envelope is gone");
     }
 }

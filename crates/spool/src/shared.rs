@@ -10,6 +10,7 @@ use std::{
 };
 
 use disk::{Clock, Disk, Random};
+use mail::QueueId;
 use tokio::sync::{Notify, oneshot};
 
 use crate::{
@@ -54,6 +55,8 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct Inbox {
     pub(crate) frames: VecDeque<Frame>,
+    /// What the cleaner has sought.
+    pub(crate) found: Option<Vec<QueueId>>,
     /// Somebody waits for a sync.
     pub(crate) urgent: bool,
     pub(crate) sleep: Sleep,
@@ -171,6 +174,22 @@ impl Shared {
             self.asked.notify_one();
         }
         Ok(())
+    }
+
+    /// Hands the cleaner what it has sought.
+    pub(crate) fn found(&self, ids: Vec<QueueId>) {
+        let mut inbox = self.inbox();
+        inbox.found = Some(ids);
+        // Who waits for company wakes soon enough.
+        let wake = inbox.sleep == Sleep::Idle;
+        if wake {
+            inbox.sleep = Sleep::Awake;
+        }
+        drop(inbox);
+        if wake {
+            self.awake.notify_one();
+            self.asked.notify_one();
+        }
     }
 
     /// Has the committer write what waits, and end.

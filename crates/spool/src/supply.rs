@@ -310,7 +310,11 @@ fn make_ahead(supply: &mut Supply, shared: &Shared) -> Option<Duration> {
 
 fn retire(supply: &mut Supply, shared: &Shared, segment: &SegmentFile) {
     match supply.retire(segment) {
-        Ok(()) => shared.state().segments.gone(segment.number()),
+        Ok(()) => {
+            // Dropped once nobody waits for the queue.
+            let gone = shared.state().segments.gone(segment.number());
+            drop(gone);
+        }
         // It keeps its name and its place among the segments: nothing is lost but room.
         Err(error) => tracing::warn!(%error, "a finished spool segment cannot be taken back"),
     }
