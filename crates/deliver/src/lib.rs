@@ -12,6 +12,7 @@
 mod attempt;
 mod blocking;
 mod changes;
+mod clock_watch;
 mod config;
 mod connect;
 mod content;

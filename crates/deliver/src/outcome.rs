@@ -7,7 +7,7 @@ use mail::{EnhancedStatus, Envelope, Recipient, Reply, Timestamp};
 use message::{Action, Cause, Topic};
 use spool::{Disposition, RecipientOutcome};
 
-use crate::{report, retry::RetryPolicy};
+use crate::{clock_watch::DOUBT, report, retry::RetryPolicy};
 
 /// What an attempt means for a recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +118,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) station: &'static str,
     /// The time.
     pub(crate) now: Timestamp,
+    /// Whether it is beyond doubt, so that lifetimes may end by it and delays be told (mail-rules 12).
+    pub(crate) may_expire: bool,
     /// Retry list and lifetimes.
     pub(crate) retry: &'a RetryPolicy,
 }
@@ -151,14 +153,20 @@ impl Circumstances<'_> {
             policy: None,
             delay_told: is_late,
         };
-        let late_until = is_late.then(|| self.retry.expires_at(self.envelope, recipient));
+        let late_until = is_late.then(|| self.expires_at(recipient));
         Some(Verdict { event: self.event(finding, recipient, disposition), outcome, late_until })
     }
 
     /// When the sender is to hear that a recipient is late (RFC 3461 §5.2.5); none if it is not, or if that is settled.
     fn late_at(&self, recipient: &Recipient) -> Option<Timestamp> {
         let is_open = !recipient.delay_told && report::is_told(self.envelope, recipient, Topic::Delay);
-        self.retry.late_at(self.envelope, recipient).filter(|_| is_open)
+        self.retry.late_at(self.envelope, recipient).filter(|_| is_open && self.may_expire)
+    }
+
+    /// When a recipient's lifetime is over. By a clock that is in doubt none is over soon.
+    fn expires_at(&self, recipient: &Recipient) -> Timestamp {
+        let expires_at = self.retry.expires_at(self.envelope, recipient);
+        if self.may_expire { expires_at } else { expires_at.max(self.now.after(DOUBT)) }
     }
 
     fn disposition(&self, finding: &Finding, recipient: &Recipient, random: u64) -> Disposition {
@@ -166,7 +174,7 @@ impl Circumstances<'_> {
             Fate::Delivered => Disposition::Delivered,
             Fate::Bounced => Disposition::Bounced,
             Fate::Deferred => {
-                let expires_at = self.retry.expires_at(self.envelope, recipient);
+                let expires_at = self.expires_at(recipient);
                 // mail-rules 12: never expires without one more attempt. The vain attempt that put the site to rest
                 // was made for all who wait for it, but only those whose time was over by then had their last one.
                 let attempted_at = finding.rested.map_or(self.now, |rest| rest.failed_at);

@@ -26,7 +26,8 @@ fn judge(finding: &Finding, attempts: u32, now: u64) -> Verdict {
 
 fn judge_in(envelope: &Envelope, finding: &Finding, now: u64) -> Verdict {
     let retry = RetryPolicy::new(&Config::default());
-    let circumstances = Circumstances { envelope, station: "deliver/remote", now: at(now), retry: &retry };
+    let circumstances =
+        Circumstances { envelope, station: "deliver/remote", now: at(now), may_expire: true, retry: &retry };
     circumstances.judge(finding, NO_JITTER).unwrap()
 }
 
@@ -106,8 +107,13 @@ fn the_event_has_the_words_the_host_and_the_next_time() {
 fn a_recipient_that_is_not_there_has_no_outcome() {
     let envelope = fixtures::envelope(&[]);
     let retry = RetryPolicy::new(&Config::default());
-    let circumstances =
-        Circumstances { envelope: &envelope, station: "deliver/remote", now: at(0), retry: &retry };
+    let circumstances = Circumstances {
+        envelope: &envelope,
+        station: "deliver/remote",
+        now: at(0),
+        may_expire: true,
+        retry: &retry,
+    };
     assert_eq!(circumstances.judge(&finding(Fate::Delivered), 0), None);
 }
 
@@ -117,8 +123,13 @@ fn the_null_reverse_path_has_a_day() {
     envelope.reverse_path = ReversePath::Null;
     let retry = RetryPolicy::new(&Config::default());
     let disposition = |now| {
-        let circumstances =
-            Circumstances { envelope: &envelope, station: "deliver/remote", now: at(now), retry: &retry };
+        let circumstances = Circumstances {
+            envelope: &envelope,
+            station: "deliver/remote",
+            now: at(now),
+            may_expire: true,
+            retry: &retry,
+        };
         circumstances.judge(&finding(Fate::Deferred), NO_JITTER).unwrap().outcome.disposition
     };
     assert_eq!(disposition(RECEIVED + 86_399), deferred(RECEIVED + 86_400));

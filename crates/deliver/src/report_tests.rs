@@ -14,7 +14,8 @@ const NOW: Timestamp = Timestamp::from_millis(2_000_000);
 
 fn verdicts<'a>(envelope: &'a Envelope, findings: &'a [Finding]) -> Vec<(&'a Finding, Verdict)> {
     let retry = RetryPolicy::new(&Config::default());
-    let circumstances = Circumstances { envelope, station: "deliver/remote", now: NOW, retry: &retry };
+    let circumstances =
+        Circumstances { envelope, station: "deliver/remote", now: NOW, may_expire: true, retry: &retry };
     findings.iter().map(|finding| (finding, circumstances.judge(finding, 0).unwrap())).collect()
 }
 

@@ -9,6 +9,9 @@ use crate::config::{Config, SUSPENSION_MAX};
 /// No rest is longer, with all its jitter.
 pub(crate) const REST_MAX: Duration = Duration::from_secs(SUSPENSION_MAX.as_secs() / 10 * 11);
 
+/// The randomness that makes an interval longest.
+const JITTER_MAX: u64 = 200;
+
 /// The retry list and the lifetimes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RetryPolicy {
@@ -61,6 +64,12 @@ impl RetryPolicy {
             return None;
         }
         Some(now.after(jittered(self.interval(attempt), random)).min(expires_at))
+    }
+
+    /// Nothing that was tried waits longer for its next attempt.
+    pub(crate) fn wait_max(&self) -> Duration {
+        let longest = self.intervals.iter().max().copied().unwrap_or_default();
+        jittered(longest, JITTER_MAX).max(REST_MAX)
     }
 
     /// How long a site rests after so many rounds in a row in which no host could be reached.

@@ -51,6 +51,8 @@ pub(crate) struct Dispatcher {
     pruned: Timestamp,
     /// Retries by hand that were seen.
     retries: u64,
+    /// Leaps of the clock that were seen.
+    leaps: u64,
 }
 
 /// Shows how sites fare, while delivery runs and after.
@@ -78,6 +80,7 @@ impl Dispatcher {
             unsought: VecDeque::new(),
             pruned,
             retries,
+            leaps: 0,
         }
     }
 
@@ -93,6 +96,7 @@ impl Dispatcher {
             let shared = Arc::clone(&self.shared);
             self.shared.spawn(async move { memory.keep(&shared).await });
         }
+        self.shared.watch_clock_from_the_start();
         self.shared.spawn(ordered::run(Arc::clone(&self.shared)));
         loop {
             self.dispatch();
@@ -149,7 +153,14 @@ impl Dispatcher {
     }
 
     fn dispatch(&mut self) {
+        self.shared.watch_clock();
         let now = self.shared.now();
+        let leaps = self.shared.clock_watch.leaps();
+        if leaps != self.leaps {
+            // How long they hold was said in another time.
+            self.routes.clear();
+            (self.leaps, self.pruned) = (leaps, now);
+        }
         if now.since(self.pruned) >= PRUNE_EVERY {
             self.shared.prune(now);
             self.pruned = now;

@@ -19,9 +19,9 @@ impl Shared {
     /// Ends an attempt: each finding becomes an outcome, an event and a log line. A success is told at once; the rest of
     /// what is to be told waits for the other attempts of its wave, and so do the outcomes that it tells of.
     pub(crate) async fn settle(&self, station: &'static str, envelope: &Arc<Envelope>, findings: &[Finding]) {
-        let now = self.now();
+        let (now, may_expire) = self.judged_now();
         let live = self.live();
-        let circumstances = Circumstances { envelope, station, now, retry: &live.retry };
+        let circumstances = Circumstances { envelope, station, now, may_expire, retry: &live.retry };
         let (mut ended, mut waiting) = (Vec::with_capacity(findings.len()), Vec::new());
         for finding in findings {
             // Randomness is a system call; only a deferral needs it.

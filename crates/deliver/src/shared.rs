@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use mail::{Domain, Reply, Timestamp};
@@ -15,6 +16,7 @@ use tokio::{
 use crate::{
     Own, Parts,
     changes::Changes,
+    clock_watch::{ClockWatch, DOUBT, Leap},
     config::Config,
     live::{Live, Lives},
     outcome::{Endpoint, Fate, Finding, Rest},
@@ -35,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) parts: Parts,
     /// What may change meanwhile.
     pub(crate) lives: Lives,
+    /// Whether the time can be believed.
+    pub(crate) clock_watch: ClockWatch,
     /// Something was given back: the dispatcher looks again.
     pub(crate) poke: Notify,
     /// What is to be told once other attempts have ended.
@@ -53,6 +57,7 @@ impl Shared {
         let connections = config.connections;
         let lives = Lives::new(&config, Arc::clone(&parts.directory), own);
         Self {
+            clock_watch: ClockWatch::new(parts.clock.as_ref()),
             config,
             parts,
             lives,
@@ -73,6 +78,56 @@ impl Shared {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.parts.clock.now()
+    }
+
+    /// The time now, and whether it may end a lifetime: mail-rules 12.
+    pub(crate) fn judged_now(&self) -> (Timestamp, bool) {
+        self.watch_clock();
+        (self.now(), !self.clock_watch.is_in_doubt())
+    }
+
+    /// Sees whether the clock was set.
+    pub(crate) fn watch_clock(&self) {
+        if let Some(leap) = self.clock_watch.look(self.parts.clock.as_ref()) {
+            self.clock_leapt(leap, "since a moment ago");
+        }
+    }
+
+    /// The same at the start, by the last time on record. What a clock of long ago has put off for too long is due now.
+    pub(crate) fn watch_clock_from_the_start(&self) {
+        let spool = &self.parts.spool;
+        match self.clock_watch.begin(spool.last_recorded(), spool.messages() == 0) {
+            Some(leap) => self.clock_leapt(leap, "since the last that this server has on record"),
+            None => {
+                self.make_due_earlier(Duration::ZERO);
+            }
+        }
+    }
+
+    /// What a clock that was set does to mail: nothing that cannot be undone by setting it right.
+    fn clock_leapt(&self, leap: Leap, since: &str) {
+        match leap {
+            Leap::Ahead(by) => tracing::warn!(
+                station = "deliver",
+                seconds = by.as_secs(),
+                "the clock went ahead {since}: was this machine off, or is the clock wrong? For {} hours no mail expires and nobody is told of a delay",
+                DOUBT.as_secs() / 3600
+            ),
+            Leap::Back(by) => {
+                let recipients = self.make_due_earlier(by);
+                tracing::warn!(
+                    station = "deliver",
+                    seconds = by.as_secs(),
+                    recipients,
+                    "the clock went back {since}: what waits to be tried again is due so much earlier"
+                );
+                self.wake_sites();
+            }
+        }
+    }
+
+    fn make_due_earlier(&self, by: Duration) -> u64 {
+        self.parts.spool.clock_went_back(by, self.now(), self.live().retry.wait_max())
     }
 
     pub(crate) fn random(&self) -> u64 {
@@ -204,7 +259,7 @@ impl Shared {
     }
 
     fn put_off_for(&self, work: &Work, reply: &Reply) {
-        let until = self.now().after(std::time::Duration::from_hours(1));
+        let until = self.now().after(Duration::from_hours(1));
         let outcomes = work.recipients.iter().map(|recipient| {
             let mut outcome = RecipientOutcome::new(*recipient, Disposition::Deferred { until });
             outcome.attempted = false;

@@ -13,6 +13,7 @@ use std::{
 };
 
 use disk::{Clock, Disk};
+use mail::Timestamp;
 
 use crate::{EventsError, flusher::Flusher, writer::Writer};
 
@@ -66,6 +67,7 @@ pub(crate) struct Shared {
     pub(crate) idle: Condvar,
     pub(crate) durable: AtomicU64,
     last: AtomicU64,
+    found_at: Option<Timestamp>,
     pub(crate) failing: AtomicBool,
     waiting_octets_max: usize,
 }
@@ -142,6 +144,7 @@ impl Log {
             idle: Condvar::new(),
             durable: AtomicU64::new(writer.last_lsn()),
             last: AtomicU64::new(writer.last_lsn()),
+            found_at: writer.found_at(),
             failing: AtomicBool::new(false),
             waiting_octets_max,
         });
@@ -179,6 +182,11 @@ impl Log {
     /// The last LSN that was ever appended, durable or not.
     pub fn last_lsn(&self) -> u64 {
         self.shared.last.load(Ordering::SeqCst)
+    }
+
+    /// When the last event happened that was in the log when it was opened.
+    pub fn found_at(&self) -> Option<Timestamp> {
+        self.shared.found_at
     }
 
     /// Whether the last write failed. It is tried again; until it succeeds the spool keeps the events.

@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf, sync::Arc};
 
 use disk::{Clock, Disk, File};
+use mail::Timestamp;
 
 use crate::{
     Config, Event, EventsError,
@@ -27,6 +28,8 @@ pub(crate) struct Writer {
     synced: u64,
     buffer: Vec<u8>,
     last_lsn: u64,
+    /// When the last event happened that was there at the opening.
+    found_at: Option<Timestamp>,
     synced_lsn: u64,
     failed: bool,
 }
@@ -40,7 +43,7 @@ impl Writer {
         let unusable = |source| EventsError::Directory { path: config.dir.clone(), source };
         disk.create_dir_all(&config.dir).map_err(unusable)?;
         let existing = files::list(disk.as_ref(), &config.dir)?;
-        let last_lsn = cut_torn_line(disk.as_ref(), &existing)?;
+        let (last_lsn, found_at) = cut_torn_line(disk.as_ref(), &existing)?;
         let newest = existing.last();
         let number = newest.map_or(1, |file| file.number);
         let path = files::path_of(&config.dir, number);
@@ -64,6 +67,7 @@ impl Writer {
             synced: written,
             buffer: Vec::new(),
             last_lsn,
+            found_at,
             synced_lsn: last_lsn,
             failed: false,
         })
@@ -71,6 +75,11 @@ impl Writer {
 
     pub(crate) fn last_lsn(&self) -> u64 {
         self.last_lsn
+    }
+
+    /// When the last event happened that was there at the opening.
+    pub(crate) fn found_at(&self) -> Option<Timestamp> {
+        self.found_at
     }
 
     pub(crate) fn append(&mut self, lsn: u64, line: &[u8]) -> io::Result<()> {
@@ -172,11 +181,11 @@ impl Writer {
     }
 }
 
-/// Cuts what a crash has left behind the last whole line of the newest file; returns the last LSN of the log.
+/// Cuts what a crash has left behind the last whole line of the newest file; returns the last LSN of the log, and when that event happened.
 ///
 /// Sectors reach the disk in any order: behind one that never did, which reads as zeros, later lines may stand whole. They go
 /// too, for their LSNs would say that nothing is missing, and nobody would tell those before them again.
-fn cut_torn_line(disk: &dyn Disk, existing: &[LogFile]) -> Result<u64, EventsError> {
+fn cut_torn_line(disk: &dyn Disk, existing: &[LogFile]) -> Result<(u64, Option<Timestamp>), EventsError> {
     for (age, log_file) in existing.iter().rev().enumerate() {
         let octets = files::read(disk, &log_file.path)?;
         let sound = memchr::memchr(0, &octets).unwrap_or(octets.len());
@@ -187,9 +196,10 @@ fn cut_torn_line(disk: &dyn Disk, existing: &[LogFile]) -> Result<u64, EventsErr
             disk.open(&log_file.path).and_then(|file| file.set_len(whole as u64)).map_err(unwritable)?;
         }
         let lines = octets.get(..whole).unwrap_or_default();
-        if let Some(lsn) = lines.split(|octet| *octet == b'\n').rev().find_map(files::lsn_of) {
-            return Ok(lsn);
+        let last = |line| files::lsn_of(line).map(|lsn| (lsn, Event::from_line(line).map(|event| event.at)));
+        if let Some(last) = lines.split(|octet| *octet == b'\n').rev().find_map(last) {
+            return Ok(last);
         }
     }
-    Ok(0)
+    Ok((0, None))
 }

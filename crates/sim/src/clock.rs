@@ -71,4 +71,8 @@ impl Clock for SimClock {
         let shown = i64::try_from(state.elapsed()).unwrap_or(i64::MAX).saturating_add(state.offset);
         Timestamp::from_millis(u64::try_from(shown).unwrap_or(0))
     }
+
+    fn now_and_passed(&self) -> (Timestamp, Duration) {
+        (self.now(), Duration::from_millis(self.elapsed()))
+    }
 }

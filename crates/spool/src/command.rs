@@ -1,13 +1,13 @@
 //! What an operator or the admin API asks of the queue, and what delivery asks on their behalf.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use mail::{Domain, Timestamp};
 
 use crate::{
     Changed, Order, Selection, Spool, SpoolError, Work,
     frame::{Class, Frame},
-    index::{Entry, Message},
+    index::{Entry, Index, Message},
     order::{control, make_due, ordered},
     payload::Control,
     selection::Taken,
@@ -94,6 +94,29 @@ impl Spool {
         changed
     }
 
+    /// The clock was set back by so much: what waits for another attempt is due so much earlier, and nothing of it later than
+    /// `wait_max` from now. What was never tried is due at its receipt, or when its sender wants it released (RFC 4865): that stays. Not
+    /// durable, as a retry. Returns how many recipients are due earlier.
+    pub fn clock_went_back(&self, by: Duration, now: Timestamp, wait_max: Duration) -> u64 {
+        let (mut count, mut from) = (0, Some(0));
+        while let Some(slot) = from {
+            let mut state = self.shared.state();
+            let end = slot + AT_ONCE;
+            from = state.index.some(slot, AT_ONCE).1;
+            for slot in slot..end {
+                let slot = u32::try_from(slot).unwrap_or(u32::MAX);
+                count += due_after_leap(&mut state.index, slot, by, (now, now.after(wait_max)));
+            }
+        }
+        self.shared.notify_if_earlier(&mut self.shared.state());
+        count
+    }
+
+    /// The last time on record before this opening: what was accepted then, or told by the event log.
+    pub fn last_recorded(&self) -> Option<Timestamp> {
+        self.shared.last_recorded
+    }
+
     /// As [`Spool::retry`] for one domain, without a wait; returns how many recipients were made due. Whoever asks for that
     /// knows of this domain's hosts alone: see [`Spool::take_wanted`].
     pub fn retry_domain(&self, domain: &Domain, now: Timestamp) -> usize {
@@ -140,4 +163,20 @@ impl Spool {
         // Closed or poisoned: the order stands again after a restart, as it did before.
         let _ = self.shared.push(frame);
     }
+}
+
+/// Makes the recipients of one message due that wait because of a clock that was set back since. Returns how many.
+fn due_after_leap(index: &mut Index, slot: u32, by: Duration, (now, latest): (Timestamp, Timestamp)) -> u64 {
+    let (mut count, mut place) = (0, 0);
+    while let Some(message) = index.at(slot)
+        && let Some(entry) = message.recipients.get(place as usize)
+    {
+        let earlier = entry.due.before(by);
+        let due = if earlier > latest { now } else { earlier };
+        if entry.attempts > 0 || entry.due <= message.received {
+            count += u64::from(index.make_due(slot, place, due));
+        }
+        place += 1;
+    }
+    count
 }

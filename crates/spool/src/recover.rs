@@ -8,7 +8,7 @@ use std::{
 };
 
 use disk::{Disk, File};
-use mail::QueueId;
+use mail::{QueueId, Timestamp};
 
 use crate::{
     Config, Damage, Lost, Opened, SpoolError,
@@ -36,6 +36,8 @@ pub(crate) struct Recovered {
     pub(crate) opened: Opened,
     /// Events for the event log: those that it has not seen.
     pub(crate) events: Vec<(u64, Vec<u8>)>,
+    /// When the youngest message was accepted.
+    pub(crate) youngest: Option<Timestamp>,
 }
 
 /// A frame behind the last synced LSN, with where it was.
@@ -105,8 +107,8 @@ pub(crate) fn recover(
     log.set_synced_lsn(log.next_lsn().saturating_sub(1));
     state.index.open_queue();
     let own = own_files(&mut state, config, disk, &mut opened)?;
-    count(&state, &own, &mut opened);
-    Ok(Recovered { state, log, supply, file, opened, events: read.events })
+    let youngest = count(&state, &own, &mut opened);
+    Ok(Recovered { state, log, supply, file, opened, events: read.events, youngest })
 }
 
 /// What the segments tell beside the queue.
@@ -168,11 +170,14 @@ impl Read {
     }
 }
 
-/// Counts what is owed, and tells what content is missing. `own`: whose content is there in a file of its own.
-fn count(state: &State, own: &BTreeSet<QueueId>, opened: &mut Opened) {
+/// Counts what is owed, and tells what content is missing. Returns when the youngest message was accepted. `own`: whose content is there
+/// in a file of its own.
+fn count(state: &State, own: &BTreeSet<QueueId>, opened: &mut Opened) -> Option<Timestamp> {
+    let mut youngest = None;
     for message in state.index.messages() {
         opened.messages += u64::from(message.left > 0);
         opened.recipients += u64::from(message.left);
+        youngest = youngest.max(Some(message.received));
         let is_there = match message.content {
             Content::In(loc) => state.segments.contains(loc.segment),
             Content::Own => own.contains(&message.id),
@@ -181,6 +186,7 @@ fn count(state: &State, own: &BTreeSet<QueueId>, opened: &mut Opened) {
             opened.damage.push(content_damage(message, Lost::MissingContent(message.id)).to_string());
         }
     }
+    youngest
 }
 
 fn gather_events(records: &[Scanned], events_last: u64, events: &mut Vec<(u64, Vec<u8>)>) {

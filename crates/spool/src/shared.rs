@@ -10,7 +10,7 @@ use std::{
 };
 
 use disk::{Clock, Disk, Random};
-use mail::QueueId;
+use mail::{QueueId, Timestamp};
 use tokio::sync::{Notify, oneshot};
 
 use crate::{
@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) batches: AtomicU64,
     pub(crate) synced_lsn: AtomicU64,
     pub(crate) spares: AtomicU64,
+    /// The last time on record before the opening.
+    pub(crate) last_recorded: Option<Timestamp>,
 }
 
 /// What waits for the committer.
@@ -110,6 +112,7 @@ impl Shared {
             batches: AtomicU64::new(0),
             synced_lsn: AtomicU64::new(0),
             spares: AtomicU64::new(0),
+            last_recorded: None,
         }
     }
 

@@ -116,12 +116,14 @@ impl Spool {
             return Err(SpoolError::Network { dir, file_system });
         }
         let lock = lock.map_or_else(|| files::lock(&dir, disk.as_ref()), Ok)?;
-        let Recovered { mut state, log, mut supply, file, mut opened, events: unseen } =
+        let Recovered { mut state, log, mut supply, file, mut opened, events: unseen, youngest } =
             recover(&config, &disk, &random, (events.last_lsn(), io.has_threads()))?;
         supply.fill_reserve()?;
         opened.caveat = caveat;
         state.segments.reach(log.segment(), log.end());
-        let shared = Arc::new(Shared::new(config, disk, clock, random, events, io, state));
+        let mut shared = Shared::new(config, disk, clock, random, events, io, state);
+        shared.last_recorded = youngest.max(shared.events.found_at());
+        let shared = Arc::new(shared);
         shared.synced_lsn.store(log.synced_lsn(), Ordering::SeqCst);
         shared.events.set_source(retell::source(Arc::downgrade(&shared)));
         shared.events.append(unseen);

@@ -1,7 +1,7 @@
 //! Clocks that tests set.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -10,22 +10,27 @@ use mail::Timestamp;
 
 /// A clock that stands still until it is told.
 #[derive(Debug)]
-pub struct FakeClock(AtomicU64);
+pub struct FakeClock(Mutex<(Timestamp, Duration)>);
 
 impl FakeClock {
     /// A clock that shows `now`.
     pub fn new(now: Timestamp) -> Self {
-        Self(AtomicU64::new(now.as_millis()))
+        Self(Mutex::new((now, Duration::ZERO)))
     }
 
-    /// Shows `now` from here on, be it earlier or later.
+    /// Shows `now` from here on, be it earlier or later, as if somebody had set it: no time has passed.
     pub fn set(&self, now: Timestamp) {
-        self.0.store(now.as_millis(), Ordering::SeqCst);
+        self.hands().0 = now;
     }
 
-    /// Goes on by `duration`.
+    /// Time passes.
     pub fn advance(&self, duration: Duration) {
-        self.set(self.now().after(duration));
+        let mut hands = self.hands();
+        *hands = (hands.0.after(duration), hands.1.saturating_add(duration));
+    }
+
+    fn hands(&self) -> MutexGuard<'_, (Timestamp, Duration)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -38,7 +43,11 @@ impl Default for FakeClock {
 
 impl Clock for FakeClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+        self.hands().0
+    }
+
+    fn now_and_passed(&self) -> (Timestamp, Duration) {
+        *self.hands()
     }
 }
 
@@ -60,6 +69,10 @@ impl Clock for TokioClock {
     fn now(&self) -> Timestamp {
         self.base.after(self.start.elapsed())
     }
+
+    fn now_and_passed(&self) -> (Timestamp, Duration) {
+        (self.now(), self.start.elapsed())
+    }
 }
 
 #[cfg(test)]
@@ -73,5 +86,7 @@ mod tests {
         assert_eq!(clock.now(), before);
         clock.advance(Duration::from_secs(5));
         assert_eq!(clock.now().since(before), Duration::from_secs(5));
+        clock.set(before);
+        assert_eq!(clock.now_and_passed(), (before, Duration::from_secs(5)), "set, not gone");
     }
 }

@@ -83,6 +83,54 @@ async fn a_server_that_was_off_for_long_tries_before_it_gives_up() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_ahead_lets_nothing_expire() {
+    let mut world = World::new();
+    world.peer(MX1).obey(vec![("RCPT", Say("450 4.2.0 Later"))]);
+    world.send(OTTO, &[ANNA], TEXT).await;
+    assert_eq!(world.fate(ANNA).await.kind, Deferred);
+    let right = world.clock.now();
+    // As `later`, but that nothing of it is time.
+    world.spool.retry_all(right);
+    world.clock.set(right.after(400 * DAY));
+    assert_eq!(world.fate(ANNA).await.kind, Deferred);
+    let told = world.seen.iter().filter(|event| event.recipient.as_deref() == Some(OTTO)).count();
+    assert_eq!(told, 0, "nobody hears of a delay that is none");
+    world.later(DAY / 2);
+    assert_eq!(world.fate(ANNA).await.kind, Expired, "it has shown so for half a day");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_keeps_no_mail_waiting() {
+    let mut world = World::new();
+    world.peer(MX1).obey(vec![("RCPT", Say("450 4.2.0 Later"))]);
+    let right = world.clock.now();
+    world.clock.set(right.after(400 * DAY));
+    let id = world.send(OTTO, &[ANNA], TEXT).await;
+    assert_eq!(world.fate(ANNA).await.kind, Deferred);
+    world.clock.set(right);
+    // Whatever is due wakes the schedule, which does not look at a clock that stands still.
+    world.send(OTTO, &["bob@example.org"], TEXT).await;
+    assert_eq!(world.fate("bob@example.org").await.kind, Deferred);
+    let waiting = world.queue().into_iter().find(|message| message.id == id).unwrap();
+    let due = waiting.recipients[0].due;
+    assert!(due > right && due < right.after(Duration::from_mins(2)), "{due}: it waits as long as it was to");
+}
+
+#[tokio::test]
+async fn what_was_put_off_by_a_clock_that_is_right_by_now_is_tried_at_the_start() {
+    let mut world = World::new();
+    world.peer(MX1).obey(vec![("RCPT", Say("450 4.2.0 Later"))]);
+    let right = world.clock.now();
+    world.clock.set(right.after(400 * DAY));
+    world.send(OTTO, &[ANNA], TEXT).await;
+    assert_eq!(world.fate(ANNA).await.kind, Deferred);
+    world.stop().await;
+    world.clock.set(right);
+    world.wake();
+    assert_eq!(world.fate(ANNA).await.kind, Deferred);
+}
+
+#[tokio::test]
 async fn a_backlog_larger_than_the_ready_queue_is_delivered_to_the_last() {
     let mut world = World::asleep(|config| {
         config.ready_max = 4;
