@@ -6,6 +6,7 @@ use mail::{EnhancedStatus, Envelope, Reply};
 use spool::{SpoolError, Work};
 
 use crate::{
+    on_panic::OnPanic,
     outcome::{Fate, Finding},
     shared::Shared,
 };
@@ -23,14 +24,33 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             if works.is_empty() {
                 break;
             }
-            for work in works {
-                give_up(&shared, &work).await;
+            let _in_hand = OnPanic(|| broke_off(&shared, &works));
+            for work in &works {
+                give_up(&shared, work).await;
             }
         }
         if shared.unless_stopped(shared.parts.spool.bounces_ordered()).await.is_none() {
             return;
         }
     }
+}
+
+/// A panic: the orders in hand are taken back, for they would break the next one who takes them up, and somebody else takes up the others.
+fn broke_off(shared: &Arc<Shared>, works: &[Work]) {
+    for work in works {
+        let work = shared.parts.spool.still_in_flight(work);
+        if !work.recipients.is_empty() {
+            tracing::error!(queue_id = %work.id, station = STATION,
+                "giving up broke off by a fault of ours: the message stays; `postrider queue remove` takes it out");
+            shared.parts.spool.revoke_bounce(&work);
+        }
+    }
+    shared.spawn(boxed_run(shared));
+}
+
+/// The box ends the circle of types.
+fn boxed_run(shared: &Arc<Shared>) -> dns::BoxFuture<'static, ()> {
+    Box::pin(run(Arc::clone(shared)))
 }
 
 async fn give_up(shared: &Shared, work: &Work) {

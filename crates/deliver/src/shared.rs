@@ -19,6 +19,7 @@ use crate::{
     clock_watch::{ClockWatch, DOUBT, Leap},
     config::Config,
     live::{Live, Lives},
+    on_panic::OnPanic,
     outcome::{Endpoint, Fate, Finding, Rest},
     places::Places,
     replies,
@@ -292,12 +293,14 @@ impl Shared {
     /// Defers all that is due in a domain whose site rests, and gives the domain back. If that takes longer than the rest,
     /// the others are for whoever looks next: who is deferred to a time that is over is due again.
     pub(crate) async fn turn_domain_away(&self, domain: &Domain, site: &Arc<str>, suspension: &Suspension) {
+        let _checked_out = OnPanic(|| self.release(std::slice::from_ref(domain)));
         let begun = self.now();
         while self.now() < suspension.until
             && let Some(works) = self.due(domain, begun)
         {
-            for work in works {
-                self.defer_rested(&work, site, suspension).await;
+            let _in_hand = OnPanic(|| works.iter().for_each(|work| self.broke_off(work)));
+            for work in &works {
+                self.defer_rested(work, site, suspension).await;
             }
         }
         self.release(std::slice::from_ref(domain));
@@ -306,10 +309,12 @@ impl Shared {
     /// Ends all that is due in a domain by one reply of our own, and gives the domain back. What becomes due meanwhile is for
     /// another look at its route.
     pub(crate) async fn fail_domain(&self, domain: &Domain, fate: Fate, reply: &Reply) {
+        let _checked_out = OnPanic(|| self.release(std::slice::from_ref(domain)));
         let begun = self.now();
         while let Some(works) = self.due(domain, begun) {
-            for work in works {
-                let Some(loaded) = self.load(&work).await else { continue };
+            let _in_hand = OnPanic(|| works.iter().for_each(|work| self.broke_off(work)));
+            for work in &works {
+                let Some(loaded) = self.load(work).await else { continue };
                 let finding = |number: &u32| Finding::own(*number, fate, reply.clone());
                 let findings: Vec<_> = work.recipients.iter().map(finding).collect();
                 self.settle("deliver/route", &loaded.envelope, &findings).await;

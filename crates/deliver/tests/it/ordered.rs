@@ -108,3 +108,19 @@ async fn nobody_hears_who_did_not_want_to() {
     assert!(world.queue().is_empty());
     assert!(world.seen.iter().all(|event| event.kind != Dsn));
 }
+
+#[tokio::test]
+async fn a_panic_takes_the_order_back_and_the_next_one_is_carried_out() {
+    let mut world = World::new();
+    world.peer(MX1).obey(vec![("RCPT", Say("450 4.2.0 Later"))]);
+    let broken = world.send(OTTO, &[ANNA], TEXT).await;
+    assert_eq!(world.fate(ANNA).await.kind, Deferred);
+    let other = world.send(OTTO, &[EVE], TEXT).await;
+    assert_eq!(world.fate(EVE).await.kind, Deferred);
+    world.trap.arm_time();
+    bounce(&world, Selection::message(broken)).await;
+    bounce(&world, Selection::message(other)).await;
+    world.event(|event| is_bounce(event, EVE)).await;
+    let waiting = world.queue().into_iter().find(|message| message.id == broken).unwrap();
+    assert_eq!(waiting.recipients[0].state, State::Deferred, "it waits as before");
+}

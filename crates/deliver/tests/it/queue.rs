@@ -284,3 +284,24 @@ async fn a_backlog_of_a_domain_that_cannot_be_looked_up_is_deferred_once_for_eac
     let again = |event: &&events::Event| event.kind == Deferred && event.attempt == Some(2);
     assert_eq!(world.seen.iter().find(again), None);
 }
+
+/// Once what was checked out stayed so until a restart.
+#[tokio::test]
+async fn a_panic_while_a_domain_is_put_off_gives_it_back() {
+    let mut world = World::new();
+    world.dns.set("broken.example SERVFAIL");
+    world.trap.arm_chance();
+    world.send(OTTO, &["a@broken.example"], TEXT).await;
+    let is_put_off = |world: &World| {
+        let waiting = &world.queue()[0];
+        // It must not break the next one at once.
+        waiting.recipients[0].due > waiting.received
+    };
+    while !is_put_off(&world) {
+        tokio::task::yield_now().await;
+    }
+    world.send(OTTO, &["b@broken.example"], TEXT).await;
+    assert_eq!(world.fate("b@broken.example").await.kind, Deferred, "its domain goes on");
+    world.later(Duration::from_hours(1));
+    assert_eq!(world.fate("a@broken.example").await.kind, Deferred);
+}

@@ -8,6 +8,7 @@
 )]
 
 pub(crate) mod peer;
+mod trap;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -26,6 +27,7 @@ use testkit::{
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 
 use peer::{Network, Peer};
+use trap::Trap;
 
 /// Nothing here takes longer unless it is broken.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -53,6 +55,8 @@ pub(crate) struct World {
     running: Option<JoinHandle<()>>,
     config: Config,
     parts: Parts,
+    /// For a panic of delivery where it asks for the time, or for chance.
+    pub(crate) trap: Arc<Trap>,
 }
 
 impl World {
@@ -116,14 +120,15 @@ impl World {
         };
         change(&mut config);
         let (network, dns) = (Arc::new(Network::default()), Arc::new(FakeDns::new(ZONES)));
+        let trap = Arc::new(Trap::new(clock.clone()));
         let parts = Parts {
             spool: spool.clone(),
             directory: Arc::new(directory()),
             resolver: dns.clone(),
             disk,
             blocking: Arc::new(BlockingThreads),
-            clock: clock.clone(),
-            random: Arc::new(OsRandom),
+            clock: trap.clone(),
+            random: trap.clone(),
             connect: network.clone(),
             own: Own::default(),
         };
@@ -140,6 +145,7 @@ impl World {
             settings: None,
             config,
             parts,
+            trap,
         }
     }
 
