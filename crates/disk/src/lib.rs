@@ -5,6 +5,7 @@
 
 mod clock;
 mod direct;
+mod machine;
 mod os;
 mod random;
 mod whole;
@@ -16,6 +17,7 @@ use std::{
 };
 
 pub use clock::{Clock, SystemClock};
+pub use machine::this_machine;
 pub use os::OsDisk;
 pub use random::{OsRandom, Random};
 pub use whole::{read_whole, replace_whole};

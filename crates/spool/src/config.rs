@@ -9,6 +9,8 @@ pub struct Config {
     pub dir: PathBuf,
     /// The number of this node, part of each queue id.
     pub node: u16,
+    /// What tells this machine from others, in one line for people: a spool that another one used last is told by it. None: nobody is told.
+    pub host: Option<Box<str>>,
     /// Octets of a segment: 64 MiB. At least [`SEGMENT_OCTETS_MIN`]; small ones are for tests and small disks.
     pub segment_octets: u64,
     /// How many finished segments are kept to be overwritten.
@@ -36,6 +38,7 @@ impl Config {
         Self {
             dir,
             node: 0,
+            host: None,
             segment_octets: 64 << 20,
             segments_spare_max: 8,
             reserve: Reserve::default(),

@@ -28,6 +28,7 @@ mod memory;
 mod message;
 mod octets;
 mod order;
+mod owner;
 #[doc(hidden)]
 pub mod parts;
 mod pattern;

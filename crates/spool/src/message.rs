@@ -284,4 +284,6 @@ pub struct Opened {
     pub orphans: u64,
     /// What the file system does not promise. To be told: never on a network.
     pub caveat: Option<disk::Caveat>,
+    /// The machine that used the spool before this one, as [`crate::Config::host`] named it. To be told: it may do so still.
+    pub taken_from: Option<String>,
 }

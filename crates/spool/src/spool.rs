@@ -20,6 +20,7 @@ use crate::{
     frame::{Class, Effect, Frame, Pieces},
     index::{Content, Entry, Standing},
     io::Io,
+    owner,
     payload::{EnvelopeHead, Outcome, Place, RecipientState, StoredEnvelope, encode_fresh_envelope},
     recover::{Recovered, recover},
     retell,
@@ -120,6 +121,9 @@ impl Spool {
             recover(&config, &disk, &random, (events.last_lsn(), io.has_threads()))?;
         supply.fill_reserve()?;
         opened.caveat = caveat;
+        if let Some(host) = &config.host {
+            opened.taken_from = owner::take(&dir, disk.as_ref(), host)?;
+        }
         state.segments.reach(log.segment(), log.end());
         let mut shared = Shared::new(config, disk, clock, random, events, io, state);
         shared.last_recorded = youngest.max(shared.events.found_at());

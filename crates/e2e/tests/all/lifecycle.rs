@@ -160,3 +160,21 @@ fn wrong_usage_ends_with_two() {
     let house = House::new("");
     assert_eq!(house.command(&["queue", "frobnicate"]).code, 2);
 }
+
+#[test]
+fn a_spool_that_another_machine_used_says_so_once() {
+    let house = House::new("");
+    house.start().stop();
+    let owner = house.data().join("spool/owner");
+    let this = fs::read_to_string(&owner).unwrap();
+    fs::write(&owner, "postrider owner 1\nold.test (machine 0123abcd)\n").unwrap();
+    let told = "last used by another machine, old.test (machine 0123abcd)";
+    let server = house.start();
+    assert!(server.printed().contains(told), "{}", server.printed());
+    assert_eq!(fs::read_to_string(&owner).unwrap(), this);
+    server.stop();
+    let lines = |house: &House| fs::read_to_string(house.path().join("log")).unwrap().matches(told).count();
+    let before = lines(&house);
+    house.start().stop();
+    assert_eq!((before, lines(&house)), (1, 1));
+}

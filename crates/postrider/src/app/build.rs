@@ -124,6 +124,7 @@ fn open_spool(
     let settings = spool::Config {
         memory_max: usize::try_from(memory_max).unwrap_or(usize::MAX),
         recipients_max: usize::try_from(queued_recipients_max).unwrap_or(usize::MAX),
+        host: Some(disk::this_machine().into()),
         ..usual
     };
     let opened =
@@ -135,10 +136,16 @@ fn open_spool(
 
 /// Says what the spool found, loudly where mail may be lost.
 fn report(found: &Opened) {
-    let Opened { messages, recipients, segments, torn_octets, damage, orphans, caveat } = found;
+    let Opened { messages, recipients, segments, torn_octets, damage, orphans, caveat, taken_from } = found;
     tracing::info!(station = "spool", messages, recipients, segments, torn_octets, orphans, "spool opened");
     for what in damage {
         tracing::error!(station = "spool", "the spool is damaged: {what}");
+    }
+    if let Some(host) = taken_from {
+        tracing::warn!(
+            station = "spool",
+            "this spool was last used by another machine, {host}: if that one still runs on it or on a copy of it, mail is delivered twice"
+        );
     }
     match caveat {
         Some(Caveat::CopiesOnWrite(file_system)) => tracing::warn!(
