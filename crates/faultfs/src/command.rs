@@ -33,8 +33,9 @@ pub(crate) enum Command {
     ReadOnly(bool),
 }
 
-const OPERATIONS: [(&str, Operation); 10] = [
+const OPERATIONS: [(&str, Operation); 11] = [
     ("open", Operation::Open),
+    ("open-direct", Operation::OpenDirect),
     ("read", Operation::Read),
     ("write", Operation::Write),
     ("sync", Operation::Sync),

@@ -9,6 +9,8 @@ use fuser::Errno;
 pub enum Operation {
     /// Opening what exists.
     Open,
+    /// Opening it past the page cache (`O_DIRECT`), which many file systems do not know.
+    OpenDirect,
     /// Reading; what the kernel has in its cache is not read from here.
     Read,
     /// Writing.
@@ -32,7 +34,7 @@ pub enum Operation {
 impl Operation {
     /// Whether it changes what is on the disk.
     pub(crate) fn changes(self) -> bool {
-        !matches!(self, Self::Open | Self::Read)
+        !matches!(self, Self::Open | Self::OpenDirect | Self::Read)
     }
 }
 

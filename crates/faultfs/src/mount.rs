@@ -14,6 +14,7 @@ use fuser::{
     ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, Request, Session, SessionACL, TimeOrNow,
     WriteFlags,
 };
+use rustix::fs::OFlags;
 use rustix::mount::{MountFlags, UnmountFlags};
 
 use crate::content::{BLOCK, BLOCK_LEN};
@@ -224,7 +225,8 @@ impl Filesystem for Calls {
 
     fn open(&self, _: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         let writes = flags.acc_mode() != OpenAccMode::O_RDONLY;
-        match self.0.with(|volume| volume.open(ino.0, writes)) {
+        let direct = flags.0 & OFlags::DIRECT.bits().cast_signed() != 0;
+        match self.0.with(|volume| volume.open(ino.0, writes, direct)) {
             Ok(()) => reply.opened(FileHandle(0), NO_FLAGS),
             Err(error) => reply.error(error),
         }

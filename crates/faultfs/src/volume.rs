@@ -300,8 +300,11 @@ impl Volume {
         }
     }
 
-    pub(crate) fn open(&mut self, number: Number, writes: bool) -> Result<(), Errno> {
+    pub(crate) fn open(&mut self, number: Number, writes: bool, direct: bool) -> Result<(), Errno> {
         self.begin_at(Operation::Open, number)?;
+        if direct {
+            self.begin_at(Operation::OpenDirect, number)?;
+        }
         if writes && self.read_only {
             return Err(Errno::EROFS);
         }

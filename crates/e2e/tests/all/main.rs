@@ -4,6 +4,7 @@
 
 mod clients;
 mod crash;
+mod damage;
 mod disk;
 mod dns;
 mod fates;

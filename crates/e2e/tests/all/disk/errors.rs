@@ -114,6 +114,20 @@ fn a_file_system_without_fallocate_is_fine() {
 }
 
 #[test]
+fn a_file_system_without_direct_writes_is_fine_and_as_durable() {
+    let mut station = Station::new(Names::Strict);
+    station.disk.fail(Fault::fails(Operation::OpenDirect, Errno::EINVAL));
+    let server = station.house.start();
+    assert!(station.disk.survey().struck > 0, "the log is opened past the page cache");
+    assert_taken(&server, "before", REMOTE);
+    server.kill();
+    station.restore(Power::Lost);
+    let server = station.house.start();
+    assert_come_out(&station, &["before"]);
+    server.kill();
+}
+
+#[test]
 fn a_file_system_that_turns_read_only_defers_mail_and_is_told_at_the_start() {
     let station = Station::new(Names::Strict);
     let server = station.house.start();
