@@ -99,8 +99,8 @@ impl Dispatcher {
         self.shared.watch_clock_from_the_start();
         self.shared.spawn(ordered::run(Arc::clone(&self.shared)));
         loop {
-            self.dispatch();
-            let patience = sleep(self.patience());
+            let asked = self.dispatch();
+            let patience = sleep(self.patience(asked));
             tokio::select! {
                 biased;
                 () = stop.requested() => break,
@@ -131,16 +131,10 @@ impl Dispatcher {
         Sites { shared: Arc::clone(&self.shared) }
     }
 
-    /// How long nothing will be due, as far as is known.
-    fn patience(&self) -> Duration {
-        const LONG: Duration = Duration::from_mins(1);
+    /// How long nothing will be due, as far as is known. The queue was `asked` for what was due then.
+    fn patience(&self, asked: Timestamp) -> Duration {
         let now = self.shared.now();
-        let patience = match self.shared.parts.spool.next_due() {
-            // It was just asked and gave nothing: it cannot, for now (mail-rules 14).
-            Some(due) if due <= now => LOOK_AGAIN,
-            Some(due) => due.since(now).min(LONG),
-            None => LONG,
-        };
+        let patience = patience(self.shared.parts.spool.next_due(), asked, now);
         self.shared.waves.next_end().map_or(patience, |end| end.since(now).min(patience))
     }
 
@@ -152,7 +146,8 @@ impl Dispatcher {
         }
     }
 
-    fn dispatch(&mut self) {
+    /// Hands out what is due at the time that is returned.
+    fn dispatch(&mut self) -> Timestamp {
         self.shared.watch_clock();
         let now = self.shared.now();
         let leaps = self.shared.clock_watch.leaps();
@@ -178,9 +173,10 @@ impl Dispatcher {
             self.shared.wake_sites();
         }
         while !self.shared.is_halted() {
-            let Some(domain) = self.shared.parts.spool.checkout(now) else { return };
+            let Some(domain) = self.shared.parts.spool.checkout(now) else { break };
             self.place(domain, now);
         }
+        now
     }
 
     /// Finds the route of a domain that was checked out.
@@ -303,5 +299,39 @@ impl Dispatcher {
                 self.shared.spawn(worker::run(shared, site, lane));
             }
         }
+    }
+}
+
+/// How long to wait for what is due next, at `now`, if the queue was `asked` for all that was due then and gave it.
+fn patience(due: Option<Timestamp>, asked: Timestamp, now: Timestamp) -> Duration {
+    const LONG: Duration = Duration::from_mins(1);
+    match due {
+        // It gave not all: it cannot, for now (mail-rules 14).
+        Some(due) if due <= asked => LOOK_AGAIN,
+        // What became due since it was asked is not waited for at all.
+        Some(due) => due.since(now).min(LONG),
+        None => LONG,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn what_became_due_while_the_queue_was_asked_is_not_waited_for() {
+        assert_eq!(patience(Some(at(1001)), at(1000), at(1001)), Duration::ZERO);
+        assert_eq!(patience(Some(at(1001)), at(1000), at(1300)), Duration::ZERO);
+        assert_eq!(patience(Some(at(1300)), at(1000), at(1100)), Duration::from_millis(200));
+    }
+
+    #[test]
+    fn a_queue_that_cannot_hand_out_what_is_due_is_asked_again_later() {
+        assert_eq!(patience(Some(at(1000)), at(1000), at(1001)), LOOK_AGAIN);
+        assert_eq!(patience(None, at(1000), at(1000)), Duration::from_mins(1));
     }
 }
