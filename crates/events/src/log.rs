@@ -202,6 +202,23 @@ impl Log {
         inbox.source = Some(source);
     }
 
+    /// There are lines behind the last one that only the source has, up to this LSN: the log takes them from there.
+    pub fn left_to_source(&self, last: u64) {
+        let mut inbox = self.shared.inbox();
+        let before = self.shared.last.fetch_max(last, Ordering::SeqCst);
+        if last <= before {
+            return;
+        }
+        inbox.let_go.get_or_insert(before + 1);
+        drop(inbox);
+        self.shared.awake.notify_one();
+    }
+
+    /// So many octets of lines wait in memory at most.
+    pub fn waiting_octets_max(&self) -> usize {
+        self.shared.waiting_octets_max
+    }
+
     /// Octets of memory that lines take which are not durable yet.
     pub fn waiting_octets(&self) -> usize {
         self.shared.inbox().waiting

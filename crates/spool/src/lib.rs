@@ -48,6 +48,7 @@ mod spool;
 mod state;
 mod supply;
 mod survey;
+mod unseen;
 mod verify;
 mod view;
 

@@ -25,6 +25,7 @@ use crate::{
     spare::Manner,
     state::State,
     supply::{EMPTY, Supply},
+    unseen::Unseen,
 };
 
 /// What opening makes.
@@ -35,7 +36,7 @@ pub(crate) struct Recovered {
     pub(crate) file: Arc<dyn File>,
     pub(crate) opened: Opened,
     /// Events for the event log: those that it has not seen.
-    pub(crate) events: Vec<(u64, Vec<u8>)>,
+    pub(crate) unseen: Unseen,
     /// When the youngest message was accepted.
     pub(crate) youngest: Option<Timestamp>,
 }
@@ -52,8 +53,9 @@ pub(crate) fn recover(
     config: &Config,
     disk: &Arc<dyn Disk>,
     random: &Arc<dyn disk::Random>,
-    (events_last, has_threads): (u64, bool),
+    (unseen, has_threads): (Unseen, bool),
 ) -> Result<Recovered, SpoolError> {
+    let events_last = unseen.after();
     let open = Arc::new(OpenFiles::default());
     let mut opened = Opened::default();
     let mut damage = Vec::new();
@@ -68,8 +70,8 @@ pub(crate) fn recover(
         } else {
             Walks::Inline { events_known: events_last }
         };
-        let read = Read { last_lsn: synced, ..Read::default() };
-        read.all(walks, &segments, (&mut state, &mut roster, &mut damage), (synced, events_last))
+        let read = Read { last_lsn: synced, unseen, ..Read::default() };
+        read.all(walks, &segments, (&mut state, &mut roster, &mut damage), synced)
     })?;
     opened.torn_octets = read.torn_octets;
     damage.extend(end_missing(read.last_lsn, events_last, &segments));
@@ -98,7 +100,7 @@ pub(crate) fn recover(
     let refilled = doubtful.filter_map(|one| refill(one, &segments, config.dir.as_path(), disk, events_last));
     let frames = refilled.filter(|frame| !frame.records.is_empty()).collect();
     let mut log = Log::new(read.last_lsn.max(events_last) + 1, synced);
-    let file = rewrite(&mut state, &mut log, &mut supply, frames, (&mut read.events, events_last))?;
+    let file = rewrite(&mut state, &mut log, &mut supply, frames, &mut read.unseen)?;
     confirm_cuts(disk, &segments, config.segment_octets)?;
     if let Some((number, offset)) = cut {
         truncate(disk, &segments, number, offset)?;
@@ -108,14 +110,14 @@ pub(crate) fn recover(
     state.index.open_queue();
     let own = own_files(&mut state, config, disk, &mut opened)?;
     let youngest = count(&state, &own, &mut opened);
-    Ok(Recovered { state, log, supply, file, opened, events: read.events, youngest })
+    Ok(Recovered { state, log, supply, file, opened, unseen: read.unseen, youngest })
 }
 
 /// What the segments tell beside the queue.
 #[derive(Default)]
 struct Read {
     /// Events that the event log has not seen.
-    events: Vec<(u64, Vec<u8>)>,
+    unseen: Unseen,
     doubtful: Vec<Doubtful>,
     last_lsn: u64,
     /// The last batch of which anything was synced for sure.
@@ -133,7 +135,7 @@ impl Read {
         mut walks: Walks,
         segments: &BTreeMap<u32, Found>,
         (state, roster, damage): (&mut State, &mut Roster, &mut Vec<Damage>),
-        (synced, events_last): (u64, u64),
+        synced: u64,
     ) -> Result<Self, SpoolError> {
         let mut ends = Ends::default();
         for (number, found) in segments {
@@ -143,7 +145,7 @@ impl Read {
                     // All of the frame was synced: what is left of it counts, be it whole or not.
                     self.settled = (*number, *batch);
                     damage.extend(state.replay(*number, records).into_iter().map(|lost| found.damage(lost)));
-                    gather_events(records, events_last, &mut self.events);
+                    self.unseen.gather(records);
                 } else if *is_whole {
                     let records = std::mem::take(records);
                     self.doubtful.push(Doubtful { segment: *number, batch: *batch, records });
@@ -187,14 +189,6 @@ fn count(state: &State, own: &BTreeSet<QueueId>, opened: &mut Opened) -> Option<
         }
     }
     youngest
-}
-
-fn gather_events(records: &[Scanned], events_last: u64, events: &mut Vec<(u64, Vec<u8>)>) {
-    for record in records {
-        if record.header.kind == Kind::Event && record.header.lsn > events_last {
-            events.push((record.header.lsn, record.payload.clone()));
-        }
-    }
 }
 
 /// After a crash within an opening a frame may stand twice. Its state may be applied twice, its events not.
@@ -252,7 +246,7 @@ fn rewrite(
     log: &mut Log,
     supply: &mut Supply,
     mut frames: Vec<Frame>,
-    (events, events_last): (&mut Vec<(u64, Vec<u8>)>, u64),
+    unseen: &mut Unseen,
 ) -> Result<Arc<dyn File>, SpoolError> {
     let synced = log.synced_lsn();
     loop {
@@ -273,7 +267,7 @@ fn rewrite(
             .map_err(|source| SpoolError::Write { path: segment.path().to_owned(), source })?;
         for placed in log.synced_or(batch, true) {
             let records = placed.as_scanned();
-            gather_events(&records, events_last, events);
+            unseen.gather(&records);
             // Decoded once already: nothing can be wrong with it.
             let _ = state.replay(log.segment(), &records);
         }

@@ -28,6 +28,7 @@ use crate::{
     shared::Shared,
     state::{Settled, State},
     supply::Supplier,
+    unseen::Unseen,
 };
 
 /// The durable queue. Cheap to clone; all of it may be called from anywhere.
@@ -117,8 +118,8 @@ impl Spool {
             return Err(SpoolError::Network { dir, file_system });
         }
         let lock = lock.map_or_else(|| files::lock(&dir, disk.as_ref()), Ok)?;
-        let Recovered { mut state, log, mut supply, file, mut opened, events: unseen, youngest } =
-            recover(&config, &disk, &random, (events.last_lsn(), io.has_threads()))?;
+        let Recovered { mut state, log, mut supply, file, mut opened, unseen, youngest } =
+            recover(&config, &disk, &random, (Unseen::by(&events), io.has_threads()))?;
         supply.fill_reserve()?;
         opened.caveat = caveat;
         if let Some(host) = &config.host {
@@ -130,7 +131,7 @@ impl Spool {
         let shared = Arc::new(shared);
         shared.synced_lsn.store(log.synced_lsn(), Ordering::SeqCst);
         shared.events.set_source(retell::source(Arc::downgrade(&shared)));
-        shared.events.append(unseen);
+        unseen.tell(&shared.events);
         let committer = Committer {
             shared,
             log,

@@ -207,3 +207,28 @@ async fn an_event_log_that_cannot_be_written_costs_neither_memory_nor_events() {
     assert_eq!(found.len(), 600);
     assert!(found.is_sorted_by(|one, next| one.lsn < next.lsn));
 }
+
+/// As many events as wait at an opening do not fit memory: the log reads them again from the records, in pieces.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_an_opening_finds_cost_no_more_memory_than_any_others() {
+    const MAX: usize = 8 << 10;
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path()).unwrap();
+    for _ in 0..100 {
+        let id = commit(&spool, "anna@example.org", b"x").await.unwrap();
+        spool.finish_durable(delivered(id)).await.unwrap();
+    }
+    spool.close().await;
+    // An event log that knows nothing of it.
+    let mut config = events::Config::new(dir.path().join("events anew"));
+    config.waiting_octets_max = MAX;
+    let log = Arc::new(events::Log::open(config.clone(), Arc::new(OsDisk), Arc::new(SystemClock)).unwrap());
+    let spool = open_with(dir.path(), Arc::clone(&log)).unwrap();
+    assert!(log.waiting_octets() <= MAX);
+    commit(&spool, "anna@example.org", b"x").await.unwrap();
+    log.flush();
+    let reader = events::Reader::new(config.dir, Arc::new(OsDisk));
+    let found = reader.search(&events::Query::All, events::Order::OldestFirst, usize::MAX).unwrap();
+    assert_eq!(found.len(), 201);
+    assert!(found.is_sorted_by(|one, next| one.lsn < next.lsn));
+}
