@@ -17,7 +17,8 @@ mod tests;
 
 use std::{
     collections::BTreeSet,
-    io,
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -134,7 +135,8 @@ pub(crate) enum LoadError {
 
 /// Reads and checks a file.
 pub(crate) fn load(path: &Path) -> Result<Config, LoadError> {
-    let source = read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    let source =
+        read(path, FILE_OCTETS_MAX).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
     // A secret may stand in a file of its own beside this one.
     let dir =
         std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_default();
@@ -145,11 +147,14 @@ pub(crate) fn load(path: &Path) -> Result<Config, LoadError> {
     }
 }
 
-fn read(path: &Path) -> io::Result<String> {
-    if std::fs::metadata(path)?.len() > FILE_OCTETS_MAX {
+/// Reads a text of at most `max` octets. The length of a file says little: a device has none, and no end.
+fn read(path: &Path, max: u64) -> io::Result<String> {
+    let mut octets = Vec::new();
+    File::open(path)?.take(max + 1).read_to_end(&mut octets)?;
+    if octets.len() as u64 > max {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "file too large"));
     }
-    std::fs::read_to_string(path)
+    String::from_utf8(octets).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
 /// The configuration that a text says (if it says one), all that is wrong with it, and the names of all keys there are.

@@ -1,6 +1,6 @@
 //! Secrets: written in the file, or kept out of it in a file of their own or in the environment.
 
-use std::{fmt, path::Path};
+use std::{fmt, io, path::Path};
 
 use directory::Secret;
 use toml_span::Span;
@@ -42,11 +42,11 @@ fn from_file(path: &Path) -> Result<String, Wrong> {
         Wrong::new(format!("cannot read the secret in {shown}: {error}"))
             .hint("the path is relative to the configuration file; the server's user must be able to read it")
     };
-    let size = std::fs::metadata(path).map_err(|error| unreadable(&words(&error)))?.len();
-    if size > SECRET_OCTETS_MAX {
-        return Err(unreadable(&"it is too large to be a secret"));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(&words(&error)))?;
+    let text = super::read(path, SECRET_OCTETS_MAX).map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => Wrong::new(format!("what is in {shown} is too large for a secret"))
+            .hint(format!("a secret is one line of at most {SECRET_OCTETS_MAX} octets")),
+        _ => unreadable(&words(&error)),
+    })?;
     checked(text.strip_suffix('\n').unwrap_or(&text).trim_end_matches('\r'), &shown.to_string())
 }
 
@@ -78,8 +78,8 @@ fn checked(text: &str, place: &str) -> Result<String, Wrong> {
 }
 
 /// What the system said, without its number.
-pub(crate) fn words(error: &std::io::Error) -> String {
-    use std::io::ErrorKind::{FileTooLarge, InvalidData, IsADirectory, NotFound, PermissionDenied};
+pub(crate) fn words(error: &io::Error) -> String {
+    use io::ErrorKind::{FileTooLarge, InvalidData, IsADirectory, NotFound, PermissionDenied};
     match error.kind() {
         NotFound => "no such file".to_owned(),
         PermissionDenied => "permission denied".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs, io,
     path::Path,
 };
 
@@ -445,6 +445,10 @@ fn domains_accounts_and_aliases() {
                 "[[account]]\nlogin = \"anna@example.org\"\npassword = { file = \"anna.password\" }\n",
             ),
             (
+                "secret without an end",
+                "[[account]]\nlogin = \"anna@example.org\"\npassword = { file = \"/dev/zero\" }\n",
+            ),
+            (
                 "secret not in the environment",
                 "[[account]]\nlogin = \"anna@example.org\"\npassword = { env = \"POSTRIDER_NO_SUCH_VARIABLE\" }\n",
             ),
@@ -498,6 +502,10 @@ fn a_file_that_cannot_be_read_is_told() {
         }
         assert!(matches!(load(&file), Err(LoadError::Read { .. })), "{name}");
     }
+    let endless = load(Path::new("/dev/zero"));
+    assert!(
+        matches!(endless, Err(LoadError::Read { source, .. }) if source.kind() == io::ErrorKind::FileTooLarge)
+    );
     assert!(matches!(load(dir.path()), Err(LoadError::Read { .. })), "a directory");
 }
 
