@@ -37,6 +37,10 @@ pub struct Config {
     pub connections_per_site: usize,
     /// The most connections to all sites at a time. A quarter is kept for sites that take mail.
     pub connections: usize,
+    /// Workers for sites beyond the connections there may be, which wait for one to become free. Domains beyond wait in the spool.
+    pub workers_waiting_max: usize,
+    /// The most sites and sets of hosts of which is remembered how they fared. Beyond, what was learned first is forgotten.
+    pub lessons_max: usize,
     /// The most transactions over one connection.
     pub transactions_per_connection: u32,
     /// The most recipients of one transaction; RFC 5321 §4.5.3.1.8 promises at least 100.
@@ -75,6 +79,8 @@ impl Default for Config {
             delay_notice: Some(4 * HOUR),
             connections_per_site: 20,
             connections: 2000,
+            workers_waiting_max: 2000,
+            lessons_max: 20_000,
             transactions_per_connection: 100,
             recipients_per_transaction: 100,
             addresses_max: 5,

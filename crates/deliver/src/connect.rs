@@ -3,6 +3,7 @@
 use std::io;
 
 use dns::BoxFuture;
+use rustix::io::Errno;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
@@ -38,4 +39,11 @@ impl Connect for SocketConnect {
             Ok(Box::new(stream) as Box<dyn Stream>)
         })
     }
+}
+
+/// Whether a connection failed for want of something of ours: descriptors, memory, or ports to connect from. The peer has no
+/// part in it.
+pub(crate) fn is_our_fault(error: &io::Error) -> bool {
+    const OURS: [Errno; 5] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
+    OURS.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }

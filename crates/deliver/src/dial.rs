@@ -1,13 +1,14 @@
 //! The tour through the hosts of a route, until one is ready to take mail.
 
-use std::{fmt::Display, sync::Arc, time::Duration};
+use std::{fmt::Display, io, sync::Arc, time::Duration};
 
 use mail::Reply;
 use smtp::client::{Failure, FailureKind, Phase};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     config::Config,
+    connect::{Stream, is_our_fault},
     next_hop::{NextHop, Place, PoolKey},
     outcome::Endpoint,
     pace::Round,
@@ -21,6 +22,9 @@ use crate::{
 
 /// Addresses that are tried however long it takes (RFC 5321 §5.1).
 const TRIED_MIN: usize = 2;
+/// The first pause where a connection cannot be opened for want of something here; doubled up to the last.
+const PAUSE_FIRST: Duration = Duration::from_millis(50);
+const PAUSE_LAST: Duration = Duration::from_secs(1);
 /// So many hosts that lack what a message needs are asked beyond the budget of addresses.
 const UNFIT_MAX: usize = 20;
 
@@ -45,6 +49,8 @@ pub(crate) struct Tour {
     left: Vec<Place>,
     /// It ended before all addresses were tried.
     pub(crate) cut_short: bool,
+    /// No connection could be opened, by a fault of this machine: it says nothing of the site.
+    pub(crate) stuck: Option<Reply>,
 }
 
 /// Address after address, for a time.
@@ -121,9 +127,13 @@ impl Tour {
                     self.sessions += 1;
                     return Some(connection);
                 }
-                Err((reply, peer_words)) => {
+                Err(Unopened::Host(reply, peer_words)) => {
                     site.shun(key.place, shared.now());
                     self.trouble = Some(Trouble { reply, peer_words, endpoint });
+                }
+                Err(Unopened::Here(reply)) => {
+                    self.stuck = Some(reply);
+                    return None;
                 }
             }
         }
@@ -149,32 +159,79 @@ impl Search {
     }
 }
 
+/// Why there is no session.
+enum Unopened {
+    /// For the host: what it said or we say of it, and whether these are its words.
+    Host(Reply, bool),
+    /// For want of something here.
+    Here(Reply),
+}
+
 async fn open(
     shared: &Shared,
     site: &Site,
     round: Round,
     endpoint: &Arc<Endpoint>,
     key: PoolKey,
-) -> Result<Connection, (Reply, bool)> {
+) -> Result<Connection, Unopened> {
     let timeouts = &shared.config.timeouts;
     let peer = match &key.place {
         Place::Tcp(address) => format!("{} ({address})", key.host),
         Place::Unix(_) => key.host.to_string(),
     };
     let room = shared.places.take(site.takes_mail()).await;
-    let unreachable = |problem: &dyn Display| (replies::unreachable(&peer, &problem), false);
-    let stream = match timeout(timeouts.connect, shared.parts.connect.connect(&key.place)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Err(unreachable(&error)),
-        Err(_) => return Err(unreachable(&"no answer in time")),
+    let unreachable = |problem: &dyn Display| Unopened::Host(replies::unreachable(&peer, &problem), false);
+    let stream = match connect(shared, &key.place).await {
+        Ok(stream) => stream,
+        Err(Unconnected::Here(error)) => return Err(Unopened::Here(replies::no_socket(&error))),
+        Err(Unconnected::Refused(error)) => return Err(unreachable(&error)),
+        Err(Unconnected::Silent) => return Err(unreachable(&"no answer in time")),
     };
     Connection::open(stream, Arc::clone(endpoint), key, timeouts, room).await.map_err(|failure| {
         let (reply, peer_words) = words(&failure, &endpoint.host);
         if reply_table::decide(failure.phase, What::from(&failure.kind)).slows_after(&reply) {
             site.slowed(round, refusal(shared, &reply, endpoint));
         }
-        (reply, peer_words)
+        Unopened::Host(reply, peer_words)
     })
+}
+
+/// Why there is no connection.
+enum Unconnected {
+    /// The host or the network did not want it.
+    Refused(io::Error),
+    /// Nobody answered in time.
+    Silent,
+    /// For want of something here.
+    Here(io::Error),
+}
+
+/// Connects. What is wanting here others of ours have and give back soon, so it is waited for as long as for an answer.
+async fn connect(shared: &Shared, place: &Place) -> Result<Box<dyn Stream>, Unconnected> {
+    let (mut pause, mut wanting) = (PAUSE_FIRST, None);
+    let connecting = async {
+        loop {
+            let connected = shared.parts.connect.connect(place).await;
+            let Some(error) = connected.as_ref().err().filter(|error| is_our_fault(error)) else {
+                return connected;
+            };
+            if let Some(connections) = shared.no_sockets.happened(shared.now()) {
+                tracing::warn!(
+                    station = "deliver/remote", %error, connections, "no connection can be opened for want of something here"
+                );
+            }
+            wanting = connected.err();
+            sleep(pause).await;
+            wanting = None;
+            pause = (pause * 2).min(PAUSE_LAST);
+        }
+    };
+    let connected = timeout(shared.config.timeouts.connect, connecting).await;
+    match (connected, wanting) {
+        (Ok(connected), _) => connected.map_err(Unconnected::Refused),
+        (Err(_), Some(error)) => Err(Unconnected::Here(error)),
+        (Err(_), None) => Err(Unconnected::Silent),
+    }
 }
 
 /// What a host has against us, to be remembered with its site.

@@ -56,6 +56,7 @@ mod transaction;
 mod used;
 mod wave;
 mod worker;
+mod workers;
 
 use std::sync::Arc;
 

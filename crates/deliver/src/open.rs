@@ -2,7 +2,7 @@
 
 use std::{mem, sync::Arc};
 
-use mail::Reply;
+use mail::{Reply, Timestamp};
 use smtp::{
     Protocol,
     client::{Failure, Outcome, Phase},
@@ -142,6 +142,15 @@ impl Open {
         for recipient in self.recipients.drain(..).chain(self.waiting.drain(..)) {
             let own = Finding::own(recipient, fate, reply.clone());
             self.findings.push(Finding { peer_words, endpoint: endpoint.map(Arc::clone), ..own });
+        }
+    }
+
+    /// Nothing can be tried for those that are still open, by a fault of ours: no attempt is made before `until`.
+    pub(crate) fn stuck(&mut self, reply: &Reply, until: Timestamp) {
+        let before = self.findings.len();
+        self.all(Fate::Deferred, reply, false, None);
+        for finding in self.findings.iter_mut().skip(before) {
+            (finding.stuck, finding.not_before) = (true, Some(until));
         }
     }
 

@@ -63,7 +63,9 @@ pub(crate) struct Finding {
     pub(crate) rested: Option<Rest>,
     /// An operator ordered it; nothing was tried for this recipient.
     pub(crate) ordered: bool,
-    /// The next attempt is not made before, for the site rests from now on.
+    /// Nothing could be tried for this recipient, by a fault of this machine.
+    pub(crate) stuck: bool,
+    /// The next attempt is not made before: the site rests from now on, or we do.
     pub(crate) not_before: Option<Timestamp>,
 }
 
@@ -89,6 +91,7 @@ impl Finding {
             note: None,
             rested: None,
             ordered: false,
+            stuck: false,
             not_before: None,
         }
     }
@@ -97,7 +100,7 @@ impl Finding {
 impl Finding {
     /// Whether there was an attempt for this recipient.
     fn was_tried(&self) -> bool {
-        self.rested.is_none() && !self.ordered
+        self.rested.is_none() && !self.ordered && !self.stuck
     }
 
     /// mail-rules 11: a site's rest outranks the retry list. Who waited for it without an attempt is due at its end.
@@ -178,9 +181,10 @@ impl Circumstances<'_> {
                 // mail-rules 12: never expires without one more attempt. The vain attempt that put the site to rest
                 // was made for all who wait for it, but only those whose time was over by then had their last one.
                 let attempted_at = finding.rested.map_or(self.now, |rest| rest.failed_at);
+                let is_over = attempted_at >= expires_at && !finding.stuck;
                 let attempt = recipient.attempts + u32::from(finding.was_tried());
                 match self.retry.next_attempt(attempt.max(1), self.now, expires_at, random) {
-                    _ if attempted_at >= expires_at => Disposition::Expired,
+                    _ if is_over => Disposition::Expired,
                     Some(next) => {
                         // Nobody hears of a delay without one more attempt, or long after it was due.
                         let late_at = self.late_at(recipient).filter(|late_at| *late_at > self.now);
@@ -221,6 +225,8 @@ impl Circumstances<'_> {
             );
         } else if finding.ordered {
             event.reason = Some("an operator gave it up".to_owned());
+        } else if finding.stuck {
+            event.reason = Some("nothing was tried, for want of something here".to_owned());
         } else {
             event.attempt = Some(recipient.attempts + 1);
             event.reason = finding.note.map(str::to_owned);

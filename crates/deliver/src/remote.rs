@@ -44,7 +44,7 @@ pub(crate) struct Connection {
     buffer: Box<[u8]>,
     /// When the reply that is awaited must be whole: its phase, and how many came before it.
     deadline: Option<((Phase, u64), Instant)>,
-    _room: places::Place,
+    room: places::Place,
 }
 
 /// How a transaction ended.
@@ -76,7 +76,7 @@ impl Connection {
             used: Used::default(),
             buffer: vec![0; READ_OCTETS].into(),
             deadline: None,
-            _room: room,
+            room,
         };
         match connection.next_step(timeouts).await {
             Step::Ready => Ok(connection),
@@ -147,6 +147,7 @@ impl Connection {
                 }
                 Step::Done(outcome) => {
                     self.transactions += 1;
+                    self.room.prove();
                     return Ended::Done(outcome);
                 }
                 Step::Failed(failure) => return Ended::Failed(failure),

@@ -20,6 +20,11 @@ pub(crate) fn unreachable(host: &str, problem: &impl Display) -> Reply {
     Reply::new(451, EnhancedStatus::new(4, 4, 1), format!("connecting to {host} failed: {problem}"))
 }
 
+/// No connection could be begun, for want of something that this machine ought to have (RFC 3463 §3.4). Says nothing of the host.
+pub(crate) fn no_socket(problem: &impl Display) -> Reply {
+    Reply::new(451, EnhancedStatus::new(4, 3, 0), format!("no connection can be opened here: {problem}"))
+}
+
 /// The search for a route ended without an answer.
 pub(crate) fn route_lost() -> Reply {
     Reply::fixed(451, (4, 3, 0), "the route could not be worked out")

@@ -8,6 +8,7 @@ use std::{
 
 use mail::{Domain, Timestamp};
 use tokio::{
+    sync::Semaphore,
     task::{self, JoinError, JoinSet},
     time::{sleep, timeout},
 };
@@ -27,6 +28,8 @@ use crate::{
     worker,
 };
 
+/// Domains that are ended or put off as a whole at a time: each holds a message in memory.
+const ENDS_MAX: usize = 64;
 /// Recipients taken from the queue at a time.
 const TAKE_MAX: usize = 64;
 /// Routes remembered; beyond that those that are over are forgotten, then all.
@@ -48,6 +51,11 @@ pub(crate) struct Dispatcher {
     sought: HashMap<task::Id, (Domain, Arc<Rules>)>,
     /// Domains that wait for a lookup to end, so that theirs can begin. What needs none does not wait behind them.
     unsought: VecDeque<Domain>,
+    /// Domains of sites that have not taken mail, while as many workers as may be wait to connect.
+    unplaced: VecDeque<Domain>,
+    /// Domains to be ended or put off as a whole, while as many of those are under way as may be.
+    unended: VecDeque<Domain>,
+    ends: Arc<Semaphore>,
     pruned: Timestamp,
     /// Retries by hand that were seen.
     retries: u64,
@@ -78,6 +86,9 @@ impl Dispatcher {
             lookups: JoinSet::new(),
             sought: HashMap::new(),
             unsought: VecDeque::new(),
+            unplaced: VecDeque::new(),
+            unended: VecDeque::new(),
+            ends: Arc::new(Semaphore::new(ENDS_MAX)),
             pruned,
             retries,
             leaps: 0,
@@ -110,7 +121,7 @@ impl Dispatcher {
                 () = patience => {}
             }
         }
-        self.lookups.abort_all();
+        self.give_up();
         self.tell(self.shared.waves.close());
         let mut tasks = self.shared.stop();
         let all = async { while tasks.join_next().await.is_some() {} };
@@ -124,6 +135,15 @@ impl Dispatcher {
         if let Some(memory) = memory {
             memory.write(&self.shared, false).await;
         }
+    }
+
+    /// Gives back what waits here: with a million domains it is a long list, and nothing of it was begun.
+    fn give_up(&mut self) {
+        self.lookups.abort_all();
+        let sought = self.sought.drain().map(|(_, (domain, _))| domain);
+        let waiting = [&mut self.unsought, &mut self.unplaced, &mut self.unended];
+        let waiting = waiting.into_iter().flat_map(|domains| domains.drain(..));
+        sought.chain(waiting).for_each(|domain| self.shared.parts.spool.release(&domain));
     }
 
     /// How sites fare, from now on.
@@ -156,7 +176,7 @@ impl Dispatcher {
             self.routes.clear();
             (self.leaps, self.pruned) = (leaps, now);
         }
-        if now.since(self.pruned) >= PRUNE_EVERY {
+        if now.since(self.pruned) >= PRUNE_EVERY || self.shared.has_too_many_sites() {
             self.shared.prune(now);
             self.pruned = now;
         }
@@ -172,11 +192,28 @@ impl Dispatcher {
             self.retries = retries;
             self.shared.wake_sites();
         }
+        if !self.shared.is_halted() {
+            self.resume(now);
+        }
         while !self.shared.is_halted() {
             let Some(domain) = self.shared.parts.spool.checkout(now) else { break };
             self.place(domain, now);
         }
         now
+    }
+
+    /// Goes on with domains for which there was no room.
+    fn resume(&mut self, now: Timestamp) {
+        while self.ends.available_permits() > 0
+            && let Some(domain) = self.unended.pop_front()
+        {
+            self.place(domain, now);
+        }
+        while !self.shared.workers.is_crowded()
+            && let Some(domain) = self.unplaced.pop_front()
+        {
+            self.place(domain, now);
+        }
     }
 
     /// Finds the route of a domain that was checked out.
@@ -243,7 +280,7 @@ impl Dispatcher {
         self.follow(domain, &route, now);
     }
 
-    fn follow(&self, domain: Domain, route: &Result<Route, Unroutable>, now: Timestamp) {
+    fn follow(&mut self, domain: Domain, route: &Result<Route, Unroutable>, now: Timestamp) {
         match route {
             Ok(Route::Local) => self.feed(domain, &self.shared.site(None), None, now),
             Ok(Route::Hop(hop)) => {
@@ -258,22 +295,44 @@ impl Dispatcher {
                     Unroutable::Defer(reply) => (Fate::Deferred, reply.clone()),
                     Unroutable::Bounce(reply) => (Fate::Bounced, reply.clone()),
                 };
-                let shared = Arc::clone(&self.shared);
-                self.shared.spawn(async move { shared.fail_domain(&domain, fate, &reply).await });
+                self.end(domain, move |shared, domain| async move {
+                    shared.fail_domain(&domain, fate, &reply).await;
+                });
             }
         }
     }
 
+    /// Ends or puts off what is due in a domain, some domains at a time.
+    fn end<F: Future<Output = ()> + Send + 'static>(
+        &mut self,
+        domain: Domain,
+        how: impl FnOnce(Arc<Shared>, Domain) -> F,
+    ) {
+        let Ok(permit) = Arc::clone(&self.ends).try_acquire_owned() else {
+            return self.unended.push_back(domain);
+        };
+        let ending = how(Arc::clone(&self.shared), domain);
+        let shared = Arc::clone(&self.shared);
+        self.shared.spawn(async move {
+            ending.await;
+            drop(permit);
+            shared.poke.notify_one();
+        });
+    }
+
     /// Moves due recipients of a domain into the ready queue of its site, as many as it takes.
-    fn feed(&self, domain: Domain, site: &Arc<Site>, hop: Option<&Arc<NextHop>>, now: Timestamp) {
+    fn feed(&mut self, domain: Domain, site: &Arc<Site>, hop: Option<&Arc<NextHop>>, now: Timestamp) {
         let lane = hop.map_or_else(|| Arc::clone(&site.key.site), |hop| Arc::clone(&hop.lane));
         loop {
             let room = match site.room_or_park(&lane, &domain, now) {
+                Room::Jobs(_) if hop.is_some() && self.shared.workers.is_crowded() && !site.takes_mail() => {
+                    return self.unplaced.push_back(domain);
+                }
                 Room::Jobs(room) => room.min(TAKE_MAX),
                 Room::Parked => return,
                 Room::Suspended(suspension) => {
-                    let (shared, site) = (Arc::clone(&self.shared), Arc::clone(&site.key.site));
-                    return self.shared.spawn(async move {
+                    let site = Arc::clone(&site.key.site);
+                    return self.end(domain, move |shared, domain| async move {
                         shared.turn_domain_away(&domain, &site, &suspension).await;
                     });
                 }
@@ -292,11 +351,11 @@ impl Dispatcher {
 
     fn start(&self, site: &Arc<Site>, lane: &Arc<str>, workers: usize, is_local: bool) {
         for _ in 0..workers {
-            let (shared, site, lane) = (Arc::clone(&self.shared), Arc::clone(site), Arc::clone(lane));
             if is_local {
+                let (shared, site, lane) = (Arc::clone(&self.shared), Arc::clone(site), Arc::clone(lane));
                 self.shared.spawn(local::run(shared, site, lane));
             } else {
-                self.shared.spawn(worker::run(shared, site, lane));
+                worker::start(&self.shared, site, lane);
             }
         }
     }

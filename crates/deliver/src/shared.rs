@@ -7,6 +7,7 @@ use std::{
 };
 
 use mail::{Domain, Reply, Timestamp};
+use net::Complaint;
 use spool::{Disposition, Finished, Loaded, RecipientOutcome, SpoolError, Work};
 use tokio::{
     sync::{Notify, watch},
@@ -23,8 +24,9 @@ use crate::{
     outcome::{Endpoint, Fate, Finding, Rest},
     places::Places,
     replies,
-    site::{Cleared, Job, Limits, Site, SiteKey, SiteStatus, Suspension},
+    site::{Cleared, Job, Limits, Site, SiteKey, SiteStatus, Suspension, forgotten_by},
     wave::Waves,
+    workers::Workers,
 };
 
 /// How many connections a site gets before it has shown what it bears.
@@ -46,6 +48,9 @@ pub(crate) struct Shared {
     pub(crate) waves: Waves,
     /// Connections that there may be.
     pub(crate) places: Places,
+    pub(crate) workers: Workers,
+    /// Connections that could not be opened for want of something here.
+    pub(crate) no_sockets: Complaint,
     /// What sites have learned is to be written down.
     pub(crate) changes: Arc<Changes>,
     sites: Mutex<BTreeMap<SiteKey, Arc<Site>>>,
@@ -55,7 +60,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(config: Config, parts: Parts, own: Own) -> Self {
-        let connections = config.connections;
+        let (connections, waiting) = (config.connections, config.workers_waiting_max);
         let lives = Lives::new(&config, Arc::clone(&parts.directory), own);
         Self {
             clock_watch: ClockWatch::new(parts.clock.as_ref()),
@@ -65,6 +70,8 @@ impl Shared {
             poke: Notify::new(),
             waves: Waves::default(),
             places: Places::new(connections),
+            workers: Workers::new(connections.saturating_add(waiting)),
+            no_sockets: Complaint::default(),
             changes: Arc::default(),
             sites: Mutex::default(),
             tasks: Mutex::new(JoinSet::new()),
@@ -188,9 +195,24 @@ impl Shared {
         self.sites.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(|site| site.wake());
     }
 
-    /// Forgets sites that nothing is to be remembered of.
+    /// Forgets sites that nothing is to be remembered of; and what was learned first, where there is too much.
     pub(crate) fn prune(&self, now: Timestamp) {
-        self.sites.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, site| !site.prune(now));
+        let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
+        sites.retain(|_, site| !site.prune(now, forgotten_by(now)));
+        let mut lessons = Vec::new();
+        sites.values().for_each(|site| site.lessons(&mut lessons));
+        let surplus = lessons.len().saturating_sub(self.config.lessons_max);
+        if surplus > 0 {
+            let (_, last, _) = lessons.select_nth_unstable(surplus - 1);
+            sites.retain(|_, site| !site.prune(now, *last));
+        }
+    }
+
+    /// Whether there are so many sites that some are to be forgotten before it is time.
+    pub(crate) fn has_too_many_sites(&self) -> bool {
+        let Config { lessons_max, connections, workers_waiting_max, .. } = self.config;
+        let sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner).len();
+        sites > lessons_max.saturating_mul(2).saturating_add(connections).saturating_add(workers_waiting_max)
     }
 
     /// Runs a task that shutdown waits for.

@@ -295,21 +295,38 @@ impl Site {
         cleared
     }
 
-    /// Forgets lanes without work or a lesson worth keeping. Whether the site may be forgotten too.
-    pub(crate) fn prune(&self, now: Timestamp) -> bool {
+    /// Forgets lanes without work or a lesson that held later than `then`. Whether the site may be forgotten too.
+    pub(crate) fn prune(&self, now: Timestamp, then: Timestamp) -> bool {
         let mut state = self.state();
         state.shunned.prune(now);
         let before = state.lanes.len();
         state.lanes.retain(|_, lane| {
-            lane.workers > 0 || !lane.jobs.is_empty() || !lane.parked.is_empty() || lane.has_lesson(now)
+            lane.workers > 0
+                || !lane.jobs.is_empty()
+                || !lane.parked.is_empty()
+                || lane.has_lesson_after(then)
         });
         let forget =
-            state.lanes.is_empty() && state.workers == 0 && !state.has_lesson(self.workers_start, now);
+            state.lanes.is_empty() && state.workers == 0 && !state.has_lesson_after(self.workers_start, then);
         if forget || state.lanes.len() < before {
             self.changes.later();
         }
         forget
     }
+
+    /// When it learned what it knows, lane by lane.
+    pub(crate) fn lessons(&self, lessons: &mut Vec<Timestamp>) {
+        let state = self.state();
+        lessons.extend(state.lesson(self.workers_start));
+        lessons.extend(state.lanes.values().filter_map(Lane::lesson));
+    }
+}
+
+/// What was learned by then is forgotten at `now`, however little there is.
+pub(crate) fn forgotten_by(now: Timestamp) -> Timestamp {
+    Timestamp::from_millis(
+        now.as_millis().saturating_sub(u64::try_from(MEMORY.as_millis()).unwrap_or(u64::MAX)),
+    )
 }
 
 #[cfg(test)]

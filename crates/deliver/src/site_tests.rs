@@ -157,7 +157,7 @@ fn a_closed_site_gives_all_back_and_ends_its_idle_workers() {
     assert!(receiver.try_recv().is_err());
     assert!(matches!(site.next(&lane, 0, 1, true), Next::Leave));
     assert_eq!(site.leave(&lane), None);
-    assert!(site.prune(NOW));
+    assert!(site.prune(NOW, forgotten_by(NOW)));
 }
 
 #[test]
@@ -186,9 +186,10 @@ fn after_a_rest_other_addresses_come_first() {
 fn what_a_site_learned_is_kept_for_a_while() {
     let (site, lane) = (site(1, 1, 4), lane("mx"));
     let (suspension, _) = site.suspend(&lane, refusal(NOW), minutes);
-    assert!(!site.prune(NOW));
-    assert!(!site.prune(suspension.until));
-    assert!(site.prune(suspension.until.after(MEMORY)));
+    let prune = |now| site.prune(now, forgotten_by(now));
+    assert!(!prune(NOW));
+    assert!(!prune(suspension.until));
+    assert!(prune(suspension.until.after(MEMORY)));
 }
 
 /// What a restart takes up is what the run before it had; the jobs are in the spool.

@@ -19,6 +19,8 @@ use crate::outcome::{Finding, Verdict};
 const WAIT_MAX: Duration = Duration::from_mins(1);
 /// So many messages may wait here; those beyond get a report for each attempt.
 const WAVES_MAX: usize = 1000;
+/// And so many recipients of them in all: a list has thousands.
+const RECIPIENTS_MAX: usize = 100_000;
 
 /// An attempt for a recipient that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub(crate) struct Waves(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     waves: BTreeMap<QueueId, Wave>,
+    /// Recipients of their messages, whatever became of them: each is in memory.
+    recipients: usize,
     /// Nothing may wait any longer.
     closed: bool,
 }
@@ -64,12 +68,11 @@ impl Waves {
         if ended.is_empty() && !inner.waves.contains_key(&envelope.id) {
             return None;
         }
-        let is_full = inner.closed || inner.waves.len() >= WAVES_MAX;
-        let new = || Wave { envelope: Arc::clone(envelope), ended: Vec::new(), until: now.after(WAIT_MAX) };
-        let wave = inner.waves.entry(envelope.id).or_insert_with(new);
+        let is_full = inner.is_full();
+        let wave = inner.wave(envelope, now);
         wave.ended.extend(ended);
         let waiting = wave.ended.len();
-        (is_full || underway() <= waiting).then(|| inner.waves.remove(&envelope.id))?
+        (is_full || underway() <= waiting).then(|| inner.remove(envelope.id))?
     }
 
     /// When the first wave has waited long enough.
@@ -81,18 +84,42 @@ impl Waves {
     pub(crate) fn take_overdue(&self, now: Timestamp) -> Vec<Wave> {
         // A clock that was set back since makes nobody wait longer.
         let is_over = |wave: &Wave| wave.until <= now || wave.until > now.after(WAIT_MAX);
-        self.inner().waves.extract_if(.., |_, wave| is_over(wave)).map(|(_, wave)| wave).collect()
+        let mut inner = self.inner();
+        let overdue = inner.waves.iter().filter(|(_, wave)| is_over(wave)).map(|(id, _)| *id);
+        let overdue: Vec<QueueId> = overdue.collect();
+        overdue.into_iter().filter_map(|id| inner.remove(id)).collect()
     }
 
     /// Ends all waves: from now on nothing waits.
     pub(crate) fn close(&self) -> Vec<Wave> {
         let mut inner = self.inner();
-        inner.closed = true;
+        (inner.closed, inner.recipients) = (true, 0);
         mem::take(&mut inner.waves).into_values().collect()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn is_full(&self) -> bool {
+        self.closed || self.waves.len() >= WAVES_MAX || self.recipients >= RECIPIENTS_MAX
+    }
+
+    /// The wave of a message, begun if there is none.
+    fn wave(&mut self, envelope: &Arc<Envelope>, now: Timestamp) -> &mut Wave {
+        let Self { waves, recipients, .. } = self;
+        waves.entry(envelope.id).or_insert_with(|| {
+            *recipients += envelope.recipients.len();
+            Wave { envelope: Arc::clone(envelope), ended: Vec::new(), until: now.after(WAIT_MAX) }
+        })
+    }
+
+    fn remove(&mut self, id: QueueId) -> Option<Wave> {
+        let wave = self.waves.remove(&id)?;
+        self.recipients = self.recipients.saturating_sub(wave.envelope.recipients.len());
+        Some(wave)
     }
 }
 
@@ -165,5 +192,20 @@ mod tests {
         }
         let message = message();
         assert!(waves.join(&message, ended(&message, 0), NOW, || 2).is_some());
+    }
+
+    #[test]
+    fn messages_for_thousands_are_fewer() {
+        let waves = Waves::default();
+        let mut list = fixtures::envelope(&["anna@example.org", "bert@example.net"]);
+        list.recipients = vec![list.recipients[0].clone(); RECIPIENTS_MAX];
+        let list = Arc::new(list);
+        let mut other = fixtures::envelope(&["anna@example.org", "bert@example.net"]);
+        other.id = QueueId::new(NOW, 0, 1);
+        let other = Arc::new(other);
+        assert!(waves.join(&list, ended(&list, 0), NOW, || 2).is_none());
+        assert!(waves.join(&other, ended(&other, 0), NOW, || 2).is_some(), "there is no room for another");
+        assert!(waves.join(&list, ended(&list, 1), NOW, || 2).is_some());
+        assert!(waves.join(&other, ended(&other, 0), NOW, || 2).is_none(), "there is room again");
     }
 }

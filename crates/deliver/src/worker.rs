@@ -1,7 +1,8 @@
 //! The workers of a site: each keeps a connection and sends one job after the other over it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use dns::BoxFuture;
 use mail::Reply;
 use smtp::client::{Failure, FailureKind, Phase};
 use spool::{Loaded, SpoolError, Work};
@@ -24,6 +25,7 @@ use crate::{
     site::{Job, Next, Site},
     store::Expansion,
     transaction::{has_dsn_parameters, transaction},
+    workers::Counted,
 };
 
 /// The station of remote deliveries in events and logs.
@@ -32,8 +34,11 @@ pub(crate) const STATION: &str = "deliver/remote";
 /// us send the content again and again.
 const SESSIONS_MAX: usize = 2;
 
+/// How long a message waits that could not be tried by a fault of this machine.
+const STUCK_PAUSE: Duration = Duration::from_mins(1);
+
 /// Serves a lane, then others of the site that wait, until there is nothing to do.
-pub(crate) async fn run(shared: Arc<Shared>, site: Arc<Site>, mut lane: Arc<str>) {
+async fn run(shared: Arc<Shared>, site: Arc<Site>, mut lane: Arc<str>) {
     loop {
         {
             let _place = OnPanic(|| replace(&shared, &site, &lane));
@@ -81,13 +86,14 @@ impl Worker<'_> {
         }
     }
 
-    /// Waits for a job as long as the connection lasts.
+    /// Waits for a job as long as the connection lasts, or until its place is wanted elsewhere.
     async fn idle(&mut self, mut receiver: oneshot::Receiver<Job>) -> Option<Job> {
         let connection = self.connection.as_mut()?;
         tokio::select! {
             biased;
             job = &mut receiver => return job.ok(),
             () = connection.disturbed() => self.connection = None,
+            () = self.shared.places.wanted() => {}
             () = sleep(self.shared.config.timeouts.idle) => {}
         }
         // A job may have been handed over at the last moment.
@@ -243,6 +249,9 @@ impl Worker<'_> {
 
     /// All hosts were tried. If none answered, the lane rests, and who waits in it is turned away.
     fn no_host_left(&self, Attempt { tour, open, .. }: &mut Attempt) {
+        if let Some(reply) = &tour.stuck {
+            return open.stuck(reply, self.shared.now().after(STUCK_PAUSE));
+        }
         let Some(Trouble { reply, peer_words, endpoint }) = &tour.trouble else {
             match &tour.unfit {
                 // mail-rules 16: refused if no host takes it; had one not been reached, it might have.
@@ -277,7 +286,7 @@ impl Worker<'_> {
 
     fn start(&self, lanes: &[Arc<str>]) {
         for lane in lanes {
-            self.shared.spawn(boxed_run(self.shared, self.site, lane));
+            start(self.shared, self.site, lane);
         }
     }
 }
@@ -285,13 +294,19 @@ impl Worker<'_> {
 /// The place of a worker that broke off is free for another.
 fn replace(shared: &Arc<Shared>, site: &Arc<Site>, lane: &Arc<str>) {
     if let Some(next) = site.leave(lane) {
-        shared.spawn(boxed_run(shared, site, &next));
+        start(shared, site, &next);
     }
 }
 
-/// A worker that starts workers: the box ends the circle of types.
-fn boxed_run(shared: &Arc<Shared>, site: &Arc<Site>, lane: &Arc<str>) -> dns::BoxFuture<'static, ()> {
-    Box::pin(run(Arc::clone(shared), Arc::clone(site), Arc::clone(lane)))
+/// Starts a worker that the site has counted. The box ends the circle of types: workers start workers.
+pub(crate) fn start(shared: &Arc<Shared>, site: &Arc<Site>, lane: &Arc<str>) {
+    let counted = Counted::new(shared);
+    let worker: BoxFuture<'static, ()> =
+        Box::pin(run(Arc::clone(shared), Arc::clone(site), Arc::clone(lane)));
+    shared.spawn(async move {
+        worker.await;
+        drop(counted);
+    });
 }
 
 /// Our own copy cannot be read: whoever is open has to wait.

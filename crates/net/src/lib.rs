@@ -5,6 +5,8 @@
 //! *Never* knows a protocol or decides about mail: what is refused over a limit, and how, comes in as an argument.
 
 mod admission;
+mod complaint;
+mod descriptors;
 mod drive;
 mod listen;
 mod networks;
@@ -13,6 +15,8 @@ pub mod resolver;
 mod shutdown;
 
 pub use admission::{Admission, Permit, Refused};
+pub use complaint::Complaint;
+pub use descriptors::{Descriptors, raise_descriptors};
 pub use drive::{Policy, Protocol, Step, drive};
 pub use listen::{Accepted, Bound, ListenError, bind, unmapped};
 pub use networks::{Network, NetworkError, Networks};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mail::{Reply, Timestamp};
 
-use super::{Lane, MEMORY, Site, State, Suspension};
+use super::{Lane, MEMORY, Site, State, Suspension, forgotten_by};
 use crate::{pace::Pace, retry::REST_MAX};
 
 /// How a site fares.
@@ -88,7 +88,7 @@ impl Site {
             };
             let failures = lane.failures.max(1);
             let restored = Lane { suspension: Some(suspension), failures, ..Lane::default() };
-            if restored.has_lesson(now) {
+            if restored.has_lesson_after(forgotten_by(now)) {
                 state.lanes.insert(lane.hosts, restored);
             }
         }
@@ -107,18 +107,27 @@ impl Lane {
         }
     }
 
-    /// Whether what it learned still helps.
-    pub(super) fn has_lesson(&self, now: Timestamp) -> bool {
-        self.suspension.as_ref().is_some_and(|suspension| now.since(suspension.until) < MEMORY)
+    /// Until when what it learned was known to hold.
+    pub(super) fn lesson(&self) -> Option<Timestamp> {
+        self.suspension.as_ref().map(|suspension| suspension.until)
+    }
+
+    /// Whether it learned anything that held later than `then`.
+    pub(super) fn has_lesson_after(&self, then: Timestamp) -> bool {
+        self.lesson().is_some_and(|lesson| lesson > then)
     }
 }
 
 impl State {
-    /// Whether what the site learned, beside its lanes, still helps.
-    pub(super) fn has_lesson(&self, usual: usize, now: Timestamp) -> bool {
-        let recent = |at: Timestamp| now.since(at) < MEMORY;
-        self.pace.allowed() != usual && recent(self.allowed_since)
-            || self.last_refusal.as_ref().is_some_and(|refusal| recent(refusal.at))
+    /// When the site last learned anything beside its lanes.
+    pub(super) fn lesson(&self, usual: usize) -> Option<Timestamp> {
+        let pace = (self.pace.allowed() != usual).then_some(self.allowed_since);
+        pace.max(self.last_refusal.as_ref().map(|refusal| refusal.at))
+    }
+
+    /// Whether that was later than `then`.
+    pub(super) fn has_lesson_after(&self, usual: usize, then: Timestamp) -> bool {
+        self.lesson(usual).is_some_and(|lesson| lesson > then)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Delivery as a whole: a real spool, scripted DNS, scripted peers, Maildirs in a temporary directory.
 
 mod bad_peers;
+mod bounds;
 mod chunking;
 mod conversion;
 mod extensions;

@@ -14,13 +14,14 @@ use super::build;
 use crate::config::{self, Config, LoadError};
 
 /// What can only change with a restart: it was opened, bound or counted when the server started. The reference lists the same.
-const NEEDS_RESTART: [&str; 18] = [
+const NEEDS_RESTART: [&str; 20] = [
     "hostname",
     "data_dir",
     "listener.service",
     "listener.bind",
     "listener.tls",
     "dns.servers",
+    "dns.cache_entries_max",
     "receive.sessions_max",
     "receive.sessions_per_address_max",
     "receive.memory_max",
@@ -31,6 +32,7 @@ const NEEDS_RESTART: [&str; 18] = [
     "deliver.maildir",
     "deliver.connections_max",
     "deliver.connections_per_site_max",
+    "deliver.sites_remembered_max",
     "log.format",
     "log.level",
 ];

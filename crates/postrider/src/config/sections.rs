@@ -104,6 +104,7 @@ fn resolver(section: Section<'_>) -> net::resolver::Config {
     let mut config = net::resolver::Config::default();
     let servers = section.parsed_list("servers", value::dns_server).unwrap_or_default();
     config.servers = servers.into_iter().map(|(server, _)| server).collect();
+    set(&mut config.cache_entries_max, section.integer("cache_entries_max", 100..=10_000_000).map(u64::from));
     section.finish();
     config
 }
@@ -173,6 +174,7 @@ fn deliver(
     set(&mut config.maildir_root, section.parsed("maildir", |text| path(text, dir)));
     set(&mut config.connections_per_site, count(section.integer("connections_per_site_max", 1..=10_000)));
     set(&mut config.connections, count(section.integer("connections_max", 2..=100_000)));
+    set(&mut config.lessons_max, count(section.integer("sites_remembered_max", 100..=1_000_000)));
     section.finish();
     (config, keepers)
 }

@@ -37,8 +37,7 @@ pub(crate) fn effective(config: &Config) -> Shown {
             vec![("service", json!(listener.service.name())), ("bind", json!(bind)), ("tls", json!("none"))];
         sections.push((Heading::Many("listener"), values));
     }
-    let servers: Vec<String> = config.resolver.servers.iter().map(ToString::to_string).collect();
-    sections.push((Heading::One("dns"), vec![("servers", json!(servers))]));
+    sections.push((Heading::One("dns"), dns(&config.resolver)));
     sections.push((Heading::One("receive"), receive(&config.receive, &config.bounds)));
     sections.extend(config.receive.rules.iter().map(|rule| (Heading::Many("rule"), rules::show(rule))));
     sections.push((Heading::One("queue"), queue(&config.deliver, &config.bounds)));
@@ -52,6 +51,11 @@ pub(crate) fn effective(config: &Config) -> Shown {
     sections.push((Heading::One("log"), log(config)));
     people(&config.directory, &mut sections);
     Shown(sections)
+}
+
+fn dns(config: &net::resolver::Config) -> Vec<(&'static str, Value)> {
+    let servers: Vec<String> = config.servers.iter().map(ToString::to_string).collect();
+    vec![("servers", json!(servers)), ("cache_entries_max", json!(config.cache_entries_max))]
 }
 
 fn receive(config: &receive::Config, bounds: &Bounds) -> Vec<(&'static str, Value)> {
@@ -101,6 +105,7 @@ fn deliver(config: &deliver::Config) -> Vec<(&'static str, Value)> {
         ("local", local),
         ("connections_max", json!(config.connections)),
         ("connections_per_site_max", json!(config.connections_per_site)),
+        ("sites_remembered_max", json!(config.lessons_max)),
     ];
     values.into_iter().chain(maildir).collect()
 }

@@ -6,7 +6,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -264,6 +264,8 @@ pub(crate) struct Network {
     sockets: AtomicBool,
     /// The next connection is a bug.
     panics: AtomicBool,
+    /// So many more connections cannot be opened for want of a descriptor.
+    lacking: AtomicUsize,
 }
 
 impl Network {
@@ -275,6 +277,11 @@ impl Network {
     /// Whoever makes the next connection panics.
     pub(crate) fn panic_once(&self) {
         self.panics.store(true, Ordering::Relaxed);
+    }
+
+    /// So many connections from now on cannot be opened: the process has no descriptor left.
+    pub(crate) fn lack_descriptors(&self, connections: usize) {
+        self.lacking.store(connections, Ordering::Relaxed);
     }
 
     /// From now on connections are made as the program makes them, to sockets of the peers on loopback.
@@ -291,7 +298,12 @@ impl Connect for Network {
         let peer = self.peers.lock().unwrap().get(&address.ip()).cloned();
         let sockets = self.sockets.load(Ordering::Relaxed);
         assert!(!self.panics.swap(false, Ordering::Relaxed), "the fault that the test asks for");
+        let less = |lacking: usize| lacking.checked_sub(1);
+        let lacks = self.lacking.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok();
         Box::pin(async move {
+            if lacks {
+                return Err(rustix::io::Errno::MFILE.into());
+            }
             let Some(peer) = peer else { return Err(io::ErrorKind::ConnectionRefused.into()) };
             if sockets {
                 return over_sockets(peer).await;
