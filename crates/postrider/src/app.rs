@@ -2,6 +2,7 @@
 
 mod announce;
 mod build;
+mod descriptors;
 mod dev;
 mod explain;
 mod listening;
@@ -20,6 +21,7 @@ use announce::Audience;
 pub(crate) fn serve(file: &Path, json: bool) -> Result<(), Failure> {
     let config = place::load(file)?;
     logging::start(config.log)?;
+    descriptors::raise(&config);
     let audience = if json { Audience::Program } else { Audience::Log };
     // Whatever the directory is by then, the same file is read again.
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());

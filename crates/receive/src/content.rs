@@ -1,12 +1,12 @@
 //! Content on its way into the spool: our fields first, then the client's octets as they came.
 
+use std::sync::Arc;
+
 use mail::{Body, Client, QueueId, Reply, Timestamp};
 use message::{CONTENT_RETURNED_MAX, HeaderSection, Received, write_date_field, write_message_id_field};
 use spool::{Content, ContentWriter, Spool};
 
-use crate::{
-    Config, policy::Origin, reception::not_stored, rules::Seen, transaction::Transaction, verdict::Hops,
-};
+use crate::{Config, policy::Origin, rules::Seen, storing::Storing, transaction::Transaction, verdict::Hops};
 
 /// The longest Message-ID that events keep, in octets.
 const MESSAGE_ID_OCTETS_MAX: usize = 998;
@@ -18,6 +18,7 @@ pub(crate) struct Incoming {
     /// Whether an octet over 127 has come.
     eight_bit: bool,
     writer: ContentWriter,
+    storing: Arc<Storing>,
     hops: Hops,
     seen: Seen,
     /// The beginning of the content as it is kept, if a report returns it.
@@ -37,6 +38,7 @@ impl Incoming {
     /// a piece of their own, so that the client's octets are never copied.
     pub(crate) async fn begin(
         spool: &Spool,
+        storing: Arc<Storing>,
         trace: Trace<'_>,
         transaction: &Transaction,
         first: &[u8],
@@ -60,12 +62,13 @@ impl Incoming {
         let hops = Hops::begin(&section, facts.received, first);
         let mut writer = spool.content(id);
         let beginning = (!transaction.expanded.is_empty()).then(|| fields.clone());
-        writer.write(fields).await.map_err(|error| not_stored(&error))?;
+        writer.write(fields).await.map_err(|error| storing.failed(&error))?;
         Ok(Self {
             id,
             message_id,
             eight_bit: false,
             writer,
+            storing,
             hops,
             beginning,
             seen: Seen::new(transaction.asks_header(&trace.config.rules)),
@@ -92,7 +95,7 @@ impl Incoming {
             let room = CONTENT_RETURNED_MAX.saturating_sub(beginning.len()).min(piece.len());
             beginning.extend(piece.get(..room).unwrap_or_default());
         }
-        self.writer.write(piece).await.map_err(|error| not_stored(&error))
+        self.writer.write(piece).await.map_err(|error| self.storing.failed(&error))
     }
 
     /// What rules look at, once all of it is here.
@@ -114,7 +117,7 @@ impl Incoming {
 
     /// The whole content.
     pub(crate) async fn finish(self) -> Result<Content, Reply> {
-        self.writer.finish().await.map_err(|error| not_stored(&error))
+        self.writer.finish().await.map_err(|error| self.storing.failed(&error))
     }
 }
 

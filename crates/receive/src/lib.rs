@@ -15,6 +15,7 @@ mod reception;
 mod record;
 mod rules;
 mod service;
+mod storing;
 mod transaction;
 mod turn;
 mod verdict;

@@ -13,7 +13,7 @@ use smtp::server::Protocol;
 use spool::Spool;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Config, Service, machine::Machine, reception::Reception, turn::Turns};
+use crate::{Config, Service, machine::Machine, reception::Reception, storing::Storing, turn::Turns};
 
 /// Receives mail. Clones are the same service.
 #[derive(Clone)]
@@ -29,6 +29,7 @@ pub(crate) struct Shared {
     lmtp: Arc<smtp::server::Config>,
     pub(crate) admission: Admission,
     pub(crate) turns: Arc<Turns>,
+    pub(crate) storing: Arc<Storing>,
 }
 
 impl Receiver {
@@ -36,8 +37,8 @@ impl Receiver {
     pub fn new(config: Config, spool: Spool, directory: Arc<Directory>, clock: Arc<dyn disk::Clock>) -> Self {
         let (smtp, lmtp) = machines(&config);
         let admission = Admission::new(config.sessions_max, config.sessions_per_address_max);
-        let turns = Arc::default();
-        let shared = Shared { config, spool, directory, clock, smtp, lmtp, admission, turns };
+        let (turns, storing) = (Arc::default(), Arc::new(Storing::new(Arc::clone(&clock))));
+        let shared = Shared { config, spool, directory, clock, smtp, lmtp, admission, turns, storing };
         Self(Arc::new(RwLock::new(Arc::new(shared))))
     }
 
@@ -55,6 +56,7 @@ impl Receiver {
             clock: Arc::clone(&current.clock),
             admission: current.admission.clone(),
             turns: Arc::clone(&current.turns),
+            storing: Arc::clone(&current.storing),
         });
     }
 

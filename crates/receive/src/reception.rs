@@ -8,7 +8,7 @@ use smtp::{
     ForwardPath, MailFrom, Node, RcptTo,
     server::{Answer, Offers, Question},
 };
-use spool::{Receipt, SpoolError, Submission};
+use spool::{Receipt, Submission};
 
 use crate::{
     Config, Service,
@@ -18,6 +18,7 @@ use crate::{
     receiver::{Shared, Visitor},
     record,
     rules::{EnvelopeFacts, Outlook, Refusal, in_ascii, settle},
+    storing::NOT_STORED,
     transaction::{Taken, Transaction},
 };
 
@@ -25,8 +26,6 @@ use crate::{
 pub(crate) const STATION: &str = "receive";
 /// Aliases may turn one recipient into many: at most so many times the recipients of a transaction.
 const EXPANSION_MAX: usize = 10;
-const FULL: Reply = Reply::fixed(452, (4, 3, 1), "Insufficient system storage");
-const NOT_STORED: Reply = Reply::fixed(451, (4, 3, 0), "Not stored; try again later");
 /// RFC 5321 §3.1: the server speaks first.
 const EARLY: Reply = Reply::fixed(554, (5, 5, 1), "Client sent before it was its turn");
 /// LMTP is for servers that know each other: by default nobody is known.
@@ -39,17 +38,6 @@ const HARVESTING: Reply = Reply::fixed(421, (4, 7, 0), "Too many refused recipie
 /// RFC 5321 §4.2.5: with this reply the message is ours to deliver or to bounce. Only a receipt earns it.
 fn accepted(receipt: &Receipt) -> Reply {
     Reply::new(250, mail::EnhancedStatus::new(2, 0, 0), format!("Queued as {}", receipt.id()))
-}
-
-/// What the peer may know. 4yz, so that it keeps its copy and tries again.
-fn refusal(error: &SpoolError) -> Reply {
-    if error.is_full() { FULL } else { NOT_STORED }
-}
-
-/// As [`refusal`], with the whole truth for the operator.
-pub(crate) fn not_stored(error: &SpoolError) -> Reply {
-    tracing::error!(station = STATION, %error, "message not stored");
-    refusal(error)
 }
 
 /// One session's state beside the protocol.
@@ -121,7 +109,7 @@ impl Reception {
     fn room(&self) -> Decision<()> {
         match self.shared.spool.accepts() {
             Ok(()) => Decision::Accept(()),
-            Err(error) => Decision::Defer(refusal(&error)),
+            Err(error) => Decision::Defer(self.shared.storing.failed(&error)),
         }
     }
 
@@ -219,7 +207,8 @@ impl Reception {
         if begun {
             let (config, now) = (&self.shared.config, self.shared.clock.now());
             let trace = Trace { config, client: &self.client, origin: self.origin, now };
-            let incoming = Incoming::begin(&self.shared.spool, trace, transaction, &piece).await?;
+            let (spool, storing) = (&self.shared.spool, Arc::clone(&self.shared.storing));
+            let incoming = Incoming::begin(spool, storing, trace, transaction, &piece).await?;
             transaction.content = Some(incoming);
         }
         let incoming = transaction.content.as_mut().ok_or(NOT_STORED)?;
@@ -257,7 +246,8 @@ impl Reception {
             events.push(event);
         }
         let commit = self.shared.spool.commit_with(Submission { envelope, content, events }, reports);
-        let receipt = commit.await.map_err(|error| not_stored(&error))?;
+        let receipt = commit.await.map_err(|error| self.shared.storing.failed(&error))?;
+        self.shared.storing.succeeded();
         tracing::info!(station = STATION, queue_id = %id, client = %self.shown(), size, recipients, "accepted");
         Ok(accepted(&receipt))
     }
