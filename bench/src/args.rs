@@ -298,6 +298,9 @@ pub(crate) struct FairnessOptions {
     /// Messages that wait for it: as many for a backlog, a tenth of them otherwise
     #[arg(long, default_value = "100000", value_parser = at_least_one)]
     pub(crate) messages: u64,
+    /// Messages in the queue of `million`
+    #[arg(long, default_value = "1000000", value_parser = at_least_one)]
+    pub(crate) backlog: u64,
     /// Messages to find the peak with, before
     #[arg(long, default_value = "10000", value_parser = at_least_one)]
     pub(crate) warm_up: u64,

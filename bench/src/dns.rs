@@ -1,5 +1,5 @@
 //! A tiny authoritative DNS server for the bench: every domain has one MX, and every host is 127.0.0.1. Those of
-//! `trouble.test` are elsewhere.
+//! `trouble.test`, `x0.test`, `x1.test` and so on are elsewhere. `d0.test`, `x0.test` and so on have an MX each, of their own.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -67,12 +67,15 @@ fn answer(query: &[u8]) -> Option<Vec<u8>> {
     let name = question.get(..name_octets)?;
     let kind = u16::from_be_bytes(question.get(name_octets..name_octets + 2)?.try_into().ok()?);
     let name = name.to_ascii_lowercase();
-    let (ours, trouble) = (name.ends_with(b"\x04test\0"), name.ends_with(b"\x07trouble\x04test\0"));
-    let record = match kind {
-        TYPE_A if trouble => Some(record(TYPE_A, &[127, 0, 0, 2])),
-        TYPE_A if ours => Some(record(TYPE_A, &[127, 0, 0, 1])),
-        TYPE_MX if trouble => Some(record(TYPE_MX, b"\x00\x0a\x02mx\x07trouble\x04test\0")),
-        TYPE_MX if ours => Some(record(TYPE_MX, b"\x00\x0a\x02mx\x05bench\x04test\0")),
+    let ours = name.ends_with(b"\x04test\0");
+    let trouble = name.ends_with(b"\x07trouble\x04test\0") || numbered(&name, b'x').is_some();
+    let own = numbered(&name, b'd').or(numbered(&name, b'x')).filter(|domain| *domain == name);
+    let record = match (kind, own) {
+        (TYPE_MX, Some(domain)) => Some(record(TYPE_MX, &[b"\x00\x0a\x02mx", domain].concat())),
+        (TYPE_A, _) if trouble => Some(record(TYPE_A, &[127, 0, 0, 2])),
+        (TYPE_A, _) if ours => Some(record(TYPE_A, &[127, 0, 0, 1])),
+        (TYPE_MX, None) if trouble => Some(record(TYPE_MX, b"\x00\x0a\x02mx\x07trouble\x04test\0")),
+        (TYPE_MX, None) if ours => Some(record(TYPE_MX, b"\x00\x0a\x02mx\x05bench\x04test\0")),
         _ => None,
     };
     let mut out = Vec::with_capacity(128);
@@ -90,6 +93,21 @@ fn answer(query: &[u8]) -> Option<Vec<u8>> {
         None => out.extend_from_slice(&no_data(ours)),
     }
     Some(out)
+}
+
+/// The end of a name from `d0.test` or a like domain on: a letter and a number below `test`.
+fn numbered(name: &[u8], letter: u8) -> Option<&[u8]> {
+    let mut rest = name;
+    loop {
+        let length = usize::from(*rest.first().filter(|length| **length > 0)?);
+        let (label, parent) = rest.get(1..)?.split_at_checked(length)?;
+        if parent == b"\x04test\0" {
+            let (first, digits) = label.split_first()?;
+            let is_it = *first == letter && !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+            return is_it.then_some(rest);
+        }
+        rest = parent;
+    }
 }
 
 /// Octets of an uncompressed name, its root label included.
@@ -147,6 +165,15 @@ mod tests {
         let trouble = answer(&query(b"\x07trouble\x04test\0", TYPE_MX)).unwrap();
         assert!(trouble.ends_with(b"\x02mx\x07trouble\x04test\0"));
         assert!(answer(&query(b"\x02mx\x07trouble\x04test\0", TYPE_A)).unwrap().ends_with(&[127, 0, 0, 2]));
+    }
+
+    #[test]
+    fn numbered_domains_have_hosts_of_their_own() {
+        for (domain, host) in [(b"\x02d7\x04test\0", [127, 0, 0, 1]), (b"\x02x7\x04test\0", [127, 0, 0, 2])] {
+            let mx = [b"\x02mx", &domain[..]].concat();
+            assert!(answer(&query(domain, TYPE_MX)).unwrap().ends_with(&mx));
+            assert!(answer(&query(&mx, TYPE_A)).unwrap().ends_with(&host));
+        }
     }
 
     #[test]

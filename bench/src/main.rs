@@ -21,6 +21,7 @@ mod content;
 mod cpu;
 mod dns;
 mod fairness;
+mod fill;
 mod group;
 mod guard;
 mod idle;
@@ -50,6 +51,7 @@ use std::process::ExitCode;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
+    raise_descriptors();
     let outcome = match Options::parse().command {
         Command::Source(options) => source::command(&options),
         Command::Sink(options) => sink::command(&options),
@@ -68,4 +70,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Ten thousand sessions have ten thousand sockets here too. What the system does not allow shows where it is missing.
+fn raise_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }

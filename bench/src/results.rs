@@ -139,7 +139,8 @@ impl Results {
 
 /// Writes a result as text and as JSON, beside those of earlier runs of the same name.
 pub(crate) fn write_files(dir: &Path, name: &str, markdown: &str, json: &Value) -> Result<PathBuf, Failure> {
-    fs::create_dir_all(dir)?;
+    fs::create_dir_all(dir)
+        .map_err(|error| format!("no results can be kept in {}: {error}", dir.display()))?;
     let path = (1..1000)
         .map(|number| if number == 1 { name.to_owned() } else { format!("{name}-{number}") })
         .map(|name| dir.join(format!("{name}.md")))

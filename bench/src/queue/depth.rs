@@ -1,7 +1,8 @@
 //! What a message costs that is accepted and delivered while so many others wait.
 
-use super::fill::fill;
+use super::bulk;
 use crate::args::{Command, Options, QueueOptions};
+use crate::fill::fill;
 use crate::scenario::{self, Work};
 use crate::servers::Candidate;
 use crate::{Failure, stats};
@@ -37,7 +38,7 @@ pub(super) fn measure(options: &QueueOptions, who: &Candidate, dir: &Path) -> Re
         .map(|waiting| Depth { waiting: *waiting, cpu_us: Vec::new(), per_second: Vec::new() })
         .collect();
     for depth in &depths {
-        fill(&place(dir, depth).join("data"), depth.waiting, &options.shape)?;
+        fill(&place(dir, depth).join("data"), &bulk(depth.waiting, &options.shape))?;
     }
     let Command::Run(run) =
         Options::try_parse_from(["bench", "run", "relay", "--messages", &options.load.to_string()])?.command

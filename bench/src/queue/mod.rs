@@ -1,23 +1,22 @@
 //! `bench queue`: a queue of a million messages: to open it, to look at it, to change it, and what it costs all other mail.
 
 mod depth;
-mod fill;
 mod opening;
 mod orders;
 mod report;
 
 use crate::Failure;
 use crate::args::{QueueOptions, QueueShape};
+use crate::fill::{self, Bulk, Filled};
 use crate::machine::Machine;
 use crate::run::work_dir;
 use crate::servers::{self, Candidate};
-use fill::Filled;
 pub(crate) use opening::Opening;
 use orders::Orders;
 use report::Report;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(crate) fn command(options: &QueueOptions) -> Result<ExitCode, Failure> {
     let program = servers::program(options.postrider.as_deref())?;
@@ -27,7 +26,7 @@ pub(crate) fn command(options: &QueueOptions) -> Result<ExitCode, Failure> {
     say!("{}\n", machine.line());
     let place = dir.path().join("queue");
     let started = Instant::now();
-    let filled = fill::fill(&place.join("data"), options.messages, &options.shape)?;
+    let filled = fill::fill(&place.join("data"), &bulk(options.messages, &options.shape))?;
     eprintln!("{} messages put in within {:.1} s", options.messages, started.elapsed().as_secs_f64());
     let (opening, steps) = serve(options, &filled, (&who, &program), dir.path(), &place)?;
     std::fs::remove_dir_all(&place)?;
@@ -64,7 +63,7 @@ pub(crate) fn measure_opening(
     dir: &Path,
 ) -> Result<Opening, Failure> {
     let place = dir.join("full");
-    let filled = fill::fill(&place.join("data"), messages, &QueueShape::default())?;
+    let filled = fill::fill(&place.join("data"), &bulk(messages, &QueueShape::default()))?;
     let neighbours = opening::Neighbours::start()?;
     let (opening, _server) = neighbours.open(who, &filled, rounds, &dir.join("empty"), &place)?;
     Ok(opening)
@@ -76,4 +75,21 @@ fn load(options: &QueueOptions) -> String {
         "{} messages of {} octets for {} recipients each in {} domains, all due in 12 h; 200 messages of 10 KiB a second meanwhile",
         options.messages, shape.size, shape.recipients_per_message, shape.domains
     )
+}
+
+/// How long ago the oldest message was accepted.
+const OLDEST: Duration = Duration::from_hours(96);
+/// When all of it is due: nothing is tried while it is measured unless an order says so.
+const DUE_IN: Duration = Duration::from_hours(12);
+
+/// So many messages of a shape.
+fn bulk(messages: u64, shape: &QueueShape) -> Bulk {
+    Bulk {
+        messages,
+        recipients: shape.recipients_per_message,
+        domains: (0..shape.domains).map(|number| format!("d{number}.trouble.test")).collect(),
+        octets: shape.size,
+        oldest: OLDEST,
+        due_in: DUE_IN,
+    }
 }

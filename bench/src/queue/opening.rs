@@ -1,7 +1,7 @@
 //! What it takes the real server to open a long queue.
 
-use super::fill::Filled;
 use crate::dns::Dns;
+use crate::fill::Filled;
 use crate::memory::Memory;
 use crate::scenario::Work;
 use crate::servers::{Candidate, Server, Setting};

@@ -1,6 +1,6 @@
 //! What an operator asks of a long queue, timed while others go on sending mail.
 
-use super::fill::Filled;
+use crate::fill::Filled;
 use crate::servers::Server;
 use crate::source::{self, Load, Plan, Recipients};
 use crate::stats::Latency;

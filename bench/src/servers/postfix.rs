@@ -1,7 +1,7 @@
 //! Postfix with a configuration, queue and data directory of its own, set up to be as fast as it can be and stay safe.
 
 use super::{LOCAL_DOMAIN, Server, Setting, free_port, owner};
-use crate::fairness::TROUBLE;
+use crate::fairness::{DOMAINS, TROUBLE};
 use crate::group::Group;
 use crate::guard::spawn;
 use crate::scenario::Work;
@@ -145,9 +145,14 @@ fn master_cf(address: SocketAddr) -> String {
     )
 }
 
-/// The destination in trouble has a host of its own.
+/// The destinations in trouble have a host of their own.
 fn transport(setting: &Setting<'_>) -> String {
-    format!("trouble.test smtp:[{TROUBLE}]:{}\n", setting.next_hop.port())
+    let port = setting.next_hop.port();
+    let mut text = format!("trouble.test smtp:[{TROUBLE}]:{port}\n");
+    for number in 0..DOMAINS {
+        let _infallible = writeln!(text, "x{number}.test smtp:[{TROUBLE}]:{port}");
+    }
+    text
 }
 
 /// virtual(8) takes a path that ends with `/` for a Maildir.

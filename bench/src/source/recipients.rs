@@ -4,26 +4,29 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Recipients {
     before: String,
-    after: Option<String>,
-    spread: u64,
+    /// Numbers below this, and what comes behind each.
+    rounds: Vec<(u64, String)>,
 }
 
 impl Recipients {
     /// `{}` in `pattern` stands for the number of the recipient, below `spread`.
     pub(crate) fn new(pattern: &str, spread: u64) -> Self {
-        match pattern.split_once("{}") {
-            Some((before, after)) => {
-                Self { before: before.to_owned(), after: Some(after.to_owned()), spread: spread.max(1) }
-            }
-            None => Self { before: pattern.to_owned(), after: None, spread: 1 },
-        }
+        Self::of(pattern, &[spread])
+    }
+
+    /// The same with a `{}` for each of `spreads`.
+    pub(crate) fn of(pattern: &str, spreads: &[u64]) -> Self {
+        let mut parts = pattern.splitn(spreads.len() + 1, "{}").map(str::to_owned);
+        let before = parts.next().unwrap_or_default();
+        let rounds = spreads.iter().zip(parts).map(|(spread, after)| ((*spread).max(1), after));
+        Self { before, rounds: rounds.collect() }
     }
 
     /// Appends the recipient of message number `message`.
     pub(crate) fn write(&self, message: u64, out: &mut Vec<u8>) {
         out.extend_from_slice(self.before.as_bytes());
-        if let Some(after) = &self.after {
-            out.extend_from_slice((message % self.spread).to_string().as_bytes());
+        for (spread, after) in &self.rounds {
+            out.extend_from_slice((message % spread).to_string().as_bytes());
             out.extend_from_slice(after.as_bytes());
         }
     }
@@ -49,5 +52,6 @@ mod tests {
             ["a@d0.example.test", "a@d1.example.test", "a@d2.example.test", "a@d0.example.test"]
         );
         assert_eq!(Recipients::new("a@example.test", 9).get(5), "a@example.test");
+        assert_eq!(Recipients::of("m{}@d{}.test", &[9, 3]).get(7), "m7@d1.test");
     }
 }

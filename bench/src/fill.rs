@@ -1,7 +1,6 @@
 //! Fills a spool through its own API, as many messages at a time as wait for one sync.
 
 use crate::Failure;
-use crate::args::QueueShape;
 use disk::{Clock as _, OsDisk, OsRandom, SystemClock};
 use events::{Event, Kind};
 use mail::{Body, Client, Domain, Envelope, QueueId, Recipient, ReversePath, Stream, Timestamp};
@@ -12,38 +11,49 @@ use std::time::Duration;
 
 /// Commits under way at a time.
 const TOGETHER: u64 = 512;
-/// How long ago the oldest message was accepted: nothing may be so old that it is given up (mail-rules 12).
-const OLDEST: Duration = Duration::from_hours(96);
-/// When all of it is due: nothing is tried while it is measured unless an order says so.
-const DUE_IN: Duration = Duration::from_hours(12);
 /// Different senders.
 const SENDERS: u64 = 1000;
 
+/// What to fill a spool with.
+#[derive(Debug, Clone)]
+pub(crate) struct Bulk {
+    pub(crate) messages: u64,
+    /// Recipients of each.
+    pub(crate) recipients: u64,
+    /// Where they are, in turn.
+    pub(crate) domains: Vec<String>,
+    /// Octets of the content.
+    pub(crate) octets: usize,
+    /// How long ago the oldest was accepted: nothing may be so old that it is given up (mail-rules 12).
+    pub(crate) oldest: Duration,
+    /// When all of it is due, from now on.
+    pub(crate) due_in: Duration,
+}
+
 /// What a filled spool holds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Filled {
-    pub(super) recipients: u64,
+pub(crate) struct Filled {
+    pub(crate) recipients: u64,
     /// Octets of all recipients' addresses.
-    pub(super) address_octets: u64,
+    pub(crate) address_octets: u64,
     /// The oldest message.
-    pub(super) first: QueueId,
+    pub(crate) first: QueueId,
     /// The hundredth from the end.
-    pub(super) near_end: QueueId,
+    pub(crate) near_end: QueueId,
 }
 
 /// What all messages have in common.
 #[derive(Debug)]
 struct Mail {
     domains: Vec<Domain>,
-    recipients: u64,
-    octets: usize,
-    messages: u64,
+    bulk: Bulk,
     now: Timestamp,
 }
 
 /// Fills the spool of a data directory that no server has open.
-pub(super) fn fill(data: &Path, messages: u64, shape: &QueueShape) -> Result<Filled, Failure> {
-    let mail = Arc::new(Mail::new(messages, shape)?);
+pub(crate) fn fill(data: &Path, bulk: &Bulk) -> Result<Filled, Failure> {
+    let mail = Arc::new(Mail::new(bulk)?);
+    let messages = bulk.messages;
     let (spool, events) = open(data)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let ids = runtime.block_on(commit_all(&spool, &mail))?;
@@ -51,7 +61,7 @@ pub(super) fn fill(data: &Path, messages: u64, shape: &QueueShape) -> Result<Fil
     events.flush();
     let last = ids.len().saturating_sub(100);
     Ok(Filled {
-        recipients: messages * mail.recipients,
+        recipients: messages * bulk.recipients,
         address_octets: (0..messages).map(|number| mail.address_octets(number)).sum(),
         first: ids.first().copied().ok_or("no messages")?,
         near_end: ids.get(last).copied().ok_or("no messages")?,
@@ -74,7 +84,7 @@ async fn commit_all(spool: &Spool, mail: &Arc<Mail>) -> Result<Vec<QueueId>, Fai
     let mut ids = Vec::new();
     local
         .run_until(async {
-            for lane in 0..TOGETHER.min(mail.messages) {
+            for lane in 0..TOGETHER.min(mail.bulk.messages) {
                 let (spool, mail) = (spool.clone(), Arc::clone(mail));
                 under_way.spawn_local(async move { commit_lane(&spool, &mail, lane).await });
             }
@@ -92,7 +102,7 @@ async fn commit_all(spool: &Spool, mail: &Arc<Mail>) -> Result<Vec<QueueId>, Fai
 async fn commit_lane(spool: &Spool, mail: &Mail, lane: u64) -> Result<Vec<QueueId>, Failure> {
     let mut ids = Vec::new();
     let mut number = lane;
-    while number < mail.messages {
+    while number < mail.bulk.messages {
         ids.push(spool.commit(mail.submission(spool, number)?).await?.id());
         number += TOGETHER;
     }
@@ -100,23 +110,18 @@ async fn commit_lane(spool: &Spool, mail: &Mail, lane: u64) -> Result<Vec<QueueI
 }
 
 impl Mail {
-    fn new(messages: u64, shape: &QueueShape) -> Result<Self, Failure> {
-        let name = |number| Domain::parse(&format!("d{number}.trouble.test"));
-        let domains: Result<Vec<Domain>, _> = (0..shape.domains).map(name).collect();
-        Ok(Self {
-            domains: domains.map_err(|error| format!("no domain: {error}"))?,
-            recipients: shape.recipients_per_message,
-            octets: shape.size,
-            messages,
-            now: SystemClock.now(),
-        })
+    fn new(bulk: &Bulk) -> Result<Self, Failure> {
+        let domains: Result<Vec<Domain>, _> = bulk.domains.iter().map(|name| Domain::parse(name)).collect();
+        let domains = domains.map_err(|error| format!("no domain: {error}"))?;
+        Ok(Self { domains, bulk: bulk.clone(), now: SystemClock.now() })
     }
 
     /// The oldest come first, evenly spread.
     fn received(&self, number: u64) -> Timestamp {
-        let oldest = u64::try_from(OLDEST.as_millis()).unwrap_or(u64::MAX);
-        let age = oldest / self.messages.max(1) * (self.messages - number);
-        Timestamp::from_millis(self.now.as_millis() - age)
+        let oldest = u64::try_from(self.bulk.oldest.as_millis()).unwrap_or(u64::MAX);
+        let age = u128::from(oldest) * u128::from(self.bulk.messages - number)
+            / u128::from(self.bulk.messages.max(1));
+        Timestamp::from_millis(self.now.as_millis() - u64::try_from(age).unwrap_or(oldest))
     }
 
     fn submission(&self, spool: &Spool, number: u64) -> Result<Submission, Failure> {
@@ -124,12 +129,12 @@ impl Mail {
         let id = spool.new_id(received);
         let sender = format!("sender{}@source.test", number % SENDERS);
         let recipients: Result<Vec<Recipient>, Failure> =
-            (0..self.recipients).map(|which| self.recipient(number, which)).collect();
+            (0..self.bulk.recipients).map(|which| self.recipient(number, which)).collect();
         let recipients = recipients?;
         let accepted = Event {
             reverse_path: Some(sender.clone()),
             recipients: recipients.iter().map(|one| one.forward_path.to_string()).collect(),
-            size: Some(self.octets as u64),
+            size: Some(self.bulk.octets as u64),
             ..Event::new(received, id, Kind::Accepted, "receive")
         };
         let envelope = Envelope {
@@ -151,22 +156,26 @@ impl Mail {
             may_bounce: true,
             recipients,
         };
-        Ok(Submission { envelope, content: Content::from(vec![b'x'; self.octets]), events: vec![accepted] })
+        Ok(Submission {
+            envelope,
+            content: Content::from(vec![b'x'; self.bulk.octets]),
+            events: vec![accepted],
+        })
     }
 
     fn recipient(&self, number: u64, which: u64) -> Result<Recipient, Failure> {
-        let place = number * self.recipients + which;
+        let place = number * self.bulk.recipients + which;
         let domain = usize::try_from(place).unwrap_or_default() % self.domains.len();
         let domain = self.domains.get(domain).cloned().ok_or("no domains")?;
         let address = mail::Address::new(&local_part(number, which), domain);
         let address = address.map_err(|error| format!("no address: {error}"))?;
-        Ok(Recipient::new(address, self.now.after(DUE_IN)))
+        Ok(Recipient::new(address, self.now.after(self.bulk.due_in)))
     }
 
     fn address_octets(&self, number: u64) -> u64 {
         let octets =
             |which| self.recipient(number, which).map(|one| one.forward_path.to_string().len() as u64);
-        (0..self.recipients).filter_map(|which| octets(which).ok()).sum()
+        (0..self.bulk.recipients).filter_map(|which| octets(which).ok()).sum()
     }
 }
 
@@ -181,9 +190,16 @@ mod tests {
 
     #[test]
     fn a_filled_spool_opens_with_all_that_was_put_in() {
-        let shape = QueueShape { recipients_per_message: 2, domains: 3, ..QueueShape::default() };
+        let bulk = Bulk {
+            messages: 1200,
+            recipients: 2,
+            domains: (0..3).map(|number| format!("d{number}.trouble.test")).collect(),
+            octets: 1024,
+            oldest: Duration::from_hours(96),
+            due_in: Duration::from_hours(12),
+        };
         let dir = tempfile::tempdir().unwrap();
-        let filled = fill(dir.path(), 1200, &shape).unwrap();
+        let filled = fill(dir.path(), &bulk).unwrap();
         assert_eq!(filled.recipients, 2400);
         let (spool, _) = open(dir.path()).unwrap();
         let stats = spool.stats();
