@@ -225,6 +225,11 @@ impl State {
     /// as the newer one tells, but completions win whatever the order.
     fn replace(&mut self, id: QueueId, mut message: Message) {
         self.moved(id, message.envelope, message.content);
+        // The numbers of its domains were looked up already: they must not go with the old one, and come to other domains.
+        let domains: Vec<u32> = message.recipients.iter().map(|entry| entry.domain).collect();
+        for domain in &domains {
+            self.index.queue.hold_domain(*domain);
+        }
         let Some(before) = self.index.remove(id) else { return };
         for (entry, before) in message.recipients.iter_mut().zip(before.recipients.iter()) {
             if before.standing == Standing::Done {
@@ -235,5 +240,8 @@ impl State {
         message.left = u32::try_from(left).unwrap_or(u32::MAX);
         message.history = History::of_homes(before.history.homes().to_vec());
         self.index.insert(message);
+        for domain in &domains {
+            self.index.queue.drop_domain(*domain);
+        }
     }
 }

@@ -207,6 +207,23 @@ fn a_message_that_is_done_by_several_outcomes_does_not_come_back_without_the_fir
 }
 
 #[test]
+fn a_message_whose_envelope_stands_twice_keeps_its_domain() {
+    let world = World::new(1);
+    let mut machine = world.open();
+    machine.commit(&world, &["anna@one.example"], 100).unwrap();
+    let segment = machine.committer.log.segment();
+    machine.committer.cleaner.begin(&machine.spool.shared, segment);
+    machine.committer.turn();
+    machine.commit(&world, &["bob@two.example"], 100).unwrap();
+    drop(machine);
+    let machine = world.open();
+    let queue = machine.spool.list(&ListFilter { limit: usize::MAX, after: None });
+    let recipients = queue.iter().flat_map(|message| &message.recipients);
+    let paths: BTreeSet<&str> = recipients.map(|one| one.forward_path.as_str()).collect();
+    assert_eq!(paths, ["anna@one.example", "bob@two.example"].into());
+}
+
+#[test]
 fn a_crash_while_opening_loses_nothing() {
     for seed in 0..60 {
         let world = World::new(seed);
