@@ -2,7 +2,7 @@
 
 use std::{mem, sync::Arc};
 
-use mail::{EnhancedStatus, Reply};
+use mail::{EnhancedStatus, Reply, TlsFacts};
 use smtp::{
     Protocol,
     server::{Answer, Config, Limits, Offers, Question, Session, Step},
@@ -63,6 +63,7 @@ impl Talk {
             match self.session.step() {
                 Step::Read(_) => return,
                 Step::Ask(question) => self.ask(question),
+                Step::Secure => self.session.secured(tls()),
                 Step::Close => self.closed = true,
             }
         }
@@ -100,9 +101,11 @@ fn answer(choice: u8, question: &Question) -> Answer {
         return Answer::Proceed;
     }
     match (question, choice % 8) {
-        (Question::Connected | Question::Proxied(_), 0..=5) => {
-            Answer::Greet(Offers { xclient: choice & 8 != 0, etrn: choice & 16 != 0 })
-        }
+        (Question::Connected | Question::Proxied(_), 0..=5) => Answer::Greet(Offers {
+            xclient: choice & 8 != 0,
+            etrn: choice & 16 != 0,
+            starttls: choice & 32 != 0,
+        }),
         (Question::EndOfContent { .. }, 0..=4) => Answer::Replied(reply(250, "Queued")),
         (Question::Data, 1..=2) => Answer::Normalise,
         (_, 0..=3) => Answer::Proceed,
@@ -111,6 +114,11 @@ fn answer(choice: u8, question: &Question) -> Answer {
         (_, 6) => Answer::Replied(reply(250, "As you like\nand more")),
         (_, _) => Answer::RefuseAndClose(reply(421, "Enough")),
     }
+}
+
+/// As if a handshake had been made.
+fn tls() -> TlsFacts {
+    TlsFacts { version: "TLSv1.3".into(), cipher: "TLS_AES_128_GCM_SHA256".into() }
 }
 
 /// Fails unless all of `said` is whole replies (RFC 5321 §4.2); returns how many.

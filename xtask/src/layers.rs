@@ -145,6 +145,13 @@ pub(crate) const RESERVED: &[Reserved] = &[
     },
     Reserved { name: "hickory*", users: &["net"], limited: &[], reason: "others ask through `dns::Resolve`" },
     Reserved { name: "rustls*", users: &["net"], limited: &[], reason: "TLS ends in `net`" },
+    Reserved { name: "tokio-rustls", users: &["net"], limited: &[], reason: "TLS ends in `net`" },
+    Reserved {
+        name: "rcgen",
+        users: &["net", "receive", "postrider", "e2e"],
+        limited: &[],
+        reason: "certificates are made for development and tests only",
+    },
     Reserved { name: "rusqlite", users: &["store"], limited: &[], reason: "only `store` knows the engines" },
     Reserved {
         name: "tokio-postgres",

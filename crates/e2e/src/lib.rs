@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "other programs run by the real clock and tell of no event")]
 #![expect(clippy::missing_panics_doc, reason = "everything here panics when the test should fail")]
 
+mod authority;
 mod binary;
 mod client;
 mod dovecot;
@@ -23,6 +24,7 @@ mod tool;
 mod wait;
 mod world;
 
+pub use authority::{Authority, Pair};
 pub use binary::binary;
 pub use client::Client;
 pub use dovecot::{Dovecot, Mailbox};

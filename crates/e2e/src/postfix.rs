@@ -126,6 +126,7 @@ const SERVICES: &[(&str, &str)] = &[
     ("retry", "- error"),
     ("anvil", "1 anvil"),
     ("scache", "1 scache"),
+    ("tlsmgr", "1 tlsmgr"),
 ];
 
 fn master(address: SocketAddr) -> String {

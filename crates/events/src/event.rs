@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use mail::{QueueId, Timestamp};
+use mail::{QueueId, Timestamp, TlsFacts};
 use serde::{Deserialize, Serialize};
 
 /// The version of the line's schema. Fields may be added under the same version; one whose meaning changes raises it.
@@ -88,6 +88,31 @@ pub struct Mx {
     pub address: Option<String>,
 }
 
+/// How a session was protected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tls {
+    /// The version of the protocol, such as `TLSv1.3`; none if the session was in clear, for the reason in `failure`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// The cipher suite by its IANA name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cipher: Option<String>,
+    /// Of a host that we sent to: whether we made sure by its certificate that it is this host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<bool>,
+    /// Why a host that offers TLS was spoken to in clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+/// What a client agreed on with us.
+impl From<&TlsFacts> for Tls {
+    fn from(TlsFacts { version, cipher }: &TlsFacts) -> Self {
+        let (protocol, cipher) = (Some(version.to_string()), Some(cipher.to_string()));
+        Self { protocol, cipher, verified: None, failure: None }
+    }
+}
+
 /// An event. What does not apply is left out of the line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
@@ -127,6 +152,9 @@ pub struct Event {
     /// The host that was spoken to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mx: Option<Mx>,
+    /// How the session with that host, or with the client, was protected; none: in clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
     /// The site of that host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
@@ -171,6 +199,7 @@ impl Event {
             size: None,
             client: None,
             mx: None,
+            tls: None,
             site: None,
             reply: None,
             attempt: None,

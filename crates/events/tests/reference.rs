@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use events::{Event, Kind, Mx, VERSION};
+use events::{Event, Kind, Mx, Tls, VERSION};
 use mail::{QueueId, Timestamp};
 use serde_json::Value;
 
@@ -34,6 +34,7 @@ fn full() -> Event {
         size: Some(1),
         client: text(),
         mx: Some(Mx { host: "x".to_owned(), address: text() }),
+        tls: Some(Tls { protocol: text(), cipher: text(), verified: Some(false), failure: text() }),
         site: text(),
         reply: text(),
         attempt: Some(1),

@@ -9,12 +9,13 @@ use std::{
     time::Duration,
 };
 
+use mail::TlsFacts;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep},
 };
 
-use crate::{Pace, Shutdown, patience::Patience};
+use crate::{Channel, Pace, Shutdown, patience::Patience};
 
 /// One read takes at most this much: from the stack, so that an idle session holds no buffer.
 const READ_OCTETS_MAX: usize = 16 * 1024;
@@ -44,6 +45,8 @@ pub trait Protocol {
     fn timed_out(&mut self);
     /// The server stops: say so at the next boundary.
     fn shut_down(&mut self);
+    /// TLS is up from here on, as [`Step::Secure`] asked or because the connection begins with it: then this comes first of all.
+    fn secured(&mut self, facts: TlsFacts);
     /// What to do next.
     fn step(&mut self) -> Step<Self::Question>;
     /// The answer to the question last asked: exactly one per [`Step::Ask`].
@@ -69,6 +72,8 @@ pub enum Step<Q> {
     Read(Pace),
     /// An answer.
     Ask(Q),
+    /// TLS: send what is in `output`, and then nothing is read or written before the handshake.
+    Secure,
     /// Nothing: send what is in `output` and close.
     Close,
 }
@@ -92,8 +97,14 @@ pub trait Policy<Q, A> {
 /// (RFC 2920 §3.2) gets them in few packets; while a write is stuck, input is still read as long as the protocol wants it.
 ///
 /// # Errors
-/// The stream failed, or the peer did not take our octets in time. What was promised before stays promised.
-pub async fn drive<P, S, O>(protocol: P, stream: S, policy: &mut O, shutdown: &mut Shutdown) -> io::Result<()>
+/// The stream failed, a handshake did (see [`HandshakeError::of`](crate::HandshakeError::of)), or the peer did not take our octets in
+/// time. What was promised before stays promised.
+pub async fn drive<P, S, O>(
+    protocol: P,
+    channel: Channel<S>,
+    policy: &mut O,
+    shutdown: &mut Shutdown,
+) -> io::Result<()>
 where
     P: Protocol,
     S: AsyncRead + AsyncWrite + Unpin,
@@ -101,7 +112,10 @@ where
 {
     let mut requested = pin!(shutdown.requested());
     let mut stopping = false;
-    let mut driver = Driver::new(protocol, stream);
+    let mut driver = Driver::new(protocol, channel);
+    if driver.channel.begins_with_tls() && !driver.secure(requested.as_mut()).await? {
+        return Ok(());
+    }
     // What came before the first step is known to it: some protocols greet first and refuse who did not wait.
     poll_fn(|cx| match driver.poll_read(cx) {
         Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -135,6 +149,13 @@ where
                     }
                 }
             }
+            Step::Secure if stopping => return driver.close().await,
+            Step::Secure => {
+                driver.send().await?;
+                if !driver.secure(requested.as_mut()).await? {
+                    return Ok(());
+                }
+            }
             Step::Close => return driver.close().await,
         }
     }
@@ -157,7 +178,7 @@ enum End {
 
 struct Driver<P, S> {
     protocol: P,
-    stream: S,
+    channel: Channel<S>,
     end: End,
     patience: Patience,
     /// Since when the peer has been awaited, within one wait.
@@ -169,10 +190,10 @@ struct Driver<P, S> {
 }
 
 impl<P: Protocol, S: AsyncRead + AsyncWrite + Unpin> Driver<P, S> {
-    fn new(protocol: P, stream: S) -> Self {
+    fn new(protocol: P, channel: Channel<S>) -> Self {
         Self {
             protocol,
-            stream,
+            channel,
             end: End::Open,
             patience: Patience::default(),
             waiting_since: None,
@@ -236,6 +257,30 @@ impl<P: Protocol, S: AsyncRead + AsyncWrite + Unpin> Driver<P, S> {
         Poll::Ready(Ok(Woken::Late))
     }
 
+    /// Puts the connection under TLS. Whether that was done: a server that is asked to stop has nobody to say it to meanwhile.
+    async fn secure(&mut self, requested: Pin<&mut impl Future<Output = ()>>) -> io::Result<bool> {
+        tokio::select! {
+            biased;
+            () = requested => Ok(false),
+            secured = self.channel.secure() => {
+                self.protocol.secured(secured?);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Writes all output out and reads nothing meanwhile: what comes now is no longer in clear.
+    async fn send(&mut self) -> io::Result<()> {
+        poll_fn(|cx| {
+            if self.poll_write(cx)?.is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            let Some(until) = self.write_until else { return Poll::Pending };
+            self.poll_time(cx, until).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        })
+        .await
+    }
+
     /// Writes all output out; reads on meanwhile, so that a peer that sends before it reads cannot block both sides.
     async fn flush(&mut self) -> io::Result<()> {
         poll_fn(|cx| {
@@ -259,7 +304,7 @@ impl<P: Protocol, S: AsyncRead + AsyncWrite + Unpin> Driver<P, S> {
     /// Sends the last words and closes.
     async fn close(&mut self) -> io::Result<()> {
         self.flush().await?;
-        poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await?;
+        poll_fn(|cx| Pin::new(&mut self.channel).poll_shutdown(cx)).await?;
         if self.end != End::Open || !self.protocol.lingers() {
             return Ok(());
         }
@@ -267,7 +312,7 @@ impl<P: Protocol, S: AsyncRead + AsyncWrite + Unpin> Driver<P, S> {
         let until = Instant::now() + LINGER;
         poll_fn(|cx| {
             while left > 0 {
-                match poll_read_with(&mut self.stream, cx, READ_OCTETS_MAX, |_| ()) {
+                match poll_read_with(&mut self.channel, cx, READ_OCTETS_MAX, |_| ()) {
                     Poll::Ready(Ok(1..)) => left = left.saturating_sub(READ_OCTETS_MAX),
                     Poll::Ready(_) => return Poll::Ready(Ok(())),
                     Poll::Pending => return self.poll_time(cx, until).map(Ok),
@@ -285,7 +330,7 @@ impl<P: Protocol, S: AsyncRead + AsyncWrite + Unpin> Driver<P, S> {
             return Poll::Pending;
         }
         let octets =
-            ready!(poll_read_with(&mut self.stream, cx, wanted, |octets| self.protocol.receive(octets)))?;
+            ready!(poll_read_with(&mut self.channel, cx, wanted, |octets| self.protocol.receive(octets)))?;
         if octets == 0 {
             self.end = End::Seen;
         }
@@ -307,7 +352,7 @@ impl<P: Protocol, S: AsyncRead + AsyncWrite + Unpin> Driver<P, S> {
             return Poll::Ready(Ok(()));
         }
         while !output.is_empty() {
-            match Pin::new(&mut self.stream).poll_write(cx, output) {
+            match Pin::new(&mut self.channel).poll_write(cx, output) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(octets)) => drop(output.drain(..octets.min(output.len()))),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -317,7 +362,7 @@ impl<P: Protocol, S: AsyncRead + AsyncWrite + Unpin> Driver<P, S> {
         if output.capacity() > OUTPUT_KEPT_MAX {
             *output = Vec::new();
         }
-        if Pin::new(&mut self.stream).poll_flush(cx)?.is_pending() {
+        if Pin::new(&mut self.channel).poll_flush(cx)?.is_pending() {
             return self.write_blocked();
         }
         self.write_until = None;

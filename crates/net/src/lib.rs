@@ -1,6 +1,6 @@
-//! Sockets: listeners and their limits, and the driver that joins any protocol machine to a stream.
+//! Sockets: listeners and their limits, TLS, and the driver that joins any protocol machine to a stream.
 //!
-//! *Takes* addresses to listen on, state machines without I/O, and policies that answer their questions.
+//! *Takes* addresses to listen on, certificates, state machines without I/O, and policies that answer their questions.
 //! *Hands on* octets in both directions, within deadlines, and answers of the DNS.
 //! *Never* knows a protocol or decides about mail: what is refused over a limit, and how, comes in as an argument.
 
@@ -13,6 +13,7 @@ mod networks;
 mod patience;
 pub mod resolver;
 mod shutdown;
+mod tls;
 
 pub use admission::{Admission, Permit, Refused};
 pub use complaint::Complaint;
@@ -22,3 +23,6 @@ pub use listen::{Accepted, Bound, ListenError, bind, unmapped};
 pub use networks::{Network, NetworkError, Networks};
 pub use patience::Pace;
 pub use shutdown::{Shutdown, ShutdownSwitch};
+pub use tls::{
+    Acceptor, Certificates, Channel, Connector, HandshakeError, Identity, IdentityError, TlsError, TlsMode,
+};

@@ -13,7 +13,8 @@ use std::{
     time::Duration,
 };
 
-use net::{Pace, Policy, Protocol, Shutdown, ShutdownSwitch, Step, drive};
+use mail::TlsFacts;
+use net::{Channel, Pace, Policy, Protocol, Shutdown, ShutdownSwitch, Step, drive};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex},
     sync::oneshot,
@@ -54,6 +55,9 @@ impl Protocol for Lines {
     fn shut_down(&mut self) {
         self.output.extend_from_slice(b"stopping\n");
         self.closing = true;
+    }
+    fn secured(&mut self, facts: TlsFacts) {
+        self.output.extend_from_slice(format!("secured by {}\n", facts.version).as_bytes());
     }
     fn step(&mut self) -> Step<String> {
         while !self.closing {
@@ -168,8 +172,9 @@ fn start(
     let (peer, inner) = duplex(capacity);
     let writes = Arc::new(AtomicUsize::new(0));
     let stream = Watched { inner, writes: Arc::clone(&writes), reset: None };
-    let session =
-        tokio::spawn(async move { drive(Lines::default(), stream, &mut oracle, &mut shutdown).await });
+    let session = tokio::spawn(async move {
+        drive(Lines::default(), Channel::clear(stream), &mut oracle, &mut shutdown).await
+    });
     (peer, session, writes)
 }
 
@@ -320,7 +325,7 @@ async fn an_answer_that_changes_nothing_is_given_up_on_a_reset() {
     peer.write_all(b"ask slow\n").await.unwrap();
     let session = tokio::spawn(async move {
         let stream = Watched { inner, writes: Arc::default(), reset: Some(is_reset) };
-        drive(Lines::default(), stream, &mut oracle, &mut Shutdown::never()).await
+        drive(Lines::default(), Channel::clear(stream), &mut oracle, &mut Shutdown::never()).await
     });
     tokio::task::yield_now().await;
     reset.send(()).unwrap();
@@ -333,7 +338,7 @@ fn an_idle_session_holds_no_buffer() {
     let (_, stream) = duplex(1);
     let mut oracle = Oracle::default();
     let mut shutdown = Shutdown::never();
-    let session = drive(Lines::default(), stream, &mut oracle, &mut shutdown);
+    let session = drive(Lines::default(), Channel::clear(stream), &mut oracle, &mut shutdown);
     let size = size_of_val(&session);
     assert!(size < 1024, "the future of a session has {size} octets");
 }

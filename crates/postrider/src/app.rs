@@ -4,6 +4,7 @@ mod announce;
 mod build;
 mod descriptors;
 mod dev;
+mod dev_tls;
 mod explain;
 mod listening;
 mod logging;
@@ -22,6 +23,9 @@ pub(crate) fn serve(file: &Path, json: bool) -> Result<(), Failure> {
     let config = place::load(file)?;
     logging::start(config.log)?;
     descriptors::raise(&config);
+    for warning in config.warnings.lines() {
+        tracing::warn!("{warning}");
+    }
     let audience = if json { Audience::Program } else { Audience::Log };
     // Whatever the directory is by then, the same file is read again.
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());

@@ -1,5 +1,6 @@
 //! The configuration file: read whole, checked whole, all mistakes told at once.
 
+mod certificates;
 mod listeners;
 mod next_hop;
 mod people;
@@ -22,10 +23,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use disk::{Clock, SystemClock};
+use net::Identity;
 use toml_span::{ErrorKind, Span};
 
-pub(crate) use listeners::Listener;
-pub(crate) use problem::{Problem, Report};
+pub(crate) use certificates::Files;
+pub(crate) use listeners::{Listener, Tls};
+pub(crate) use problem::{Problem, Report, Severity};
 pub(crate) use secret::words;
 pub(crate) use show::effective;
 pub(crate) use value::duration;
@@ -46,6 +50,10 @@ pub(crate) struct Config {
     pub data_dir: PathBuf,
     /// What listens where.
     pub listeners: Vec<Listener>,
+    /// Where our certificates are.
+    pub certificates: Vec<Files>,
+    /// What was read there.
+    pub identities: Vec<Identity>,
     /// Who is asked for DNS records.
     pub resolver: net::resolver::Config,
     /// Limits of the receiving side.
@@ -58,6 +66,8 @@ pub(crate) struct Config {
     pub directory: directory::Config,
     /// What is logged and how.
     pub log: Log,
+    /// What somebody should know of it though it can be used.
+    pub warnings: Report,
 }
 
 /// What memory may be taken by mail, whoever sends it.
@@ -133,17 +143,25 @@ pub(crate) enum LoadError {
     Wrong(Report),
 }
 
-/// Reads and checks a file.
+/// Reads and checks a file, and the certificates that it names.
 pub(crate) fn load(path: &Path) -> Result<Config, LoadError> {
     let source =
         read(path, FILE_OCTETS_MAX).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
     // A secret may stand in a file of its own beside this one.
     let dir =
         std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_default();
-    let (config, problems, _) = parse(&source, &dir);
+    let (mut config, mut problems, _) = parse(&source, &dir);
+    if let Some(config) = &mut config {
+        let (identities, found) =
+            certificates::open(&config.certificates, &config.hostname, SystemClock.now());
+        config.identities = identities;
+        problems.extend(found);
+        problems.sort_by_key(|problem| problem.span.start);
+    }
+    let report = Report { path: path.to_owned(), source, problems };
     match config {
-        Some(config) if problems.is_empty() => Ok(config),
-        _ => Err(LoadError::Wrong(Report { path: path.to_owned(), source, problems })),
+        Some(config) if !report.has_errors() => Ok(Config { warnings: report, ..config }),
+        _ => Err(LoadError::Wrong(report)),
     }
 }
 

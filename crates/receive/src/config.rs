@@ -36,6 +36,8 @@ pub struct Config {
     pub etrn_networks: Networks,
     /// What becomes of mail by its client, envelope, size and header fields; the first that matches holds.
     pub rules: Vec<Rule>,
+    /// For a TLS handshake.
+    pub handshake_timeout: Duration,
     /// For a whole command line (RFC 5321 §4.5.3.2.7).
     pub idle_timeout: Duration,
     /// For the next octets of content.
@@ -64,6 +66,7 @@ impl Default for Config {
             xclient_networks: Networks::default(),
             etrn_networks: Networks::default(),
             rules: Vec::new(),
+            handshake_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_mins(5),
             content_timeout: Duration::from_mins(5),
             content_rate_min: 500,

@@ -24,4 +24,4 @@ pub use config::Config;
 pub use policy::Decision;
 pub use receiver::Receiver;
 pub use rules::{Action, AddressPattern, Conditions, FieldName, FieldPattern, Glob, Rule};
-pub use service::Service;
+pub use service::{Entrance, Service};

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use mail::TlsFacts;
 use net::{Pace, Protocol};
 use smtp::server::{Answer, Phase, Question, Session, Step};
 
@@ -56,11 +57,16 @@ impl Protocol for Machine {
         self.session.shut_down();
     }
 
+    fn secured(&mut self, facts: TlsFacts) {
+        self.session.secured(facts);
+    }
+
     fn step(&mut self) -> net::Step<Question> {
         match self.session.step() {
             Step::Read(Phase::Greeting | Phase::Command) => net::Step::Read(self.idle),
             Step::Read(Phase::Content) => net::Step::Read(self.content),
             Step::Ask(question) => net::Step::Ask(question),
+            Step::Secure => net::Step::Secure,
             Step::Close => {
                 self.quit = last_line(self.session.output()).starts_with(b"221 ");
                 net::Step::Close

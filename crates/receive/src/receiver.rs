@@ -8,12 +8,16 @@ use std::{
 
 use directory::Directory;
 use mail::Reply;
-use net::{Accepted, Admission, Bound, Permit, Refused, Shutdown, unmapped};
+use net::{
+    Accepted, Admission, Bound, Channel, HandshakeError, Permit, Refused, Shutdown, TlsMode, unmapped,
+};
 use smtp::server::Protocol;
 use spool::Spool;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Config, Service, machine::Machine, reception::Reception, storing::Storing, turn::Turns};
+use crate::{
+    Config, Entrance, Service, machine::Machine, reception::Reception, storing::Storing, turn::Turns,
+};
 
 /// Receives mail. Clones are the same service.
 #[derive(Clone)]
@@ -73,17 +77,29 @@ impl Receiver {
     ///
     /// # Errors
     /// The socket cannot be used.
-    pub async fn serve(&self, service: Service, bound: Bound, shutdown: Shutdown) -> io::Result<()> {
+    pub async fn serve(
+        &self,
+        entrance: impl Into<Entrance>,
+        bound: Bound,
+        shutdown: Shutdown,
+    ) -> io::Result<()> {
+        let Entrance { service, tls } = entrance.into();
         let (receiver, until) = (self.clone(), shutdown.clone());
+        let implicit = tls.is_implicit();
         let session = move |accepted: Accepted| {
-            let (receiver, mut until) = (receiver.clone(), until.clone());
+            let (receiver, mut until, tls) = (receiver.clone(), until.clone(), tls.clone());
             async move {
                 let client = accepted.client.ip();
-                let visitor =
-                    Visitor { service, client, early: accepted.early, permit: Some(accepted.permit) };
-                let ended = receiver.run(visitor, accepted.stream, &mut until).await;
-                if let Err(error) = ended {
-                    tracing::debug!(station = "receive", %client, %error, "connection lost");
+                let visitor = Visitor {
+                    service,
+                    client,
+                    // With TLS before the greeting it is the client that speaks first.
+                    early: accepted.early && !tls.is_implicit(),
+                    starttls: tls.is_on_demand(),
+                    permit: Some(accepted.permit),
+                };
+                if let Err(error) = receiver.run(visitor, accepted.stream, tls, &mut until).await {
+                    lost(service, client, &error);
                 }
             }
         };
@@ -91,7 +107,9 @@ impl Receiver {
         let (admission, drain) = (shared.admission.clone(), shared.config.drain_timeout);
         let hostname = shared.config.hostname.clone();
         drop(shared);
-        bound.serve(admission, shutdown, drain, session, |refused| busy(&hostname, refused)).await
+        // In clear, where TLS comes first, nobody would understand it.
+        let refuse = |refused| if implicit { Vec::new() } else { busy(&hostname, refused) };
+        bound.serve(admission, shutdown, drain, session, refuse).await
     }
 
     /// One session over any stream.
@@ -100,26 +118,30 @@ impl Receiver {
     /// The stream failed, or the client did not take our replies in time.
     pub async fn session<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        service: Service,
+        entrance: impl Into<Entrance>,
         client: IpAddr,
         stream: S,
         shutdown: &mut Shutdown,
     ) -> io::Result<()> {
-        let visitor = Visitor { service, client: unmapped(client), early: false, permit: None };
-        self.run(visitor, stream, shutdown).await
+        let Entrance { service, tls } = entrance.into();
+        let starttls = tls.is_on_demand();
+        let visitor = Visitor { service, client: unmapped(client), early: false, starttls, permit: None };
+        self.run(visitor, stream, tls, shutdown).await
     }
 
     async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         visitor: Visitor,
         stream: S,
+        tls: TlsMode,
         shutdown: &mut Shutdown,
     ) -> io::Result<()> {
         let shared = self.current();
         let spoken = if visitor.service == Service::Lmtp { &shared.lmtp } else { &shared.smtp };
         let machine = Machine::new(Arc::clone(spoken), &shared.config);
+        let channel = Channel::new(stream, tls, shared.config.handshake_timeout);
         let mut reception = Reception::new(shared, visitor);
-        net::drive(machine, stream, &mut reception, shutdown).await
+        net::drive(machine, channel, &mut reception, shutdown).await
     }
 }
 
@@ -134,8 +156,19 @@ pub(crate) struct Visitor {
     pub(crate) client: IpAddr,
     /// It spoke before it was greeted.
     pub(crate) early: bool,
+    /// Its connection can be put under TLS.
+    pub(crate) starttls: bool,
     /// Its place among the sessions, if they are counted.
     pub(crate) permit: Option<Permit>,
+}
+
+/// mail-rules 19: a failed handshake ends the connection, and is told.
+fn lost(service: Service, client: IpAddr, error: &io::Error) {
+    if let Some(failed) = HandshakeError::of(error) {
+        tracing::info!(station = "receive", %service, %client, "{failed}");
+    } else {
+        tracing::debug!(station = "receive", %service, %client, %error, "connection lost");
+    }
 }
 
 /// Before a session has begun.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mail::{Address, Client, Domain, Reply, ReversePath, Via};
+use mail::{Address, Client, Domain, Reply, ReversePath, TlsFacts, Via};
 use net::{Networks, Permit, Policy};
 use smtp::{
     ForwardPath, MailFrom, Node, RcptTo,
@@ -47,6 +47,8 @@ pub(crate) struct Reception {
     pub(crate) client: Client,
     /// The client spoke before it was greeted.
     early: bool,
+    /// The connection can be put under TLS.
+    starttls: bool,
     pub(crate) permit: Option<Permit>,
     transaction: Option<Box<Transaction>>,
     /// Recipients accepted and refused in this session.
@@ -56,12 +58,13 @@ pub(crate) struct Reception {
 
 impl Reception {
     pub(crate) fn new(shared: Arc<Shared>, visitor: Visitor) -> Self {
-        let Visitor { service, client, early, permit } = visitor;
+        let Visitor { service, client, early, starttls, permit } = visitor;
         Self {
             origin: Origin::new(&shared.config, service, client),
             client: Client { address: Some(client), ..Client::default() },
             shared,
             early,
+            starttls,
             permit,
             transaction: None,
             recipients_accepted: 0,
@@ -80,8 +83,23 @@ impl Reception {
             Answer::RefuseAndClose(NOT_FOR_LMTP)
         } else {
             let etrn = self.origin.service != Service::Lmtp && named(etrn_networks);
-            Answer::Greet(Offers { xclient: named(xclient_networks), etrn })
+            let starttls = self.starttls && self.client.tls.is_none();
+            Answer::Greet(Offers { xclient: named(xclient_networks), etrn, starttls })
         }
+    }
+
+    /// RFC 3207 §4.2: what the client said of itself in clear is forgotten.
+    fn secured(&mut self, facts: TlsFacts) -> Answer {
+        tracing::debug!(
+            station = STATION,
+            client = %self.shown(),
+            protocol = facts.version,
+            cipher = facts.cipher,
+            "under TLS"
+        );
+        self.client.hello = None;
+        self.client.tls = Some(facts);
+        Answer::Proceed
     }
 
     fn hello(&mut self, name: String, extended: bool) -> Answer {
@@ -261,6 +279,7 @@ impl Policy<Question, Answer> for Reception {
     async fn answer(&mut self, question: Question) -> Answer {
         match question {
             Question::Connected => self.connected(),
+            Question::Secured(facts) => self.secured(facts),
             Question::Proxied(told) => self.proxied(*told),
             Question::Turn(node) => self.turn(node),
             Question::Verify(_) | Question::Expand(_) => Answer::Proceed,

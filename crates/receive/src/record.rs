@@ -1,7 +1,7 @@
 //! What is put on record of a message that was taken: one event for it, and one for each rule that held or dropped some
 //! of its recipients.
 
-use events::{Event, Kind};
+use events::{Event, Kind, Tls};
 use mail::Address;
 
 use crate::{
@@ -31,6 +31,7 @@ pub(crate) fn events(
         message_id,
         size: Some(size),
         client: envelope.client.address.map(|address| address.to_string()),
+        tls: envelope.client.tls.as_ref().map(Tls::from),
         reason: repaired.then(|| REPAIRED.to_owned()),
         rule: sole(ruled).and_then(name),
         ..event(Kind::Accepted)

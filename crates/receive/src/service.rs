@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use net::TlsMode;
+
 /// The service of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Service {
@@ -29,6 +31,22 @@ impl Service {
     /// Whether missing fields are added to what its clients send (RFC 6409 §8). A relay must not (RFC 5321 §6.4).
     pub(crate) fn completes(self) -> bool {
         matches!(self, Self::Submission | Self::Dev)
+    }
+}
+
+/// How clients come to a service.
+#[derive(Debug, Clone)]
+pub struct Entrance {
+    /// What is served.
+    pub service: Service,
+    /// How its connections are put under TLS.
+    pub tls: TlsMode,
+}
+
+/// In clear.
+impl From<Service> for Entrance {
+    fn from(service: Service) -> Self {
+        Self { service, tls: TlsMode::None }
     }
 }
 

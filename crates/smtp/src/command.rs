@@ -50,6 +50,8 @@ pub enum Command {
     Etrn(Node),
     /// `XCLIENT` (Postfix): who the client behind a proxy is.
     Xclient(Box<Xclient>),
+    /// `STARTTLS` (RFC 3207 §4).
+    StartTls,
     /// `QUIT` (RFC 5321 §4.1.1.10).
     Quit,
 }
@@ -132,6 +134,7 @@ impl fmt::Display for Command {
             Self::Noop => f.write_str("NOOP"),
             Self::Etrn(node) => with_text(f, "ETRN ", &node.to_string()),
             Self::Xclient(xclient) => xclient.fmt(f),
+            Self::StartTls => f.write_str("STARTTLS"),
             Self::Quit => f.write_str("QUIT"),
         }
     }

@@ -3,8 +3,7 @@
 //! *Takes* octets from the peer and answers to its questions. *Hands on* questions, decoded content and octets for the peer.
 //! *Never* opens a socket, reads a clock, or decides who may send what: a driver and a policy do that.
 //!
-//! What later extensions need (STARTTLS, AUTH) has its place in [`Command`] and in the two `Step` enums; until then these commands are
-//! answered `502 5.5.1`.
+//! What AUTH needs has its place in [`Command`] and in the two `Step` enums; until then it is answered `502 5.5.1`.
 
 pub mod client;
 

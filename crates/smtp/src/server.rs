@@ -9,7 +9,7 @@ mod replies;
 mod session;
 mod state;
 
-use mail::Reply;
+use mail::{Reply, TlsFacts};
 
 pub use crate::{
     Protocol,
@@ -69,6 +69,8 @@ pub struct Offers {
     pub xclient: bool,
     /// ETRN: it may ask for mail that waits (RFC 1985).
     pub etrn: bool,
+    /// STARTTLS: the connection can be put under TLS (RFC 3207). Not offered once it is.
+    pub starttls: bool,
 }
 
 /// What the driver does next.
@@ -78,6 +80,8 @@ pub enum Step {
     Read(Phase),
     /// Put the question to the policy and hand its answer to [`Session::answer`].
     Ask(Question),
+    /// Send [`Session::output`] and read nothing, shake hands, then call [`Session::secured`]. If the handshake fails: close.
+    Secure,
     /// Send [`Session::output`], then close.
     Close,
 }
@@ -102,6 +106,9 @@ pub enum Question {
     /// A client connected. `Proceed` or `Greet`: greet it. `Refuse(554)`: that greeting, then only QUIT is legal
     /// (RFC 5321 §3.1). `Refuse(421)` and `RefuseAndClose`: that greeting, and the session ends.
     Connected,
+    /// TLS is up: before the greeting, or since the client asked for it. What the client said before is forgotten, its
+    /// name too (RFC 3207 §4.2). `Proceed`; or `Greet`: from here on this is offered to it. `Refuse`: the session ends.
+    Secured(TlsFacts),
     /// HELO, EHLO or LHLO with a name of valid syntax. `Proceed` or `Refuse`.
     Hello {
         /// What the client calls itself: a domain or an address literal.
@@ -145,7 +152,7 @@ pub enum Question {
 pub enum Answer {
     /// Yes, with the usual reply.
     Proceed,
-    /// To [`Question::Connected`] and [`Question::Proxied`]: yes, and this is offered to the client. Elsewhere the same as `Proceed`.
+    /// To [`Question::Connected`], [`Question::Secured`] and [`Question::Proxied`]: yes, and this is offered to the client. Elsewhere the same as `Proceed`.
     Greet(Offers),
     /// To [`Question::Data`]: yes, and turn a bare CR or LF in the content into CRLF instead of refusing the message
     /// (for authenticated clients and trusted networks). Elsewhere the same as `Proceed`.

@@ -35,7 +35,7 @@ fn as_it_comes(protocol: Protocol, choices: &[u8], size: u8, input: &[u8]) {
 /// Commands that may be sent on without waiting (RFC 2920 §3.1): each line has one reply, and cuts do not matter.
 fn as_pipelined(protocol: Protocol, choices: &[u8], size: u8, input: &[u8]) {
     let mut commands = input.to_vec();
-    for verb in [&b"HELO"[..], b"EHLO", b"LHLO", b"DATA", b"BDAT", b"XCLI"] {
+    for verb in [&b"HELO"[..], b"EHLO", b"LHLO", b"DATA", b"BDAT", b"XCLI", b"STAR"] {
         while let Some(at) = find_verb(&commands, verb) {
             commands[at] = b'_';
         }

@@ -16,3 +16,4 @@ mod refusals;
 mod reload;
 mod reports;
 mod rules;
+mod tls;

@@ -9,6 +9,7 @@ mod likeness;
 mod lmtp;
 mod named;
 mod postfix;
+mod tls;
 mod utf8;
 
 use std::time::Duration;

@@ -33,6 +33,8 @@ pub(super) struct Ready<'a> {
     pub listeners: &'a [Listener],
     pub data_dir: &'a Path,
     pub maildir: &'a Path,
+    /// What a client has to trust to believe our certificate.
+    pub authority: Option<&'a Path>,
 }
 
 /// Says that mail is served now.
@@ -41,7 +43,7 @@ pub(super) fn ready(audience: Audience, ready: &Ready<'_>) -> Result<(), Failure
         Audience::Log => Ok(()),
         Audience::Program => terminal::print_json_line(&json!({
             "ready": true, "version": ready.version, "pid": ready.pid, "listeners": ready.listeners,
-            "data_dir": ready.data_dir, "maildir": ready.maildir,
+            "data_dir": ready.data_dir, "maildir": ready.maildir, "authority": ready.authority,
         })),
         Audience::Developer { colours } => terminal::print(&banner(ready, colours)),
     }
@@ -52,9 +54,16 @@ fn banner(ready: &Ready<'_>, colours: bool) -> String {
     let addresses: Vec<&str> = ready.listeners.iter().map(|listener| listener.address.as_str()).collect();
     let first = addresses.first().copied().unwrap_or_default();
     let maildir = ready.maildir.display();
+    let authority = ready.authority.map(|authority| {
+        format!(
+            "  TLS    by STARTTLS; trust {bold}{}{plain}, made for this machine alone\n",
+            authority.display()
+        )
+    });
+    let authority = authority.unwrap_or_default();
     format!(
         "{bold}Postrider {}{plain}, for development\n\n  \
-         SMTP   {bold}{}{plain}  takes any mail from anybody who can reach it\n  \
+         SMTP   {bold}{}{plain}  takes any mail from anybody who can reach it\n{authority}  \
          mail   {bold}{maildir}{plain}  holds every message; nothing leaves this machine\n  \
          try    swaks --server {first} --from me@example.com --to anna@example.org\n  \
          or     printf 'Subject: Hello\\n\\nHello!\\n' | curl -T - smtp://{first} --mail-from me@example.com --mail-rcpt anna@example.org\n  \
@@ -115,7 +124,8 @@ mod tests {
         let listener = |address: &str| Listener { service: "dev".into(), address: address.into() };
         let listeners = [listener("127.0.0.1:2525"), listener("[::1]:2525")];
         let (data_dir, maildir) = (Path::new("/tmp/dev"), Path::new("/tmp/dev/Maildir"));
-        let ready = Ready { version: "0.1.0", pid: 1, listeners: &listeners, data_dir, maildir };
+        let authority = Some(Path::new("/tmp/dev/tls/ca.pem"));
+        let ready = Ready { version: "0.1.0", pid: 1, listeners: &listeners, data_dir, maildir, authority };
         let text = banner(&ready, false);
         insta::assert_snapshot!(text);
     }

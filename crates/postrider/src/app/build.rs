@@ -12,19 +12,20 @@ use directory::Directory;
 use disk::{Caveat, Clock, Disk, Lock, OsDisk, OsRandom, Random, SystemClock};
 use dns::Resolve;
 use events::Log;
-use net::Bound;
-use receive::Service;
+use net::{Acceptor, Bound, Certificates, Identity, TlsMode};
+use receive::Entrance;
 use spool::{Opened, Spool};
 use tokio::net::UnixListener;
 
 use super::{
     dev::{self, NoDns},
+    dev_tls::{self, DevTls},
     explain,
     listening::Listening,
     own,
 };
 use crate::{
-    config::{self, Bounds, Config, Listener},
+    config::{self, Bounds, Config, Listener, Tls},
     failure::Failure,
 };
 
@@ -42,7 +43,10 @@ pub(super) struct Built {
     pub config: Config,
     /// Where mail can be read.
     pub maildir: PathBuf,
-    pub bound: Vec<(Service, Bound)>,
+    /// What a client has to trust to believe a certificate that we made ourselves.
+    pub authority: Option<PathBuf>,
+    pub certificates: Certificates,
+    pub bound: Vec<(Entrance, Bound)>,
     pub own: Own,
     pub directory: Arc<Directory>,
     pub resolver: Arc<dyn Resolve>,
@@ -69,11 +73,16 @@ pub(super) fn build(config: Config, flavour: Flavour) -> Result<Built, Failure> 
     let mut own = Own { addresses: own::addresses(), ..Own::default() };
     let directory = Arc::new(make_directory(config.directory.clone(), &own)?);
     let resolver = resolver(&config, flavour)?;
-    let bound = bind(&config.listeners)?;
+    let (identities, authority) = identities(&config, flavour, clock.as_ref())?;
+    let certificates = Certificates::new(&identities);
+    let acceptor = Acceptor::new(&certificates, "smtp").map_err(Failure::new)?;
+    let bound = bind(&config.listeners, &acceptor)?;
     own.sockets = bound.iter().map(|(_, bound)| bound.address()).collect();
     Ok(Built {
         config,
         maildir,
+        authority,
+        certificates,
         bound,
         own,
         directory,
@@ -179,12 +188,28 @@ fn resolver(config: &Config, flavour: Flavour) -> Result<Arc<dyn Resolve>, Failu
     Ok(Arc::new(resolver.map_err(|error| Failure::new(&error).hint(error.hint()))?))
 }
 
-fn bind(listeners: &[Listener]) -> Result<Vec<(Service, Bound)>, Failure> {
+/// Those of the configuration; in `dev` one of our own, and where its authority is.
+fn identities(
+    config: &Config,
+    flavour: Flavour,
+    clock: &dyn Clock,
+) -> Result<(Vec<Identity>, Option<PathBuf>), Failure> {
+    match flavour {
+        Flavour::Server => Ok((config.identities.clone(), None)),
+        Flavour::Dev => {
+            let DevTls { identity, authority } = dev_tls::open(&config.data_dir, clock.now())?;
+            Ok((vec![identity], Some(authority)))
+        }
+    }
+}
+
+fn bind(listeners: &[Listener], acceptor: &Acceptor) -> Result<Vec<(Entrance, Bound)>, Failure> {
     let mut all = Vec::new();
     for listener in listeners {
+        let entrance = Entrance { service: listener.service, tls: tls_mode(listener.tls, acceptor) };
         for address in &listener.bind {
             match net::bind(&[*address]) {
-                Ok(bound) => all.extend(bound.into_iter().map(|bound| (listener.service, bound))),
+                Ok(bound) => all.extend(bound.into_iter().map(|bound| (entrance.clone(), bound))),
                 Err(error) if listener.v6_optional && address.is_ipv6() && without_v6(&error) => {
                     tracing::info!(%address, "this machine has no IPv6; not listening there");
                 }
@@ -195,15 +220,23 @@ fn bind(listeners: &[Listener]) -> Result<Vec<(Service, Bound)>, Failure> {
     Ok(all)
 }
 
+fn tls_mode(tls: Tls, acceptor: &Acceptor) -> TlsMode {
+    match tls {
+        Tls::None => TlsMode::None,
+        Tls::OnDemand => TlsMode::StartTls(acceptor.clone()),
+        Tls::Implicit => TlsMode::Implicit(acceptor.clone()),
+    }
+}
+
 /// Whether it failed because there is no IPv6 on this machine, not because something is in the way.
 fn without_v6(error: &net::ListenError) -> bool {
     matches!(error, net::ListenError::NotOurs { .. } | net::ListenError::Other { .. })
 }
 
 /// What listens where, for the API and for people.
-pub(super) fn addresses(bound: &[(Service, Bound)]) -> Vec<Address> {
-    let address = |(service, bound): &(Service, Bound)| Address {
-        service: service.name().to_owned(),
+pub(super) fn addresses(bound: &[(Entrance, Bound)]) -> Vec<Address> {
+    let address = |(entrance, bound): &(Entrance, Bound)| Address {
+        service: entrance.service.name().to_owned(),
         address: bound.address().to_string(),
     };
     bound.iter().map(address).collect()

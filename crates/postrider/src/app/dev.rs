@@ -11,7 +11,7 @@ use disk::Disk;
 use dns::{Answer, BoxFuture, DnsError, Mx, Resolve};
 use receive::Service;
 
-use crate::config::{Bounds, Config, Listener, Log, LogFormat, LogLevel};
+use crate::config::{Bounds, Config, Listener, Log, LogFormat, LogLevel, Report, Tls};
 
 /// A name that never leads anywhere else (RFC 6761 §6.3) and is fully qualified.
 const HOSTNAME: &str = "postrider.localhost";
@@ -28,7 +28,15 @@ pub(super) fn config(dir: &Path, listen: &[SocketAddr]) -> Config {
     Config {
         hostname: HOSTNAME.to_owned(),
         data_dir: dir.to_owned(),
-        listeners: vec![Listener { service: Service::Dev, bind, v6_optional: listen.is_empty() }],
+        listeners: vec![Listener {
+            service: Service::Dev,
+            bind,
+            tls: Tls::OnDemand,
+            v6_optional: listen.is_empty(),
+        }],
+        // Made when the server starts.
+        certificates: Vec::new(),
+        identities: Vec::new(),
         resolver: net::resolver::Config::default(),
         receive: receive_config(),
         deliver: deliver::Config {
@@ -43,6 +51,7 @@ pub(super) fn config(dir: &Path, listen: &[SocketAddr]) -> Config {
         },
         bounds: Bounds::default(),
         log: Log { format: LogFormat::Text, level: LogLevel::Warn },
+        warnings: Report::default(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 
 use admin::api::Reloaded;
 use deliver::{Own, Settings};
+use net::Certificates;
 use receive::Receiver;
 use serde_json::Value;
 
@@ -37,6 +38,9 @@ const NEEDS_RESTART: [&str; 20] = [
     "log.level",
 ];
 
+/// What differs when a certificate does.
+const CERTIFICATES: &str = "tls.certificate";
+
 /// Takes up configurations.
 pub(super) struct Reloader {
     /// The file; `dev` has none.
@@ -44,8 +48,14 @@ pub(super) struct Reloader {
     /// What is in effect.
     running: Mutex<Config>,
     own: Own,
-    receiver: Receiver,
-    delivery: Settings,
+    parts: Running,
+}
+
+/// What takes up a configuration while it runs.
+pub(super) struct Running {
+    pub(super) receiver: Receiver,
+    pub(super) delivery: Settings,
+    pub(super) certificates: Certificates,
 }
 
 /// Why the old configuration stays in force.
@@ -64,14 +74,8 @@ impl Refused {
 }
 
 impl Reloader {
-    pub(super) fn new(
-        file: Option<PathBuf>,
-        running: Config,
-        own: Own,
-        receiver: Receiver,
-        delivery: Settings,
-    ) -> Self {
-        Self { file, running: Mutex::new(running), own, receiver, delivery }
+    pub(super) fn new(file: Option<PathBuf>, running: Config, own: Own, parts: Running) -> Self {
+        Self { file, running: Mutex::new(running), own, parts }
     }
 
     /// Reads the file and takes it up, or leaves everything as it is. Reads files: not for a thread that serves mail.
@@ -107,8 +111,13 @@ impl Reloader {
             differences(&running, &wanted).into_iter().partition(|name| needs_restart(name));
         let merged = merged(&running, wanted);
         let directory = Arc::new(directory);
-        self.receiver.change(merged.receive.clone(), Arc::clone(&directory));
-        self.delivery.change(&merged.deliver, directory);
+        for warning in merged.warnings.lines() {
+            tracing::warn!("{warning}");
+        }
+        let Running { receiver, delivery, certificates } = &self.parts;
+        certificates.replace(&merged.identities);
+        receiver.change(merged.receive.clone(), Arc::clone(&directory));
+        delivery.change(&merged.deliver, directory);
         *running = merged;
         Ok(Reloaded { changed, needs_restart })
     }
@@ -119,6 +128,12 @@ fn merged(running: &Config, wanted: Config) -> Config {
     let receive::Config { sessions_max, sessions_per_address_max, .. } = running.receive;
     let hostname = running.receive.hostname.clone();
     let deliver::Config { routes, relay, retry, expire, expire_null, delay_notice, .. } = wanted.deliver;
+    // Listeners that stay under TLS until a restart cannot be without one.
+    let (certificates, identities) = if wanted.identities.is_empty() {
+        (running.certificates.clone(), running.identities.clone())
+    } else {
+        (wanted.certificates, wanted.identities)
+    };
     Config {
         receive: receive::Config { hostname, sessions_max, sessions_per_address_max, ..wanted.receive },
         deliver: deliver::Config {
@@ -130,21 +145,26 @@ fn merged(running: &Config, wanted: Config) -> Config {
             delay_notice,
             ..running.deliver.clone()
         },
+        certificates,
+        identities,
         directory: wanted.directory,
+        warnings: wanted.warnings,
         ..running.clone()
     }
 }
 
 /// The names of the settings that differ: `section.key`, or the section where there can be several.
 fn differences(running: &Config, wanted: &Config) -> Vec<String> {
+    // A renewed certificate is in the same file.
+    let certificates = running.identities != wanted.identities || running.certificates != wanted.certificates;
     let (running, wanted) = (config::effective(running).json(), config::effective(wanted).json());
     let none = serde_json::Map::new();
     let (running, wanted) = (running.as_object().unwrap_or(&none), wanted.as_object().unwrap_or(&none));
     let mut names: Vec<&String> = running.keys().chain(wanted.keys()).collect();
     names.sort();
     names.dedup();
-    let mut found = Vec::new();
-    for name in names {
+    let mut found: Vec<String> = certificates.then(|| CERTIFICATES.to_owned()).into_iter().collect();
+    for name in names.into_iter().filter(|name| *name != "tls") {
         match (running.get(name), wanted.get(name)) {
             (Some(Value::Object(before)), Some(Value::Object(after))) => {
                 let mut keys: Vec<&String> = before.keys().chain(after.keys()).collect();
@@ -157,6 +177,7 @@ fn differences(running: &Config, wanted: &Config) -> Vec<String> {
             _ => {}
         }
     }
+    found.sort();
     found
 }
 
@@ -171,14 +192,7 @@ fn refused(file: &Path, error: &LoadError) -> Refused {
         LoadError::Read { source, .. } => {
             Refused::new(format!("cannot read {}: {}", file.display(), config::words(source)))
         }
-        LoadError::Wrong(report) => {
-            let line = |problem: &config::Problem| {
-                let (line, column) = report.position(problem);
-                let hint = problem.hint.as_ref().map(|hint| format!(" (hint: {hint})")).unwrap_or_default();
-                format!("{}:{line}:{column}: {}{hint}", file.display(), problem.message)
-            };
-            Refused { report: report.render(false), lines: report.problems.iter().map(line).collect() }
-        }
+        LoadError::Wrong(report) => Refused { report: report.render(false), lines: report.lines().collect() },
     }
 }
 

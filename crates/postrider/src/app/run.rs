@@ -6,7 +6,7 @@ use admin::{Control, Server, api};
 use deliver::{BlockingThreads, Deliverer, LaneStatus, SiteStatus, Sites, SocketConnect};
 use mail::Timestamp;
 use net::{Bound, Shutdown};
-use receive::{Receiver, Service};
+use receive::{Entrance, Receiver};
 use tokio::{
     net::UnixListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -18,7 +18,7 @@ use super::{
     build::{self, Built},
     listening::Listening,
     part::Part,
-    reload::Reloader,
+    reload::{Reloader, Running},
 };
 use crate::{config, failure::Failure};
 
@@ -50,7 +50,12 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     let receiver = receiver(&built);
     let sites = deliverer.sites();
     let (running, own) = (built.config.clone(), built.own.clone());
-    let reloader = Arc::new(Reloader::new(file, running, own, receiver.clone(), deliverer.settings()));
+    let parts = Running {
+        receiver: receiver.clone(),
+        delivery: deliverer.settings(),
+        certificates: built.certificates.clone(),
+    };
+    let reloader = Arc::new(Reloader::new(file, running, own, parts));
     let mut delivery = Part::start("deliver", STOP_MAX, |shutdown| delivery(deliverer, shutdown));
     let mut control = Part::start("admin", CONTROL_STOP_MAX, |shutdown| {
         control(&built, sites, Arc::clone(&reloader), server, control_socket, shutdown)
@@ -89,9 +94,10 @@ fn server(built: &Built, listeners: Vec<api::Listener>) -> Server {
 }
 
 fn announced(built: &Built, audience: Audience, listeners: &[api::Listener]) -> Result<Listening, Failure> {
-    let (data_dir, maildir, pid) = (&built.config.data_dir, &built.maildir, std::process::id());
+    let Built { maildir, config, .. } = built;
+    let (data_dir, authority, pid) = (&config.data_dir, built.authority.as_deref(), std::process::id());
     let listening = Listening::write(data_dir, pid, listeners)?;
-    announce::ready(audience, &Ready { version: VERSION, pid, listeners, data_dir, maildir })?;
+    announce::ready(audience, &Ready { version: VERSION, pid, listeners, data_dir, maildir, authority })?;
     for listener in listeners {
         tracing::info!(service = listener.service, address = listener.address, "listening");
     }
@@ -111,13 +117,13 @@ fn receiver(built: &Built) -> Receiver {
 /// Accepts clients on all listeners.
 async fn receiving(
     receiver: Receiver,
-    bound: Vec<(Service, Bound)>,
+    bound: Vec<(Entrance, Bound)>,
     shutdown: Shutdown,
 ) -> Result<(), String> {
     let mut listeners = JoinSet::new();
-    for (service, bound) in bound {
+    for (entrance, bound) in bound {
         let (receiver, shutdown) = (receiver.clone(), shutdown.clone());
-        listeners.spawn(async move { receiver.serve(service, bound, shutdown).await });
+        listeners.spawn(async move { receiver.serve(entrance, bound, shutdown).await });
     }
     // The first that fails ends all: a server that listens on half of its ports helps nobody.
     while let Some(ended) = listeners.join_next().await {

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use admin::api::Reloaded;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     cli::{ConfigCommand, Place},
     client::post,
-    config::{self, Config, LoadError},
+    config::{self, Config, LoadError, Problem, Report, Severity, Tls},
     failure::Failure,
     place, terminal,
 };
@@ -17,7 +17,7 @@ pub(crate) fn run(command: &ConfigCommand, json: bool) -> Result<(), Failure> {
     match command {
         ConfigCommand::Reload(reload) => self::reload(&reload.place, json),
         ConfigCommand::Check(file) if json => check_json(&file.config),
-        ConfigCommand::Check(file) => terminal::print(&summary(&file.config, &place::load(&file.config)?)),
+        ConfigCommand::Check(file) => check(&file.config),
         ConfigCommand::Show(file) => {
             let shown = config::effective(&place::load(&file.config)?);
             if json { terminal::print_json(&shown.json()) } else { terminal::print(shown.toml().trim_end()) }
@@ -41,12 +41,26 @@ fn reload(place: &Place, json: bool) -> Result<(), Failure> {
     terminal::print(&format!("needs a restart: {}", names(&needs_restart)))
 }
 
+fn check(file: &Path) -> Result<(), Failure> {
+    let config = place::load(file)?;
+    if !config.warnings.problems.is_empty() {
+        terminal::print(&format!("{}\n", config.warnings.render(terminal::colours_on_stdout())))?;
+    }
+    terminal::print(&summary(file, &config))
+}
+
 /// What would happen, in few lines.
 fn summary(file: &Path, config: &Config) -> String {
     let mut lines = vec![format!("{}: no mistakes", file.display())];
     for listener in &config.listeners {
         let addresses: Vec<String> = listener.bind.iter().map(ToString::to_string).collect();
-        lines.push(format!("  {:<11} listens on {}", listener.service.name(), addresses.join(", ")));
+        let tls = match listener.tls {
+            Tls::None => "",
+            Tls::OnDemand => ", with STARTTLS",
+            Tls::Implicit => ", under TLS from the first octet",
+        };
+        let (service, addresses) = (listener.service.name(), addresses.join(", "));
+        lines.push(format!("  {service:<11} listens on {addresses}{tls}"));
     }
     let directory = &config.directory;
     let domains: Vec<&str> = directory.domains.iter().map(|domain| domain.name.as_str()).collect();
@@ -66,15 +80,25 @@ fn summary(file: &Path, config: &Config) -> String {
 /// The same for programs: on standard output, with the exit code that the text form has.
 fn check_json(file: &Path) -> Result<(), Failure> {
     let report = match config::load(file) {
-        Ok(_) => return terminal::print_json(&json!({ "file": file, "problems": [] })),
+        Ok(Config { warnings, .. }) => {
+            return terminal::print_json(&json!({ "file": file, "problems": problems(&warnings) }));
+        }
         Err(LoadError::Wrong(report)) => report,
         Err(LoadError::Read { .. }) => return place::load(file).map(drop),
     };
-    let problems = report.problems.iter().map(|problem| {
-        let (line, column) = report.position(problem);
-        json!({ "line": line, "column": column, "message": problem.message, "hint": problem.hint })
-    });
-    terminal::print_json(&json!({ "file": file, "problems": problems.collect::<Vec<_>>() }))?;
-    let count = terminal::count(report.problems.len() as u64, "error");
+    terminal::print_json(&json!({ "file": file, "problems": problems(&report) }))?;
+    let errors = report.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+    let count = terminal::count(errors as u64, "error");
     Err(Failure::report(format!("{}: {count}", file.display()), true))
+}
+
+/// Each with its place; `warning` marks what hinders nothing.
+fn problems(report: &Report) -> Vec<Value> {
+    let one = |problem: &Problem| {
+        let (line, column) = report.position(problem);
+        let Problem { message, hint, severity, .. } = problem;
+        let severity = if *severity == Severity::Error { "error" } else { "warning" };
+        json!({ "severity": severity, "line": line, "column": column, "message": message, "hint": hint })
+    };
+    report.problems.iter().map(one).collect()
 }

@@ -18,22 +18,56 @@ pub(crate) struct Listener {
     pub service: Service,
     /// Addresses and ports; port 0 lets the kernel choose.
     pub bind: Vec<SocketAddr>,
+    /// How its connections are put under TLS.
+    pub tls: Tls,
     /// Nobody named the addresses, so on a machine without IPv6 those are left out.
     pub v6_optional: bool,
+}
+
+/// How the connections of a listener are put under TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tls {
+    /// Not at all.
+    None,
+    /// When the client asks for it by STARTTLS.
+    OnDemand,
+    /// Before a word of the protocol.
+    Implicit,
+}
+
+impl Tls {
+    const ALL: [Self; 3] = [Self::None, Self::OnDemand, Self::Implicit];
+
+    /// Its word in the file.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::OnDemand => "starttls",
+            Self::Implicit => "implicit",
+        }
+    }
+}
+
+/// What listeners are judged by, beside the file's own sections for them.
+pub(super) struct Surroundings {
+    /// Whether any network may speak LMTP.
+    pub lmtp_clients: bool,
+    /// Whether there are certificates.
+    pub certificates: bool,
 }
 
 const LATER: [&str; 4] = ["imap", "pop3", "managesieve", "http"];
 const SERVICES: &str = "there is \"smtp\", \"submission\", \"lmtp\"";
 
-/// All listeners; without any, SMTP on port 25 of all addresses. `lmtp_clients`: whether any network may speak LMTP.
-pub(super) fn read(root: &Section<'_>, lmtp_clients: bool) -> Vec<Listener> {
+/// All listeners; without any, SMTP on port 25 of all addresses.
+pub(super) fn read(root: &Section<'_>, around: &Surroundings) -> Vec<Listener> {
     let sections = root.sections("listener");
     if sections.is_empty() {
-        let bind = default_bind(Service::Smtp);
-        return vec![Listener { service: Service::Smtp, bind, v6_optional: true }];
+        let (service, tls) = (Service::Smtp, default_tls(Service::Smtp, around));
+        return vec![Listener { service, bind: default_bind(service), tls, v6_optional: true }];
     }
     let mut taken = Vec::new();
-    sections.into_iter().filter_map(|section| one(section, lmtp_clients, &mut taken)).collect()
+    sections.into_iter().filter_map(|section| one(section, around, &mut taken)).collect()
 }
 
 /// All addresses; for LMTP those of this machine, for it is not meant for strangers.
@@ -46,13 +80,26 @@ fn default_bind(service: Service) -> Vec<SocketAddr> {
     }
 }
 
-fn one(section: Section<'_>, lmtp_clients: bool, taken: &mut Vec<(SocketAddr, Span)>) -> Option<Listener> {
+/// Where there is a certificate it is used. LMTP is spoken between servers that know each other, mostly on one machine.
+fn default_tls(service: Service, around: &Surroundings) -> Tls {
+    if around.certificates && service != Service::Lmtp { Tls::OnDemand } else { Tls::None }
+}
+
+fn one(section: Section<'_>, around: &Surroundings, taken: &mut Vec<(SocketAddr, Span)>) -> Option<Listener> {
     if section.get("service").is_none() {
         section
             .missing("service", "say what is spoken there: service = \"smtp\", \"submission\" or \"lmtp\"");
     }
     let service = section.parsed("service", service);
-    section.parsed("tls", tls);
+    let tls = section.parsed("tls", tls);
+    if let Some(wanted @ (Tls::OnDemand | Tls::Implicit)) = tls
+        && !around.certificates
+        && let Some(value) = section.get("tls")
+    {
+        let wrong = Wrong::new(format!("tls = \"{}\" needs a certificate, and there is none", wanted.word()));
+        let hint = "name its files: [[tls.certificate]] with certificate = \"...\" and key = \"...\"";
+        section.wrong(value.span, wrong.hint(hint));
+    }
     let bind = section.parsed_list("bind", value::socket_address);
     if bind.as_ref().is_some_and(Vec::is_empty)
         && let Some(value) = section.get("bind")
@@ -63,7 +110,7 @@ fn one(section: Section<'_>, lmtp_clients: bool, taken: &mut Vec<(SocketAddr, Sp
             .wrong(value.span, wrong.hint("name an address and port, or leave `bind` out for all addresses"));
     }
     if service == Some(Service::Lmtp) {
-        check_lmtp(&section, lmtp_clients, bind.as_deref().unwrap_or_default());
+        check_lmtp(&section, around.lmtp_clients, bind.as_deref().unwrap_or_default());
     }
     for (address, span) in bind.iter().flatten() {
         clash(&section, taken, *address, *span);
@@ -74,7 +121,8 @@ fn one(section: Section<'_>, lmtp_clients: bool, taken: &mut Vec<(SocketAddr, Sp
     let bind =
         bind.unwrap_or_else(|| service.map(|service| absent(&section, service, taken)).unwrap_or_default());
     section.finish();
-    Some(Listener { service: service?, bind, v6_optional })
+    let service = service?;
+    Some(Listener { service, bind, tls: tls.unwrap_or_else(|| default_tls(service, around)), v6_optional })
 }
 
 /// The addresses of a listener that names none.
@@ -134,14 +182,9 @@ pub(super) fn service(text: &str) -> Result<Service, Wrong> {
     }
 }
 
-fn tls(text: &str) -> Result<(), Wrong> {
-    match text {
-        "none" => Ok(()),
-        "starttls" | "implicit" => {
-            Err(Wrong::new(format!("tls = \"{text}\" is not available yet in this version"))
-                .hint("write tls = \"none\", and put the listener where nobody can listen in"))
-        }
-        _ => Err(Wrong::new(format!("`{text}` is not a value of `tls`"))
-            .hint("there is \"none\"; \"starttls\" and \"implicit\" come with a later version")),
-    }
+fn tls(text: &str) -> Result<Tls, Wrong> {
+    Tls::ALL.into_iter().find(|tls| tls.word() == text).ok_or_else(|| {
+        Wrong::new(format!("`{text}` is not a value of `tls`"))
+            .hint("there is \"none\", \"starttls\" and \"implicit\"")
+    })
 }

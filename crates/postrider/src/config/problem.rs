@@ -4,9 +4,20 @@ use std::{ops::Range, path::PathBuf};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, renderer::DecorStyle};
 
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Severity {
+    /// The file cannot be used.
+    Error,
+    /// It can, but somebody should know.
+    Warning,
+}
+
 /// One mistake in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
     /// Octets of the file that it is about.
     pub span: Range<usize>,
     /// What is wrong, in one line.
@@ -19,7 +30,11 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { span, message: message.into(), hint: None, other: None }
+        Self { severity: Severity::Error, span, message: message.into(), hint: None, other: None }
+    }
+
+    pub(crate) fn warning(span: Range<usize>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::new(span, message) }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -34,7 +49,7 @@ impl Problem {
 }
 
 /// All that is wrong with one file.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Report {
     /// The file, as the operator named it.
     pub path: PathBuf,
@@ -54,9 +69,30 @@ impl Report {
             text.push_str(&self.render_one(&renderer, problem));
             text.push_str("\n\n");
         }
-        let count = self.problems.len();
-        let errors = if count == 1 { "error" } else { "errors" };
-        text + &format!("{}: {count} {errors}", self.path.display())
+        let count = |severity| self.problems.iter().filter(|problem| problem.severity == severity).count();
+        let counted = |count, thing: &str| match count {
+            0 => None,
+            1 => Some(format!("1 {thing}")),
+            count => Some(format!("{count} {thing}s")),
+        };
+        let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+        let counts = [counted(errors, "error"), counted(warnings, "warning")];
+        let counts: Vec<String> = counts.into_iter().flatten().collect();
+        text + &format!("{}: {}", self.path.display(), counts.join(", "))
+    }
+
+    /// Whether there is anything for which the file cannot be used.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+    }
+
+    /// Each problem in a line, for a log.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
+        self.problems.iter().map(|problem| {
+            let (line, column) = self.position(problem);
+            let hint = problem.hint.as_ref().map(|hint| format!(" (hint: {hint})")).unwrap_or_default();
+            format!("{}:{line}:{column}: {}{hint}", self.path.display(), problem.message)
+        })
     }
 
     fn render_one(&self, renderer: &Renderer, problem: &Problem) -> String {
@@ -67,7 +103,11 @@ impl Report {
             snippet =
                 snippet.annotation(AnnotationKind::Context.span(self.clamp(span)).label(label.as_str()));
         }
-        let mut group = Level::ERROR.primary_title(problem.message.as_str()).element(snippet);
+        let level = match problem.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let mut group = level.primary_title(problem.message.as_str()).element(snippet);
         if let Some(hint) = &problem.hint {
             group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
         }

@@ -11,7 +11,7 @@ use net::{Network, Networks};
 use toml_span::Span;
 
 use super::{
-    Bounds, Config, Log, LogFormat, LogLevel, listeners,
+    Bounds, Config, Log, LogFormat, LogLevel, Report, certificates, listeners,
     next_hop::{Keeper, keeper},
     people,
     routes::{self, Surroundings},
@@ -40,7 +40,12 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     let resolver = resolver(root.section("dns"));
     let mut bounds = Bounds::default();
     let mut receive = receive(root.section("receive"), hostname.as_deref(), &mut bounds);
-    let listeners = listeners::read(&root, receive.lmtp_networks.iter().next().is_some());
+    let certificates = certificates::read(&root, dir);
+    let around = listeners::Surroundings {
+        lmtp_clients: receive.lmtp_networks.iter().next().is_some(),
+        certificates: root.get("tls").is_some(),
+    };
+    let listeners = listeners::read(&root, &around);
     let queue = root.section("queue");
     let queued = queue.integer("recipients_max", 1000..=1_000_000_000);
     set(&mut bounds.queued_recipients_max, queued);
@@ -63,23 +68,25 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     };
     (deliver.routes, deliver.relay, deliver.local) = routes::read(&root, &around, keepers);
     let log = log(root.section("log"));
-    root.not_yet("tls", "TLS comes with a later version; until then use tls = \"none\" and trusted networks");
     root.finish();
     Some(Config {
         hostname: hostname?,
         data_dir,
         listeners,
+        certificates,
+        identities: Vec::new(),
         resolver,
         receive,
         deliver,
         bounds,
         directory,
         log,
+        warnings: Report::default(),
     })
 }
 
 /// A path; a relative one starts at the directory of the configuration file.
-fn path(text: &str, dir: &Path) -> Result<PathBuf, Wrong> {
+pub(super) fn path(text: &str, dir: &Path) -> Result<PathBuf, Wrong> {
     if text.is_empty() || text.contains('\0') {
         return Err(
             Wrong::new("this is no path").hint("write an absolute path, such as \"/var/lib/postrider\"")
@@ -121,6 +128,7 @@ fn receive(section: Section<'_>, hostname: Option<&str>, bounds: &mut Bounds) ->
     let per_address = section.integer("sessions_per_address_max", 1..=1_000_000);
     set(&mut config.sessions_per_address_max, count(per_address));
     set(&mut bounds.memory_max, section.size("memory_max", &(16 << 20..=1 << 40)));
+    set(&mut config.handshake_timeout, section.duration("handshake_timeout", SECOND..=HOUR));
     set(&mut config.idle_timeout, section.duration("idle_timeout", SECOND..=HOUR));
     set(&mut config.content_timeout, section.duration("content_timeout", SECOND..=HOUR));
     config.trusted_networks = networks(&section, "trusted_networks", value::trusted_network);

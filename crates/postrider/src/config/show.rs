@@ -1,12 +1,12 @@
 //! The configuration in effect, defaults included, as TOML that could be read again and as JSON.
 
-use std::fmt::Write;
+use std::{fmt::Write, path::Path};
 
 use deliver::{Hosts, LocalDelivery, NamedHost, PrivateAddresses};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Bounds, Config, LogFormat, LogLevel, rules,
+    Bounds, Config, Files, LogFormat, LogLevel, rules,
     value::{show_duration, show_size},
 };
 
@@ -33,9 +33,17 @@ pub(crate) fn effective(config: &Config) -> Shown {
     let mut sections = vec![(Heading::Top, top)];
     for listener in &config.listeners {
         let bind: Vec<String> = listener.bind.iter().map(ToString::to_string).collect();
-        let values =
-            vec![("service", json!(listener.service.name())), ("bind", json!(bind)), ("tls", json!("none"))];
+        let values = vec![
+            ("service", json!(listener.service.name())),
+            ("bind", json!(bind)),
+            ("tls", json!(listener.tls.word())),
+        ];
         sections.push((Heading::Many("listener"), values));
+    }
+    for Files { certificate, key, .. } in &config.certificates {
+        let path = |path: &Path| json!(path.display().to_string());
+        let values = vec![("certificate", path(certificate)), ("key", path(key))];
+        sections.push((Heading::Many("tls.certificate"), values));
     }
     sections.push((Heading::One("dns"), dns(&config.resolver)));
     sections.push((Heading::One("receive"), receive(&config.receive, &config.bounds)));
@@ -69,6 +77,7 @@ fn receive(config: &receive::Config, bounds: &Bounds) -> Vec<(&'static str, Valu
         ("sessions_max", json!(config.sessions_max)),
         ("sessions_per_address_max", json!(config.sessions_per_address_max)),
         ("memory_max", json!(show_size(bounds.memory_max))),
+        ("handshake_timeout", json!(show_duration(config.handshake_timeout))),
         ("idle_timeout", json!(show_duration(config.idle_timeout))),
         ("content_timeout", json!(show_duration(config.content_timeout))),
         ("trusted_networks", json!(networks(&config.trusted_networks))),
@@ -178,7 +187,14 @@ impl Shown {
                 Heading::Top => all.extend(object),
                 Heading::One(name) => drop(all.insert((*name).to_owned(), Value::Object(object))),
                 Heading::Many(name) => {
-                    let list = all.entry(*name).or_insert_with(|| json!([]));
+                    let list = match name.split_once('.') {
+                        Some((outer, inner)) => {
+                            let outer = all.entry(outer).or_insert_with(|| json!({}));
+                            outer.as_object_mut().map(|outer| outer.entry(inner).or_insert_with(|| json!([])))
+                        }
+                        None => Some(all.entry(*name).or_insert_with(|| json!([]))),
+                    };
+                    let Some(list) = list else { continue };
                     list.as_array_mut().into_iter().for_each(|list| list.push(Value::Object(object.clone())));
                 }
             }

@@ -113,19 +113,18 @@ impl<'a> Section<'a> {
     /// The value of a key, if it is there. From now on the key is known.
     pub(crate) fn get(&self, key: &'static str) -> Option<&'a Value<'a>> {
         self.asked.borrow_mut().insert(key);
-        let name = if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) };
-        self.findings.asked.borrow_mut().insert(name);
+        self.findings.asked.borrow_mut().insert(self.full_name(key));
         self.table.and_then(|table| table.get(key))
+    }
+
+    fn full_name(&self, key: &str) -> String {
+        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
     }
 
     /// Reports a problem with a value.
     pub(crate) fn wrong(&self, span: Span, wrong: Wrong) {
-        self.findings.add(Problem {
-            span: span.into(),
-            message: wrong.message,
-            hint: wrong.hint,
-            other: None,
-        });
+        let problem = Problem::new(span.into(), wrong.message);
+        self.findings.add(Problem { hint: wrong.hint, ..problem });
     }
 
     fn wrong_type(&self, key: &str, value: &Value<'_>, wanted: &str) {
@@ -314,7 +313,7 @@ impl<'a> Section<'a> {
             self.wrong_type(key, value, &format!("a section [{key}]"));
         }
         let span = value.map_or(self.span, |value| value.span);
-        Section::new(key.to_owned(), value.and_then(Value::as_table), span, self.findings)
+        Section::new(self.full_name(key), value.and_then(Value::as_table), span, self.findings)
     }
 
     /// All of `[[key]]`.
@@ -322,12 +321,13 @@ impl<'a> Section<'a> {
         let Some(value) = self.get(key) else { return Vec::new() };
         let Some(items) = value.as_array().filter(|items| items.iter().all(|item| item.as_table().is_some()))
         else {
-            let double = format!("sections headed [[{key}]], in double brackets");
+            let double = format!("sections headed [[{}]], in double brackets", self.full_name(key));
             self.wrong_type(key, value, &double);
             return Vec::new();
         };
-        let one =
-            |item: &'a Value<'a>| Section::new(key.to_owned(), item.as_table(), item.span, self.findings);
+        let one = |item: &'a Value<'a>| {
+            Section::new(self.full_name(key), item.as_table(), item.span, self.findings)
+        };
         items.iter().map(one).collect()
     }
 

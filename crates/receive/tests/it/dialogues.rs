@@ -187,6 +187,8 @@ dialogues! {
         source_route
         spool_poisoned
         starttls_injection
+        starttls_injection_after_the_reply
+        starttls_not_offered
         submission_adds_missing_fields
         submission_is_for_named_networks
         submission_keeps_fields_that_are_there

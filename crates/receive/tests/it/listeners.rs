@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::stage::Machine;
 
-fn receiver(config: Config) -> (Receiver, Machine) {
+pub(crate) fn receiver(config: Config) -> (Receiver, Machine) {
     receiver_on(Machine::new(), config)
 }
 
@@ -32,7 +32,7 @@ fn receiver_on(machine: Machine, config: Config) -> (Receiver, Machine) {
     (receiver, machine)
 }
 
-fn bind() -> (Bound, SocketAddr) {
+pub(crate) fn bind() -> (Bound, SocketAddr) {
     let bound = net::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap().remove(0);
     let address = bound.address();
     (bound, address)

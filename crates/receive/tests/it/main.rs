@@ -9,3 +9,4 @@ mod properties;
 mod relaying;
 mod replies;
 mod stage;
+mod tls;

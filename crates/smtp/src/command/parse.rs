@@ -86,6 +86,9 @@ fn parse_verb(verb: &str, argument: &str) -> Result<Command, CommandError> {
         chunk(argument)
     } else if is("ETRN") {
         parse_etrn(argument)
+    } else if is("STARTTLS") {
+        // RFC 3207 §4: 501 if there is a parameter.
+        alone(argument, Command::StartTls)
     } else if is("XCLIENT") {
         parse_xclient(argument)
     } else if NOT_IMPLEMENTED.into_iter().any(is) {
@@ -96,7 +99,7 @@ fn parse_verb(verb: &str, argument: &str) -> Result<Command, CommandError> {
 }
 
 /// Verbs of RFC 5321 appendix F and of extensions that are not offered: `502` rather than `500` (RFC 5321 §4.2.4).
-const NOT_IMPLEMENTED: [&str; 8] = ["STARTTLS", "AUTH", "ATRN", "BURL", "TURN", "SEND", "SOML", "SAML"];
+const NOT_IMPLEMENTED: [&str; 7] = ["AUTH", "ATRN", "BURL", "TURN", "SEND", "SOML", "SAML"];
 
 fn alone(argument: &str, command: Command) -> Result<Command, CommandError> {
     if argument.is_empty() { Ok(command) } else { Err(CommandError::Arguments) }

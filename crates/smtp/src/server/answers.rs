@@ -47,10 +47,12 @@ impl Verdict {
 impl Session {
     pub(super) fn answered(&mut self, asked: Asked, answer: Answer) {
         let bare = if answer == Answer::Normalise { BareLineEnds::Normalise } else { BareLineEnds::Refuse };
-        let offers = if let Answer::Greet(offers) = answer { offers } else { Offers::default() };
+        let offered = if let Answer::Greet(offers) = answer { Some(offers) } else { None };
+        let offers = offered.unwrap_or_default();
         let verdict = Verdict::from(answer);
         match asked {
             Asked::Connected => self.connected(verdict, offers),
+            Asked::Secured { greeted } => self.secured_answered(verdict, offered, greeted),
             Asked::Proxied { hello, stage } => self.proxied_answered(verdict, offers, hello, stage),
             Asked::Hello { extended, stage } => self.hello_answered(verdict, extended, stage),
             Asked::Mail(envelope) => self.mail_answered(verdict, envelope),
@@ -85,6 +87,17 @@ impl Session {
                 self.say_and(&greeting, false, Stage::Greeted);
             }
             Verdict::No { reply, close } => self.say_and(&reply, close, Stage::Refused),
+        }
+    }
+
+    /// RFC 3207 §4.2: as after the greeting, without another one. How often the client has erred is not forgotten.
+    fn secured_answered(&mut self, verdict: Verdict, offered: Option<Offers>, greeted: bool) {
+        self.offers = Offers { starttls: false, ..offered.unwrap_or(self.offers) };
+        self.extended = false;
+        match verdict {
+            Verdict::No { reply, .. } => self.close_with(&reply),
+            Verdict::Yes(_) if greeted => self.state = State::Commands(Stage::Greeted),
+            Verdict::Yes(_) => self.state = State::Connected,
         }
     }
 

@@ -6,7 +6,7 @@ use super::{
     Protocol, Question, Session, Step,
     lines::LineFault,
     replies,
-    state::{After, Asked, Envelope, Stage, State},
+    state::{After, Asked, Channel, Envelope, Stage, State},
 };
 use crate::{ClientProtocol, Command, CommandError, MailFrom, Node, RcptTo, Told, Xclient};
 
@@ -76,6 +76,7 @@ impl Session {
             (stage, Command::Lhlo(_)) => self.bad(stage, &replies::THIS_IS_NOT_LMTP),
             (stage, Command::Etrn(node)) => return self.turn(stage, node),
             (stage, Command::Xclient(xclient)) => return self.proxied(stage, xclient),
+            (stage, Command::StartTls) => self.start_tls(stage),
             (stage, Command::Vrfy(text)) => {
                 return self.look(stage, replies::NOT_VERIFIED, Question::Verify(text));
             }
@@ -138,6 +139,25 @@ impl Session {
             stage => self.bad(stage, &replies::IN_TRANSACTION),
         }
         None
+    }
+
+    /// STARTTLS, between a greeting and a transaction (RFC 3207 §4). What is already here behind it came in clear and may be somebody
+    /// else's: it is carried out neither now nor under TLS (CVE-2011-0411), and who sends so is not to be talked to.
+    fn start_tls(&mut self, stage: Stage) {
+        match stage {
+            _ if self.channel == Channel::Tls => self.bad(stage, &replies::SECURE_ALREADY),
+            _ if !self.offers.starttls => {
+                self.bad(stage, &replies::command_error(CommandError::NotImplemented));
+            }
+            _ if !self.lines.input.is_empty() => self.close_with(&replies::TALKED_TOO_EARLY),
+            Stage::Ready { .. } if self.idle_too_long() => self.close_with(&replies::TOO_MANY_ERRORS),
+            Stage::Ready { .. } => {
+                self.say(&replies::READY_FOR_TLS);
+                self.state = State::Securing;
+            }
+            Stage::Greeted => self.bad(stage, &replies::HELLO_FIRST),
+            stage => self.bad(stage, &replies::IN_TRANSACTION),
+        }
     }
 
     /// ETRN, between a greeting and a transaction (RFC 1985).

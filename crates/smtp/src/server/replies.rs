@@ -38,6 +38,8 @@ pub(super) const TURNED: Reply = Reply::fixed(250, (2, 0, 0), "Queuing started")
 // What Postfix says to both.
 pub(super) const NO_PROXY: Reply = Reply::fixed(550, (5, 7, 0), "Insufficient authorization");
 pub(super) const IN_TRANSACTION: Reply = Reply::fixed(503, (5, 5, 1), "Mail transaction in progress");
+pub(super) const READY_FOR_TLS: Reply = Reply::fixed(220, (2, 0, 0), "Ready to start TLS");
+pub(super) const SECURE_ALREADY: Reply = Reply::fixed(503, (5, 5, 1), "TLS is up already");
 pub(super) const MAIL_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Send MAIL first");
 pub(super) const RECIPIENT_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Send RCPT first");
 pub(super) const BINARY_BY_DATA: Reply =
@@ -79,9 +81,10 @@ pub(super) fn extended_hello(config: &Config, offers: Offers) -> Reply {
     let keywords = format!(
         "PIPELINING\nSIZE {size}\n8BITMIME\nDSN\nENHANCEDSTATUSCODES\nSMTPUTF8\nCHUNKING\nBINARYMIME\nLIMITS {limits}"
     );
+    let starttls = if offers.starttls { "\nSTARTTLS" } else { "" };
     let etrn = if offers.etrn { "\nETRN" } else { "" };
     let xclient = if offers.xclient { format!("\nXCLIENT {XCLIENT_ATTRIBUTES}") } else { String::new() };
-    Reply::plain(250, format!("{hostname}\n{keywords}{etrn}{xclient}"))
+    Reply::plain(250, format!("{hostname}\n{keywords}{starttls}{etrn}{xclient}"))
 }
 
 /// What RFC 9422 §3 has words for: transactions of a session and recipients of a transaction, six digits at most.

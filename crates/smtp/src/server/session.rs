@@ -2,14 +2,14 @@
 
 use std::{mem, sync::Arc};
 
-use mail::Reply;
+use mail::{Reply, TlsFacts};
 
 use super::{
     Answer, Config, Offers, Phase, Question, Step,
     content::{Content, Progress},
     lines::Lines,
     replies,
-    state::{After, Asked, Skip, Spoilt, Stage, State},
+    state::{After, Asked, Channel, Skip, Spoilt, Stage, State},
 };
 
 /// Octets that wait to be used. More than a command line, so that a pipelined group comes in one read.
@@ -32,6 +32,7 @@ pub struct Session {
     pub(super) extended: bool,
     /// How many replies the message that is coming in gets at its end.
     pub(super) replies_due: usize,
+    pub(super) channel: Channel,
     input_ended: bool,
     stopping: bool,
 }
@@ -50,6 +51,7 @@ impl Session {
             transactions: 0,
             extended: false,
             replies_due: 1,
+            channel: Channel::Clear,
             input_ended: false,
             stopping: false,
         }
@@ -65,7 +67,8 @@ impl Session {
             let taken = content.take(octets);
             octets = octets.get(taken..).unwrap_or_default();
         }
-        if !octets.is_empty() && !matches!(self.state, State::Closed) {
+        // Nothing is read between STARTTLS and the handshake; what came nevertheless is not what it was said under.
+        if !octets.is_empty() && !matches!(self.state, State::Closed | State::Securing) {
             self.lines.input.push(octets);
         }
     }
@@ -91,6 +94,21 @@ impl Session {
         self.stopping = true;
     }
 
+    /// TLS is up, as [`Step::Secure`] asked, or because the connection begins with it: then before the first step. In any other
+    /// state the session ends.
+    pub fn secured(&mut self, facts: TlsFacts) {
+        let greeted = match self.state {
+            State::Connected if self.channel == Channel::Clear => false,
+            State::Securing => true,
+            _ => {
+                self.state = State::Closed;
+                return;
+            }
+        };
+        self.channel = Channel::Tls;
+        self.state = State::Secured { facts, greeted };
+    }
+
     /// Replies gathered so far. The driver takes them out when it sends them.
     pub fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output
@@ -106,6 +124,13 @@ impl Session {
                     None
                 }
                 State::Connected => Some(self.ask(Asked::Connected, Question::Connected)),
+                State::Securing => {
+                    self.state = State::Securing;
+                    Some(Step::Secure)
+                }
+                State::Secured { facts, greeted } => {
+                    Some(self.ask(Asked::Secured { greeted }, Question::Secured(facts)))
+                }
                 State::Commands(stage) => self.command(stage),
                 State::Content(content) => self.content(content),
                 State::Skip(skip) => self.skip(skip),

@@ -1,6 +1,6 @@
 //! Where a session is: what is legal now is what is stored now.
 
-use mail::Reply;
+use mail::{Reply, TlsFacts};
 
 use super::content::Content;
 
@@ -8,6 +8,14 @@ use super::content::Content;
 pub(super) enum State {
     /// Nothing was said yet.
     Connected,
+    /// The client was told to begin with TLS.
+    Securing,
+    /// TLS is up, which the policy does not know yet.
+    Secured {
+        facts: TlsFacts,
+        /// The client had been greeted before.
+        greeted: bool,
+    },
     /// Commands are read.
     Commands(Stage),
     /// Content is read.
@@ -20,6 +28,13 @@ pub(super) enum State {
     Asked(Asked),
     /// Nothing is read any more.
     Closed,
+}
+
+/// What the session goes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Channel {
+    Clear,
+    Tls,
 }
 
 /// What commands may come.
@@ -78,6 +93,10 @@ pub(super) struct Skip {
 #[derive(Debug)]
 pub(super) enum Asked {
     Connected,
+    /// `greeted`: the client had been greeted before.
+    Secured {
+        greeted: bool,
+    },
     Hello {
         extended: bool,
         stage: Stage,

@@ -2,7 +2,7 @@
 
 use std::{mem, sync::Arc};
 
-use mail::{EnhancedStatus, Reply};
+use mail::{EnhancedStatus, Reply, TlsFacts};
 use smtp::{
     ForwardPath,
     server::{Answer, Config, Limits, Phase, Protocol, Question, Session, Step},
@@ -34,6 +34,11 @@ fn speaking(protocol: Protocol, limits: Limits) -> Arc<Config> {
 
 pub(crate) fn reply(code: u16, (class, subject, detail): (u8, u16, u16), text: &'static str) -> Reply {
     Reply::new(code, EnhancedStatus::new(class, subject, detail), text)
+}
+
+/// As if a handshake had been made.
+pub(crate) fn tls() -> TlsFacts {
+    TlsFacts { version: "TLSv1.3".into(), cipher: "TLS_AES_128_GCM_SHA256".into() }
 }
 
 /// `nobody` does not exist; all else is taken.
@@ -100,6 +105,7 @@ impl Talk {
                     return;
                 }
                 Step::Ask(question) => self.ask(question),
+                Step::Secure => self.session.secured(tls()),
                 Step::Close => self.closed = true,
             }
         }
@@ -123,6 +129,7 @@ impl Talk {
                 self.asked.push("reset".to_owned());
             }
             Question::Connected => self.asked.push("connected".to_owned()),
+            Question::Secured(facts) => self.asked.push(format!("secured by {}", facts.version)),
             Question::Hello { name, extended } => self.asked.push(format!("hello {name} {extended}")),
             Question::Proxied(xclient) => self.asked.push(xclient.to_string()),
             Question::Turn(node) => self.asked.push(format!("turn {node}")),

@@ -24,3 +24,5 @@ mod server_attacks_bdat;
 mod server_commands;
 #[cfg(test)]
 mod server_limits;
+#[cfg(test)]
+mod server_tls;

@@ -243,7 +243,7 @@ fn nearly_commands() -> impl Strategy<Value = Vec<u8>> {
 /// As to a proxy on a network of ours.
 fn everything_offered(question: &Question) -> Option<Answer> {
     let greets = matches!(question, Question::Connected | Question::Proxied(_));
-    greets.then_some(Answer::Greet(Offers { xclient: true, etrn: true }))
+    greets.then_some(Answer::Greet(Offers { xclient: true, etrn: true, starttls: false }))
 }
 
 /// More cases than usual, for they are short; `PROPTEST_CASES` scales them.

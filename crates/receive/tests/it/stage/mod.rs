@@ -8,8 +8,8 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use directory::{AccountConfig, AliasConfig, Directory, DomainConfig};
 use mail::{Body, Envelope, Notify, Recipient};
-use net::{Networks, Shutdown, ShutdownSwitch};
-use receive::{Config, Receiver, Service};
+use net::{Acceptor, Certificates, Identity, Networks, Shutdown, ShutdownSwitch, TlsMode};
+use receive::{Config, Entrance, Receiver, Service};
 use spool::ListFilter;
 use testkit::dialogue::{World, escape, matches};
 
@@ -24,6 +24,7 @@ pub(crate) struct Stage<W> {
     config: Config,
     directory: directory::Config,
     service: Service,
+    tls: TlsMode,
     clients: HashMap<usize, IpAddr>,
     /// Made when the first client connects.
     receiver: Option<Receiver>,
@@ -45,6 +46,7 @@ impl<W: Wire> Stage<W> {
                 ..directory::Config::default()
             },
             service: Service::Smtp,
+            tls: TlsMode::None,
             clients: HashMap::new(),
             receiver: None,
             switch,
@@ -116,13 +118,22 @@ impl<W: Wire> Stage<W> {
     }
 }
 
+/// With a certificate of its own.
+pub(crate) fn acceptor() -> Acceptor {
+    let made = rcgen::generate_simple_self_signed(["mx.example.org".to_owned()]).unwrap();
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
+    Acceptor::new(&Certificates::new(&[identity]), "smtp").unwrap()
+}
+
 impl<W: Wire> World for Stage<W> {
     type Stream = W::Stream;
 
     async fn connect(&mut self, client: usize) -> std::io::Result<W::Stream> {
         let address = self.clients.get(&client).copied().unwrap_or(IpAddr::from([192, 0, 2, 1]));
         let receiver = self.receiver();
-        self.wire.connect(&receiver, self.service, address, &self.shutdown).await
+        let entrance = Entrance { service: self.service, tls: self.tls.clone() };
+        self.wire.connect(&receiver, entrance, address, &self.shutdown).await
     }
 
     async fn given(&mut self, fact: &str) -> Result<(), String> {
@@ -142,6 +153,7 @@ impl<W: Wire> World for Stage<W> {
                 self.clients.insert(number, address.parse().map_err(|_| "no address")?);
             }
             ["service", name] => self.service(name)?,
+            ["starttls"] => self.tls = TlsMode::StartTls(acceptor()),
             ["rule", ..] => {
                 let (_, text) = fact.split_once(' ').unwrap_or_default();
                 self.config.rules.push(rule(text)?);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use net::{Accepted, Admission, Shutdown};
-use receive::{Receiver, Service};
+use receive::{Entrance, Receiver};
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, duplex},
     net::TcpStream,
@@ -22,7 +22,7 @@ pub(crate) trait Wire {
     async fn connect(
         &mut self,
         receiver: &Receiver,
-        service: Service,
+        entrance: Entrance,
         client: IpAddr,
         shutdown: &Shutdown,
     ) -> io::Result<Self::Stream>;
@@ -37,7 +37,7 @@ impl Wire for Memory {
     async fn connect(
         &mut self,
         receiver: &Receiver,
-        service: Service,
+        entrance: Entrance,
         client: IpAddr,
         shutdown: &Shutdown,
     ) -> io::Result<DuplexStream> {
@@ -45,7 +45,7 @@ impl Wire for Memory {
         let (receiver, mut shutdown) = (receiver.clone(), shutdown.clone());
         tokio::spawn(async move {
             // A client that goes away in the middle is part of some dialogues.
-            let _ = receiver.session(service, client, stream, &mut shutdown).await;
+            let _ = receiver.session(entrance, client, stream, &mut shutdown).await;
         });
         Ok(ours)
     }
@@ -59,15 +59,16 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
-    fn listen(&self, receiver: &Receiver, service: Service, shutdown: &Shutdown) -> SocketAddr {
+    fn listen(&self, receiver: &Receiver, entrance: &Entrance, shutdown: &Shutdown) -> SocketAddr {
         let bound = net::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap().remove(0);
         let address = bound.address();
         let (receiver, until, clients) = (receiver.clone(), shutdown.clone(), Arc::clone(&self.clients));
+        let entrance = entrance.clone();
         let session = move |accepted: Accepted| {
-            let (receiver, mut until) = (receiver.clone(), until.clone());
+            let (receiver, mut until, entrance) = (receiver.clone(), until.clone(), entrance.clone());
             let client = clients.lock().unwrap().pop_front().unwrap();
             async move {
-                let _ = receiver.session(service, client, accepted.stream, &mut until).await;
+                let _ = receiver.session(entrance, client, accepted.stream, &mut until).await;
             }
         };
         let (admission, drain) = (Admission::new(99, 99), Duration::from_mins(1));
@@ -82,11 +83,11 @@ impl Wire for Sockets {
     async fn connect(
         &mut self,
         receiver: &Receiver,
-        service: Service,
+        entrance: Entrance,
         client: IpAddr,
         shutdown: &Shutdown,
     ) -> io::Result<TcpStream> {
-        let listening = self.listening.unwrap_or_else(|| self.listen(receiver, service, shutdown));
+        let listening = self.listening.unwrap_or_else(|| self.listen(receiver, &entrance, shutdown));
         self.listening = Some(listening);
         self.clients.lock().unwrap().push_back(client);
         TcpStream::connect(listening).await

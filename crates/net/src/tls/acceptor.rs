@@ -1,0 +1,82 @@
+//! The server's side of handshakes.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use mail::TlsFacts;
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, TlsStream};
+
+use super::{Certificates, HandshakeError, TlsError, facts, provider};
+
+/// Answers handshakes with the certificates of a store. Clones are the same.
+#[derive(Clone)]
+pub struct Acceptor(TlsAcceptor);
+
+/// How a listener uses TLS.
+#[derive(Debug, Clone, Default)]
+pub enum TlsMode {
+    /// Not at all.
+    #[default]
+    None,
+    /// When the client asks for it by a command, such as STARTTLS (RFC 3207).
+    StartTls(Acceptor),
+    /// Before a word of the protocol (RFC 8314 §3).
+    Implicit(Acceptor),
+}
+
+impl Acceptor {
+    /// For services whose protocol has this name in ALPN (RFC 7301), such as `smtp`. A client that offers only others is
+    /// refused with the alert `no_application_protocol`, for somebody may be leading a browser here (ALPACA). One that offers none is
+    /// welcome: hardly any mail client does.
+    ///
+    /// TLS 1.2 and 1.3 (RFC 8997). Tickets let clients resume without a state of ours (RFC 5077, RFC 8446 §2.2).
+    ///
+    /// # Errors
+    /// The cryptography cannot be set up.
+    pub fn new(certificates: &Certificates, protocol: &str) -> Result<Self, TlsError> {
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(certificates.clone()));
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+        // Mail clients open one session at a time.
+        config.send_tls13_tickets = 1;
+        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+    }
+
+    /// Shakes hands over a stream.
+    pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        within: Duration,
+    ) -> Result<(TlsStream<S>, TlsFacts), HandshakeError> {
+        let accepted = timeout(within, self.0.accept(stream)).await;
+        let accepted = accepted.map_err(|_| HandshakeError::TimedOut(within))?;
+        let stream = accepted.map_err(|error| HandshakeError::new(&error))?;
+        let facts = facts(stream.get_ref().1);
+        Ok((TlsStream::Server(stream), facts))
+    }
+}
+
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptor").finish_non_exhaustive()
+    }
+}
+
+impl TlsMode {
+    /// Whether it begins before a word of the protocol.
+    pub fn is_implicit(&self) -> bool {
+        matches!(self, Self::Implicit(_))
+    }
+
+    /// Whether the client may ask for it.
+    pub fn is_on_demand(&self) -> bool {
+        matches!(self, Self::StartTls(_))
+    }
+}

@@ -1,0 +1,120 @@
+//! A connection that is in clear or under TLS, and can go from the one to the other.
+
+use std::{
+    io, mem,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use mail::TlsFacts;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::TlsStream;
+
+use super::{HandshakeError, TlsMode};
+
+/// A connection. In clear it costs a comparison per call and no memory.
+#[derive(Debug)]
+pub struct Channel<S> {
+    wire: Wire<S>,
+    mode: TlsMode,
+    /// How long a handshake may take.
+    within: Duration,
+}
+
+#[derive(Debug)]
+enum Wire<S> {
+    Clear(S),
+    /// Boxed: most sessions are in clear, and the state of TLS is large.
+    Secure(Box<TlsStream<S>>),
+    /// A handshake failed.
+    Lost,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
+    /// In clear for good.
+    pub fn clear(stream: S) -> Self {
+        Self::new(stream, TlsMode::None, Duration::ZERO)
+    }
+
+    /// In clear, to be put under TLS within this time once that begins.
+    pub fn new(stream: S, mode: TlsMode, within: Duration) -> Self {
+        Self { wire: Wire::Clear(stream), mode, within }
+    }
+
+    pub(super) fn secured(stream: TlsStream<S>) -> Self {
+        Self { wire: Wire::Secure(Box::new(stream)), mode: TlsMode::None, within: Duration::ZERO }
+    }
+
+    /// Whether TLS comes before a word of the protocol.
+    pub(crate) fn begins_with_tls(&self) -> bool {
+        self.mode.is_implicit() && matches!(self.wire, Wire::Clear(_))
+    }
+
+    /// Answers the client's handshake. What it sent before is taken for a part of it, so nothing that came in clear is ever
+    /// read as if it had come under TLS.
+    ///
+    /// # Errors
+    /// The handshake came to nothing; the connection is closed.
+    pub(crate) async fn secure(&mut self) -> Result<TlsFacts, HandshakeError> {
+        let (TlsMode::StartTls(acceptor) | TlsMode::Implicit(acceptor)) = &self.mode else {
+            return Err(HandshakeError::NotOffered);
+        };
+        let Wire::Clear(stream) = mem::replace(&mut self.wire, Wire::Lost) else {
+            return Err(HandshakeError::NotOffered);
+        };
+        // Boxed, because the future of a handshake is large and idle sessions must not hold room for it.
+        let (stream, facts) = Box::pin(acceptor.accept(stream, self.within)).await?;
+        self.wire = Wire::Secure(Box::new(stream));
+        Ok(facts)
+    }
+}
+
+fn lost() -> io::Error {
+    io::ErrorKind::NotConnected.into()
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Channel<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        to: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.wire {
+            Wire::Clear(stream) => Pin::new(stream).poll_read(cx, to),
+            Wire::Secure(stream) => match ready!(Pin::new(stream).poll_read(cx, to)) {
+                // Closed without a word of TLS, as many do. A protocol that needs to know where something ends has an end of
+                // its own: nothing that is cut off here is taken for whole.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
+                result => Poll::Ready(result),
+            },
+            Wire::Lost => Poll::Ready(Err(lost())),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Channel<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.wire {
+            Wire::Clear(stream) => Pin::new(stream).poll_write(cx, octets),
+            Wire::Secure(stream) => Pin::new(stream).poll_write(cx, octets),
+            Wire::Lost => Poll::Ready(Err(lost())),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.wire {
+            Wire::Clear(stream) => Pin::new(stream).poll_flush(cx),
+            Wire::Secure(stream) => Pin::new(stream).poll_flush(cx),
+            Wire::Lost => Poll::Ready(Err(lost())),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.wire {
+            Wire::Clear(stream) => Pin::new(stream).poll_shutdown(cx),
+            Wire::Secure(stream) => Pin::new(stream).poll_shutdown(cx),
+            Wire::Lost => Poll::Ready(Err(lost())),
+        }
+    }
+}

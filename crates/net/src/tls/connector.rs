@@ -1,0 +1,131 @@
+//! The client's side of handshakes.
+
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+
+use mail::TlsFacts;
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
+    client::{
+        Resumption,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
+use tokio_rustls::{TlsConnector, TlsStream};
+
+use super::{Channel, HandshakeError, TlsError, facts, provider};
+
+/// Hosts whose last session is remembered, to resume it. The oldest are forgotten.
+const RESUMED_HOSTS_MAX: usize = 512;
+
+/// Shakes hands with servers under one policy. Each policy has a connector of its own, and with it a memory of its own: a session
+/// that nobody verified is never resumed under a policy that verifies (mail-rules 18).
+#[derive(Clone)]
+pub struct Connector(TlsConnector);
+
+impl Connector {
+    /// Any certificate will do (RFC 7435 §3): who could alter the handshake could as well take STARTTLS out of the reply to EHLO.
+    ///
+    /// # Errors
+    /// The cryptography cannot be set up.
+    pub fn opportunistic() -> Result<Self, TlsError> {
+        let provider = provider();
+        let schemes = provider.signature_verification_algorithms.supported_schemes();
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anybody(schemes)))
+            .with_no_client_auth();
+        config.resumption = Resumption::in_memory_sessions(RESUMED_HOSTS_MAX);
+        Ok(Self(TlsConnector::from(Arc::new(config))))
+    }
+
+    /// Shakes hands with a host, whose name it is told (SNI) if it is one, and not an address (RFC 6066 §3).
+    ///
+    /// # Errors
+    /// The handshake came to nothing; the stream is lost with it.
+    pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        host: &str,
+        stream: S,
+        within: Duration,
+    ) -> Result<(Channel<S>, TlsFacts), HandshakeError> {
+        let connected = timeout(within, self.0.connect(server_name(host), stream)).await;
+        let connected = connected.map_err(|_| HandshakeError::TimedOut(within))?;
+        let stream = connected.map_err(|error| HandshakeError::new(&error))?;
+        let facts = facts(stream.get_ref().1);
+        Ok((Channel::secured(TlsStream::Client(stream)), facts))
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").finish_non_exhaustive()
+    }
+}
+
+/// What has no form of a name is told to nobody, just as an address.
+fn server_name(host: &str) -> ServerName<'static> {
+    const NO_NAME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+    ServerName::try_from(host.trim_end_matches('.').to_owned())
+        .unwrap_or(ServerName::IpAddress(NO_NAME.into()))
+}
+
+/// Takes anybody for the host: without an anchor of trust a signature proves nothing. What it would prove is not even looked at, for
+/// old certificates that no library reads are common on port 25.
+#[derive(Debug)]
+struct Anybody(Vec<SignatureScheme>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_are_told() {
+        for (host, name) in [("mx.example.org", "mx.example.org"), ("mx.example.org.", "mx.example.org")] {
+            assert_eq!(server_name(host), ServerName::try_from(name).unwrap());
+        }
+        for host in ["192.0.2.1", "[192.0.2.1]", "", "no name", "-"] {
+            assert!(matches!(server_name(host), ServerName::IpAddress(_)), "{host}");
+        }
+    }
+}

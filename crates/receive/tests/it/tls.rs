@@ -1,0 +1,103 @@
+//! Sessions under TLS, with a client that speaks it.
+
+use net::{Channel, Connector, Shutdown, TlsMode};
+use receive::{Config, Entrance, Service};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::{
+    listeners::{bind, receiver},
+    stage::{Machine, acceptor},
+};
+
+const WITHIN: std::time::Duration = std::time::Duration::from_mins(1);
+
+/// The last line of a reply, and all of it.
+async fn reply<S: AsyncRead + Unpin>(stream: &mut S) -> (String, String) {
+    let mut whole = String::new();
+    loop {
+        let mut line = String::new();
+        while !line.ends_with("\r\n") {
+            line.push(char::from(stream.read_u8().await.unwrap()));
+        }
+        whole.push_str(&line);
+        if line.as_bytes().get(3) == Some(&b' ') {
+            return (line.trim_end().to_owned(), whole);
+        }
+    }
+}
+
+async fn say<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, line: &str) -> (String, String) {
+    stream.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
+    reply(stream).await
+}
+
+/// A running service, and a connection to it.
+async fn connected(tls: TlsMode, config: Config) -> (TcpStream, Machine) {
+    let (receiver, machine) = receiver(config);
+    let (bound, address) = bind();
+    let entrance = Entrance { service: Service::Smtp, tls };
+    tokio::spawn(async move { receiver.serve(entrance, bound, Shutdown::never()).await });
+    (TcpStream::connect(address).await.unwrap(), machine)
+}
+
+async fn under_tls(stream: TcpStream) -> Channel<TcpStream> {
+    Connector::opportunistic().unwrap().connect("mx.example.org", stream, WITHIN).await.unwrap().0
+}
+
+async fn send_mail<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
+    for line in ["MAIL FROM:<>", "RCPT TO:<anna@example.org>", "DATA"] {
+        let (last, _) = say(stream, line).await;
+        assert!(last.starts_with(['2', '3']), "{line}: {last}");
+    }
+    let (last, _) = say(stream, "Subject: x\r\n\r\nx\r\n.").await;
+    assert!(last.starts_with("250 2.0.0 Queued"), "{last}");
+}
+
+/// RFC 3848, RFC 8314 §4.3: the Received field, the envelope and the event say what was agreed on.
+async fn is_told(machine: &Machine) {
+    let envelope = machine.envelope().await.unwrap();
+    let facts = envelope.client.tls.as_ref().unwrap();
+    assert_eq!(&*facts.version, "TLSv1.3");
+    let content = String::from_utf8(machine.content(false).await.unwrap()).unwrap();
+    assert!(content.contains(" with ESMTPS id "), "{content}");
+    assert!(content.contains(&format!(" tls {};", facts.cipher)), "{content}");
+    let tls = format!("\"tls\":{{\"protocol\":\"TLSv1.3\",\"cipher\":\"{}\"}}", facts.cipher);
+    machine.event(&tls).unwrap();
+}
+
+#[tokio::test]
+async fn mail_that_came_over_starttls_says_so() {
+    let (mut stream, machine) = connected(TlsMode::StartTls(acceptor()), Config::default()).await;
+    assert!(reply(&mut stream).await.0.starts_with("220 "));
+    assert!(say(&mut stream, "EHLO in-clear.example.net").await.1.contains("STARTTLS"));
+    assert_eq!(say(&mut stream, "STARTTLS").await.0, "220 2.0.0 Ready to start TLS");
+    let mut stream = under_tls(stream).await;
+    assert_eq!(say(&mut stream, "MAIL FROM:<>").await.0, "503 5.5.1 Send HELO or EHLO first");
+    assert!(!say(&mut stream, "EHLO client.example.net").await.1.contains("STARTTLS"));
+    send_mail(&mut stream).await;
+    is_told(&machine).await;
+    assert_eq!(machine.envelope().await.unwrap().client.hello.as_deref(), Some("client.example.net"));
+    assert_eq!(say(&mut stream, "QUIT").await.0, "221 2.0.0 Bye");
+    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+}
+
+/// RFC 8314 §3.3: the client speaks first there, and is no early talker.
+#[tokio::test]
+async fn mail_that_came_over_implicit_tls_says_so() {
+    let (stream, machine) = connected(TlsMode::Implicit(acceptor()), Config::default()).await;
+    let mut stream = under_tls(stream).await;
+    assert!(reply(&mut stream).await.0.starts_with("220 "));
+    assert!(!say(&mut stream, "EHLO client.example.net").await.1.contains("STARTTLS"));
+    send_mail(&mut stream).await;
+    is_told(&machine).await;
+}
+
+#[tokio::test]
+async fn a_client_over_the_limit_of_an_implicit_listener_is_told_nothing_in_clear() {
+    let config = Config { sessions_max: 0, ..Config::default() };
+    let (mut stream, _machine) = connected(TlsMode::Implicit(acceptor()), config).await;
+    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+}
