@@ -2,7 +2,10 @@
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
-use crate::static_route::{Hosts, StaticRoute};
+use crate::{
+    static_route::{Hosts, StaticRoute},
+    tls_policy::TlsPolicy,
+};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -17,6 +20,8 @@ pub struct Config {
     pub routes: Vec<StaticRoute>,
     /// Takes all mail for other places that no route takes (a smarthost).
     pub relay: Option<Hosts>,
+    /// How sessions with other servers are protected. LMTP is spoken in clear.
+    pub tls: TlsPolicy,
     /// Where mail for our own domains goes.
     pub local: LocalDelivery,
     /// TCP port of remote MXs. Only test networks use another than 25.
@@ -69,6 +74,7 @@ impl Default for Config {
             hostname: "localhost".to_owned(),
             routes: Vec::new(),
             relay: None,
+            tls: TlsPolicy::default(),
             local: LocalDelivery::Maildir,
             port: 25,
             private_addresses: PrivateAddresses::Refuse,
@@ -129,6 +135,8 @@ pub struct Timeouts {
     pub greeting: Duration,
     /// For the reply to EHLO or HELO.
     pub hello: Duration,
+    /// For the reply to STARTTLS, and for the handshake.
+    pub tls: Duration,
     /// For the reply to MAIL (§4.5.3.2.2).
     pub mail: Duration,
     /// For the reply to RCPT (§4.5.3.2.3).
@@ -152,6 +160,7 @@ impl Default for Timeouts {
             search: 5 * MINUTE,
             greeting: 5 * MINUTE,
             hello: 5 * MINUTE,
+            tls: MINUTE,
             mail: 5 * MINUTE,
             rcpt: 5 * MINUTE,
             data_init: 2 * MINUTE,

@@ -3,6 +3,7 @@
 use std::{fmt::Display, io, sync::Arc, time::Duration};
 
 use mail::Reply;
+use net::Connector;
 use smtp::client::{Failure, FailureKind, Phase};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -18,6 +19,8 @@ use crate::{
     shared::Shared,
     site::{Refusal, Site},
     targets::Target,
+    tls_policy::{Protection, TlsPolicy},
+    worker::STATION,
 };
 
 /// Addresses that are tried however long it takes (RFC 5321 §5.1).
@@ -109,8 +112,7 @@ impl Tour {
                 continue;
             }
             let address = place.tcp();
-            let endpoint =
-                Arc::new(Endpoint { host: Arc::clone(&host), address, site: Arc::clone(&hop.site) });
+            let endpoint = Arc::new(Endpoint::unreached(Arc::clone(&host), address, Arc::clone(&hop.site)));
             let key = PoolKey { host, place, terms: hop.terms.clone() };
             let opened = if shared.is_halted() {
                 None
@@ -167,6 +169,7 @@ enum Unopened {
     Here(Reply),
 }
 
+/// A session with a host, in clear if TLS with it does not work and the policy allows that.
 async fn open(
     shared: &Shared,
     site: &Site,
@@ -174,6 +177,48 @@ async fn open(
     endpoint: &Arc<Endpoint>,
     key: PoolKey,
 ) -> Result<Connection, Unopened> {
+    let policy = key.terms.tls;
+    let tls = Some(&shared.parts.tls).filter(|_| policy != TlsPolicy::None);
+    let mut opened = session(shared, site, Arc::clone(endpoint), key.clone(), tls).await;
+    if let Err(NoSession::Failed { without_tls: Some(why), .. }) = &opened
+        && policy.allows_clear()
+    {
+        tracing::info!(host = %endpoint.host, station = STATION, why, "no TLS with the host; going on in clear");
+        let protection = Protection::Failed(why.as_str().into());
+        let endpoint = Endpoint { protection, ..(**endpoint).clone() };
+        opened = session(shared, site, Arc::new(endpoint), key, None).await;
+    }
+    opened.map_err(|none| match none {
+        NoSession::Unconnected(unopened) => unopened,
+        NoSession::Failed { failure, .. } => {
+            let (reply, peer_words) = words(&failure, &endpoint.host);
+            if reply_table::decide(failure.phase, What::from(&failure.kind)).slows_after(&reply) {
+                site.slowed(round, refusal(shared, &reply, endpoint));
+            }
+            Unopened::Host(reply, peer_words)
+        }
+    })
+}
+
+/// Why a session did not come about.
+enum NoSession {
+    /// There is no connection either.
+    Unconnected(Unopened),
+    /// It failed before mail could be sent.
+    Failed {
+        failure: Box<Failure>,
+        /// It failed for the sake of TLS, and this is how: without it, it may go better.
+        without_tls: Option<String>,
+    },
+}
+
+async fn session(
+    shared: &Shared,
+    site: &Site,
+    endpoint: Arc<Endpoint>,
+    key: PoolKey,
+    tls: Option<&Connector>,
+) -> Result<Connection, NoSession> {
     let timeouts = &shared.config.timeouts;
     let peer = match &key.place {
         Place::Tcp(address) => format!("{} ({address})", key.host),
@@ -181,19 +226,22 @@ async fn open(
     };
     let room = shared.places.take(site.takes_mail()).await;
     let unreachable = |problem: &dyn Display| Unopened::Host(replies::unreachable(&peer, &problem), false);
-    let stream = match connect(shared, &key.place).await {
-        Ok(stream) => stream,
-        Err(Unconnected::Here(error)) => return Err(Unopened::Here(replies::no_socket(&error))),
-        Err(Unconnected::Refused(error)) => return Err(unreachable(&error)),
-        Err(Unconnected::Silent) => return Err(unreachable(&"no answer in time")),
-    };
-    Connection::open(stream, Arc::clone(endpoint), key, timeouts, room).await.map_err(|failure| {
-        let (reply, peer_words) = words(&failure, &endpoint.host);
-        if reply_table::decide(failure.phase, What::from(&failure.kind)).slows_after(&reply) {
-            site.slowed(round, refusal(shared, &reply, endpoint));
+    let stream = connect(shared, &key.place).await.map_err(|unconnected| {
+        NoSession::Unconnected(match unconnected {
+            Unconnected::Here(error) => Unopened::Here(replies::no_socket(&error)),
+            Unconnected::Refused(error) => unreachable(&error),
+            Unconnected::Silent => unreachable(&"no answer in time"),
+        })
+    })?;
+    let mut connection = Connection::new(stream, endpoint, key, room, tls.is_some());
+    match connection.open(tls, timeouts).await {
+        Ok(()) => Ok(connection),
+        Err(failure) => {
+            let without_tls = connection.trouble_with_tls(&failure);
+            connection.quit(timeouts).await;
+            Err(NoSession::Failed { failure, without_tls })
         }
-        Unopened::Host(reply, peer_words)
-    })
+    }
 }
 
 /// Why there is no connection.

@@ -3,7 +3,10 @@
 use mail::{Address, Body, Client, Envelope, QueueId, Recipient, ReversePath, Stream, Timestamp};
 use smtp::Protocol;
 
-use crate::next_hop::{Credential, Protection, Terms};
+use crate::{
+    next_hop::{Credential, Terms},
+    tls_policy::TlsPolicy,
+};
 
 /// The usual terms of a session.
 pub(crate) fn terms() -> Terms {
@@ -11,7 +14,7 @@ pub(crate) fn terms() -> Terms {
         protocol: Protocol::Smtp,
         source: None,
         hello: "mx.example".into(),
-        protection: Protection::None,
+        tls: TlsPolicy::Opportunistic,
         credential: Credential::None,
     }
 }

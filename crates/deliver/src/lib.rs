@@ -51,6 +51,7 @@ mod site_name;
 mod static_route;
 mod store;
 mod targets;
+mod tls_policy;
 mod too_much;
 mod transaction;
 mod used;
@@ -71,6 +72,7 @@ pub use schedule::Sites;
 pub use site::{LaneStatus, Refusal, SiteStatus, Suspension};
 pub use smtp::Protocol;
 pub use static_route::{Destination, Hosts, NamedHost, Pattern, StaticRoute};
+pub use tls_policy::TlsPolicy;
 
 use directory::Directory;
 use spool::Spool;
@@ -94,6 +96,8 @@ pub struct Parts {
     pub random: Arc<dyn disk::Random>,
     /// The way to peers: [`SocketConnect`].
     pub connect: Arc<dyn Connect>,
+    /// Handshakes with hosts that offer TLS.
+    pub tls: net::Connector,
     /// How we recognise ourselves. [`Config::hostname`] and [`Config::own_addresses`] are added to it.
     pub own: Own,
 }

@@ -4,12 +4,14 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use dns::{BoxFuture, DnsError, Resolve, Security};
 use mail::{Domain, EnhancedStatus, Reply};
+use smtp::Protocol;
 
 use crate::{
     join::join_all,
     next_hop::{Chosen, Host, NextHop, Place, Terms},
     route::{self, Resolved, Route, Rules, Unroutable},
     static_route::{Hosts, NamedHost},
+    tls_policy::TlsPolicy,
 };
 
 /// How long what needs no DNS is remembered.
@@ -50,7 +52,9 @@ pub(crate) async fn resolve(
         });
     };
     let site = first.with_port().into();
-    let terms = Terms { protocol: named.protocol, ..rules.terms.clone() };
+    // LMTP is spoken between servers that know each other, mostly on one machine.
+    let tls = if named.protocol == Protocol::Lmtp { TlsPolicy::None } else { rules.terms.tls };
+    let terms = Terms { protocol: named.protocol, tls, ..rules.terms.clone() };
     let hop = NextHop::new(site, hosts, terms, chosen, Security::Insecure);
     Resolved { route: Ok(Route::Hop(Arc::new(hop))), ttl }
 }

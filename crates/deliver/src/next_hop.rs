@@ -10,6 +10,8 @@ use std::{
 use dns::Security;
 use smtp::Protocol;
 
+use crate::tls_policy::TlsPolicy;
+
 /// Where mail goes next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NextHop {
@@ -69,17 +71,10 @@ pub(crate) struct Terms {
     pub(crate) source: Option<IpAddr>,
     /// Our name in EHLO or LHLO.
     pub(crate) hello: Arc<str>,
-    /// TLS policy with trust anchors and SNI.
-    pub(crate) protection: Protection,
+    /// How it must be protected; trust anchors and SNI follow from that and the host.
+    pub(crate) tls: TlsPolicy,
     /// The login.
     pub(crate) credential: Credential,
-}
-
-/// What protects a session. One value until there is TLS; a demand for more makes another key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Protection {
-    /// In clear.
-    None,
 }
 
 /// As whom we log in. One value until there is authentication.
@@ -144,12 +139,16 @@ impl Host {
 
 impl fmt::Display for Terms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { protocol, source, hello, protection: Protection::None, credential: Credential::None } =
-            self;
+        let Self { protocol, source, hello, tls, credential: Credential::None } = self;
         write!(f, "{protocol} as {hello}")?;
-        match source {
-            Some(source) => write!(f, " from {source}"),
-            None => Ok(()),
+        if let Some(source) = source {
+            write!(f, " from {source}")?;
+        }
+        match (tls, protocol) {
+            // What is usual for the protocol goes without saying.
+            (TlsPolicy::Opportunistic, Protocol::Smtp) | (TlsPolicy::None, Protocol::Lmtp) => Ok(()),
+            (TlsPolicy::Opportunistic, Protocol::Lmtp) => f.write_str(" over TLS where offered"),
+            (TlsPolicy::None, Protocol::Smtp) => f.write_str(" in clear"),
         }
     }
 }
@@ -209,10 +208,11 @@ mod tests {
             assert_ne!(first, other);
         }
         assert_eq!(lane(&[(10, "b", two), (10, "a", one)]), lane(&[(5, "a", one), (5, "b", two)]));
-        let mut others = vec![fixtures::terms(); 3];
+        let mut others = vec![fixtures::terms(); 4];
         others[0].protocol = Protocol::Lmtp;
         others[1].hello = "other.example".into();
         others[2].source = Some("192.0.2.9".parse().unwrap());
+        others[3].tls = TlsPolicy::None;
         let hosts = || hop(&[(10, "a", one), (20, "b", two)]).hosts;
         for terms in others {
             let other = NextHop::new("site".into(), hosts(), terms, Chosen::ByDns, Security::Insecure);
@@ -239,6 +239,7 @@ mod tests {
             ("port", key("a", "192.0.2.1:26", good())),
             ("protocol", key("a", "192.0.2.1:25", Terms { protocol: Protocol::Lmtp, ..good() })),
             ("HELO", key("a", "192.0.2.1:25", Terms { hello: "x".into(), ..good() })),
+            ("TLS", key("a", "192.0.2.1:25", Terms { tls: TlsPolicy::None, ..good() })),
             ("source", key("a", "192.0.2.1:25", Terms { source: "192.0.2.9".parse().ok(), ..good() })),
         ] {
             assert!(!hop.admits(&key), "{what}");

@@ -7,7 +7,7 @@ use mail::{EnhancedStatus, Envelope, Recipient, Reply, Timestamp};
 use message::{Action, Cause, Topic};
 use spool::{Disposition, RecipientOutcome};
 
-use crate::{clock_watch::DOUBT, report, retry::RetryPolicy};
+use crate::{clock_watch::DOUBT, report, retry::RetryPolicy, tls_policy::Protection};
 
 /// What an attempt means for a recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,15 @@ pub(crate) struct Endpoint {
     pub(crate) address: Option<SocketAddr>,
     /// Its site.
     pub(crate) site: Arc<str>,
+    /// How the session with it is protected.
+    pub(crate) protection: Protection,
+}
+
+impl Endpoint {
+    /// A host without a session.
+    pub(crate) fn unreached(host: Arc<str>, address: Option<SocketAddr>, site: Arc<str>) -> Self {
+        Self { host, address, site, protection: Protection::default() }
+    }
 }
 
 /// What a delivery is to who asked for a report of it.
@@ -213,6 +222,7 @@ impl Circumstances<'_> {
             let address = endpoint.address.map(|address| address.to_string());
             event.mx = Some(Mx { host: endpoint.host.to_string(), address });
             event.site = Some(endpoint.site.to_string());
+            event.tls = endpoint.protection.told();
         }
         event.reply = Some(finding.reply.to_string());
         if let Disposition::Deferred { until } = disposition {

@@ -86,6 +86,7 @@ fn a_rest_that_begins_with_this_attempt_outranks_the_retry_list() {
 #[test]
 fn the_event_has_the_words_the_host_and_the_next_time() {
     let endpoint = Endpoint {
+        protection: Protection::default(),
         host: "mx.example.org".into(),
         address: Some("192.0.2.1:25".parse().unwrap()),
         site: "example.org".into(),

@@ -1,8 +1,9 @@
 //! One SMTP session over one connection: joins the client's state machine to a stream and a clock.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use mail::{Address, Domain, Envelope};
+use net::{Connector, HandshakeError};
 use smtp::{
     ForwardPath, RcptTo,
     client::{Capabilities, Failure, FailureKind, Outcome, Phase, Session, Step, Transaction},
@@ -20,6 +21,7 @@ use crate::{
     next_hop::PoolKey,
     outcome::Endpoint,
     places,
+    tls_policy::Protection,
     transaction::{in_ascii, recipient},
     used::Used,
 };
@@ -44,6 +46,8 @@ pub(crate) struct Connection {
     buffer: Box<[u8]>,
     /// When the reply that is awaited must be whole: its phase, and how many came before it.
     deadline: Option<((Phase, u64), Instant)>,
+    /// How the handshake failed.
+    handshake: Option<HandshakeError>,
     room: places::Place,
 }
 
@@ -59,16 +63,17 @@ pub(crate) enum Ended {
 }
 
 impl Connection {
-    /// Greets and says EHLO over a fresh connection.
-    pub(crate) async fn open(
+    /// Over a fresh connection; `wants_tls` says whether STARTTLS is said where it is offered.
+    pub(crate) fn new(
         stream: Box<dyn Stream>,
         endpoint: Arc<Endpoint>,
         key: PoolKey,
-        timeouts: &Timeouts,
         room: places::Place,
-    ) -> Result<Self, Box<Failure>> {
-        let mut connection = Self {
-            session: Session::new(key.terms.protocol, (*key.terms.hello).to_owned()),
+        wants_tls: bool,
+    ) -> Self {
+        let session = Session::new(key.terms.protocol, (*key.terms.hello).to_owned());
+        Self {
+            session: if wants_tls { session.with_tls_where_offered() } else { session },
             stream,
             endpoint,
             key,
@@ -76,15 +81,65 @@ impl Connection {
             used: Used::default(),
             buffer: vec![0; READ_OCTETS].into(),
             deadline: None,
+            handshake: None,
             room,
-        };
-        match connection.next_step(timeouts).await {
-            Step::Ready => Ok(connection),
-            Step::Failed(failure) => {
-                connection.quit(timeouts).await;
-                Err(failure)
+        }
+    }
+
+    /// Greets, says EHLO, and puts the session under TLS if that was wished for and is offered.
+    pub(crate) async fn open(
+        &mut self,
+        tls: Option<&Connector>,
+        timeouts: &Timeouts,
+    ) -> Result<(), Box<Failure>> {
+        loop {
+            match self.next_step(timeouts).await {
+                Step::Ready => return Ok(()),
+                Step::Secure => self.secure(tls, timeouts).await?,
+                Step::Failed(failure) => return Err(failure),
+                _ => return Err(Box::new(closed(Phase::Greeting))),
             }
-            _ => Err(Box::new(closed(Phase::Greeting))),
+        }
+    }
+
+    /// Shakes hands. What the host said in clear is forgotten by the session, and what it still says so is no handshake.
+    async fn secure(&mut self, tls: Option<&Connector>, timeouts: &Timeouts) -> Result<(), Box<Failure>> {
+        let failed = || Box::new(closed(Phase::StartTls));
+        let Some(tls) = tls else { return Err(failed()) };
+        let stream = mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
+        match tls.connect(&self.key.host, stream, timeouts.tls).await {
+            Ok((channel, facts)) => {
+                self.stream = Box::new(channel);
+                let protection = Protection::Unverified(facts);
+                self.endpoint = Arc::new(Endpoint { protection, ..(*self.endpoint).clone() });
+                self.session.secured();
+                Ok(())
+            }
+            Err(error) => {
+                self.handshake = Some(error);
+                Err(failed())
+            }
+        }
+    }
+
+    /// How TLS is why the session failed, if it is. With TLS 1.3 a host that does not want us after all says so only when the handshake
+    /// is over for us; then it closes before it answers EHLO.
+    pub(crate) fn trouble_with_tls(&self, failure: &Failure) -> Option<String> {
+        if let Some(error) = &self.handshake {
+            return Some(error.to_string());
+        }
+        let under_tls = matches!(self.endpoint.protection, Protection::Unverified(_));
+        match (failure.phase, &failure.kind) {
+            (Phase::StartTls, FailureKind::Garbled(what)) => {
+                Some(format!("garbled answer to STARTTLS: {what}"))
+            }
+            (Phase::StartTls, FailureKind::Closed) => Some("the host closed at STARTTLS".into()),
+            (Phase::StartTls, FailureKind::TimedOut) => Some("no answer to STARTTLS in time".into()),
+            (Phase::Hello, FailureKind::Closed) if under_tls => {
+                Some("the host closed when TLS was up".into())
+            }
+            // With a reply the host has something against us, in clear too.
+            _ => None,
         }
     }
 
@@ -152,7 +207,7 @@ impl Connection {
                 }
                 Step::Failed(failure) => return Ended::Failed(failure),
                 // Not after `begin`; if it were so, nothing may be concluded but that the session is lost.
-                Step::Ready | Step::Closed | Step::Read(_) => {
+                Step::Ready | Step::Secure | Step::Closed | Step::Read(_) => {
                     return Ended::Failed(Box::new(closed(Phase::Mail)));
                 }
             }
@@ -228,7 +283,12 @@ impl Connection {
         if output.is_empty() {
             return true;
         }
-        let sent = matches!(timeout(patience, self.stream.write_all(output)).await, Ok(Ok(())));
+        let send = async {
+            self.stream.write_all(output).await?;
+            // Under TLS, what is written is not yet sent.
+            self.stream.flush().await
+        };
+        let sent = matches!(timeout(patience, send).await, Ok(Ok(())));
         output.clear();
         sent
     }
@@ -248,6 +308,7 @@ impl Timeouts {
         match phase {
             Phase::Greeting => self.greeting,
             Phase::Hello => self.hello,
+            Phase::StartTls => self.tls,
             Phase::Mail => self.mail,
             Phase::Rcpt => self.rcpt,
             Phase::DataInit => self.data_init,

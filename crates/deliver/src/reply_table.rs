@@ -82,7 +82,7 @@ const fn row(
 }
 
 use Action::{Bounce, Defer, Deliver, NextHost};
-use Phase::{DataBlock, DataFinal, DataInit, Greeting, Hello, Mail, Quit, Rcpt};
+use Phase::{DataBlock, DataFinal, DataInit, Greeting, Hello, Mail, Quit, Rcpt, StartTls};
 use ReplyClass::{Completion, Permanent, Transient};
 use Scope::{Account, Connection, Message, Recipient};
 use What::{Any, Class, Closed, Code, Garbled, Silence, TooMuch};
@@ -106,7 +106,7 @@ pub(crate) const CHOSEN: &[Row] = &[
 /// The table.
 #[rustfmt::skip]
 pub(crate) const TABLE: &[Row] = &[
-    row(&[Greeting, Hello], Code(421), Connection, NextHost, true,
+    row(&[Greeting, Hello, StartTls], Code(421), Connection, NextHost, true,
         "RFC 5321 §3.8: this host closes; another may not"),
     row(&[Greeting], Class(Permanent), Connection, NextHost, false,
         "RFC 5321 §3.1, RFC 7504 §3: this host takes no mail (554, 521); it says nothing of the message"),
@@ -230,7 +230,7 @@ impl From<&FailureKind> for What {
 mod tests {
     use super::*;
 
-    const PHASES: [Phase; 8] = [Greeting, Hello, Mail, Rcpt, DataInit, DataBlock, DataFinal, Quit];
+    const PHASES: [Phase; 9] = [Greeting, Hello, StartTls, Mail, Rcpt, DataInit, DataBlock, DataFinal, Quit];
 
     /// Each row by a case that only it decides.
     #[test]

@@ -20,7 +20,7 @@ fn verdicts<'a>(envelope: &'a Envelope, findings: &'a [Finding]) -> Vec<(&'a Fin
 }
 
 fn bounced(recipient: u32) -> Finding {
-    let endpoint = Endpoint { host: "mx.example.org".into(), address: None, site: "example.org".into() };
+    let endpoint = Endpoint::unreached("mx.example.org".into(), None, "example.org".into());
     Finding {
         peer_words: true,
         endpoint: Some(endpoint.into()),

@@ -15,7 +15,7 @@ use crate::{
     guard::{Own, is_public},
     join::join_all,
     named,
-    next_hop::{Chosen, Credential, Host, NextHop, Place, Protection, Terms},
+    next_hop::{Chosen, Credential, Host, NextHop, Place, Terms},
     site_name,
     static_route::{self, Destination, Hosts, StaticRoute},
 };
@@ -234,7 +234,7 @@ impl Rules {
             protocol: Protocol::Smtp,
             source: None,
             hello: config.hostname.as_str().into(),
-            protection: Protection::None,
+            tls: config.tls,
             credential: Credential::None,
         };
         Self {

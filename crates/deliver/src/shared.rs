@@ -359,7 +359,7 @@ impl Shared {
         let endpoint = suspension
             .host
             .as_ref()
-            .map(|host| Arc::new(Endpoint { host: Arc::clone(host), address: None, site: Arc::clone(site) }));
+            .map(|host| Arc::new(Endpoint::unreached(Arc::clone(host), None, Arc::clone(site))));
         let finding = |number: &u32| Finding {
             rested: Some(Rest { failed_at: suspension.failed_at, until: suspension.until }),
             endpoint: endpoint.clone(),

@@ -79,6 +79,7 @@ impl Server {
             clock: Arc::clone(&clock),
             random,
             connect: Arc::new(Network(Arc::clone(world))),
+            tls: net::Connector::opportunistic().map_err(|error| error.to_string())?,
             own: Own::default(),
         };
         let (switch, shutdown) = ShutdownSwitch::new();

@@ -23,6 +23,8 @@ pub use session::Session;
 pub enum Step {
     /// Send [`Session::output`], then wait for octets and hand them to [`Session::receive`].
     Read(Phase),
+    /// The server is ready for TLS: shake hands, then call [`Session::secured`]. If the handshake fails: close.
+    Secure,
     /// Nothing under way: [`Session::begin`] or [`Session::quit`].
     Ready,
     /// The server wants the content, in lines that end in CRLF, or any octets if its body is BINARYMIME: [`Session::content`] for each piece, then [`Session::end_content`].
@@ -42,6 +44,8 @@ pub enum Phase {
     Greeting,
     /// The reply to EHLO, HELO or LHLO.
     Hello,
+    /// The reply to STARTTLS, and the handshake behind it.
+    StartTls,
     /// The reply to MAIL (or to a RSET before it).
     Mail,
     /// The reply to RCPT.

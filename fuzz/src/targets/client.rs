@@ -1,6 +1,6 @@
 //! A session of the client with any server: it ends, says only whole lines, and has an outcome for each recipient.
 //!
-//! The first octet is the size of pieces, the second the protocol and whether the size of the content is told.
+//! The first octet is the size of pieces, the second the protocol and whether the size of the content is told and TLS wanted.
 
 use mail::ReversePath;
 use smtp::{
@@ -23,6 +23,9 @@ pub(crate) fn run(octets: &[u8]) {
     let recipients: Vec<RcptTo> =
         ["a@b", "c@d"].map(|text| RcptTo::new(ForwardPath::Address(text.parse().unwrap()))).into();
     let mut session = Session::new(protocol, "mail.example.com".to_owned());
+    if knob & 4 == 4 {
+        session = session.with_tls_where_offered();
+    }
     let (mut said, mut begun) = (pieces(said, *size), 0);
     for _ in 0..STEPS_MAX {
         match session.step() {
@@ -30,6 +33,7 @@ pub(crate) fn run(octets: &[u8]) {
                 Some(piece) => session.receive(piece),
                 None => session.end_of_input(),
             },
+            Step::Secure => session.secured(),
             // A message may be refused without a word to the server: that must not go on for ever.
             Step::Ready if begun == TRANSACTIONS_MAX => session.quit(),
             Step::Ready => {

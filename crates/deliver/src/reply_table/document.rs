@@ -5,9 +5,10 @@ use std::{fmt::Write, fs, path::PathBuf};
 use super::{Action, CHOSEN, Phase, Row, Scope, TABLE, What, decide};
 use mail::ReplyClass;
 
-const PHASES: [(Phase, &str); 8] = [
+const PHASES: [(Phase, &str); 9] = [
     (Phase::Greeting, "greeting"),
     (Phase::Hello, "EHLO, HELO"),
+    (Phase::StartTls, "STARTTLS"),
     (Phase::Mail, "MAIL"),
     (Phase::Rcpt, "RCPT"),
     (Phase::DataInit, "DATA, BDAT"),

@@ -15,4 +15,5 @@ mod reports;
 mod routes;
 mod sites;
 mod support;
+mod tls;
 mod utf8;

@@ -12,7 +12,7 @@ use directory::Directory;
 use disk::{Caveat, Clock, Disk, Lock, OsDisk, OsRandom, Random, SystemClock};
 use dns::Resolve;
 use events::Log;
-use net::{Acceptor, Bound, Certificates, Identity, TlsMode};
+use net::{Acceptor, Bound, Certificates, Connector, Identity, TlsMode};
 use receive::Entrance;
 use spool::{Opened, Spool};
 use tokio::net::UnixListener;
@@ -46,6 +46,7 @@ pub(super) struct Built {
     /// What a client has to trust to believe a certificate that we made ourselves.
     pub authority: Option<PathBuf>,
     pub certificates: Certificates,
+    pub connector: Connector,
     pub bound: Vec<(Entrance, Bound)>,
     pub own: Own,
     pub directory: Arc<Directory>,
@@ -76,6 +77,7 @@ pub(super) fn build(config: Config, flavour: Flavour) -> Result<Built, Failure> 
     let (identities, authority) = identities(&config, flavour, clock.as_ref())?;
     let certificates = Certificates::new(&identities);
     let acceptor = Acceptor::new(&certificates, "smtp").map_err(Failure::new)?;
+    let connector = Connector::opportunistic().map_err(Failure::new)?;
     let bound = bind(&config.listeners, &acceptor)?;
     own.sockets = bound.iter().map(|(_, bound)| bound.address()).collect();
     Ok(Built {
@@ -83,6 +85,7 @@ pub(super) fn build(config: Config, flavour: Flavour) -> Result<Built, Failure> 
         maildir,
         authority,
         certificates,
+        connector,
         bound,
         own,
         directory,

@@ -127,7 +127,7 @@ impl Reloader {
 fn merged(running: &Config, wanted: Config) -> Config {
     let receive::Config { sessions_max, sessions_per_address_max, .. } = running.receive;
     let hostname = running.receive.hostname.clone();
-    let deliver::Config { routes, relay, retry, expire, expire_null, delay_notice, .. } = wanted.deliver;
+    let deliver::Config { routes, relay, tls, retry, expire, expire_null, delay_notice, .. } = wanted.deliver;
     // Listeners that stay under TLS until a restart cannot be without one.
     let (certificates, identities) = if wanted.identities.is_empty() {
         (running.certificates.clone(), running.identities.clone())
@@ -139,6 +139,7 @@ fn merged(running: &Config, wanted: Config) -> Config {
         deliver: deliver::Config {
             routes,
             relay,
+            tls,
             retry,
             expire,
             expire_null,

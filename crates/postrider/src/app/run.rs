@@ -142,6 +142,7 @@ fn deliverer(built: &Built) -> Deliverer {
         clock: Arc::clone(&built.clock),
         random: Arc::clone(&built.random),
         connect: Arc::new(SocketConnect),
+        tls: built.connector.clone(),
         own: built.own.clone(),
     };
     Deliverer::new(built.config.deliver.clone(), parts)

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use deliver::PrivateAddresses;
+use deliver::{PrivateAddresses, TlsPolicy};
 use directory::Directory;
 use net::{Network, Networks};
 use toml_span::Span;
@@ -164,6 +164,8 @@ fn deliver(
     set(&mut config.port, port);
     let private = [("refuse", PrivateAddresses::Refuse), ("allow", PrivateAddresses::Allow)];
     set(&mut config.private_addresses, section.choice("private_addresses", &private));
+    let tls = [("opportunistic", TlsPolicy::Opportunistic), ("none", TlsPolicy::None)];
+    set(&mut config.tls, section.choice("tls", &tls));
     let keepers = section.one_or_more("local", keeper).unwrap_or_default();
     if let Some(value) = section.get("local")
         && value.as_array().is_some_and(Vec::is_empty)

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, path::Path};
 
-use deliver::{Hosts, LocalDelivery, NamedHost, PrivateAddresses};
+use deliver::{Hosts, LocalDelivery, NamedHost, PrivateAddresses, TlsPolicy};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -103,6 +103,10 @@ fn deliver(config: &deliver::Config) -> Vec<(&'static str, Value)> {
         PrivateAddresses::Refuse => "refuse",
         PrivateAddresses::Allow => "allow",
     };
+    let tls = match config.tls {
+        TlsPolicy::Opportunistic => "opportunistic",
+        TlsPolicy::None => "none",
+    };
     let maildir = ("maildir", json!(config.maildir_root.display().to_string()));
     let (local, maildir) = match &config.local {
         LocalDelivery::Maildir => (json!("maildir"), Some(maildir)),
@@ -111,6 +115,7 @@ fn deliver(config: &deliver::Config) -> Vec<(&'static str, Value)> {
     let values = [
         ("port", json!(config.port)),
         ("private_addresses", json!(private)),
+        ("tls", json!(tls)),
         ("local", local),
         ("connections_max", json!(config.connections)),
         ("connections_per_site_max", json!(config.connections_per_site)),

@@ -22,10 +22,11 @@ impl Session {
         match mem::replace(&mut self.state, State::Closed) {
             State::Greeting => self.greeted(reply),
             State::Hello { extended } => self.hello_replied(reply, extended),
+            State::StartTls => self.start_tls_replied(&reply),
             State::Exchange(exchange) => self.exchange_replied(exchange, reply),
             State::EndOfData(exchange) => self.end_replied(exchange, reply),
-            State::Ready => {
-                self.state = State::Ready;
+            state @ (State::Ready | State::Securing) => {
+                self.state = state;
                 self.fail(FailureKind::Garbled(UNASKED));
             }
             // The server speaks before the end of data. Whatever it says, it is no reply to that.
@@ -51,7 +52,7 @@ impl Session {
         }
     }
 
-    fn say_hello(&mut self, extended: bool) {
+    pub(super) fn say_hello(&mut self, extended: bool) {
         let name = self.hello.clone();
         let command = match (self.protocol, extended) {
             (Protocol::Lmtp, _) => Command::Lhlo(name),
@@ -71,11 +72,38 @@ impl Session {
                     self.capabilities = Capabilities::from_reply(&reply);
                 }
                 self.state = State::Ready;
+                if self.wants_tls && self.capabilities.starttls {
+                    self.say_start_tls();
+                }
             }
             // RFC 5321 §3.2: an old server does not know EHLO. LMTP has no older greeting (RFC 2033 §4.1).
             ReplyClass::Permanent if extended && self.protocol == Protocol::Smtp => self.say_hello(false),
             ReplyClass::Permanent | ReplyClass::Transient => self.fail(FailureKind::Reply(reply)),
             ReplyClass::Intermediate => self.fail(FailureKind::Garbled("not a reply to HELO")),
+        }
+    }
+
+    fn say_start_tls(&mut self) {
+        self.wants_tls = false;
+        Command::StartTls.write_to(&mut self.output);
+        self.state = State::StartTls;
+        self.expect_silence();
+    }
+
+    /// RFC 3207 §4: 220, and behind it nothing in clear. What is here nevertheless was put there to be read under TLS
+    /// (CVE-2021-38371).
+    fn start_tls_replied(&mut self, reply: &Reply) {
+        match (reply.code(), reply.class()) {
+            (220, _) => {
+                self.state = State::Securing;
+                self.expect_silence();
+            }
+            // mail-rules 10, 19: a host that says no, for now or for good, is spoken to in clear.
+            (_, ReplyClass::Transient | ReplyClass::Permanent) => self.state = State::Ready,
+            _ => {
+                self.state = State::StartTls;
+                self.fail(FailureKind::Garbled("not a reply to STARTTLS"));
+            }
         }
     }
 

@@ -31,6 +31,8 @@ pub struct Session {
     pub(super) needs_reset: bool,
     /// QUIT is still welcome though the session failed.
     may_quit: bool,
+    /// STARTTLS is said where it is offered, and was not said yet.
+    pub(super) wants_tls: bool,
 }
 
 /// What may still come from the server.
@@ -48,6 +50,10 @@ pub(super) enum State {
     Hello {
         extended: bool,
     },
+    /// STARTTLS is out.
+    StartTls,
+    /// The server waits for the handshake.
+    Securing,
     Ready,
     /// Commands are out.
     Exchange(Box<Exchange>),
@@ -76,7 +82,16 @@ impl Session {
             output: Vec::new(),
             needs_reset: false,
             may_quit: false,
+            wants_tls: false,
         }
+    }
+
+    /// The same, that asks for TLS where the server offers STARTTLS. Where it does not, or says no, the session goes on in clear:
+    /// whether it was [secured](Self::secured) the driver knows.
+    #[must_use]
+    pub fn with_tls_where_offered(mut self) -> Self {
+        self.wants_tls = true;
+        self
     }
 
     /// Octets from the server. A server that sends more than anybody asked for makes the session fail.
@@ -98,6 +113,16 @@ impl Session {
     /// The driver's deadline passed: the next step says that the session failed.
     pub fn timed_out(&mut self) {
         self.fail(FailureKind::TimedOut);
+    }
+
+    /// TLS is up, as [`Step::Secure`] asked. What the server said before may have been somebody else's: it is forgotten, and EHLO is
+    /// said again (RFC 3207 §4.2). Out of turn, the session fails.
+    pub fn secured(&mut self) {
+        if !matches!(self.state, State::Securing) {
+            return self.fail(FailureKind::Garbled("a handshake out of turn"));
+        }
+        self.capabilities = Capabilities::default();
+        self.say_hello(true);
     }
 
     /// Octets for the server. The driver takes them out when it sends them.
@@ -241,6 +266,7 @@ impl Session {
     fn wait(&mut self) -> Step {
         match &self.state {
             State::Ready => Step::Ready,
+            State::Securing => Step::Secure,
             State::Content(..) => Step::SendContent,
             _ => Step::Read(self.phase()),
         }
@@ -250,6 +276,7 @@ impl Session {
         match &self.state {
             State::Greeting => Phase::Greeting,
             State::Hello { .. } => Phase::Hello,
+            State::StartTls | State::Securing => Phase::StartTls,
             State::Exchange(exchange) => exchange.phase(),
             State::Content(..) => Phase::DataBlock,
             State::EndOfData(_) => Phase::DataFinal,
@@ -277,7 +304,9 @@ impl Session {
                 self.state = state;
                 return;
             }
-            State::Greeting | State::Hello { .. } | State::Ready => Vec::new(),
+            State::Greeting | State::Hello { .. } | State::StartTls | State::Securing | State::Ready => {
+                Vec::new()
+            }
         };
         self.may_quit = matches!(&kind, FailureKind::Reply(reply) if reply.code() != 421)
             && matches!(phase, Phase::Greeting | Phase::Hello);

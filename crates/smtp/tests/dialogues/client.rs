@@ -22,10 +22,18 @@ pub(crate) fn transaction(recipients: &[&str]) -> Transaction {
 /// What the server says at each read; then it closes the session.
 pub(crate) fn talk(
     protocol: Protocol,
+    transactions: Vec<Transaction>,
+    says: &[&[u8]],
+) -> (String, Vec<Step>) {
+    converse(Session::new(protocol, "client.example.net".to_owned()), transactions, says)
+}
+
+/// The same in a session made by the test. A handshake shows as `(TLS)` in what the client says.
+pub(crate) fn converse(
+    mut session: Session,
     mut transactions: Vec<Transaction>,
     says: &[&[u8]],
 ) -> (String, Vec<Step>) {
-    let mut session = Session::new(protocol, "client.example.net".to_owned());
     let (mut steps, mut says, mut out) = (Vec::new(), says.iter(), Vec::new());
     transactions.reverse();
     loop {
@@ -36,6 +44,11 @@ pub(crate) fn talk(
                     Some(octets) => session.receive(octets),
                     None => session.end_of_input(),
                 }
+            }
+            Step::Secure => {
+                out.append(session.output());
+                out.extend_from_slice(b"(TLS)\r\n");
+                session.secured();
             }
             Step::Ready => match transactions.pop() {
                 Some(transaction) => session.begin(transaction),

@@ -23,6 +23,7 @@ fn fails(says: &[&[u8]]) -> Option<FailureKind> {
                 Some(octets) => session.receive(octets),
                 None => session.end_of_input(),
             },
+            Step::Secure => session.secured(),
             Step::Ready if begun => session.quit(),
             Step::Ready => {
                 begun = true;

@@ -13,6 +13,8 @@ mod client_dsn;
 #[cfg(test)]
 mod client_lmtp;
 #[cfg(test)]
+mod client_tls;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod properties;

@@ -450,6 +450,7 @@ proptest! {
                     mail: MailFrom::new(ReversePath::Null),
                     recipients: ["a@b", "c@d"].map(|text| RcptTo::new(ForwardPath::Address(Address::parse(text).unwrap()))).into(),
                 }),
+                client::Step::Secure => session.secured(),
                 client::Step::SendContent => session.end_content(),
                 client::Step::Done(outcome) => prop_assert_eq!(outcome.recipients.len(), 2),
                 client::Step::Failed(_) => {}
@@ -566,6 +567,7 @@ fn together(
                 let rcpt = |address: &Address| RcptTo::new(ForwardPath::Address(address.clone()));
                 client.begin(client::Transaction { mail, recipients: recipients.iter().map(rcpt).collect() });
             }
+            client::Step::Secure => prop_assert!(false, "nobody asked for TLS"),
             client::Step::SendContent => {
                 content.chunks(piece).for_each(|piece| client.content(piece));
                 client.end_content();

@@ -130,6 +130,7 @@ impl World {
             clock: trap.clone(),
             random: trap.clone(),
             connect: network.clone(),
+            tls: net::Connector::opportunistic().unwrap(),
             own: Own::default(),
         };
         Self {

@@ -1,8 +1,22 @@
-//! Postfix as a peer over TLS.
+//! Postfix as a peer over TLS, both ways, and peers whose TLS is broken.
 
-use e2e::{Authority, Client, House, Loopback, Postfix};
+use e2e::{Authority, Client, House, Loopback, Postfix, World};
 
 use super::SOON;
+
+const MX: &str = "peer MX 10 mx.peer\nmx.peer A @1\n";
+const RETRY: &str = "retry = [\"1s\"]";
+
+/// The settings by which Postfix answers under TLS, at this level.
+fn smtpd(authority: &Authority, level: &str) -> String {
+    let pair = authority.issue("mx.peer.test", "peer");
+    format!(
+        "smtpd_tls_security_level = {level}\nsmtpd_tls_received_header = yes\nsmtpd_tls_loglevel = 1\n\
+         smtpd_tls_cert_file = {}\nsmtpd_tls_key_file = {}\n",
+        pair.certificate.display(),
+        pair.key.display()
+    )
+}
 
 #[test]
 fn postfix_sends_to_us_over_tls() {
@@ -27,4 +41,72 @@ fn postfix_sends_to_us_over_tls() {
         assert!(received.contains("with ESMTPS id ") && received.contains("tls TLS_"), "{received}");
         assert!(postfix.log().contains("TLS connection established to"), "{}", postfix.log());
     }
+}
+
+#[test]
+fn we_send_to_postfix_over_tls() {
+    for level in ["may", "encrypt"] {
+        let (authority, mut world) = (Authority::new(), World::new(MX, RETRY));
+        let postfix = Postfix::start(&world.net, 1, world.port, &smtpd(&authority, level));
+        let id = world.send(&["x@peer.test"], "over-tls");
+        let mail = postfix.maildir().wait_for("over-tls", SOON);
+        assert!(mail.contains("(using TLSv1.3 with cipher"), "{level}: {}", mail.text());
+        let event = world.house.wait_for_event(&id, "delivered", "x@peer.test");
+        assert_eq!(event["tls"]["protocol"], "TLSv1.3", "{event}");
+        assert_eq!(event["tls"]["verified"], false, "{event}");
+        assert!(event["tls"]["cipher"].as_str().unwrap().starts_with("TLS_"), "{event}");
+        world.stop();
+    }
+}
+
+/// A second message to a host, over a connection of its own, resumes the session of the first.
+#[test]
+fn a_session_with_postfix_is_resumed() {
+    let (authority, mut world) = (Authority::new(), World::new(MX, RETRY));
+    let settings = smtpd(&authority, "may").replace("loglevel = 1", "loglevel = 2");
+    let postfix = Postfix::start(&world.net, 1, world.port, &settings);
+    world.send(&["x@peer.test"], "first");
+    postfix.maildir().wait_for("first", SOON);
+    world.house.wait_for_empty_queue(SOON);
+    // It is kept for some seconds.
+    e2e::eventually("the first session to end", SOON, || postfix.log().contains("starttls=1").then_some(()));
+    world.send(&["x@peer.test"], "second");
+    postfix.maildir().wait_for("second", SOON);
+    let log = postfix.log();
+    assert!(log.contains("Reusing old session"), "{log}");
+    world.stop();
+}
+
+/// A host that says that it has TLS and cannot do it gets its mail in clear, and the event tells.
+#[test]
+fn a_host_with_broken_tls_gets_its_mail_in_clear() {
+    let offers = "250-sink.test\r\n250-PIPELINING\r\n250 STARTTLS";
+    for (said, told) in [("454 4.7.0 Not now", false), ("502 5.5.1 What", false), ("220 Go ahead", true)] {
+        let world = World::new(MX, RETRY);
+        let sink = world.scripted(1, move |line| match line.get(..4).unwrap_or(line) {
+            "EHLO" => Some(offers.to_owned()),
+            "STAR" => Some(said.to_owned()),
+            _ => None,
+        });
+        let id = world.send(&["x@peer.test"], "in-clear");
+        sink.wait_for("x@peer.test", SOON);
+        let event = world.house.wait_for_event(&id, "delivered", "x@peer.test");
+        assert_eq!(event["attempt"], 1, "{event}");
+        assert_eq!(event["tls"]["failure"].is_string(), told, "{said}: {event}");
+    }
+}
+
+#[test]
+fn tls_can_be_turned_off() {
+    let authority = Authority::new();
+    let mut world = World::with(MX, RETRY, "");
+    let text = std::fs::read_to_string(world.house.config()).unwrap();
+    std::fs::write(world.house.config(), text.replace("[deliver]\n", "[deliver]\ntls = \"none\"\n")).unwrap();
+    let reloaded = world.house.command(&["config", "reload"]);
+    assert_eq!(reloaded.out, "reloaded; changed: deliver.tls\n", "{}", reloaded.err);
+    let postfix = Postfix::start(&world.net, 1, world.port, &smtpd(&authority, "may"));
+    world.send(&["x@peer.test"], "in-clear");
+    let mail = postfix.maildir().wait_for("in-clear", SOON);
+    assert!(!mail.contains("(using TLS"), "{}", mail.text());
+    world.stop();
 }
