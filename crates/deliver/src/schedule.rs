@@ -110,8 +110,7 @@ impl Dispatcher {
         self.shared.watch_clock_from_the_start();
         self.shared.spawn(ordered::run(Arc::clone(&self.shared)));
         loop {
-            let asked = self.dispatch();
-            let patience = sleep(self.patience(asked));
+            let patience = sleep(self.dispatch());
             tokio::select! {
                 biased;
                 () = stop.requested() => break,
@@ -151,13 +150,6 @@ impl Dispatcher {
         Sites { shared: Arc::clone(&self.shared) }
     }
 
-    /// How long nothing will be due, as far as is known. The queue was `asked` for what was due then.
-    fn patience(&self, asked: Timestamp) -> Duration {
-        let now = self.shared.now();
-        let patience = patience(self.shared.parts.spool.next_due(), asked, now);
-        self.shared.waves.next_end().map_or(patience, |end| end.since(now).min(patience))
-    }
-
     /// Tells what waited for others.
     fn tell(&self, waves: Vec<Wave>) {
         for wave in waves {
@@ -166,8 +158,8 @@ impl Dispatcher {
         }
     }
 
-    /// Hands out what is due at the time that is returned.
-    fn dispatch(&mut self) -> Timestamp {
+    /// Hands out what is due; returns how long nothing will be, as far as is known.
+    fn dispatch(&mut self) -> Duration {
         self.shared.watch_clock();
         let now = self.shared.now();
         let leaps = self.shared.clock_watch.leaps();
@@ -195,11 +187,12 @@ impl Dispatcher {
         if !self.shared.is_halted() {
             self.resume(now);
         }
-        while !self.shared.is_halted() {
-            let Some(domain) = self.shared.parts.spool.checkout(now) else { break };
-            self.place(domain, now);
-        }
-        now
+        let (spool, shared) = (self.shared.parts.spool.clone(), Arc::clone(&self.shared));
+        let checkout = || (!shared.is_halted()).then(|| spool.checkout(now)).flatten();
+        let next = hand_out(now, checkout, || spool.next_due(), |domain| self.place(domain, now));
+        let time = self.shared.now();
+        let patience = patience(next, now, time);
+        self.shared.waves.next_end().map_or(patience, |end| end.since(time).min(patience))
     }
 
     /// Goes on with domains for which there was no room.
@@ -361,6 +354,25 @@ impl Dispatcher {
     }
 }
 
+/// Hands out all domains with anything due at `now`, and tells when the next is due. That is not after `now` only if the queue does not
+/// hand it out: what comes in behind the last look into the queue is not mistaken for that.
+fn hand_out(
+    now: Timestamp,
+    checkout: impl Fn() -> Option<Domain>,
+    next_due: impl Fn() -> Option<Timestamp>,
+    mut place: impl FnMut(Domain),
+) -> Option<Timestamp> {
+    loop {
+        while let Some(domain) = checkout() {
+            place(domain);
+        }
+        let next = next_due();
+        let late = next.filter(|due| *due <= now).and_then(|_| checkout());
+        let Some(domain) = late else { return next };
+        place(domain);
+    }
+}
+
 /// How long to wait for what is due next, at `now`, if the queue was `asked` for all that was due then and gave it.
 fn patience(due: Option<Timestamp>, asked: Timestamp, now: Timestamp) -> Duration {
     const LONG: Duration = Duration::from_mins(1);
@@ -375,10 +387,36 @@ fn patience(due: Option<Timestamp>, asked: Timestamp, now: Timestamp) -> Duratio
 
 #[cfg(test)]
 mod tests {
+    use std::cell::{Cell, RefCell};
+
     use super::*;
 
     fn at(millis: u64) -> Timestamp {
         Timestamp::from_millis(millis)
+    }
+
+    /// A queue in which a message comes in when it was just said that nothing is due.
+    #[test]
+    fn what_comes_in_behind_the_last_look_is_handed_out() {
+        let domain = |name: &str| Domain::parse(name).unwrap();
+        let (looks, placed) = (Cell::new(0), RefCell::new(Vec::new()));
+        let checkout = || {
+            looks.set(looks.get() + 1);
+            match looks.get() {
+                1 => Some(domain("first.example")),
+                3 => Some(domain("late.example")),
+                _ => None,
+            }
+        };
+        let next_due = || if looks.get() < 3 { Some(at(999)) } else { Some(at(5000)) };
+        let next = hand_out(at(1000), checkout, next_due, |domain| placed.borrow_mut().push(domain));
+        assert_eq!(placed.into_inner(), [domain("first.example"), domain("late.example")]);
+        assert_eq!(next, Some(at(5000)));
+        assert_eq!(
+            hand_out(at(1000), || None, || Some(at(999)), drop),
+            Some(at(999)),
+            "it is not handed out"
+        );
     }
 
     #[test]
