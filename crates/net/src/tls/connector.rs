@@ -68,10 +68,13 @@ impl fmt::Debug for Connector {
     }
 }
 
-/// What has no form of a name is told to nobody, just as an address.
+/// A host name, or an address, which may be a literal (RFC 5321 §4.1.3). What has no form of either is told to nobody, just as
+/// an address.
 fn server_name(host: &str) -> ServerName<'static> {
     const NO_NAME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
-    ServerName::try_from(host.trim_end_matches('.').to_owned())
+    let literal = host.strip_prefix('[').and_then(|literal| literal.strip_suffix(']'));
+    let address = literal.map(|literal| literal.strip_prefix("IPv6:").unwrap_or(literal));
+    ServerName::try_from(address.unwrap_or(host.trim_end_matches('.')).to_owned())
         .unwrap_or(ServerName::IpAddress(NO_NAME.into()))
 }
 
@@ -124,8 +127,16 @@ mod tests {
         for (host, name) in [("mx.example.org", "mx.example.org"), ("mx.example.org.", "mx.example.org")] {
             assert_eq!(server_name(host), ServerName::try_from(name).unwrap());
         }
-        for host in ["192.0.2.1", "[192.0.2.1]", "", "no name", "-"] {
-            assert!(matches!(server_name(host), ServerName::IpAddress(_)), "{host}");
+        for (host, address) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("[192.0.2.1]", "192.0.2.1"),
+            ("[IPv6:2001:db8::1]", "2001:db8::1"),
+            ("", "0.0.0.0"),
+            ("no name", "0.0.0.0"),
+            ("-", "0.0.0.0"),
+        ] {
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(server_name(host), ServerName::IpAddress(address.into()), "{host}");
         }
     }
 }

@@ -73,6 +73,9 @@ pub(crate) fn time(event: &Event) -> String {
 /// What happened, in words; shared with `postrider dev`.
 pub(crate) fn sentence(event: &Event) -> String {
     let mut text = kind_word(event.kind).to_owned();
+    let tls = event.tls.as_ref();
+    let over = tls.and_then(|tls| tls.protocol.as_ref()).map(|protocol| format!(" over {protocol}"));
+    let over = over.unwrap_or_default();
     let mut add = |label: &str, value: Option<String>| {
         text.extend(value.into_iter().flat_map(|value| [label.to_owned(), clean(&value)]));
     };
@@ -80,18 +83,19 @@ pub(crate) fn sentence(event: &Event) -> String {
     add(" from ", event.reverse_path.as_ref().map(|path| format!("<{path}>")));
     add(if event.kind == Kind::Deferred { " for " } else { " to " }, recipients(event));
     add(", ", event.size.map(size_text));
-    add(", client ", event.client.clone());
+    add(", client ", event.client.as_ref().map(|client| format!("{client}{over}")));
     add(", ", event.message_id.clone());
     add(
         " via ",
         event.mx.as_ref().map(|mx| match &mx.address {
-            Some(address) => format!("{} [{address}]", mx.host),
-            None => mx.host.clone(),
+            Some(address) => format!("{} [{address}]{over}", mx.host),
+            None => format!("{}{over}", mx.host),
         }),
     );
     add(" as message ", event.report.map(|report| report.to_string()));
     add(": ", event.reply.as_ref().map(|reply| reply.lines().collect::<Vec<_>>().join(" / ")));
     add("; ", event.reason.clone());
+    add("; in clear, though TLS is offered: ", tls.and_then(|tls| tls.failure.clone()));
     add("; by rule ", event.rule.clone());
     add(
         "; attempt ",
@@ -129,5 +133,33 @@ fn kind_word(kind: Kind) -> &'static str {
         Kind::Released => "taken off hold",
         Kind::Damaged => "damaged in the spool",
         Kind::Unknown => "something that this version does not know",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use events::{Mx, Tls};
+    use mail::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn how_a_session_was_protected_is_told() {
+        let at = Timestamp::from_millis(1_795_456_934_000);
+        let mut event = Event::new(at, QueueId::new(at, 0, 1), Kind::Delivered, "deliver/remote");
+        event.mx = Some(Mx { host: "mx.example.org".into(), address: Some("192.0.2.1:25".into()) });
+        let tls = |protocol: Option<&str>, failure: Option<&str>| Tls {
+            protocol: protocol.map(str::to_owned),
+            cipher: None,
+            verified: None,
+            failure: failure.map(str::to_owned),
+        };
+        event.tls = Some(tls(Some("TLSv1.3"), None));
+        assert_eq!(sentence(&event), "delivered via mx.example.org [192.0.2.1:25] over TLSv1.3");
+        event.tls = Some(tls(None, Some("the host closed at STARTTLS")));
+        assert_eq!(
+            sentence(&event),
+            "delivered via mx.example.org [192.0.2.1:25]; in clear, though TLS is offered: the host closed at STARTTLS"
+        );
     }
 }
