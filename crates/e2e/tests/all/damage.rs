@@ -159,8 +159,10 @@ fn a_segment_that_was_cut_gives_what_stood_before() {
     let verified = wounded.verify();
     assert_eq!(verified["good"], false, "{verified}");
     let hurt = list(&verified, "hurt").iter().filter(|hurt| hurt["part"] == "content").count();
-    let owed = usize::try_from(verified["messages"].as_u64().unwrap()).unwrap();
-    assert_eq!(wounded.come_out().len(), owed - hurt, "{verified}");
+    let whole = usize::try_from(verified["messages"].as_u64().unwrap()).unwrap() - hurt;
+    let came = wounded.come_out().len();
+    // The cut may have gone through the content of one: of the last batch that is left nothing says that it was synced.
+    assert!(came == whole || came + 1 == whole, "{came} came: {verified}");
     let log = fs::read_to_string(wounded.world.house.path().join("log")).unwrap();
     assert!(log.contains("spool opened"), "{log}");
 }
