@@ -169,7 +169,7 @@ fn move_out(shared: &Shared, id: QueueId, segment: u32) -> io::Result<Option<Fra
         if locs.iter().all(|loc| loc.segment != segment) {
             return Ok(None);
         }
-        (locs, message.content)
+        (locs, message.content())
     };
     let Some(Current { mut head, stored }) = read_current(shared, id, &locs, content)? else {
         return Err(io::Error::other("its envelope is damaged"));

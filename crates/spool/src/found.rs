@@ -254,7 +254,7 @@ fn lost(gap: &Gap) -> Lost {
 
 /// Damage to the content of a message.
 pub(crate) fn content_damage(message: &Message, what: Lost) -> Damage {
-    let file = match message.content {
+    let file = match message.content() {
         Content::In(loc) => files::segment_name(loc.segment),
         Content::Own => format!("large/{}", message.id),
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mail::{Domain, QueueId, Timestamp};
 
 use crate::{
-    entry::{Content, Entry, History, Loc, Message, Recipients, Standing},
+    entry::{Entry, Message, Recipients, Standing},
     octets::{Octets, number, text},
     payload::Control,
     queue::Queue,
@@ -27,19 +27,7 @@ pub(crate) fn message(queue: &mut Queue, id: QueueId, fields: &[u8], held: bool)
             _ => {}
         }
     }
-    let recipients = recipients.done();
-    let left = recipients.iter().filter(|entry| entry.is_owed()).count();
-    Some(Message {
-        id,
-        received,
-        size: 0,
-        envelope: Loc::default(),
-        content: Content::Own,
-        history: History::None,
-        left: u32::try_from(left).unwrap_or(u32::MAX),
-        recipients,
-        priority,
-    })
+    Some(Message::new(id, received, priority, recipients.done()))
 }
 
 /// Recipients as they come, without a list for the one that mostly is all.

@@ -88,18 +88,9 @@ impl Index {
                 }
             })
             .collect();
-        let left = recipients.iter().filter(|entry| entry.standing != Standing::Done).count();
-        Message {
-            id: envelope.id,
-            received: envelope.received,
-            size,
-            envelope: Loc::default(),
-            content: Content::Own,
-            history: History::None,
-            left: u32::try_from(left).unwrap_or(u32::MAX),
-            recipients,
-            priority: envelope.priority,
-        }
+        let mut message = Message::new(envelope.id, envelope.received, envelope.priority, recipients);
+        message.size = size;
+        message
     }
 
     /// An index that is filled first, and whose queue is opened then: see [`Index::open_queue`].

@@ -180,7 +180,7 @@ fn count(state: &State, own: &BTreeSet<QueueId>, opened: &mut Opened) -> Option<
         opened.messages += u64::from(message.left > 0);
         opened.recipients += u64::from(message.left);
         youngest = youngest.max(Some(message.received));
-        let is_there = match message.content {
+        let is_there = match message.content() {
             Content::In(loc) => state.segments.contains(loc.segment),
             Content::Own => own.contains(&message.id),
         };
@@ -342,7 +342,7 @@ fn own_files(
     let mut there = BTreeSet::new();
     for entry in entries {
         let Ok(id) = entry.name.parse() else { continue };
-        if state.index.get(id).is_some_and(|message| message.content == Content::Own) {
+        if state.index.get(id).is_some_and(|message| message.content() == Content::Own) {
             there.insert(id);
         } else {
             let path = dir.join(&entry.name);

@@ -145,7 +145,7 @@ fn without_content(committer: &mut Committer, id: QueueId, frame: &mut Frame) ->
     let (locs, content) = {
         let state = shared.state();
         let Some(message) = state.index.get(id) else { return Ok(false) };
-        (message.locs().collect::<Vec<_>>(), message.content)
+        (message.locs().collect::<Vec<_>>(), message.content())
     };
     let unreadable = |source| SpoolError::Read { path: shared.dir(), source };
     let current = read_current(&shared, id, &locs, content).map_err(unreadable)?;

@@ -222,7 +222,7 @@ pub(crate) fn envelope(shared: &Arc<Shared>, id: QueueId) -> Result<Arc<Envelope
             if let Some(fresh) = state.fresh(id).filter(|_| message.is_untouched()) {
                 return Ok(Arc::clone(&fresh.envelope));
             }
-            (message.locs().collect::<Vec<_>>(), message.content)
+            (message.locs().collect::<Vec<_>>(), message.content())
         };
         if let Some(current) = read_current(shared, id, &locs, content).map_err(unreadable)? {
             return Ok(Arc::new(current.stored.envelope));

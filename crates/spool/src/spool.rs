@@ -449,7 +449,7 @@ pub(crate) fn load(shared: &Arc<Shared>, id: QueueId) -> Result<Loaded, SpoolErr
         let (locs, content, len) = {
             let state = shared.state();
             let message = state.index.get(id).ok_or(SpoolError::Unknown(id))?;
-            (message.locs().collect::<Vec<_>>(), message.content, message.size)
+            (message.locs().collect::<Vec<_>>(), message.content(), message.size)
         };
         let segment = match content {
             Content::In(loc) => shared.state().segments.file(loc.segment),

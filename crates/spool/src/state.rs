@@ -71,7 +71,8 @@ impl State {
     /// A synced message enters the queue.
     pub(crate) fn accept(&mut self, envelope: &Envelope, size: u64, at: Loc, content: Content) {
         let mut message = self.index.message(envelope, &[], size);
-        (message.envelope, message.content) = (at, content);
+        message.envelope = at;
+        message.set_content(content);
         message.locs().for_each(|loc| self.segments.pin(loc));
         self.index.insert(message);
     }
@@ -137,7 +138,7 @@ impl State {
         for word in outcomes.chain([segment]) {
             message.homes().for_each(|home| self.segments.done(word, id, home));
         }
-        if message.content == Content::Own {
+        if message.content() == Content::Own {
             self.files_to_remove.push(id);
         }
     }
@@ -155,7 +156,8 @@ impl State {
             homes.retain(|home| self.segments.contains(*home));
             message.history = History::of_homes(homes);
         }
-        (message.envelope, message.content) = (at, content);
+        message.envelope = at;
+        message.set_content(content);
         let after: Vec<Loc> = message.locs().collect();
         for loc in after {
             self.segments.pin(loc);
@@ -211,7 +213,8 @@ impl State {
             Place::Elsewhere(segment, offset) => Content::In(Loc { segment, offset, len: head.stored_len }),
             Place::Own(_) => Content::Own,
         };
-        (message.envelope, message.content, message.size) = (at, content, head.content_len);
+        (message.envelope, message.size) = (at, head.content_len);
+        message.set_content(content);
         if self.index.slot(id).is_some() {
             self.replace(id, message);
         } else {
@@ -224,7 +227,7 @@ impl State {
     /// An envelope record tells anew of a message that is here. The records that said so before may be gone: its recipients stand
     /// as the newer one tells, but completions win whatever the order.
     fn replace(&mut self, id: QueueId, mut message: Message) {
-        self.moved(id, message.envelope, message.content);
+        self.moved(id, message.envelope, message.content());
         // The numbers of its domains were looked up already: they must not go with the old one, and come to other domains.
         let domains: Vec<u32> = message.recipients.iter().map(|entry| entry.domain).collect();
         for domain in &domains {

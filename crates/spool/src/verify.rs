@@ -185,7 +185,7 @@ impl Inspection {
     /// The contents of live messages that stand apart from their envelopes.
     fn live_contents(&mut self) {
         for message in self.state.index.messages() {
-            let Content::In(loc) = message.content else { continue };
+            let Content::In(loc) = message.content() else { continue };
             let Some(found) = self.segments.get(&loc.segment) else {
                 self.verified.damage.push(content_damage(message, Lost::MissingContent(message.id)));
                 continue;
@@ -203,7 +203,7 @@ impl Inspection {
     pub(crate) fn content_left(&self, id: QueueId, dir: &Path, disk: &Arc<dyn Disk>) -> Vec<Vec<u8>> {
         let read = || {
             let message = self.state.index.get(id)?;
-            if let Content::In(loc) = message.content {
+            if let Content::In(loc) = message.content() {
                 let found = self.segments.get(&loc.segment)?;
                 let (from, to) = (loc.offset.into(), u64::from(loc.offset) + u64::from(loc.len));
                 return Some(pieces_of(found.file.file().ok()?.as_ref(), &found.header.tag, id, from, to));
@@ -237,12 +237,12 @@ impl Inspection {
         for entry in entries {
             let id = entry.name.parse().ok();
             let message = id.and_then(|id| self.state.index.get(id));
-            match message.filter(|message| message.content == Content::Own) {
+            match message.filter(|message| message.content() == Content::Own) {
                 Some(message) => drop(there.insert(message.id)),
                 None => self.verified.orphans.push(entry.name),
             }
         }
-        for message in self.state.index.messages().filter(|message| message.content == Content::Own) {
+        for message in self.state.index.messages().filter(|message| message.content() == Content::Own) {
             let what = if !there.contains(&message.id) {
                 Lost::MissingContent(message.id)
             } else if self.is_file_good(dir, disk, message)? {

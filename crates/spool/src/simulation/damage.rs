@@ -89,7 +89,7 @@ fn settle_some(
 fn places(machine: &Machine, id: QueueId) -> Places {
     let state = machine.spool.shared.state();
     let message = state.index.get(id).unwrap();
-    let own = matches!(message.content, Content::Own).then(|| {
+    let own = matches!(message.content(), Content::Own).then(|| {
         let path = files::large_path(Path::new(DIR), id);
         (path, 0, usize::MAX)
     });
