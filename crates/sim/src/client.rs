@@ -10,6 +10,8 @@ use tokio::{
 
 use crate::{
     ledger::{Addressee, Answer, Sent},
+    server::Under,
+    settings::{DROPPED, HELD},
     weather::{DOMAINS, NOWHERE, NULL_MX, SENDERS},
     world::World,
 };
@@ -24,6 +26,7 @@ pub(crate) struct Client {
     stream: BufReader<DuplexStream>,
     pipelining: bool,
     chunking: bool,
+    under: Under,
 }
 
 /// A place in a transaction at which a client may go away.
@@ -36,10 +39,10 @@ enum Leaves {
 }
 
 impl Client {
-    pub(crate) fn new(world: Arc<World>, stream: DuplexStream) -> Self {
+    pub(crate) fn new(world: Arc<World>, (stream, under): (DuplexStream, Under)) -> Self {
         let random = world.chance();
         let (pipelining, chunking) = (random.one_in(2), random.one_in(3));
-        Self { stream: BufReader::new(stream), pipelining, chunking, random, world }
+        Self { stream: BufReader::new(stream), pipelining, chunking, random, world, under }
     }
 
     /// Sends a few messages.
@@ -68,7 +71,9 @@ impl Client {
         let sender = (!random.one_in(8)).then(|| format!("{token}s@{SENDERS}"));
         let recipients = (0..=random.below(4)).map(|number| addressee(random, &token, number)).collect();
         let content = content(random, &token);
-        let sent = Sent { sender, recipients, content, answer: Answer::NotSent };
+        let envid = random.one_in(3).then(|| format!("{token}envelope"));
+        let ret = [None, Some("FULL"), Some("HDRS")][usize::try_from(random.below(3)).unwrap()];
+        let sent = Sent { sender, recipients, content, envid, ret, answer: Answer::NotSent };
         let told = format!("{token} is made: {} octets, for {}", sent.content.len(), names(&sent.recipients));
         books.sent.insert(token.clone(), sent);
         drop(books);
@@ -79,10 +84,11 @@ impl Client {
     async fn send(&mut self, token: &str) -> Option<()> {
         let sent = self.world.ledger.books().sent[token].clone();
         let leaves = self.leaves();
-        let mut commands = vec![format!("MAIL FROM:<{}>\r\n", sent.sender.as_deref().unwrap_or_default())];
+        let (sender, ret) = (sent.sender.as_deref().unwrap_or_default(), parameter("RET", sent.ret));
+        let envid = parameter("ENVID", sent.envid.as_deref());
+        let mut commands = vec![format!("MAIL FROM:<{sender}>{ret}{envid}\r\n")];
         commands.extend(sent.recipients.iter().map(|recipient| {
-            let notify = recipient.notify.map(|words| format!(" NOTIFY={words}")).unwrap_or_default();
-            format!("RCPT TO:<{}>{notify}\r\n", recipient.address)
+            format!("RCPT TO:<{}>{}\r\n", recipient.address, parameter("NOTIFY", recipient.notify))
         }));
         let replies = self.converse(&commands).await?;
         let accepted = &replies[1..];
@@ -125,14 +131,14 @@ impl Client {
     }
 
     async fn content(&mut self, token: &str, content: &[u8], leaves: Leaves) -> Option<()> {
-        let octets = if self.chunking {
-            [format!("BDAT {} LAST\r\n", content.len()).as_bytes(), content].concat()
+        let (octets, chunks) = if self.chunking {
+            self.chunks(content)
         } else {
             self.say("DATA\r\n").await?;
             if self.reply().await? != 354 {
                 return None;
             }
-            [&stuffed(content), &b".\r\n"[..]].concat()
+            ([&stuffed(content), &b".\r\n"[..]].concat(), 1)
         };
         if leaves == Leaves::InContent {
             let part = usize::try_from(self.random.below(octets.len() as u64)).unwrap();
@@ -146,9 +152,27 @@ impl Client {
             self.world.tell(format!("{token} is complete, and its client is gone"));
             return None;
         }
-        let code = self.reply().await?;
+        let mut code = self.reply().await?;
+        for _ in 1..chunks {
+            code = self.reply().await?;
+        }
         self.answered(token, if code == 250 { Answer::Receipt } else { Answer::Refused(code) });
         Some(())
+    }
+
+    /// Content in a few chunks, one behind the other, and how many they are (RFC 3030 §2). They end anywhere, and may be empty.
+    fn chunks(&self, content: &[u8]) -> (Vec<u8>, u64) {
+        let (count, mut octets, mut rest) = (1 + self.random.below(4), Vec::new(), content);
+        for _ in 1..count {
+            let (chunk, behind) =
+                rest.split_at(usize::try_from(self.random.below(rest.len() as u64)).unwrap());
+            octets.extend_from_slice(format!("BDAT {}\r\n", chunk.len()).as_bytes());
+            octets.extend_from_slice(chunk);
+            rest = behind;
+        }
+        octets.extend_from_slice(format!("BDAT {} LAST\r\n", rest.len()).as_bytes());
+        octets.extend_from_slice(rest);
+        (octets, count)
     }
 
     fn note_accepted(&self, token: &str, replies: &[u16]) {
@@ -156,6 +180,7 @@ impl Client {
         let Some(sent) = books.sent.get_mut(token) else { return };
         for (recipient, reply) in sent.recipients.iter_mut().zip(replies) {
             recipient.accepted = *reply == 250;
+            recipient.ruled = self.under.get().and_then(|settings| settings.rule(&recipient.address));
         }
     }
 
@@ -187,11 +212,17 @@ fn names(recipients: &[Addressee]) -> String {
     recipients.iter().map(|recipient| recipient.address.as_str()).collect::<Vec<_>>().join(", ")
 }
 
+fn parameter(name: &str, value: Option<&str>) -> String {
+    value.map(|value| format!(" {name}={value}")).unwrap_or_default()
+}
+
 fn addressee(random: &SeededRandom, token: &str, number: u64) -> Addressee {
-    let remote = |domain: &str| format!("{token}r{number}@{domain}");
+    // Rules, where they are in force, know some by this.
+    let mark = [DROPPED, HELD, ""][usize::try_from(random.below(30).min(2)).unwrap()];
+    let remote = |domain: &str| format!("{token}r{number}{mark}@{domain}");
     let address = match random.below(20) {
-        0..=3 => format!("anna+{token}r{number}@here.test"),
-        4 => format!("otto+{token}r{number}@here.test"),
+        0..=3 => format!("anna+{token}r{number}{mark}@here.test"),
+        4 => format!("otto+{token}r{number}{mark}@here.test"),
         5 => remote("here.test"),
         6 => remote(NULL_MX),
         7 => remote(NOWHERE),
@@ -204,7 +235,7 @@ fn addressee(random: &SeededRandom, token: &str, number: u64) -> Addressee {
         3 => Some("SUCCESS"),
         _ => None,
     };
-    Addressee { address, notify, accepted: false }
+    Addressee { address, notify, accepted: false, ruled: None }
 }
 
 fn content(random: &SeededRandom, token: &str) -> Vec<u8> {

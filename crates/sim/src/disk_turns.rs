@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use crate::{plan::spread, world::World};
+use crate::{plan::spread, slips::Slips, world::World};
 
 /// Longer than any life.
 const NEVER: Duration = Duration::from_hours(24 * 365);
@@ -91,13 +91,15 @@ fn latency(world: &World, random: &SeededRandom) -> Duration {
 pub(crate) struct SlowDisk {
     pub(crate) world: Arc<World>,
     pub(crate) random: Arc<SeededRandom>,
+    pub(crate) slips: Arc<Slips>,
 }
 
 impl Blocking for SlowDisk {
     fn spawn(&self, job: Job) {
-        let pause = latency(&self.world, &self.random);
+        let (pause, slips) = (latency(&self.world, &self.random), Arc::clone(&self.slips));
         tokio::spawn(async move {
             sleep(pause).await;
+            slips.pass();
             job();
         });
     }

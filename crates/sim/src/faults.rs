@@ -1,4 +1,4 @@
-//! Faults of the machine under a running server: a disk that fails, fills or writes short, and a clock that jumps.
+//! Faults of the machine under a running server: a disk that fails, fills, writes short or lies, and a clock that jumps.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,10 +19,11 @@ const ROOM_NOTICED: Duration = Duration::from_secs(3);
 /// One fault, some time in a life that lasts so long.
 pub(crate) async fn strike(world: Arc<World>, random: SeededRandom, lasts: Duration) {
     sleep(fraction(&random, lasts)).await;
-    match random.below(5) {
+    match random.below(6) {
         0 => fail_a_sync(&world, &random),
-        1 => fill(&world, &random).await,
-        2 => write_short(&world, &random).await,
+        1 => fail_writes(&world, &random),
+        2 => fill(&world, &random).await,
+        3 => write_short(&world, &random).await,
         _ => jump(&world, &random),
     }
 }
@@ -31,8 +32,31 @@ pub(crate) async fn strike(world: Arc<World>, random: SeededRandom, lasts: Durat
 fn fail_a_sync(world: &World, random: &SeededRandom) {
     let nth = 1 + random.below(30);
     world.tell(format!("* the disk will fail to sync: the {nth}th from here on"));
-    world.ledger.books().machine.failed_sync = true;
+    world.ledger.books().machine.failed = true;
     world.disk.fail_sync(nth);
+}
+
+/// Whatever is written or named then, and perhaps what comes after it.
+fn fail_writes(world: &World, random: &SeededRandom) {
+    let (nth, count) = (1 + random.below(60), [1, 1, 10, 1_000][usize::try_from(random.below(4)).unwrap()]);
+    world.tell(format!("* the disk will fail to write: {count} times, from the {nth}th from here on"));
+    world.ledger.books().machine.failed = true;
+    world.disk.fail_writes(nth, count);
+}
+
+/// For a while syncs are said to be done and are not. Often the power goes before anybody has made up for it.
+pub(crate) async fn lie(world: Arc<World>, random: SeededRandom, lasts: Duration) {
+    sleep(fraction(&random, lasts)).await;
+    let long = spread(&random, Duration::from_millis(100), Duration::from_hours(2));
+    world.tell(format!("* the disk lies about syncs for {long:?}"));
+    world.disk.set_lying(true);
+    sleep(long).await;
+    world.tell("* the disk is honest again");
+    world.disk.set_lying(false);
+    if random.one_in(2) {
+        let power = world.power.clone();
+        world.disk.cut_power_at(1 + random.below(20), move || power.cut());
+    }
 }
 
 async fn fill(world: &World, random: &SeededRandom) {

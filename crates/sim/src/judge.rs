@@ -13,6 +13,8 @@ use crate::{
     ledger::{Answer, Books, Sent, Taken, token_of},
     run::Summary,
     server::{EVENTS, MAIL},
+    settings::Ruled,
+    told::Ended,
     weather::SENDERS,
     world::World,
 };
@@ -28,7 +30,11 @@ struct Logged {
     recipients: BTreeSet<String>,
     /// The ends of recipients.
     ends: BTreeMap<String, Vec<Kind>>,
-    held: BTreeSet<String>,
+    /// Since which run of the server.
+    held: BTreeMap<String, usize>,
+    ever_held: BTreeSet<String>,
+    /// They were on hold when a run began, and it tried them.
+    tried_on_hold: BTreeSet<String>,
     reports: Vec<QueueId>,
 }
 
@@ -41,24 +47,40 @@ pub(crate) fn judge(world: &World) -> Wrongs {
         Err(error) => return vec![(String::new(), format!("the event log cannot be read: {error}"))],
     };
     let books = world.ledger.books();
-    let mut wrongs = books.wrongs.clone();
-    let log = gather(&events);
+    let mut wrongs = compare(world, &books, &events);
+    // What a lie has covered may be lost, come twice, or be told wrongly. What was seen to be wrong at the time stays so.
+    wrongs.retain(|(token, _)| !books.lost.tokens.contains(token));
+    wrongs.extend(books.wrongs.iter().cloned());
+    wrongs
+}
+
+fn compare(world: &World, books: &Books, events: &[Event]) -> Wrongs {
+    let mut wrongs = Wrongs::new();
+    let log = gather(books, events);
     let mailboxes = mailboxes(world);
     let of_clients = by_token(&log);
     for (token, sent) in &books.sent {
         let ids = of_clients.get(token).map(Vec::as_slice).unwrap_or_default();
         let mut wrong = |what: String| wrongs.push((token.clone(), what));
-        check_answer(sent, ids.len(), books.machine.failed_sync, &mut wrong);
+        check_answer(sent, ids.len(), books.machine.failed, &mut wrong);
         let Some(logged) = ids.first().and_then(|id| log.get(id)) else { continue };
         check_accepted(sent, logged, &mut wrong);
         for recipient in &logged.recipients {
-            check_end(&books, &log, (sent, logged, recipient), &mut wrong);
+            check_end(world, books, (logged, recipient), &mut wrong);
+            let ends = logged.ends.get(recipient).map(Vec::as_slice).unwrap_or_default();
+            let a_report_is_lost = logged.reports.iter().any(|report| is_lost(books, &log, report));
+            let ended = Ended { books, sent, token, recipient, ends, a_report_is_lost };
+            ended.wrongs().into_iter().for_each(&mut wrong);
         }
-        check_mailboxes(token, logged, &mailboxes, &mut wrong);
+        check_rules(books, sent, logged, &mut wrong);
+        if !world.plan.store {
+            check_mailboxes(token, logged, &mailboxes, &mut wrong);
+        }
     }
     for (recipient, taken) in &books.taken {
-        let token = token_of(recipient).unwrap_or_default();
-        if let Some(what) = unexcused(world, &books, taken)
+        // The postmaster has reports that nobody else can have, and each is another.
+        let Some(token) = token_of(recipient) else { continue };
+        if let Some(what) = unexcused(world, books, taken)
             && !recipient.ends_with(SENDERS)
             && !books.misled.contains(recipient)
         {
@@ -87,20 +109,22 @@ fn read(world: &World) -> Result<Vec<Event>, String> {
     Ok(all.into_iter().filter(|event| seen.insert(event.lsn)).collect())
 }
 
-fn gather(events: &[Event]) -> BTreeMap<QueueId, Logged> {
+fn gather(books: &Books, events: &[Event]) -> BTreeMap<QueueId, Logged> {
     let mut log: BTreeMap<QueueId, Logged> = BTreeMap::new();
     for event in events {
         let logged = log.entry(event.id).or_default();
+        logged.tried(event, books.run_of(event.lsn));
         match event.kind {
             Kind::Accepted => {
                 logged.accepted += 1;
                 logged.recipients.extend(event.recipients.iter().cloned());
             }
             Kind::Delivered | Kind::Bounced | Kind::Expired | Kind::Dropped => {
-                let recipient = event.recipient.clone().unwrap_or_default();
-                logged.ends.entry(recipient).or_default().push(event.kind);
+                for recipient in event.recipient.iter().chain(&event.recipients) {
+                    logged.ends.entry(recipient.clone()).or_default().push(event.kind);
+                }
             }
-            Kind::Removed | Kind::Held | Kind::Released => logged.ordered(event),
+            Kind::Removed | Kind::Held | Kind::Released => logged.ordered(event, books.run_of(event.lsn)),
             Kind::Dsn => logged.reports.extend(event.report),
             // What is damaged ends as its recipients do, or is missed.
             Kind::Deferred | Kind::DiscardedReport | Kind::Damaged | Kind::Unknown => {}
@@ -110,16 +134,27 @@ fn gather(events: &[Event]) -> BTreeMap<QueueId, Logged> {
 }
 
 impl Logged {
+    /// An attempt, if it was one, in a run of the server.
+    fn tried(&mut self, event: &Event, run: usize) {
+        let is_attempt = matches!(event.kind, Kind::Delivered | Kind::Deferred | Kind::Expired);
+        let Some(recipient) = event.recipient.as_ref().filter(|_| is_attempt) else { return };
+        if self.held.get(recipient).is_some_and(|since| *since < run) {
+            self.tried_on_hold.insert(recipient.clone());
+        }
+    }
+
     /// An order for some recipients, or for all that were owed.
-    fn ordered(&mut self, event: &Event) {
+    fn ordered(&mut self, event: &Event, run: usize) {
         let owed = |recipient: &&String| !self.ends.contains_key(*recipient);
-        let meant: Vec<String> = match event.recipients.as_slice() {
-            [] => self.recipients.iter().filter(owed).cloned().collect(),
-            some => some.to_vec(),
-        };
+        let named: Vec<String> = event.recipient.iter().chain(&event.recipients).cloned().collect();
+        let all = || self.recipients.iter().filter(owed).cloned().collect();
+        let meant = if named.is_empty() { all() } else { named };
         for recipient in meant {
             match event.kind {
-                Kind::Held => drop(self.held.insert(recipient)),
+                Kind::Held => {
+                    self.ever_held.insert(recipient.clone());
+                    self.held.insert(recipient, run);
+                }
                 Kind::Released => drop(self.held.remove(&recipient)),
                 _ => self.ends.entry(recipient).or_default().push(event.kind),
             }
@@ -168,49 +203,53 @@ fn check_accepted(sent: &Sent, logged: &Logged, wrong: &mut impl FnMut(String)) 
 }
 
 fn check_end(
+    world: &World,
     books: &Books,
-    log: &BTreeMap<QueueId, Logged>,
-    (sent, logged, recipient): (&Sent, &Logged, &String),
+    (logged, recipient): (&Logged, &String),
     wrong: &mut impl FnMut(String),
 ) {
     let ends = logged.ends.get(recipient).map(Vec::as_slice).unwrap_or_default();
     match ends {
-        [] if logged.held.contains(recipient) => {}
+        [] if logged.held.contains_key(recipient) => {}
         [Kind::Delivered] => {
             let taken = books.taken.get(recipient).is_some_and(|taken| !taken.is_empty());
-            if !taken && !books.misled.contains(recipient) && !recipient.ends_with("@here.test") {
+            let in_mailbox = recipient.ends_with("@here.test") && !world.plan.store;
+            if !taken && !books.misled.contains(recipient) && !in_mailbox {
                 wrong(format!("{recipient} is delivered, and nobody has it"));
             }
         }
-        [Kind::Bounced | Kind::Expired] => check_told(books, log, (sent, logged, recipient), wrong),
         // An order to remove does not stop an attempt under way.
-        [Kind::Dropped | Kind::Removed] | [Kind::Removed, Kind::Delivered] => {}
+        [Kind::Bounced | Kind::Expired | Kind::Dropped | Kind::Removed]
+        | [Kind::Removed, Kind::Delivered] => {}
         _ => wrong(format!("{recipient} has the ends {ends:?}")),
     }
 }
 
-/// Whether the sender of what failed has heard of it, if it is to.
-fn check_told(
-    books: &Books,
-    log: &BTreeMap<QueueId, Logged>,
-    (sent, logged, recipient): (&Sent, &Logged, &String),
-    wrong: &mut impl FnMut(String),
-) {
-    let wants = sent.sender.is_some()
-        && sent.recipients.iter().any(|known| known.address == *recipient && known.wants_failure());
-    let told = books.told.get(recipient).is_some_and(|told| told.iter().any(|action| action == "failed"));
-    let is_lost = |report: &QueueId| {
-        let Some(report) = log.get(report) else { return false };
-        let lost = [Kind::Bounced, Kind::Expired, Kind::Removed];
-        let is_lost = |to: &String| report.held.contains(to) || books.misled.contains(to);
-        report.recipients.iter().any(|to| is_lost(to) || report.ended_as(to, &lost))
-    };
-    match (wants, told) {
-        (true, false) if !logged.reports.iter().any(is_lost) => {
-            wrong(format!("{recipient} failed, and its sender has not heard of it"));
+/// Whether a report has not reached whom it was for.
+fn is_lost(books: &Books, log: &BTreeMap<QueueId, Logged>, report: &QueueId) -> bool {
+    let Some(report) = log.get(report) else { return false };
+    let lost = [Kind::Bounced, Kind::Expired, Kind::Removed];
+    let is_lost = |to: &String| report.held.contains_key(to) || books.misled.contains(to);
+    report.recipients.iter().any(|to| is_lost(to) || report.ended_as(to, &lost))
+}
+
+/// A rule that was in force decides, and none that was not.
+fn check_rules(books: &Books, sent: &Sent, logged: &Logged, wrong: &mut impl FnMut(String)) {
+    for recipient in sent.recipients.iter().filter(|recipient| recipient.accepted) {
+        let dropped = logged.ended_as(&recipient.address, &[Kind::Dropped]);
+        if dropped != (recipient.ruled == Some(Ruled::Drop)) {
+            wrong(format!("{recipient:?} was dropped: {dropped}"));
         }
-        (false, true) => wrong(format!("{recipient} failed, and its sender heard of it unasked")),
-        _ => {}
+        let has_it = books.taken.contains_key(&recipient.address);
+        if dropped && has_it {
+            wrong(format!("{} was dropped, and somebody has it", recipient.address));
+        }
+        if recipient.ruled == Some(Ruled::Hold) && !logged.ever_held.contains(&recipient.address) {
+            wrong(format!("{} was not held as a rule said", recipient.address));
+        }
+        if logged.tried_on_hold.contains(&recipient.address) {
+            wrong(format!("{} was tried in a later run though it was on hold", recipient.address));
+        }
     }
 }
 
@@ -223,7 +262,9 @@ fn unexcused(world: &World, books: &Books, taken: &[Taken]) -> Option<String> {
         let told = first.told?;
         let forgets_from = ending.and_then(|ending| ending.forgets_from);
         let forgotten = forgets_from.is_some_and(|from| from <= told + window);
-        (!forgotten).then(|| format!("{first:?}, then {:?}; the run: {ending:?}", pair[1]))
+        // A worker that panics forgets what it has found and not yet handed on.
+        let slipped = books.slips.iter().any(|(life, at)| *life == first.life && *at >= first.at);
+        (!forgotten && !slipped).then(|| format!("{first:?}, then {:?}; the run: {ending:?}", pair[1]))
     })
 }
 

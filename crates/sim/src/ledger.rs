@@ -5,6 +5,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use mail::QueueId;
+
+use crate::{reports::Told, settings::Ruled};
+
 /// All books.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger(Mutex<Books>);
@@ -17,11 +21,23 @@ pub(crate) struct Books {
     /// What hosts have taken, by recipient.
     pub(crate) taken: BTreeMap<String, Vec<Taken>>,
     /// What senders were told, by the recipient that it is about: `failed`, `delayed`, and so on.
-    pub(crate) told: BTreeMap<String, Vec<String>>,
+    pub(crate) told: BTreeMap<String, Vec<Told>>,
+    /// The replies of hosts, each with a text of its own, and to whom each was said; none: to all of a session.
+    pub(crate) said: BTreeMap<String, Option<Vec<String>>>,
+    /// Those who were given up by hand.
+    pub(crate) given_up: BTreeSet<String>,
+    /// The messages of which the event log has told.
+    pub(crate) tokens: BTreeMap<QueueId, String>,
+    /// What a disk that lied about syncs has lost.
+    pub(crate) lost: Lost,
     /// Those for whom a host has said so much that nobody can tell what it has done.
     pub(crate) misled: BTreeSet<String>,
+    /// The last LSN that each run of the server has found.
+    pub(crate) found: Vec<u64>,
     /// How each run of the server ended.
     pub(crate) endings: Vec<Ending>,
+    /// When tasks of the server have panicked, with the run.
+    pub(crate) slips: Vec<(usize, u64)>,
     /// What its machine does in this run.
     pub(crate) machine: Machine,
     /// What must not be, whoever saw it.
@@ -35,7 +51,20 @@ pub(crate) struct Sent {
     pub(crate) sender: Option<String>,
     pub(crate) recipients: Vec<Addressee>,
     pub(crate) content: Vec<u8>,
+    /// ENVID, if it was given.
+    pub(crate) envid: Option<String>,
+    /// RET, if it was given.
+    pub(crate) ret: Option<&'static str>,
     pub(crate) answer: Answer,
+}
+
+/// What a lie about syncs has cost.
+#[derive(Debug, Default)]
+pub(crate) struct Lost {
+    /// The messages that the lie covered.
+    pub(crate) tokens: BTreeSet<String>,
+    /// The spool may have damage that was not repaired.
+    pub(crate) unrepaired: bool,
 }
 
 /// A recipient as the client named it.
@@ -46,13 +75,8 @@ pub(crate) struct Addressee {
     pub(crate) notify: Option<&'static str>,
     /// RCPT was answered with 250.
     pub(crate) accepted: bool,
-}
-
-impl Addressee {
-    /// Whether its sender is to hear of its failure (RFC 3461 §4.1: so it is if nothing was said).
-    pub(crate) fn wants_failure(&self) -> bool {
-        self.notify.is_none_or(|words| words.contains("FAILURE"))
-    }
+    /// What a rule that was in force does with it.
+    pub(crate) ruled: Option<Ruled>,
 }
 
 /// The answer to the end of data.
@@ -75,6 +99,8 @@ pub(crate) struct Taken {
     pub(crate) life: usize,
     /// When the server was told so; none if it is in doubt.
     pub(crate) told: Option<u64>,
+    /// The host takes over the duty to report.
+    pub(crate) dsn: bool,
 }
 
 /// How a run of the server ended.
@@ -87,8 +113,8 @@ pub(crate) struct Ending {
 /// What the machine does in a run of the server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Machine {
-    /// A sync failed in this or an earlier run: what was refused for it may come back.
-    pub(crate) failed_sync: bool,
+    /// A sync or a write failed in this or an earlier run: what was refused for it may come back.
+    pub(crate) failed: bool,
     /// When the spool could write no more.
     pub(crate) poisoned_at: Option<u64>,
     /// Since when there is no room, so that completions may have to wait.
@@ -104,10 +130,15 @@ impl Ledger {
 impl Books {
     /// A run has ended.
     pub(crate) fn ended(&mut self, at: u64, clean: bool) {
-        let Machine { failed_sync, poisoned_at, full_since } = self.machine;
+        let Machine { failed, poisoned_at, full_since } = self.machine;
         let forgets_from = [poisoned_at, full_since, (!clean).then_some(at)].into_iter().flatten().min();
         self.endings.push(Ending { forgets_from });
-        self.machine = Machine { failed_sync, poisoned_at: None, full_since };
+        self.machine = Machine { failed, poisoned_at: None, full_since };
+    }
+
+    /// The run in which an event came to be, by its LSN.
+    pub(crate) fn run_of(&self, lsn: u64) -> usize {
+        self.found.iter().filter(|found| **found < lsn).count()
     }
 
     /// What is wrong with content that somebody got for a recipient, if it is not a report.
@@ -117,21 +148,6 @@ impl Books {
         let is_addressee = sent.recipients.iter().any(|addressee| addressee.address == recipient);
         let differs = is_addressee && !content.ends_with(&sent.content);
         differs.then(|| (token, format!("the content for {recipient} is not what was sent")))
-    }
-
-    /// Notes what a report says of each recipient (RFC 3464 §2.3).
-    pub(crate) fn report(&mut self, content: &[u8]) {
-        let text = String::from_utf8_lossy(content);
-        let mut about = None;
-        for line in text.lines() {
-            if let Some(address) = line.strip_prefix("Final-Recipient: rfc822; ") {
-                about = Some(address.to_owned());
-            } else if let Some(action) = line.strip_prefix("Action: ")
-                && let Some(about) = about.take()
-            {
-                self.told.entry(about).or_default().push(action.to_owned());
-            }
-        }
     }
 }
 

@@ -10,10 +10,12 @@
     reason = "only tests depend on it"
 )]
 
+mod betrayal;
 mod client;
 mod clock;
 mod disk_turns;
 mod faults;
+mod floor;
 mod judge;
 mod ledger;
 mod life;
@@ -21,9 +23,14 @@ mod network;
 mod operator;
 mod peer;
 mod plan;
+mod reports;
 mod run;
 mod server;
+mod settings;
+mod slips;
 mod story;
+mod told;
+mod watch;
 mod weather;
 mod wire;
 mod world;

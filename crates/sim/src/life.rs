@@ -7,17 +7,19 @@ use testkit::disk::SeededRandom;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
+    betrayal,
     client::Client,
-    faults,
-    operator::operate,
+    faults, floor,
+    operator::{configure, operate},
     plan::{fraction, spread},
     server::Server,
+    watch::watch,
     weather::{DOMAINS, SENDERS},
     world::World,
 };
 
 /// All hosts, for spells of trouble.
-const HOSTS: [&str; 8] = [
+const HOSTS: [&str; 9] = [
     "192.0.2.10",
     "192.0.2.20",
     "192.0.2.11",
@@ -25,6 +27,7 @@ const HOSTS: [&str; 8] = [
     "192.0.2.12",
     "192.0.2.14",
     "192.0.2.30",
+    "192.0.2.40",
     "192.0.2.99",
 ];
 /// Once there are no faults, everything is gone after this time, or it is stuck.
@@ -67,9 +70,16 @@ pub(crate) async fn live(world: &Arc<World>) -> Result<End, String> {
     for _ in 0..world.plan.faults {
         visitors.spawn(faults::strike(Arc::clone(world), world.chance(), lasts));
     }
+    if world.plan.lies {
+        visitors.spawn(faults::lie(Arc::clone(world), world.chance(), lasts));
+    }
     if world.plan.operator {
         visitors.spawn(operate(Arc::clone(world), server.spool.clone(), world.chance()));
     }
+    if world.plan.changes {
+        visitors.spawn(configure(Arc::clone(world), server.controls.clone(), world.chance()));
+    }
+    visitors.spawn(watch(Arc::clone(world), server.spool.clone()));
     let mut arrivals: Vec<Duration> =
         (0..random.below(world.plan.sessions + 1)).map(|_| fraction(&random, lasts)).collect();
     arrivals.sort();
@@ -99,7 +109,9 @@ pub(crate) async fn live(world: &Arc<World>) -> Result<End, String> {
 
 fn check_opened(world: &World, server: &Server) -> Result<(), String> {
     world.tell(format!("* starts: {:?}", server.opened));
-    if server.opened.damage.is_empty() { Ok(()) } else { Err(format!("damage: {:?}", server.opened.damage)) }
+    let may_be_damaged = world.ledger.books().lost.unrepaired;
+    let damage = &server.opened.damage;
+    if damage.is_empty() || may_be_damaged { Ok(()) } else { Err(format!("damage: {damage:?}")) }
 }
 
 /// A host that is down for a while, or a name that does not resolve.
@@ -116,26 +128,38 @@ async fn trouble(world: Arc<World>, random: SeededRandom, lasts: Duration) {
     world.weather.trouble(whose, world.clock.elapsed() + u64::try_from(long.as_millis()).unwrap());
 }
 
-/// The last run: no faults any more, until nothing is left but what is on hold.
-pub(crate) async fn drain(world: &Arc<World>) -> Result<(), String> {
+/// From here on there are no faults any more.
+pub(crate) fn clear(world: &World) {
     world.weather.clear();
     world.disk.set_capacity(None);
     world.disk.set_short_writes(None);
+    world.disk.set_lying(false);
     world.disk.fail_sync(u64::MAX / 2);
-    let server = Server::start(world).map_err(|error| format!("the server does not start: {error}"))?;
+    world.disk.fail_writes(u64::MAX / 2, 0);
+}
+
+/// The last run: until nothing is left but what is on hold.
+pub(crate) async fn drain(world: &Arc<World>) -> Result<(), String> {
+    let mut server = Server::start(world).map_err(|error| format!("the server does not start: {error}"))?;
     check_opened(world, &server)?;
+    drained(&server).await?;
+    floor::visit(world, &mut server).await?;
+    drained(&server).await?;
+    floor::reached(world, server).await
+}
+
+async fn drained(server: &Server) -> Result<(), String> {
     let begun = tokio::time::Instant::now();
     loop {
         let left = owed(&server.spool.list(&ListFilter { after: None, limit: usize::MAX }));
         if left.is_empty() {
-            break;
+            return Ok(());
         }
         if begun.elapsed() > DRAINED_AFTER {
             return Err(format!("stuck: {}", left.join(", ")));
         }
         sleep(LOOK_EVERY).await;
     }
-    server.stop().await
 }
 
 fn owed(queue: &[Summary]) -> Vec<String> {
@@ -154,10 +178,14 @@ pub(crate) fn end(world: &World, end: End) {
 }
 
 /// And its next start.
-pub(crate) fn revive(world: &World, end: End) {
-    match end {
+pub(crate) fn revive(world: &World, end: End) -> Result<(), String> {
+    let betrayals = match end {
         End::PowerCut => world.disk.crash(&world.chance()),
-        End::Clean | End::Killed => world.disk.restart(),
-    }
+        End::Clean | End::Killed => {
+            world.disk.restart();
+            Vec::new()
+        }
+    };
     world.next_life();
+    betrayal::suffer(world, &betrayals)
 }

@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     thread,
 };
@@ -16,12 +16,15 @@ use sim::{Outcome, Summary, simulate};
 const HELP: &str = "\
 cargo xtask simulate --seed N            run one seed and tell all that happened
 cargo xtask simulate --seeds N           run the seeds from 0 to N-1, on all cores; 1,000 if nothing is said
-cargo xtask simulate --seeds N --from M  the N seeds from M on";
+cargo xtask simulate --seeds N --from M  the N seeds from M on
+cargo xtask simulate --seeds N --until-found   stop at the first seed that fails, and tell only its place, from 1";
 
 struct Args {
     from: u64,
     count: u64,
     story: bool,
+    /// To stop at the first failure, and to tell its place instead of the failure.
+    until_found: bool,
 }
 
 fn main() -> ExitCode {
@@ -36,12 +39,16 @@ fn main() -> ExitCode {
 }
 
 fn parse(words: &[String]) -> Option<Args> {
-    let mut args = Args { from: 0, count: 1000, story: false };
-    for pair in words.chunks(2) {
-        let [name, value] = pair else { return None };
-        let value = value.parse().ok()?;
+    let mut args = Args { from: 0, count: 1000, story: false, until_found: false };
+    let mut words = words.iter();
+    while let Some(name) = words.next() {
+        if name == "--until-found" {
+            args.until_found = true;
+            continue;
+        }
+        let value = words.next()?.parse().ok()?;
         match name.as_str() {
-            "--seed" => args = Args { from: value, count: 1, story: true },
+            "--seed" => args = Args { from: value, count: 1, story: true, ..args },
             "--seeds" => args.count = value,
             "--from" => args.from = value,
             _ => return None,
@@ -69,23 +76,33 @@ fn report(outcome: &Outcome) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// What all threads have found.
+#[derive(Default)]
+struct Found {
+    sum: Summary,
+    /// The first seed that failed, from the one that was begun with.
+    first: Option<u64>,
+}
+
 fn many(args: &Args) -> ExitCode {
-    let (next, failed) = (AtomicU64::new(0), AtomicBool::new(false));
-    let sum = Mutex::new(Summary::default());
+    let next = AtomicU64::new(0);
+    let found = Mutex::new(Found::default());
+    let locked = || found.lock().unwrap_or_else(PoisonError::into_inner);
     let run = || {
         loop {
             let place = next.fetch_add(1, Ordering::SeqCst);
-            if place >= args.count {
+            let is_over = args.until_found && locked().first.is_some_and(|first| first < place);
+            if place >= args.count || is_over {
                 return;
             }
             let outcome = simulate(args.from + place);
-            let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
-            sum.lives += outcome.summary.lives;
-            sum.messages += outcome.summary.messages;
-            sum.receipts += outcome.summary.receipts;
-            sum.millis += outcome.summary.millis;
-            if report(&outcome) != ExitCode::SUCCESS {
-                failed.store(true, Ordering::SeqCst);
+            let mut found = locked();
+            found.sum.add(&outcome.summary);
+            if !outcome.failures.is_empty() {
+                found.first = Some(found.first.map_or(place, |first| first.min(place)));
+            }
+            if !args.until_found {
+                report(&outcome);
             }
         }
     };
@@ -95,14 +112,10 @@ fn many(args: &Args) -> ExitCode {
             scope.spawn(run);
         }
     });
-    let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
-    println!(
-        "{} seeds: {} runs of the server, {} messages, {} receipts, {} days",
-        args.count,
-        sum.lives,
-        sum.messages,
-        sum.receipts,
-        sum.millis / 86_400_000
-    );
-    if failed.into_inner() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    let Found { sum, first } = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match first {
+        Some(first) if args.until_found => println!("{}", first + 1),
+        _ => println!("{} seeds: {sum}", args.count),
+    }
+    if first.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

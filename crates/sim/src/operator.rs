@@ -1,4 +1,4 @@
-//! An operator who looks at the queue now and then and gives orders.
+//! An operator who looks at the queue now and then and gives orders, and who changes the settings.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use spool::{ListFilter, Selection, Spool, SpoolError};
 use testkit::disk::SeededRandom;
 use tokio::time::sleep;
 
-use crate::{ledger::token_of, plan::spread, world::World};
+use crate::{ledger::token_of, plan::spread, server::Controls, settings::Settings, world::World};
 
 /// What an operator can order.
 #[derive(Debug, Clone, Copy)]
@@ -34,8 +34,28 @@ pub(crate) async fn operate(world: Arc<World>, spool: Spool, random: SeededRando
             _ => Order::Retry,
         };
         world.tell(format!("operator: {order:?} {name}"));
+        if matches!(order, Order::Bounce) {
+            world.ledger.books().given_up.insert(name.clone());
+        }
         let given = give(&world, &spool, order, id).await;
         world.tell(format!("operator: {order:?} {name} came to {given:?}"));
+    }
+}
+
+/// Changes the settings now and then. They hold over restarts.
+pub(crate) async fn configure(world: Arc<World>, controls: Controls, random: SeededRandom) {
+    loop {
+        sleep(spread(&random, std::time::Duration::from_secs(1), std::time::Duration::from_hours(2))).await;
+        let settings = Settings::ALL[usize::try_from(random.below(Settings::ALL.len() as u64)).unwrap()];
+        world.tell(format!("* the settings are {settings:?}"));
+        world.configure(settings);
+        if let Err(error) = controls.change(settings) {
+            world
+                .ledger
+                .books()
+                .wrongs
+                .push((String::new(), format!("the settings cannot be changed: {error}")));
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Peers: SMTP servers that take mail, and defer, refuse, cut, stall and babble as the seed says.
+//! Peers: SMTP servers, and a store that speaks LMTP, which take mail, and defer, refuse, cut, stall and babble as the seed says.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,6 +10,7 @@ use tokio::{
 
 use crate::{
     ledger::{Taken, token_of},
+    weather::{SENDERS, STORE, is_host_of},
     world::World,
 };
 
@@ -30,6 +31,7 @@ enum Act {
     Twice,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "what it offers and how it fares, each by itself")]
 struct Session {
     world: Arc<World>,
     host: String,
@@ -40,6 +42,8 @@ struct Session {
     to: Vec<String>,
     chunking: bool,
     dsn: bool,
+    /// It is a store: at the end of a message it answers for each recipient (RFC 2033 §4.2).
+    lmtp: bool,
     /// It has said a reply twice: from then on who speaks to it takes replies for others.
     misleads: bool,
 }
@@ -49,35 +53,42 @@ pub(crate) async fn serve(world: Arc<World>, host: String, stream: DuplexStream)
     let random = world.chance();
     let (chunking, dsn) = (random.one_in(2), random.one_in(3));
     let stream = BufReader::new(stream);
-    let mut session =
-        Session { world, host, random, stream, from: None, to: Vec::new(), chunking, dsn, misleads: false };
+    let lmtp = host == std::net::Ipv4Addr::from(STORE).to_string();
+    let (from, to, misleads) = (None, Vec::new(), false);
+    let mut session = Session { world, host, random, stream, from, to, chunking, dsn, lmtp, misleads };
     // Either way it is over.
     let _ = session.run().await;
 }
 
 impl Session {
     async fn run(&mut self) -> Option<()> {
-        self.step("CONNECT", "220 peer.example ESMTP").await?;
+        self.step("CONNECT", "220 peer.example ESMTP", None).await?;
         loop {
             let line = self.line().await?;
             match line.split([' ', ':']).next().unwrap_or_default() {
-                "EHLO" | "HELO" => drop(self.step(&line, &self.extensions()).await?),
+                "HELO" => {
+                    (self.chunking, self.dsn) = (false, false);
+                    self.step(&line, "250 peer.example", None).await?;
+                }
+                "EHLO" | "LHLO" => drop(self.step(&line, &self.extensions(), None).await?),
                 "MAIL" => {
                     (self.from, self.to) = (None, Vec::new());
-                    if self.step(&line, "250 2.1.0 Fine").await? == Act::Fine {
+                    if self.step(&line, "250 2.1.0 Fine", None).await? == Act::Fine {
                         self.from = Some(path(&line));
                     }
                 }
                 "RCPT" if self.from.is_none() => self.say("503 5.5.1 No MAIL").await?,
                 "RCPT" => {
-                    self.mislead(&[path(&line)]);
-                    if self.step(&line, "250 2.1.5 Fine").await? == Act::Fine {
-                        self.to.push(path(&line));
+                    let recipient = [path(&line)];
+                    self.mislead(&recipient);
+                    self.check_passed_on(&recipient[0], &line);
+                    if self.step(&line, "250 2.1.5 Fine", Some(&recipient)).await? == Act::Fine {
+                        self.to.extend(recipient);
                     }
                 }
                 "DATA" if self.to.is_empty() => self.say("554 5.5.1 No recipients").await?,
                 "DATA" => {
-                    if self.step(&line, "354 Go on").await? == Act::Fine {
+                    if self.step(&line, "354 Go on", None).await? == Act::Fine {
                         let content = self.until_dot().await?;
                         self.end(&content).await?;
                     }
@@ -129,28 +140,29 @@ impl Session {
     }
 
     /// Answers a line, perhaps with what it should not. `Fine` if it has agreed. None: the session is over.
-    async fn step(&mut self, line: &str, reply: &str) -> Option<Act> {
+    /// `to`: whom the answer is about, if not all of the session.
+    async fn step(&mut self, line: &str, reply: &str, to: Option<&[String]>) -> Option<Act> {
         self.pause().await;
         let act = self.act();
         if act != Act::Fine {
             self.tell(&format!("{act:?} at {line}"));
         }
         self.misleads |= act == Act::Twice;
-        self.enact(act, reply).await?;
+        self.enact(act, reply, to).await?;
         Some(if act == Act::Twice { Act::Fine } else { act })
     }
 
-    async fn enact(&mut self, act: Act, reply: &str) -> Option<()> {
+    async fn enact(&mut self, act: Act, reply: &str, to: Option<&[String]>) -> Option<()> {
         match act {
             Act::Fine => self.say(reply).await,
             Act::Twice => {
                 self.say(reply).await?;
                 self.say(reply).await
             }
-            Act::Defer => self.say("450 4.2.0 Not now").await,
-            Act::Refuse => self.say("550 5.1.1 Never").await,
+            Act::Defer => self.say(&self.phrase("450 4.2.0 Not now", to)).await,
+            Act::Refuse => self.say(&self.phrase("550 5.1.1 Never", to)).await,
             Act::Busy => {
-                self.say("421 4.3.2 Too much").await?;
+                self.say(&self.phrase("421 4.3.2 Too much", to)).await?;
                 None
             }
             Act::Cut => None,
@@ -164,40 +176,85 @@ impl Session {
 
     /// The end of a message: taken or not, and told or not.
     async fn end(&mut self, content: &[u8]) -> Option<()> {
+        let to = std::mem::take(&mut self.to);
+        if !self.lmtp {
+            if self.end_for(&to, content).await? {
+                self.told(&to);
+            }
+            return Some(());
+        }
+        let mut taken = Vec::new();
+        for recipient in to {
+            let one = std::slice::from_ref(&recipient);
+            if self.end_for(one, content).await? {
+                taken.push(recipient);
+            }
+        }
+        self.told(&taken);
+        Some(())
+    }
+
+    /// Whether they have it, and the server was told so. It may wait for what it is told of others before it settles anything.
+    async fn end_for(&mut self, to: &[String], content: &[u8]) -> Option<bool> {
         let act = self.act();
+        self.misleads |= act == Act::Twice && self.lmtp;
         let takes = matches!(act, Act::Fine | Act::Twice)
             || matches!(act, Act::Cut | Act::Stall | Act::Babble) && self.random.one_in(2);
-        let to = std::mem::take(&mut self.to);
-        self.mislead(&to);
+        self.mislead(to);
         self.pause().await;
         if takes {
-            self.take(&to, content);
+            self.take(to, content);
         } else {
             self.tell(&format!("{act:?} at the end of the message for {}", to.join(", ")));
         }
         self.pause().await;
-        self.enact(act, "250 2.0.0 Taken").await?;
-        if takes && matches!(act, Act::Fine | Act::Twice) {
-            self.told(&to);
-        }
-        Some(())
+        self.enact(act, &self.phrase("250 2.0.0 Taken", Some(to)), Some(to)).await?;
+        Some(takes && matches!(act, Act::Fine | Act::Twice))
     }
 
     fn take(&self, to: &[String], content: &[u8]) {
         let (at, life) = (self.world.clock.elapsed(), self.world.life());
         let mut books = self.world.ledger.books();
         for recipient in to {
-            books.taken.entry(recipient.clone()).or_default().push(Taken { at, life, told: None });
+            let taken = Taken { at, life, told: None, dsn: self.dsn };
+            let domain = recipient.rsplit_once('@').map_or("", |(_, domain)| domain);
+            if !is_host_of(&self.host, domain) {
+                let wrong =
+                    (token_of(recipient).unwrap_or_default(), format!("{recipient} went to {}", self.host));
+                books.wrongs.push(wrong);
+            }
+            books.taken.entry(recipient.clone()).or_default().push(taken);
             if let Some(wrong) = books.sent_content_differs(recipient, content) {
                 books.wrongs.push(wrong);
             }
         }
         let from = self.from.as_deref().unwrap_or_default();
-        if from.is_empty() {
-            books.report(content);
+        for recipient in to.iter().filter(|to| from.is_empty() && to.ends_with(SENDERS)) {
+            books.report(recipient, content);
         }
         drop(books);
         self.tell(&format!("takes the message from <{from}> for {}", to.join(", ")));
+    }
+
+    /// A reply in words that nobody else has, which the books know.
+    fn phrase(&self, reply: &str, to: Option<&[String]>) -> String {
+        let mut books = self.world.ledger.books();
+        let reply = format!("{reply} ({})", books.said.len());
+        books.said.insert(reply.clone(), to.map(<[String]>::to_vec));
+        reply
+    }
+
+    /// Who takes the parameters of DSN takes the duty to report: so they have to be there (RFC 3461 §5.2.1).
+    fn check_passed_on(&self, recipient: &str, line: &str) {
+        let mut books = self.world.ledger.books();
+        let Some(token) = token_of(recipient).filter(|_| self.dsn) else { return };
+        let Some(sent) = books.sent.get(&token) else { return };
+        let known = sent.recipients.iter().find(|known| known.address == recipient);
+        let asked = known.and_then(|known| known.notify).unwrap_or_default();
+        if !asked.split(',').all(|word| line.contains(word)) {
+            let wrong = format!("{recipient}: of NOTIFY={asked} the next hop heard {line}");
+            books.wrongs.push((token, wrong));
+        }
     }
 
     /// What the server believes of them is no fault of its own.

@@ -6,6 +6,7 @@ use testkit::disk::SeededRandom;
 
 /// The shape of one simulation.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 pub(crate) struct Plan {
     /// How often the server is started before the faults cease.
     pub(crate) lives: usize,
@@ -26,6 +27,14 @@ pub(crate) struct Plan {
     pub(crate) power: Option<u64>,
     /// The slowest answer of the disk.
     pub(crate) latency_max: Duration,
+    /// Another program keeps the mailboxes, and takes mail by LMTP.
+    pub(crate) store: bool,
+    /// Whether the operator changes the settings.
+    pub(crate) changes: bool,
+    /// Chances that a task of the server panics where it waits for others, out of a thousand.
+    pub(crate) slips: u64,
+    /// Whether the disk may say that it has synced what it has not.
+    pub(crate) lies: bool,
 }
 
 impl Plan {
@@ -42,6 +51,10 @@ impl Plan {
             spells: pick(&[0, 1, 4]),
             power: random.one_in(2).then(|| pick(&[20, 100, 400])),
             latency_max: Duration::from_millis(pick(&[1, 5, 50, 2_000])),
+            store: random.one_in(4),
+            changes: random.one_in(3),
+            slips: pick(&[0, 0, 0, 2, 20]),
+            lies: random.one_in(6),
         }
     }
 }
@@ -53,10 +66,9 @@ pub(crate) fn fraction(random: &SeededRandom, of: Duration) -> Duration {
 
 /// A duration between two, so that each order of magnitude is as likely.
 pub(crate) fn spread(random: &SeededRandom, least: Duration, most: Duration) -> Duration {
-    let (mut low, most) = (least.as_millis().max(1), most.as_millis().max(1));
-    while low < most && !random.one_in(3) {
-        low *= 2;
-    }
+    let (least, most) = (least.as_millis().max(1), most.as_millis().max(1));
+    let doublings = (most / least).checked_ilog2().unwrap_or(0);
+    let low = least << random.below(u64::from(doublings) + 1);
     let low = u64::try_from(low.min(most)).unwrap();
     Duration::from_millis(low + random.below(low))
 }

@@ -1,9 +1,9 @@
 //! One seed, from the first start of the server to the judgement.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use crate::{
-    judge,
+    betrayal, judge,
     ledger::token_of,
     life::{self, End},
     world::World,
@@ -33,6 +33,24 @@ pub struct Summary {
     pub receipts: usize,
     /// Simulated time in milliseconds.
     pub millis: u64,
+}
+
+impl Summary {
+    /// Adds what another seed has simulated.
+    pub fn add(&mut self, other: &Self) {
+        self.lives += other.lives;
+        self.messages += other.messages;
+        self.receipts += other.receipts;
+        self.millis += other.millis;
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lives, messages, receipts, millis } = self;
+        let days = millis / 86_400_000;
+        write!(f, "{lives} runs of the server, {messages} messages, {receipts} receipts, {days} days")
+    }
 }
 
 /// An invariant that did not hold.
@@ -67,12 +85,13 @@ pub fn simulate(seed: u64) -> Outcome {
 fn run(world: &Arc<World>) -> Result<(), String> {
     for _ in 0..world.plan.lives {
         let end = in_runtime(world, life::live(world))?;
-        life::revive(world, end);
+        life::revive(world, end)?;
     }
+    life::clear(world);
+    betrayal::repair(world)?;
     let drain = async { life::drain(world).await.map(|()| End::Clean) };
     let end = in_runtime(world, drain)?;
-    life::revive(world, end);
-    Ok(())
+    life::revive(world, end)
 }
 
 /// Runs a life. Everything of it ends with its runtime, as everything of a process does.

@@ -1,22 +1,29 @@
 //! The real server, built of its parts on the simulated machine.
 
-use std::{net::IpAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::IpAddr,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
-use deliver::{Config, Deliverer, Own, Parts};
-use directory::{AccountConfig, Directory, DomainConfig};
+use deliver::{Deliverer, Own, Parts, Sites};
 use disk::{Clock, Disk, Random};
-use events::Log;
-use net::{Networks, Shutdown, ShutdownSwitch};
+use events::{Event, Flusher, Log};
+use net::{Shutdown, ShutdownSwitch};
 use receive::{Receiver, Service};
-use spool::{Opened, Reserve, SEGMENT_OCTETS_MIN, Spool};
+use spool::{Committer, Opened, Reserve, SEGMENT_OCTETS_MIN, Spool};
 use tokio::{
+    io::DuplexStream,
     sync::oneshot,
     task::{JoinHandle, JoinSet},
 };
 
 use crate::{
     disk_turns::{SlowDisk, Turns},
+    ledger::token_of,
     network::Network,
+    settings::Settings,
+    slips::Slips,
     weather::SimDns,
     wire::wire,
     world::World,
@@ -31,8 +38,10 @@ const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1));
 pub(crate) struct Server {
     pub(crate) spool: Spool,
     pub(crate) opened: Opened,
+    pub(crate) log: Arc<Log>,
+    pub(crate) sites: Sites,
+    pub(crate) controls: Controls,
     world: Arc<World>,
-    receiver: Receiver,
     switch: ShutdownSwitch,
     shutdown: Shutdown,
     sessions: JoinSet<()>,
@@ -41,6 +50,27 @@ pub(crate) struct Server {
     turns: JoinHandle<()>,
 }
 
+/// What changes the settings of a running server.
+#[derive(Clone)]
+pub(crate) struct Controls {
+    receiver: Receiver,
+    delivery: deliver::Settings,
+    in_store: bool,
+}
+
+impl Controls {
+    /// As `postrider reload` does.
+    pub(crate) fn change(&self, settings: Settings) -> Result<(), String> {
+        let directory = Arc::new(settings.directory()?);
+        self.receiver.change(settings.receiving()?, Arc::clone(&directory));
+        self.delivery.change(&settings.delivery(self.in_store)?, directory);
+        Ok(())
+    }
+}
+
+/// The settings under which a session began, once it has.
+pub(crate) type Under = Arc<OnceLock<Settings>>;
+
 impl Server {
     /// Starts it as the program does. The error is told as the program would tell it.
     pub(crate) fn start(world: &Arc<World>) -> Result<Self, String> {
@@ -48,18 +78,7 @@ impl Server {
         let clock: Arc<dyn Clock> = Arc::clone(&world.clock) as _;
         let random: Arc<dyn Random> = Arc::new(world.chance());
         disk.create_dir_all(MAIL.as_ref()).map_err(|error| error.to_string())?;
-        let (log, flusher) = Log::open_inline(
-            events::Config { keep_for: FOR_EVER, ..events::Config::new(EVENTS.into()) },
-            Arc::clone(&disk),
-            Arc::clone(&clock),
-        )
-        .map_err(|error| error.to_string())?;
-        let told = Arc::clone(world);
-        log.subscribe(Box::new(move |line| {
-            told.tell(format!("event {}", String::from_utf8_lossy(line)));
-            true
-        }));
-        let log = Arc::new(log);
+        let (log, flusher) = open_log(world)?;
         let (spool, committer, opened) = Spool::open_inline(
             spool_config(world),
             Arc::clone(&disk),
@@ -68,57 +87,52 @@ impl Server {
             Arc::clone(&log),
         )
         .map_err(|error| error.to_string())?;
-        let directory = Arc::new(directory()?);
-        let blocking = Arc::new(SlowDisk { world: Arc::clone(world), random: Arc::new(world.chance()) });
-        let parts = Parts {
-            spool: spool.clone(),
-            directory: Arc::clone(&directory),
-            resolver: Arc::new(SimDns::new(world.weather.clone(), Arc::clone(&world.clock))),
-            disk,
-            blocking,
-            clock: Arc::clone(&clock),
-            random,
-            connect: Arc::new(Network(Arc::clone(world))),
-            tls: net::Connector::opportunistic().map_err(|error| error.to_string())?,
-            own: Own::default(),
-        };
+        world.ledger.books().found.push(log.last_lsn());
+        let (settings, in_store) = (world.settings(), world.plan.store);
+        let directory = Arc::new(settings.directory()?);
+        let parts = parts(world, &spool, &directory, disk, random)?;
         let (switch, shutdown) = ShutdownSwitch::new();
-        let delivery = tokio::spawn(Deliverer::new(deliver_config(), parts).run(shutdown.clone()));
+        let deliverer = Deliverer::new(settings.delivery(in_store)?, parts);
+        let (delivery, sites) = (deliverer.settings(), deliverer.sites());
+        let receiver = Receiver::new(settings.receiving()?, spool.clone(), directory, clock);
         let (stop_turns, stop) = oneshot::channel();
-        let turns = tokio::spawn(
-            Turns { world: Arc::clone(world), spool: spool.clone(), committer, flusher, log }.run(stop),
-        );
-        let receiver = Receiver::new(receive_config()?, spool.clone(), directory, clock);
+        let turns = turns(world, &spool, committer, flusher, &log);
         Ok(Self {
             spool,
             opened,
+            log,
+            sites,
+            controls: Controls { receiver, delivery, in_store },
             world: Arc::clone(world),
-            receiver,
+            delivery: tokio::spawn(deliverer.run(shutdown.clone())),
             switch,
             shutdown,
             sessions: JoinSet::new(),
-            delivery,
             stop_turns,
-            turns,
+            turns: tokio::spawn(turns.run(stop)),
         })
     }
 
-    /// A connection of a client.
-    pub(crate) fn connect(&mut self) -> tokio::io::DuplexStream {
-        let (ours, theirs) = wire(&self.world.power);
-        let (receiver, mut shutdown) = (self.receiver.clone(), self.shutdown.clone());
+    /// A connection of a client, and under which settings it is served.
+    pub(crate) fn connect(&mut self) -> (DuplexStream, Under) {
+        let (ours, theirs) = wire(&self.world);
+        let (receiver, mut shutdown) = (self.controls.receiver.clone(), self.shutdown.clone());
+        let (world, under) = (Arc::clone(&self.world), Under::default());
+        let begun = Arc::clone(&under);
         self.sessions.spawn(async move {
+            begun.get_or_init(|| world.settings());
             // A client that goes away in the middle is nothing special.
             let _ = receiver.session(Service::Smtp, CLIENT, ours, &mut shutdown).await;
         });
-        theirs
+        (theirs, under)
     }
 
     /// Stops it as the program does: sessions, delivery, spool, event log.
     pub(crate) async fn stop(mut self) -> Result<(), String> {
         self.switch.press();
         while let Some(ended) = self.sessions.join_next().await {
-            ended.map_err(|error| format!("a session: {error}"))?;
+            let slipped = self.world.plan.slips > 0;
+            ended.or_else(|error| if slipped { Ok(()) } else { Err(format!("a session: {error}")) })?;
         }
         self.delivery.await.map_err(|error| format!("delivery: {error}"))?;
         let _ = self.stop_turns.send(());
@@ -126,9 +140,57 @@ impl Server {
     }
 }
 
-const FOR_EVER: std::time::Duration = std::time::Duration::from_hours(24 * 3650);
+/// The event log, whose lines the story and the books take down.
+fn open_log(world: &Arc<World>) -> Result<(Arc<Log>, Flusher), String> {
+    let config = events::Config { keep_for: FOR_EVER, ..events::Config::new(EVENTS.into()) };
+    let (disk, clock) = (Arc::new(world.disk.clone()), Arc::clone(&world.clock));
+    let (log, flusher) = Log::open_inline(config, disk, clock).map_err(|error| error.to_string())?;
+    let told = Arc::clone(world);
+    log.subscribe(Box::new(move |line| {
+        let text = String::from_utf8_lossy(line);
+        if let (Some(event), Some(token)) = (Event::from_line(line), token_of(&text)) {
+            told.ledger.books().tokens.entry(event.id).or_insert(token);
+        }
+        told.tell(format!("event {text}"));
+        true
+    }));
+    Ok((Arc::new(log), flusher))
+}
 
-fn spool_config(world: &World) -> spool::Config {
+fn parts(
+    world: &Arc<World>,
+    spool: &Spool,
+    directory: &Arc<directory::Directory>,
+    disk: Arc<dyn Disk>,
+    random: Arc<dyn Random>,
+) -> Result<Parts, String> {
+    let blocking = SlowDisk {
+        world: Arc::clone(world),
+        random: Arc::new(world.chance()),
+        slips: Arc::new(Slips::new(world)),
+    };
+    let clock = Arc::clone(&world.clock);
+    Ok(Parts {
+        spool: spool.clone(),
+        directory: Arc::clone(directory),
+        resolver: Arc::new(SimDns::new(world.weather.clone(), Arc::clone(&clock), Slips::new(world))),
+        disk,
+        blocking: Arc::new(blocking),
+        clock,
+        random,
+        connect: Arc::new(Network { world: Arc::clone(world), slips: Slips::new(world) }),
+        tls: net::Connector::opportunistic().map_err(|error| error.to_string())?,
+        own: Own::default(),
+    })
+}
+
+fn turns(world: &Arc<World>, spool: &Spool, committer: Committer, flusher: Flusher, log: &Arc<Log>) -> Turns {
+    Turns { world: Arc::clone(world), spool: spool.clone(), committer, flusher, log: Arc::clone(log) }
+}
+
+pub(crate) const FOR_EVER: std::time::Duration = std::time::Duration::from_hours(24 * 3650);
+
+pub(crate) fn spool_config(world: &World) -> spool::Config {
     let config = spool::Config::small(PathBuf::from(SPOOL));
     spool::Config {
         segment_octets: SEGMENT_OCTETS_MIN,
@@ -136,33 +198,4 @@ fn spool_config(world: &World) -> spool::Config {
         cache_octets: if world.plan.cache { config.cache_octets } else { 0 },
         ..config
     }
-}
-
-fn deliver_config() -> Config {
-    Config {
-        hostname: "postrider.example".into(),
-        maildir_root: MAIL.into(),
-        sites_file: Some("/data/sites.jsonl".into()),
-        ..Config::default()
-    }
-}
-
-fn receive_config() -> Result<receive::Config, String> {
-    let trusted = Networks::parse(["198.51.100.0/24"]).map_err(|error| error.to_string())?;
-    Ok(receive::Config {
-        hostname: "postrider.example".into(),
-        trusted_networks: trusted,
-        ..receive::Config::default()
-    })
-}
-
-/// `here.test` with Anna and Otto.
-fn directory() -> Result<Directory, String> {
-    let account = |login: &str| AccountConfig { login: login.into(), addresses: Vec::new(), password: None };
-    let config = directory::Config {
-        domains: vec![DomainConfig { name: "here.test".into(), catch_all: None, subaddress: None }],
-        accounts: vec![account("anna@here.test"), account("otto@here.test")],
-        ..directory::Config::default()
-    };
-    Directory::new(config).map_err(|errors| format!("{errors:?}"))
 }

@@ -12,7 +12,7 @@ use std::{
 use dns::{Answer, BoxFuture, DnsError, Mx, Resolve};
 use testkit::dns::FakeDns;
 
-use crate::clock::SimClock;
+use crate::{clock::SimClock, slips::Slips};
 
 /// Domains with hosts of their own; `d0` and `d1` have two.
 pub(crate) const DOMAINS: [&str; 5] = ["d0.example", "d1.example", "d2.example", "d3.example", "d4.example"];
@@ -21,6 +21,22 @@ pub(crate) const SENDERS: &str = "senders.example";
 /// A domain that takes no mail, and one that does not exist.
 pub(crate) const NULL_MX: &str = "null.example";
 pub(crate) const NOWHERE: &str = "nowhere.example";
+/// Where the program is that keeps our mailboxes, in some worlds.
+pub(crate) const STORE: [u8; 4] = [192, 0, 2, 40];
+
+/// Whether a host of this address may get mail for a domain: by the DNS, by the route of `Settings::Strict`, or as the store.
+pub(crate) fn is_host_of(address: &str, domain: &str) -> bool {
+    let hosts: &[&str] = match domain {
+        "d0.example" => &["192.0.2.10", "192.0.2.20"],
+        "d1.example" => &["192.0.2.11", "192.0.2.21"],
+        "d2.example" | "d3.example" => &["192.0.2.12"],
+        "d4.example" => &["192.0.2.14", "192.0.2.12"],
+        SENDERS => &["192.0.2.30"],
+        "here.test" => &["192.0.2.40"],
+        _ => &[],
+    };
+    hosts.contains(&address)
+}
 
 const ZONES: &str = "
     d0.example MX 10 mx1.d0.example
@@ -76,15 +92,17 @@ pub(crate) struct SimDns {
     zones: FakeDns,
     weather: Weather,
     clock: Arc<SimClock>,
+    slips: Slips,
 }
 
 impl SimDns {
-    pub(crate) fn new(weather: Weather, clock: Arc<SimClock>) -> Self {
-        Self { zones: FakeDns::new(ZONES), weather, clock }
+    pub(crate) fn new(weather: Weather, clock: Arc<SimClock>, slips: Slips) -> Self {
+        Self { zones: FakeDns::new(ZONES), weather, clock, slips }
     }
 
     fn check(&self, name: &str) -> Result<(), DnsError> {
         self.zones.forget_queries();
+        self.slips.pass();
         if self.weather.is_troubled(name, self.clock.elapsed()) {
             return Err(DnsError::temporary("SERVFAIL"));
         }

@@ -1,7 +1,7 @@
 //! What outlives every run of the server.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
@@ -9,7 +9,9 @@ use disk::Random;
 use testkit::disk::{SeededRandom, SimDisk};
 use tokio::sync::Notify;
 
-use crate::{clock::SimClock, ledger::Ledger, plan::Plan, story::Story, weather::Weather};
+use crate::{
+    clock::SimClock, ledger::Ledger, plan::Plan, settings::Settings, story::Story, weather::Weather,
+};
 
 /// The world around the server.
 pub(crate) struct World {
@@ -22,6 +24,7 @@ pub(crate) struct World {
     pub(crate) power: Power,
     pub(crate) random: SeededRandom,
     life: AtomicUsize,
+    settings: Mutex<Settings>,
 }
 
 impl World {
@@ -37,6 +40,7 @@ impl World {
             power: Power::default(),
             random: SeededRandom::new(random.next_u64()),
             life: AtomicUsize::new(0),
+            settings: Mutex::default(),
         }
     }
 
@@ -47,6 +51,15 @@ impl World {
     /// Chance of its own for a part, so that one part that draws once more does not change all others.
     pub(crate) fn chance(&self) -> SeededRandom {
         SeededRandom::new(self.random.next_u64())
+    }
+
+    /// What the server's configuration says now.
+    pub(crate) fn settings(&self) -> Settings {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn configure(&self, settings: Settings) {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
     /// Whether the disk may refuse what the server needs to start.

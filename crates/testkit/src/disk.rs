@@ -1,17 +1,20 @@
 //! A disk in memory that loses what was not synced, tears it, runs full and fails, as it is told.
 
+mod lie;
 mod power;
 mod random;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, IoSlice},
+    ops::Range,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use disk::{Caveat, Disk, Entry, File, Lock, Space};
 
+pub use lie::Betrayal;
 use power::Power;
 pub use random::SeededRandom;
 
@@ -28,7 +31,7 @@ struct Inner {
     names: BTreeMap<PathBuf, u64>,
     /// What a crash leaves of the names for sure.
     synced_names: BTreeMap<PathBuf, u64>,
-    pending: Vec<NameChange>,
+    pending: Vec<Pending>,
     files: BTreeMap<u64, Contents>,
     next_file: u64,
     dirs: BTreeSet<PathBuf>,
@@ -41,6 +44,9 @@ struct Inner {
     /// The extension of the file whose next sync fails.
     fail_sync_of: Option<&'static str>,
     short_writes: Option<u64>,
+    /// Writes and changes of names so far, and which of them fail.
+    writes: u64,
+    failing: Range<u64>,
     read_only: bool,
     caveat: Option<Caveat>,
     /// Syncs are acknowledged and not done.
@@ -56,6 +62,15 @@ struct Contents {
     dirty: BTreeSet<usize>,
     /// A failed sync has made sectors count as clean that differ.
     lost: bool,
+    /// Sectors that a lying sync was to make durable.
+    lied: BTreeSet<usize>,
+}
+
+/// A change of a name that no sync has made durable.
+struct Pending {
+    change: NameChange,
+    /// One has said so.
+    lied: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -66,6 +81,16 @@ enum NameChange {
 }
 
 impl NameChange {
+    fn file(&self) -> u64 {
+        let (Self::Add(_, file) | Self::Rename(_, _, file) | Self::Remove(_, file)) = self;
+        *file
+    }
+
+    fn path(&self) -> &Path {
+        let (Self::Add(path, _) | Self::Rename(_, path, _) | Self::Remove(path, _)) = self;
+        path
+    }
+
     fn dir(&self) -> Option<&Path> {
         match self {
             Self::Add(path, _) | Self::Remove(path, _) | Self::Rename(_, path, _) => path.parent(),
@@ -96,8 +121,8 @@ impl SimDisk {
     }
 
     /// The power goes. Each sector and each change of a name that was not synced is kept or lost, in no order; a kept
-    /// sector may be torn. All open files and locks are gone.
-    pub fn crash(&self, random: &SeededRandom) {
+    /// sector may be torn. All open files and locks are gone. Returns what a lying disk has lost of what it had acknowledged.
+    pub fn crash(&self, random: &SeededRandom) -> Vec<Betrayal> {
         let mut guard = self.inner();
         let inner = &mut *guard;
         // Some crashes lose everything, some nothing: both ends are where bugs live.
@@ -106,18 +131,29 @@ impl SimDisk {
             1 => 100,
             _ => random.below(101),
         };
-        for change in inner.pending.drain(..) {
+        let mut betrayals = Vec::new();
+        for Pending { change, lied } in std::mem::take(&mut inner.pending) {
             if random.below(100) < keep {
                 change.apply(&mut inner.synced_names);
+            } else if lied {
+                let covered = inner.files.get(&change.file()).map(|file| file.seen.clone());
+                betrayals.push(Betrayal {
+                    path: change.path().to_owned(),
+                    covered: covered.unwrap_or_default(),
+                    lost: None,
+                });
             }
         }
-        inner.names = inner.synced_names.clone();
+        let before = std::mem::replace(&mut inner.names, inner.synced_names.clone());
+        let names: BTreeMap<u64, &PathBuf> = before.iter().map(|(path, file)| (*file, path)).collect();
         let named: BTreeSet<u64> = inner.names.values().copied().collect();
         inner.files.retain(|file, _| named.contains(file));
-        for file in inner.files.values_mut() {
-            file.crash(random, keep);
+        for (number, file) in &mut inner.files {
+            let path = names.get(number).map(|path| (*path).clone()).unwrap_or_default();
+            betrayals.extend(file.crash(path, random, keep));
         }
         inner.begin_life();
+        betrayals
     }
 
     /// The process dies and the machine does not: what was written stays readable, synced or not. All open files and locks
@@ -140,6 +176,13 @@ impl SimDisk {
     /// Changes so far, as [`SimDisk::cut_power_at`] counts them.
     pub fn changes(&self) -> u64 {
         self.inner().power.changes()
+    }
+
+    /// So many writes and changes of names, from the `nth` from now on (1 is the next), fail and are not done.
+    pub fn fail_writes(&self, nth: u64, count: u64) {
+        let mut inner = self.inner();
+        let first = inner.writes + nth;
+        inner.failing = first..first + count;
     }
 
     /// From now on syncs are acknowledged and not done, or done again.
@@ -235,7 +278,15 @@ impl SimDisk {
 }
 
 impl Contents {
-    fn crash(&mut self, random: &SeededRandom, keep: u64) {
+    /// Returns what is lost of what lying syncs had covered.
+    fn crash(&mut self, path: PathBuf, random: &SeededRandom, keep: u64) -> Option<Betrayal> {
+        let lied = std::mem::take(&mut self.lied);
+        let before = if lied.is_empty() { Vec::new() } else { self.seen.clone() };
+        self.lose(random, keep);
+        lie::lost(path, &lied, &before, &self.seen)
+    }
+
+    fn lose(&mut self, random: &SeededRandom, keep: u64) {
         if self.dirty.is_empty() && self.seen.len() == self.synced.len() && !self.lost {
             return;
         }
@@ -269,6 +320,7 @@ impl Contents {
     }
 
     fn sync(&mut self) {
+        self.lied.clear();
         self.synced.resize(self.seen.len(), 0);
         for sector in std::mem::take(&mut self.dirty) {
             let start = sector * SECTOR;
@@ -336,10 +388,19 @@ impl Inner {
     }
 
     fn change(&mut self, change: NameChange) -> io::Result<()> {
+        self.count_write()?;
         let strike = self.power.strike()?;
         change.apply(&mut self.names);
-        self.pending.push(change);
+        self.pending.push(Pending { change, lied: false });
         strike.survived()
+    }
+
+    fn count_write(&mut self) -> io::Result<()> {
+        self.writes += 1;
+        if self.failing.contains(&self.writes) {
+            return Err(io::Error::other("the simulated write failed"));
+        }
+        Ok(())
     }
 
     fn find(&self, path: &Path) -> io::Result<u64> {
@@ -421,14 +482,16 @@ impl Disk for SimDisk {
         let result = inner.count_sync();
         inner.power.check()?;
         if result.is_ok() && inner.lying {
+            let here = inner.pending.iter_mut().filter(|pending| pending.change.dir() == Some(dir));
+            here.for_each(|pending| pending.lied = true);
             return Ok(());
         }
-        let (here, elsewhere) =
-            std::mem::take(&mut inner.pending).into_iter().partition(|change| change.dir() == Some(dir));
+        let (here, elsewhere): (Vec<_>, _) = std::mem::take(&mut inner.pending)
+            .into_iter()
+            .partition(|pending| pending.change.dir() == Some(dir));
         inner.pending = elsewhere;
         result?;
-        let here: Vec<NameChange> = here;
-        for change in &here {
+        for Pending { change, .. } in &here {
             change.apply(&mut inner.synced_names);
         }
         Ok(())
@@ -496,8 +559,9 @@ impl SimFile {
 
     /// A change that is on its way to the disk when the power goes, if it goes now.
     fn change(&self, change: impl FnOnce(&mut Contents)) -> io::Result<()> {
-        let strike = self.disk.inner().power.strike()?;
         let mut inner = self.disk.inner();
+        inner.count_write()?;
+        let strike = inner.power.strike()?;
         if inner.life != self.life {
             return Err(io::Error::other("the machine has crashed since this file was opened"));
         }
@@ -540,7 +604,7 @@ impl File for SimFile {
     fn sync_data(&self) -> io::Result<()> {
         let result = self.disk.inner().count_sync_of(self.file);
         if result.is_ok() && self.disk.inner().lying {
-            return Ok(());
+            return self.with(|file| file.lied.extend(&file.dirty));
         }
         self.with(|file| match result {
             Ok(()) => {

@@ -116,16 +116,49 @@ fn a_process_that_dies_leaves_what_it_wrote_to_the_next_and_the_next_power_cut()
 }
 
 #[test]
-fn a_lying_disk_acknowledges_syncs_and_loses_what_they_covered() {
-    let lost = |seed| {
+fn writes_and_names_fail_and_are_not_done() {
+    let (disk, path) = disk();
+    let file = disk.create(&path).unwrap();
+    disk.fail_writes(2, 2);
+    file.write_all_at(b"one", 0).unwrap();
+    assert!(file.write_all_at(b"two", 0).is_err());
+    assert!(disk.rename(&path, Path::new("/d/other")).is_err());
+    file.write_all_at(b"!", 3).unwrap();
+    assert_eq!(disk.read(&path).unwrap(), b"one!");
+}
+
+#[test]
+fn a_lying_disk_acknowledges_syncs_and_says_afterwards_what_it_has_lost_of_what_they_covered() {
+    let mut betrayed = 0;
+    for seed in 0..40 {
         let (disk, path) = disk();
         disk.set_lying(true);
         let file = disk.create(&path).unwrap();
         file.write_all_at(b"promised", 0).unwrap();
         file.sync_data().unwrap();
         disk.sync_dir(Path::new("/d")).unwrap();
-        disk.crash(&SeededRandom::new(seed));
-        disk.read(&path).is_none_or(|octets| octets != b"promised")
-    };
-    assert!((0..20).any(lost));
+        let betrayals = disk.crash(&SeededRandom::new(seed));
+        let is_there = disk.read(&path).is_some_and(|octets| octets == b"promised");
+        assert_eq!(betrayals.is_empty(), is_there, "{betrayals:?}");
+        assert!(betrayals.iter().all(|one| one.path == path && one.covered == b"promised"), "{betrayals:?}");
+        betrayed += u32::from(!is_there);
+    }
+    assert!(betrayed > 5, "{betrayed}");
+}
+
+#[test]
+fn an_honest_sync_makes_good_what_lying_ones_have_covered() {
+    for seed in 0..20 {
+        let (disk, path) = disk();
+        let file = disk.create(&path).unwrap();
+        disk.set_lying(true);
+        file.write_all_at(b"promised", 0).unwrap();
+        file.sync_data().unwrap();
+        disk.sync_dir(Path::new("/d")).unwrap();
+        disk.set_lying(false);
+        file.sync_data().unwrap();
+        disk.sync_dir(Path::new("/d")).unwrap();
+        assert_eq!(disk.crash(&SeededRandom::new(seed)), []);
+        assert_eq!(disk.read(&path).unwrap(), b"promised");
+    }
 }
