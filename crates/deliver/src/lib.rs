@@ -50,6 +50,7 @@ mod site_memory;
 mod site_name;
 mod static_route;
 mod store;
+mod strangers;
 mod targets;
 mod tls_policy;
 mod too_much;
@@ -57,7 +58,6 @@ mod transaction;
 mod used;
 mod wave;
 mod worker;
-mod workers;
 
 use std::sync::Arc;
 

@@ -202,7 +202,7 @@ impl Dispatcher {
         {
             self.place(domain, now);
         }
-        while !self.shared.workers.is_crowded()
+        while !self.shared.strangers.is_crowded()
             && let Some(domain) = self.unplaced.pop_front()
         {
             self.place(domain, now);
@@ -318,7 +318,9 @@ impl Dispatcher {
         let lane = hop.map_or_else(|| Arc::clone(&site.key.site), |hop| Arc::clone(&hop.lane));
         loop {
             let room = match site.room_or_park(&lane, &domain, now) {
-                Room::Jobs(_) if hop.is_some() && self.shared.workers.is_crowded() && !site.takes_mail() => {
+                Room::Jobs(_)
+                    if hop.is_some() && self.shared.strangers.is_crowded() && !site.takes_mail() =>
+                {
                     return self.unplaced.push_back(domain);
                 }
                 Room::Jobs(room) => room.min(TAKE_MAX),

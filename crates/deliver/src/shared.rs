@@ -25,8 +25,8 @@ use crate::{
     places::Places,
     replies,
     site::{Cleared, Job, Limits, Site, SiteKey, SiteStatus, Suspension, forgotten_by},
+    strangers::Strangers,
     wave::Waves,
-    workers::Workers,
 };
 
 /// How many connections a site gets before it has shown what it bears.
@@ -48,7 +48,8 @@ pub(crate) struct Shared {
     pub(crate) waves: Waves,
     /// Connections that there may be.
     pub(crate) places: Places,
-    pub(crate) workers: Workers,
+    /// Workers for sites that have to show that they take mail.
+    pub(crate) strangers: Strangers,
     /// Connections that could not be opened for want of something here.
     pub(crate) no_sockets: Complaint,
     /// What sites have learned is to be written down.
@@ -70,7 +71,7 @@ impl Shared {
             poke: Notify::new(),
             waves: Waves::default(),
             places: Places::new(connections),
-            workers: Workers::new(connections.saturating_add(waiting)),
+            strangers: Strangers::new(connections.saturating_add(waiting)),
             no_sockets: Complaint::default(),
             changes: Arc::default(),
             sites: Mutex::default(),

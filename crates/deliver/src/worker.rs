@@ -24,8 +24,8 @@ use crate::{
     shared::Shared,
     site::{Job, Next, Site},
     store::Expansion,
+    strangers::Stranger,
     transaction::{has_dsn_parameters, transaction},
-    workers::Counted,
 };
 
 /// The station of remote deliveries in events and logs.
@@ -38,14 +38,21 @@ const SESSIONS_MAX: usize = 2;
 const STUCK_PAUSE: Duration = Duration::from_mins(1);
 
 /// Serves a lane, then others of the site that wait, until there is nothing to do.
-async fn run(shared: Arc<Shared>, site: Arc<Site>, mut lane: Arc<str>) {
+async fn run(shared: Arc<Shared>, site: Arc<Site>, mut lane: Arc<str>, mut stranger: Option<Stranger>) {
     loop {
         {
             let _place = OnPanic(|| replace(&shared, &site, &lane));
-            let mut worker =
-                Worker { shared: &shared, site: &site, lane: Arc::clone(&lane), connection: None, done: 0 };
+            let mut worker = Worker {
+                shared: &shared,
+                site: &site,
+                lane: Arc::clone(&lane),
+                connection: None,
+                done: 0,
+                stranger: stranger.take(),
+            };
             worker.serve().await;
             worker.hang_up().await;
+            stranger = worker.stranger;
         }
         match site.leave(&lane) {
             Some(next) => lane = next,
@@ -61,6 +68,8 @@ struct Worker<'a> {
     connection: Option<Connection>,
     /// Jobs done for this lane.
     done: u32,
+    /// Until the site takes a message it counts as one that has to show that it does.
+    stranger: Option<Stranger>,
 }
 
 impl Worker<'_> {
@@ -223,11 +232,12 @@ impl Worker<'_> {
     }
 
     /// The site bears less if a reply says so, and more if none does.
-    fn fared(&self, slowed: Option<&Reply>, endpoint: &Arc<Endpoint>, round: Round) {
-        match slowed {
-            Some(reply) => self.site.slowed(round, dial::refusal(self.shared, reply, endpoint)),
-            None => self.start(&self.site.succeeded(&self.lane, self.shared.now())),
+    fn fared(&mut self, slowed: Option<&Reply>, endpoint: &Arc<Endpoint>, round: Round) {
+        if let Some(reply) = slowed {
+            return self.site.slowed(round, dial::refusal(self.shared, reply, endpoint));
         }
+        self.stranger = None;
+        self.start(&self.site.succeeded(&self.lane, self.shared.now()));
     }
 
     /// Takes in how a session failed. Recipients that remain open are for the next host.
@@ -300,13 +310,10 @@ fn replace(shared: &Arc<Shared>, site: &Arc<Site>, lane: &Arc<str>) {
 
 /// Starts a worker that the site has counted. The box ends the circle of types: workers start workers.
 pub(crate) fn start(shared: &Arc<Shared>, site: &Arc<Site>, lane: &Arc<str>) {
-    let counted = Counted::new(shared);
+    let stranger = (!site.takes_mail()).then(|| Stranger::new(shared));
     let worker: BoxFuture<'static, ()> =
-        Box::pin(run(Arc::clone(shared), Arc::clone(site), Arc::clone(lane)));
-    shared.spawn(async move {
-        worker.await;
-        drop(counted);
-    });
+        Box::pin(run(Arc::clone(shared), Arc::clone(site), Arc::clone(lane), stranger));
+    shared.spawn(worker);
 }
 
 /// Our own copy cannot be read: whoever is open has to wait.
