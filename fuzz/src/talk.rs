@@ -5,7 +5,7 @@ use std::{mem, sync::Arc};
 use mail::{EnhancedStatus, Reply, TlsFacts};
 use smtp::{
     Protocol,
-    server::{Answer, Config, Limits, Offers, Question, Session, Step},
+    server::{Answer, Authentication, Config, Limits, Offers, Question, Session, Step},
 };
 
 /// A session, what it asked and what it took.
@@ -105,7 +105,9 @@ fn answer(choice: u8, question: &Question) -> Answer {
             xclient: choice & 8 != 0,
             etrn: choice & 16 != 0,
             starttls: choice & 32 != 0,
+            auth: auth(choice),
         }),
+        (Question::Auth(question), 0..=6) => Answer::Auth(Box::new(granted(question, choice % 8 < 3))),
         (Question::EndOfContent { .. }, 0..=4) => Answer::Replied(reply(250, "Queued")),
         (Question::Data, 1..=2) => Answer::Normalise,
         (_, 0..=3) => Answer::Proceed,
@@ -119,6 +121,27 @@ fn answer(choice: u8, question: &Question) -> Answer {
 /// As if a handshake had been made.
 fn tls() -> TlsFacts {
     TlsFacts { version: "TLSv1.3".into(), cipher: "TLS_AES_128_GCM_SHA256".into() }
+}
+
+fn auth(choice: u8) -> Authentication {
+    match choice & 0xc0 {
+        0 => Authentication::Unknown,
+        0x80 => Authentication::AfterTls,
+        _ => Authentication::By(sasl::Mechanism::ALL.into_iter().collect()),
+    }
+}
+
+fn granted(question: &sasl::server::Question, granted: bool) -> sasl::server::Answer {
+    use sasl::server::{Answer, Question, ScramFacts};
+    let keys =
+        || sasl::ScramKeys { salt: [1].into(), iterations: 4096, stored_key: [2; 32], server_key: [3; 32] };
+    match question {
+        Question::Keys { .. } => {
+            Answer::Scram(Box::new(ScramFacts { keys: keys(), nonce: "n".into(), binding: Some([4].into()) }))
+        }
+        _ if granted => Answer::Granted,
+        _ => Answer::Denied,
+    }
 }
 
 /// Fails unless all of `said` is whole replies (RFC 5321 §4.2); returns how many.

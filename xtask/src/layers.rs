@@ -54,7 +54,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     sans_io("mail", &[], &[]),
     sans_io("message", &["mail"], &["memchr"]),
     sans_io("message-auth", &["mail", "message", "dns"], &["memchr"]),
-    sans_io("sasl", &["mail"], &[]),
+    // HMAC and PBKDF2 for SCRAM, normal forms for names: pure functions of their arguments.
+    sans_io("sasl", &[], &["aws-lc-rs", "base64", "icu_normalizer", "icu_properties"]),
     sans_io("smtp", &["mail", "sasl"], &["memchr"]),
     sans_io("imap", &["mail", "message", "sasl"], &["memchr"]),
     sans_io("pop3", &["mail", "message", "sasl"], &["memchr"]),
@@ -64,7 +65,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     layer("spool", &["mail", "disk", "events"]),
     layer("store", &["mail", "disk"]),
     layer("mailstore", &["mail", "message", "store"]),
-    layer("directory", &["mail", "store"]),
+    layer("directory", &["mail", "sasl", "store"]),
     layer("net", &["mail", "dns"]),
     layer("receive", BELOW_SERVICES),
     layer("deliver", BELOW_SERVICES),
@@ -84,6 +85,7 @@ pub(crate) const LAYERS: &[Layer] = &[
         &[
             "mail",
             "message",
+            "sasl",
             "smtp",
             "disk",
             "events",
@@ -114,15 +116,27 @@ pub(crate) struct Reserved {
     pub(crate) reason: &'static str,
 }
 
-const RUNTIME: &[&str] =
-    &["spool", "net", "receive", "deliver", "access", "admin", "postrider", "testkit", "sim", "e2e", "bench"];
+const RUNTIME: &[&str] = &[
+    "spool",
+    "directory",
+    "net",
+    "receive",
+    "deliver",
+    "access",
+    "admin",
+    "postrider",
+    "testkit",
+    "sim",
+    "e2e",
+    "bench",
+];
 
 /// Who may use what of the crates that would break a layer.
 pub(crate) const RESERVED: &[Reserved] = &[
     Reserved {
         name: "tokio",
         users: RUNTIME,
-        limited: &[("spool", "tokio::sync")],
+        limited: &[("spool", "tokio::sync"), ("directory", "tokio::sync")],
         reason: "a state crate may wait, but runs nothing and opens no sockets",
     },
     Reserved {

@@ -102,8 +102,7 @@ mod tests {
     use crate::fixtures;
 
     fn directory() -> Directory {
-        let account =
-            |login: &str| AccountConfig { login: login.into(), addresses: Vec::new(), password: None };
+        let account = |login: &str| AccountConfig { login: login.into(), ..AccountConfig::default() };
         let to = vec!["anna@here.test".into(), "otto@here.test".into()];
         Directory::new(directory::Config {
             domains: vec![DomainConfig { name: "here.test".into(), ..DomainConfig::default() }],

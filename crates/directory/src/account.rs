@@ -3,26 +3,60 @@
 use std::fmt::Write;
 
 use mail::Address;
+use sasl::ScramKeys;
 
-use crate::{DIRECTORY_NAME_OCTETS_MAX, Secret};
+use crate::{AppPassword, DIRECTORY_NAME_OCTETS_MAX, password::Verifier};
+
+/// What an account may do that others may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Send mail with any address of the domain of its login.
+    SendAsDomain,
+}
+
+impl Role {
+    /// All.
+    pub const ALL: [Self; 1] = [Self::SendAsDomain];
+
+    /// Its word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SendAsDomain => "send-as-domain",
+        }
+    }
+
+    /// The role of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == word)
+    }
+}
+
+/// By what an account logs in, and what it may do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Credentials {
+    pub(crate) verifier: Option<Verifier>,
+    pub(crate) scram: Option<ScramKeys>,
+    pub(crate) app_passwords: Vec<AppPassword>,
+    pub(crate) roles: Vec<Role>,
+}
 
 /// Somebody with a mailbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     login: Address,
     addresses: Vec<Address>,
-    password: Option<Secret>,
+    credentials: Credentials,
     directory_name: Box<str>,
 }
 
 impl Account {
     /// `None`: the login is too long to name a directory.
-    pub(crate) fn new(login: Address, addresses: Vec<Address>, password: Option<Secret>) -> Option<Self> {
+    pub(crate) fn new(login: Address, addresses: Vec<Address>, credentials: Credentials) -> Option<Self> {
         let directory_name = directory_name(&login);
         (directory_name.len() <= DIRECTORY_NAME_OCTETS_MAX).then(|| Self {
             login,
             addresses,
-            password,
+            credentials,
             directory_name: directory_name.into(),
         })
     }
@@ -37,9 +71,36 @@ impl Account {
         &self.addresses
     }
 
-    /// The password, plain or as a PHC string, if it has one.
-    pub fn password(&self) -> Option<&Secret> {
-        self.password.as_ref()
+    /// What its password is checked against, if it has one.
+    pub(crate) fn verifier(&self) -> Option<&Verifier> {
+        self.credentials.verifier.as_ref()
+    }
+
+    /// What is kept of its password for SCRAM.
+    pub(crate) fn scram(&self) -> Option<&ScramKeys> {
+        self.credentials.scram.as_ref()
+    }
+
+    /// The app password of an id.
+    pub(crate) fn app_password(&self, id: &str) -> Option<&AppPassword> {
+        self.credentials.app_passwords.iter().find(|app| *app.id == *id)
+    }
+
+    /// Whether it has anything to log in with.
+    pub(crate) fn may_log_in(&self) -> bool {
+        self.credentials.verifier.is_some() || !self.credentials.app_passwords.is_empty()
+    }
+
+    /// Whether SCRAM works for it, whatever it logs in with.
+    pub(crate) fn knows_scram(&self) -> bool {
+        let Credentials { verifier, scram, app_passwords, .. } = &self.credentials;
+        let password = || verifier.as_ref().is_some_and(|verifier| verifier.password().is_some());
+        (scram.is_some() || password()) && app_passwords.is_empty()
+    }
+
+    /// Whether it may do that.
+    pub(crate) fn may(&self, role: Role) -> bool {
+        self.credentials.roles.contains(&role)
     }
 
     /// What its directory is called: the login in lower case, with everything but letters, digits and `@ - _ + = .`
@@ -95,17 +156,18 @@ mod tests {
     #[test]
     fn a_login_that_cannot_name_a_directory_is_refused() {
         let login = Address::new(&"\u{e9}".repeat(32), Domain::parse("example.org").unwrap()).unwrap();
-        assert!(Account::new(login, Vec::new(), None).is_some());
+        assert!(Account::new(login, Vec::new(), Credentials::default()).is_some());
         let long = format!("{}.example", ["abcdefghi"; 20].join("."));
         let login = Address::new(&"/".repeat(64), Domain::parse(&long).unwrap()).unwrap();
-        assert!(Account::new(login, Vec::new(), None).is_none());
+        assert!(Account::new(login, Vec::new(), Credentials::default()).is_none());
     }
 
     #[test]
     fn a_password_is_not_shown() {
-        let account = Account::new("a@b".parse().unwrap(), Vec::new(), Some(Secret::new("tiger"))).unwrap();
+        let credentials = Credentials { verifier: Verifier::parse("tiger").ok(), ..Credentials::default() };
+        let account = Account::new("a@b".parse().unwrap(), Vec::new(), credentials).unwrap();
         assert!(!format!("{account:?}").contains("tiger"));
-        assert_eq!(account.password().map(Secret::expose), Some("tiger"));
+        assert_eq!(account.verifier().and_then(Verifier::password), Some("tiger"));
     }
 
     proptest! {

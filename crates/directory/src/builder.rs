@@ -1,15 +1,27 @@
 //! Makes a directory of what is declared, or a list of every mistake in it.
 
 use mail::{Address, Domain, DomainError};
+use sasl::ScramKeys;
 
 use crate::{
-    Account, AccountConfig, AliasConfig, Config, Directory, DirectoryError, DomainConfig, Entry, Problem,
+    Account, AccountConfig, AliasConfig, AppPassword, Config, Directory, DirectoryError, DomainConfig, Entry,
+    Problem, Role, Secret,
+    account::Credentials,
     aliases::{self, Alias},
     index::{Found, Index, Place, Rules},
+    password::Verifier,
 };
 
 const SEPARATOR: &str = "+";
 const SEPARATOR_OCTETS_MAX: usize = 8;
+
+/// What an account logs in with, as declared.
+struct Declared<'a> {
+    password: Option<&'a Secret>,
+    scram: Option<ScramKeys>,
+    app_passwords: Vec<AppPassword>,
+    roles: &'a [String],
+}
 
 pub(crate) struct Builder {
     index: Index,
@@ -135,11 +147,42 @@ impl Builder {
                 addresses.push(address);
             }
         }
+        let credentials = self.credentials(
+            entry,
+            Declared {
+                password: config.password.as_ref(),
+                scram: config.scram,
+                app_passwords: config.app_passwords,
+                roles: &config.roles,
+            },
+        );
         let Some(login) = login else { return };
-        match Account::new(login, addresses, config.password) {
+        let Some(credentials) = credentials else { return };
+        match Account::new(login, addresses, credentials) {
             Some(account) => self.accounts.push(account),
             None => self.error(entry, "login", Problem::LoginTooLong),
         }
+    }
+
+    fn credentials(&mut self, entry: Entry, declared: Declared<'_>) -> Option<Credentials> {
+        let verifier = match declared.password.map(|password| Verifier::parse(password.expose())).transpose()
+        {
+            Ok(verifier) => verifier,
+            Err(why) => {
+                self.error(entry, "password", Problem::BadPassword(why));
+                return None;
+            }
+        };
+        let roles = declared.roles.iter().map(|word| {
+            let role = Role::parse(word);
+            if role.is_none() {
+                self.error(entry, "roles", Problem::UnknownRole(word.clone()));
+            }
+            role
+        });
+        let roles: Vec<Option<Role>> = roles.collect();
+        let roles = roles.into_iter().collect::<Option<_>>()?;
+        Some(Credentials { verifier, scram: declared.scram, app_passwords: declared.app_passwords, roles })
     }
 
     fn add(&mut self, entry: Entry, key: &'static str, address: &Address, place: Place) {
@@ -185,7 +228,7 @@ impl Builder {
         }
         let place = self.accounts.len();
         self.add(entry, "catch_everything", &login, Place::Account(place));
-        match Account::new(login, Vec::new(), None) {
+        match Account::new(login, Vec::new(), Credentials::default()) {
             Some(account) => {
                 self.accounts.push(account);
                 self.catch_everything = Some(place);

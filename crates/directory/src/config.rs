@@ -2,6 +2,10 @@
 
 use std::{fmt, net::IpAddr};
 
+use sasl::ScramKeys;
+
+use crate::{AppPassword, BadPassword, password::Verifier};
+
 /// Everything that is declared.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Config {
@@ -39,8 +43,14 @@ pub struct AccountConfig {
     pub login: String,
     /// Further addresses.
     pub addresses: Vec<String>,
-    /// The password, plain or as a PHC string.
+    /// The password, or a hash of it: a PHC string, a crypt string, or either behind a `{SCHEME}`. Without it nobody logs in.
     pub password: Option<Secret>,
+    /// What is kept of the same password for SCRAM; not needed where the password itself is kept.
+    pub scram: Option<ScramKeys>,
+    /// Its app passwords.
+    pub app_passwords: Vec<AppPassword>,
+    /// What it may do beside what every account may: the words of [`crate::Role`].
+    pub roles: Vec<String>,
 }
 
 /// `[[alias]]`
@@ -60,6 +70,19 @@ impl Secret {
     /// Wraps a text.
     pub fn new(text: impl Into<Box<str>>) -> Self {
         Self(text.into())
+    }
+
+    /// Whether it is a password, and not a hash of one.
+    ///
+    /// # Errors
+    /// It begins like a hash, and is none that can be used.
+    pub fn is_password(&self) -> Result<bool, BadPassword> {
+        Verifier::parse(&self.0).map(|verifier| verifier.password().is_some())
+    }
+
+    /// Whether a new hash of the password would be stronger than this, which is worth making when the password is next at hand.
+    pub fn is_weak(&self) -> bool {
+        Verifier::parse(&self.0).is_ok_and(|verifier| verifier.is_weak())
     }
 
     /// The text: only for whoever checks a login.

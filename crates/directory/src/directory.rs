@@ -3,7 +3,7 @@
 use mail::{Address, Domain};
 
 use crate::{
-    Account, Config, DirectoryError,
+    Account, Config, DirectoryError, Login, Role,
     builder::Builder,
     index::{Found, Index, Place, with_detail},
 };
@@ -75,6 +75,48 @@ impl Directory {
             _ => self.catch_everything,
         };
         self.accounts.get(place?)
+    }
+
+    /// The account of a login; only its login counts, not its further addresses.
+    pub(crate) fn by_login(&self, login: &str) -> Option<&Account> {
+        let address = Address::parse(login).ok()?;
+        match self.index.find(&address)? {
+            Found { place: Place::Account(place), detail: None } => {
+                let account = self.accounts.get(place)?;
+                self.index.is_same(account.login(), &address).then_some(account)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether somebody who has logged in may send mail with this address as its reverse-path or author: one of its own, with or
+    /// without a detail; an alias that stands for it alone; or by its role any of its domain.
+    pub fn may_send_as(&self, login: &Login, address: &Address) -> bool {
+        let Some(own) = &login.account else { return true };
+        // Its account may be gone meanwhile.
+        let Some(account) = self.by_login(&own.to_string()) else { return false };
+        let is_its = |found: Option<Found<'_>>| match found {
+            Some(Found { place: Place::Account(place), .. }) => {
+                self.accounts.get(place).is_some_and(|found| found.login() == account.login())
+            }
+            _ => false,
+        };
+        let owned = match self.index.find(address) {
+            Some(Found { place: Place::Alias(alias), .. }) => {
+                match self.aliases.get(alias).map(Vec::as_slice) {
+                    Some([sole]) => is_its(self.index.find(sole)),
+                    _ => false,
+                }
+            }
+            found => is_its(found),
+        };
+        owned || account.may(Role::SendAsDomain) && self.index.is_same_domain(own.domain(), address.domain())
+    }
+
+    /// Whether SCRAM works for all who can log in at all.
+    pub(crate) fn knows_scram(&self) -> bool {
+        let mut who = self.accounts.iter().filter(|account| account.may_log_in()).peekable();
+        who.peek().is_some() && who.all(Account::knows_scram)
     }
 
     /// Where mail to `postmaster` goes that no account or alias of that name gets, and mail to `postmaster` without

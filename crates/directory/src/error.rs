@@ -4,6 +4,8 @@ use std::fmt;
 
 use mail::{AddressError, DomainError};
 
+use crate::BadPassword;
+
 /// A mistake in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{entry}, {key}: {problem}")]
@@ -102,6 +104,12 @@ pub enum Problem {
     /// An alias that stands for too many mailboxes.
     #[error("the alias stands for more than {} mailboxes", crate::ALIAS_MAILBOXES_MAX)]
     TooManyMailboxes,
+    /// What is kept of a password, in a form that cannot be used.
+    #[error("this password cannot be used: {0}")]
+    BadPassword(BadPassword),
+    /// A word that is no role.
+    #[error("there is no role `{0}`")]
+    UnknownRole(String),
     /// A login whose directory could not be named.
     #[error("the login is too long to name a directory")]
     LoginTooLong,
@@ -126,6 +134,12 @@ impl Problem {
             Self::Loop(_) => "let one of these aliases lead to an account instead",
             Self::TooDeep => "let the alias lead to accounts directly",
             Self::TooManyMailboxes => "split the alias, or use a mailing list",
+            Self::BadPassword(BadPassword::Prohibited) => "choose one without control characters",
+            Self::BadPassword(_) => {
+                "set a new password; hashes of Argon2, crypt ($5$, $6$, $2b$, $y$) and {SSHA512} are known, and {PLAIN} stands \
+                 before a password that looks like one"
+            }
+            Self::UnknownRole(_) => "there is \"send-as-domain\"",
             Self::LoginTooLong => "choose a shorter login, and keep this address in `addresses`",
             Self::NoPostmaster => "declare an [[account]]: RFC 5321 wants somebody to read postmaster's mail",
         }

@@ -89,6 +89,16 @@ impl Index {
         self.places.get(&user).map(|place| Found { place: *place, detail: Some(detail) })
     }
 
+    /// Whether two addresses are spellings of the same.
+    pub(crate) fn is_same(&self, a: &Address, b: &Address) -> bool {
+        self.key(a) == self.key(b)
+    }
+
+    /// Whether two domains are spellings of the same.
+    pub(crate) fn is_same_domain(&self, a: &Domain, b: &Domain) -> bool {
+        self.canonical_domain(a) == self.canonical_domain(b)
+    }
+
     fn key(&self, address: &Address) -> Address {
         let domain = self.canonical_domain(address.domain()).into_owned();
         // RFC 5321 §2.4 leaves the meaning of case to the host of the mailbox, which is us. Lowering ASCII keeps

@@ -1,24 +1,32 @@
-//! Who exists here: domains, accounts, aliases.
+//! Who exists here: domains, accounts, aliases; and who may log in.
 //!
-//! *Takes* what the configuration declares. *Hands on* what an address stands for, and the account that gets it.
-//! *Never* lets an address outside: an alias ends in an account of ours, and a name on disk is never the peer's text.
+//! *Takes* what the configuration declares, and the questions of those who want to log in. *Hands on* what an address stands for,
+//! the account that gets it, and whose login it is. *Never* lets an address outside: an alias ends in an account of ours, and a name
+//! on disk is never the peer's text; and never lets the time of an answer tell whether a login exists.
 
 mod account;
 mod aliases;
+mod app_password;
+mod authenticate;
 mod builder;
 mod config;
 mod directory;
 mod domain_pattern;
 mod error;
+mod hashing;
 mod index;
+mod password;
 #[cfg(test)]
 mod tests;
 
-pub use account::Account;
+pub use account::{Account, Role};
+pub use app_password::{AppPassword, Scope};
+pub use authenticate::{Attempt, Authenticator, Login, SCRAM_ITERATIONS};
 pub use config::{AccountConfig, AliasConfig, Config, DomainConfig, Secret};
 pub use directory::{Directory, Resolution};
 pub use domain_pattern::{DomainPattern, in_ascii};
 pub use error::{DirectoryError, Entry, Problem};
+pub use password::{BadPassword, hash_password};
 
 /// The most mailboxes that one alias may stand for.
 pub const ALIAS_MAILBOXES_MAX: usize = 1000;

@@ -34,7 +34,7 @@ fn config() -> Config {
             AccountConfig {
                 login: "Anna@example.org".into(),
                 addresses: vec!["anna.b@example.org".into(), "carol+fixed@example.org".into()],
-                password: None,
+                ..AccountConfig::default()
             },
             account("bob@example.org"),
             account("carol@catch.example"),

@@ -149,6 +149,9 @@ pub struct Event {
     /// The address of the client that gave us the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// The login of the account that gave us the message, if its client has logged in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// The host that was spoken to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mx: Option<Mx>,
@@ -198,6 +201,7 @@ impl Event {
             message_id: None,
             size: None,
             client: None,
+            account: None,
             mx: None,
             tls: None,
             site: None,

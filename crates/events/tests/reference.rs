@@ -33,6 +33,7 @@ fn full() -> Event {
         message_id: text(),
         size: Some(1),
         client: text(),
+        account: text(),
         mx: Some(Mx { host: "x".to_owned(), address: text() }),
         tls: Some(Tls { protocol: text(), cipher: text(), verified: Some(false), failure: text() }),
         site: text(),

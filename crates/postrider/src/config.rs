@@ -20,6 +20,7 @@ use std::{
     collections::BTreeSet,
     fs::File,
     io::{self, Read},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -150,7 +151,8 @@ pub(crate) fn load(path: &Path) -> Result<Config, LoadError> {
     // A secret may stand in a file of its own beside this one.
     let dir =
         std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_default();
-    let (mut config, mut problems, _) = parse(&source, &dir);
+    let public = is_public(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    let (mut config, mut problems, _) = parse_as(&source, &dir, public);
     if let Some(config) = &mut config {
         let (identities, found) =
             certificates::open(&config.certificates, &config.hostname, SystemClock.now());
@@ -175,13 +177,23 @@ fn read(path: &Path, max: u64) -> io::Result<String> {
     String::from_utf8(octets).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
+/// Whether all users of this machine can read a file.
+pub(super) fn is_public(path: &Path) -> io::Result<bool> {
+    Ok(std::fs::metadata(path)?.permissions().mode() & 0o004 != 0)
+}
+
 /// The configuration that a text says (if it says one), all that is wrong with it, and the names of all keys there are.
 pub(crate) fn parse(source: &str, dir: &Path) -> (Option<Config>, Vec<Problem>, BTreeSet<String>) {
+    parse_as(source, dir, false)
+}
+
+/// As [`parse`]; `public`: all users of this machine can read the text.
+fn parse_as(source: &str, dir: &Path, public: bool) -> (Option<Config>, Vec<Problem>, BTreeSet<String>) {
     let value = match toml_span::parse(source) {
         Ok(value) => value,
         Err(error) => return (None, vec![syntax(&error)], BTreeSet::new()),
     };
-    let findings = Findings::default();
+    let findings = Findings::of(public);
     let config = sections::read(Section::root(&value, &findings), dir);
     let (problems, keys) = findings.finish();
     (config, problems, keys)

@@ -26,8 +26,10 @@ pub struct Config {
     pub sessions_max: usize,
     /// Sessions at once of one client: an IPv4 address, or a /64 of IPv6.
     pub sessions_per_address_max: usize,
-    /// Who may relay without AUTH, may submit, and has bare CR and LF repaired. Loopback is not among them unless named.
+    /// Who may relay and submit without AUTH, and has bare CR and LF repaired. Loopback is not among them unless named.
     pub trusted_networks: Networks,
+    /// For development: clients on loopback may log in without TLS (mail-rules 7).
+    pub login_in_clear: bool,
     /// Who may speak LMTP. That gives no right to relay.
     pub lmtp_networks: Networks,
     /// Proxies that may say by XCLIENT who their client is. Whether that one may relay is judged by its own address.
@@ -62,6 +64,7 @@ impl Default for Config {
             sessions_max: 10_000,
             sessions_per_address_max: 100,
             trusted_networks: Networks::default(),
+            login_in_clear: false,
             lmtp_networks: Networks::default(),
             xclient_networks: Networks::default(),
             etrn_networks: Networks::default(),

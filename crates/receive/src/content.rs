@@ -126,7 +126,7 @@ impl<'a> Trace<'a> {
     fn received(&self, transaction: &'a Transaction, id: QueueId) -> Received<'a> {
         Received {
             client: self.client,
-            authenticated: false,
+            authenticated: self.origin.authenticated,
             by: &self.config.hostname,
             smtputf8: transaction.mail.smtputf8,
             id,

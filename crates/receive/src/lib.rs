@@ -2,11 +2,12 @@
 //!
 //! *Takes* clients from listeners, and the directory's word on who exists. *Hands on* messages with their envelopes to the
 //! spool, and to the client the reply that the spool's receipt earned. *Never* answers `250` to the end of data without a
-//! receipt, relays for a client that no named network has, or reports later what it can refuse now.
+//! receipt, relays for a client that no named network has and that has not logged in, or reports later what it can refuse now.
 
 mod config;
 mod content;
 mod expansion;
+mod login;
 mod machine;
 mod policy;
 mod proxied;

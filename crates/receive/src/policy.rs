@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use directory::{Directory, Resolution};
-use mail::{Address, Reply};
+use directory::{Directory, Login, Resolution};
+use mail::{Address, Reply, ReversePath};
 use smtp::{ForwardPath, server::Answer};
 
 use crate::{Config, Service};
@@ -38,12 +38,18 @@ pub(crate) struct Origin {
     pub(crate) service: Service,
     /// A named network has the client.
     pub(crate) trusted: bool,
+    /// The client has logged in.
+    pub(crate) authenticated: bool,
 }
 
 /// The text of no refusal holds what the client sent: it could be made to read like something else elsewhere
 /// (a cross-protocol attack reads our replies as HTML).
 const NOT_SUBMITTER: Reply =
     Reply::fixed(550, (5, 7, 1), "Submission is for the networks of this server only");
+/// RFC 4954 §6.
+const LOGIN_FIRST: Reply = Reply::fixed(530, (5, 7, 0), "Authentication required");
+/// RFC 6409 §6.1 has 550 5.7.1 for this; 553 is what clients know as a fault of the sender's address (RFC 5321 §4.2.3).
+const NOT_YOURS: Reply = Reply::fixed(553, (5, 7, 1), "Sender address is not one of this login");
 const RELAY: Reply = Reply::fixed(550, (5, 7, 1), "Relaying denied");
 const UNKNOWN: Reply = Reply::fixed(550, (5, 1, 1), "No such mailbox here");
 const TOO_MANY: Reply = Reply::fixed(452, (4, 5, 3), "Too many recipients");
@@ -51,23 +57,25 @@ const TOO_MANY: Reply = Reply::fixed(452, (4, 5, 3), "Too many recipients");
 impl Origin {
     /// mail-rules 2: trust is judged on the address of the client alone, behind a proxy or not.
     pub(crate) fn new(config: &Config, service: Service, client: IpAddr) -> Self {
-        Self { service, trusted: config.trusted_networks.contains(client) }
+        Self { service, trusted: config.trusted_networks.contains(client), authenticated: false }
     }
 
     /// Whether this client may begin a transaction.
     ///
-    /// A submission service refuses others at MAIL with 550 5.7.1 (RFC 6409 §6.1), not with 530 5.7.0: that asks for
-    /// AUTH (RFC 4954 §6), which is not offered yet.
-    pub(crate) fn transaction(self) -> Decision<()> {
-        match (self.service, self.trusted) {
-            (Service::Submission, false) => Decision::Reject(NOT_SUBMITTER),
-            _ => Decision::Accept(()),
+    /// `logins`: whether there is a way to log in. Where there is none a submission service says 550 5.7.1 (RFC 6409 §6.1): 530
+    /// would send people looking for one.
+    pub(crate) fn transaction(self, logins: bool) -> Decision<()> {
+        match self.service {
+            Service::Submission if self.trusted || self.authenticated => Decision::Accept(()),
+            Service::Submission if logins => Decision::Reject(LOGIN_FIRST),
+            Service::Submission => Decision::Reject(NOT_SUBMITTER),
+            Service::Smtp | Service::Lmtp | Service::Dev => Decision::Accept(()),
         }
     }
 
     /// Whether the content's bare CR and LF are repaired instead of refused.
     pub(crate) fn normalises(self) -> bool {
-        self.trusted || matches!(self.service, Service::Dev | Service::Lmtp)
+        self.trusted || self.authenticated || matches!(self.service, Service::Dev | Service::Lmtp)
     }
 
     /// Whether missing Date and Message-ID fields are added.
@@ -77,7 +85,8 @@ impl Origin {
 
     /// What a recipient becomes: the mailboxes it stands for, or itself if we relay.
     ///
-    /// Anyone may write to what is local. Only named networks may write to the rest: that is the whole relay rule.
+    /// Anyone may write to what is local. Only who has logged in, and named networks, may write to the rest: that is the whole
+    /// relay rule.
     pub(crate) fn recipient(self, directory: &Directory, path: &ForwardPath) -> Decision<Vec<Address>> {
         let address = addressee(directory, path);
         match directory.resolve(address) {
@@ -89,7 +98,15 @@ impl Origin {
     }
 
     fn relays(self) -> bool {
-        self.trusted && !matches!(self.service, Service::Dev | Service::Lmtp)
+        (self.trusted || self.authenticated) && !matches!(self.service, Service::Dev | Service::Lmtp)
+    }
+}
+
+/// Whether somebody who has logged in may use this reverse-path. The null one is for reports, which programs of people send too.
+pub(crate) fn sender(directory: &Directory, login: Option<&Login>, path: &ReversePath) -> Decision<()> {
+    match (login, path.address()) {
+        (Some(login), Some(address)) if !directory.may_send_as(login, address) => Decision::Reject(NOT_YOURS),
+        _ => Decision::Accept(()),
     }
 }
 
@@ -124,7 +141,7 @@ mod tests {
         Directory::new(Config {
             domains: vec![domain("example.org", None), domain("caught.example", Some("anna@example.org"))],
             accounts: ["anna@example.org", "bob@example.org"]
-                .map(|login| AccountConfig { login: login.into(), addresses: Vec::new(), password: None })
+                .map(|login| AccountConfig { login: login.into(), ..AccountConfig::default() })
                 .into(),
             aliases: vec![AliasConfig {
                 address: "team@example.org".into(),
@@ -143,7 +160,7 @@ mod tests {
             "postmaster" => ForwardPath::Postmaster,
             address => ForwardPath::Address(address.parse().unwrap()),
         };
-        match (Origin { service, trusted }).recipient(&directory, &path) {
+        match (Origin { service, trusted, authenticated: false }).recipient(&directory, &path) {
             Decision::Accept(to) => to.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
             Decision::Reject(reply) | Decision::Defer(reply) => reply.to_string(),
         }
@@ -184,20 +201,37 @@ mod tests {
     #[test]
     fn dev_never_relays_even_for_a_named_network() {
         let elsewhere = ForwardPath::Address("carol@elsewhere.example".parse().unwrap());
-        let origin = Origin { service: Service::Dev, trusted: true };
+        let origin = Origin { service: Service::Dev, trusted: true, authenticated: false };
         assert_eq!(origin.recipient(&directory(None), &elsewhere), Decision::Reject(RELAY));
     }
 
     #[test]
-    fn submission_is_for_named_networks() {
+    fn submission_is_for_named_networks_and_for_who_has_logged_in() {
         for (service, trusted, may) in [
             (Service::Smtp, false, true),
             (Service::Dev, false, true),
             (Service::Submission, true, true),
             (Service::Submission, false, false),
         ] {
-            let decision = Origin { service, trusted }.transaction();
-            assert_eq!(decision == Decision::Accept(()), may, "{service} {trusted}");
+            let origin = Origin { service, trusted, authenticated: false };
+            assert_eq!(origin.transaction(true) == Decision::Accept(()), may, "{service} {trusted}");
+            assert_eq!(origin.transaction(false) == Decision::Accept(()), may, "{service} {trusted}");
+        }
+        let stranger = Origin { service: Service::Submission, trusted: false, authenticated: false };
+        assert_eq!(stranger.transaction(true), Decision::Reject(LOGIN_FIRST));
+        assert_eq!(stranger.transaction(false), Decision::Reject(NOT_SUBMITTER), "there is no way to log in");
+        assert_eq!(Origin { authenticated: true, ..stranger }.transaction(true), Decision::Accept(()));
+    }
+
+    #[test]
+    fn who_has_logged_in_may_relay_but_not_in_development() {
+        let elsewhere = ForwardPath::Address("carol@elsewhere.example".parse().unwrap());
+        for (service, decision) in [
+            (Service::Submission, Decision::Accept(vec!["carol@elsewhere.example".parse().unwrap()])),
+            (Service::Dev, Decision::Reject(RELAY)),
+        ] {
+            let origin = Origin { service, trusted: false, authenticated: true };
+            assert_eq!(origin.recipient(&directory(None), &elsewhere), decision, "{service}");
         }
     }
 

@@ -41,6 +41,7 @@ impl Reception {
             (_, Some(ClientProtocol::Smtp)) => Via::Smtp,
             (_, Some(ClientProtocol::Esmtp) | None) => Via::Esmtp,
         };
+        self.forget_login();
         (self.recipients_accepted, self.recipients_refused) = (0, 0);
         tracing::info!(station = STATION, proxy, client = %self.shown(), "client behind a proxy");
         self.connected()

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use directory::Directory;
+use directory::{Authenticator, Directory};
 use mail::Reply;
 use net::{
     Accepted, Admission, Bound, Channel, HandshakeError, Permit, Refused, Shutdown, TlsMode, unmapped,
@@ -28,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) spool: Spool,
     pub(crate) directory: Arc<Directory>,
+    pub(crate) authenticator: Authenticator,
     pub(crate) clock: Arc<dyn disk::Clock>,
     smtp: Arc<smtp::server::Config>,
     lmtp: Arc<smtp::server::Config>,
@@ -38,11 +39,20 @@ pub(crate) struct Shared {
 
 impl Receiver {
     /// A service that knows whom to accept mail for and where to put it.
-    pub fn new(config: Config, spool: Spool, directory: Arc<Directory>, clock: Arc<dyn disk::Clock>) -> Self {
+    ///
+    /// Nobody can log in but those of `authenticator`.
+    pub fn new(
+        config: Config,
+        spool: Spool,
+        directory: Arc<Directory>,
+        authenticator: Authenticator,
+        clock: Arc<dyn disk::Clock>,
+    ) -> Self {
         let (smtp, lmtp) = machines(&config);
         let admission = Admission::new(config.sessions_max, config.sessions_per_address_max);
         let (turns, storing) = (Arc::default(), Arc::new(Storing::new(Arc::clone(&clock))));
-        let shared = Shared { config, spool, directory, clock, smtp, lmtp, admission, turns, storing };
+        let shared =
+            Shared { config, spool, directory, authenticator, clock, smtp, lmtp, admission, turns, storing };
         Self(Arc::new(RwLock::new(Arc::new(shared))))
     }
 
@@ -50,13 +60,16 @@ impl Receiver {
     /// many sessions there may be stays as it was.
     pub fn change(&self, config: Config, directory: Arc<Directory>) {
         let (smtp, lmtp) = machines(&config);
+        // Who may log in changes at once, in sessions under way too.
         let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        current.authenticator.change(Arc::clone(&directory));
         *current = Arc::new(Shared {
             config,
             directory,
             smtp,
             lmtp,
             spool: current.spool.clone(),
+            authenticator: current.authenticator.clone(),
             clock: Arc::clone(&current.clock),
             admission: current.admission.clone(),
             turns: Arc::clone(&current.turns),

@@ -6,7 +6,7 @@ use mail::{Address, Client, Domain, Reply, ReversePath, TlsFacts, Via};
 use net::{Networks, Permit, Policy};
 use smtp::{
     ForwardPath, MailFrom, Node, RcptTo,
-    server::{Answer, Offers, Question},
+    server::{Answer, Authentication, Offers, Question},
 };
 use spool::{Receipt, Submission};
 
@@ -14,7 +14,8 @@ use crate::{
     Config, Service,
     content::{Incoming, Trace},
     expansion,
-    policy::{Decision, Origin, addressee, room_for},
+    login::Logins,
+    policy::{Decision, Origin, addressee, room_for, sender},
     receiver::{Shared, Visitor},
     record,
     rules::{EnvelopeFacts, Outlook, Refusal, in_ascii, settle},
@@ -45,10 +46,11 @@ pub(crate) struct Reception {
     pub(crate) shared: Arc<Shared>,
     pub(crate) origin: Origin,
     pub(crate) client: Client,
+    pub(crate) logins: Logins,
     /// The client spoke before it was greeted.
     early: bool,
     /// The connection can be put under TLS.
-    starttls: bool,
+    pub(crate) starttls: bool,
     pub(crate) permit: Option<Permit>,
     transaction: Option<Box<Transaction>>,
     /// Recipients accepted and refused in this session.
@@ -62,6 +64,7 @@ impl Reception {
         Self {
             origin: Origin::new(&shared.config, service, client),
             client: Client { address: Some(client), ..Client::default() },
+            logins: Logins::default(),
             shared,
             early,
             starttls,
@@ -73,22 +76,32 @@ impl Reception {
     }
 
     pub(crate) fn connected(&self) -> Answer {
-        let Config { lmtp_networks, xclient_networks, etrn_networks, .. } = &self.shared.config;
-        let named =
-            |networks: &Networks| self.client.address.is_some_and(|address| networks.contains(address));
         if self.early {
             Answer::RefuseAndClose(EARLY)
-        } else if self.origin.service == Service::Lmtp && !named(lmtp_networks) {
+        } else if self.origin.service == Service::Lmtp && !self.is_in(&self.shared.config.lmtp_networks) {
             tracing::info!(station = STATION, client = %self.shown(), "no client for LMTP");
             Answer::RefuseAndClose(NOT_FOR_LMTP)
         } else {
-            let etrn = self.origin.service != Service::Lmtp && named(etrn_networks);
-            let starttls = self.starttls && self.client.tls.is_none();
-            Answer::Greet(Offers { xclient: named(xclient_networks), etrn, starttls })
+            Answer::Greet(self.offers())
         }
     }
 
-    /// RFC 3207 §4.2: what the client said of itself in clear is forgotten.
+    /// What this client may do as things are, beside what all may.
+    fn offers(&self) -> Offers {
+        let Config { xclient_networks, etrn_networks, .. } = &self.shared.config;
+        Offers {
+            xclient: self.is_in(xclient_networks),
+            etrn: self.origin.service != Service::Lmtp && self.is_in(etrn_networks),
+            starttls: self.starttls && self.client.tls.is_none(),
+            auth: self.authentication(),
+        }
+    }
+
+    fn is_in(&self, networks: &Networks) -> bool {
+        self.client.address.is_some_and(|address| networks.contains(address))
+    }
+
+    /// RFC 3207 §4.2: what the client said and showed of itself in clear is forgotten.
     fn secured(&mut self, facts: TlsFacts) -> Answer {
         tracing::debug!(
             station = STATION,
@@ -99,7 +112,8 @@ impl Reception {
         );
         self.client.hello = None;
         self.client.tls = Some(facts);
-        Answer::Proceed
+        self.forget_login();
+        Answer::Greet(self.offers())
     }
 
     fn hello(&mut self, name: String, extended: bool) -> Answer {
@@ -113,8 +127,13 @@ impl Reception {
     }
 
     fn mail(&mut self, mail: MailFrom) -> Answer {
-        let decision = match self.origin.transaction() {
-            Decision::Accept(()) => self.room(),
+        let (logins, login) =
+            (self.authentication() != Authentication::Unknown, self.logins.login.as_deref());
+        let decision = match self.origin.transaction(logins) {
+            Decision::Accept(()) => match sender(&self.shared.directory, login, &mail.reverse_path) {
+                Decision::Accept(()) => self.room(),
+                refused => refused,
+            },
             refused => refused,
         };
         if decision != Decision::Accept(()) {
@@ -250,7 +269,8 @@ impl Reception {
         let content = incoming.finish().await?;
         let now = self.shared.clock.now();
         let service = self.origin.service;
-        let taken = transaction.taken(id, now, self.client.clone(), service, &rulings);
+        let mut taken = transaction.taken(id, now, self.client.clone(), service, &rulings);
+        taken.envelope.account = self.logins.login.as_ref().map(|login| login.name().into());
         let mut events = record::events(rules, &taken, content.len(), message_id, repaired);
         let Taken { envelope, .. } = taken;
         let (size, recipients) = (content.len(), envelope.recipients.len());
@@ -281,6 +301,8 @@ impl Policy<Question, Answer> for Reception {
             Question::Connected => self.connected(),
             Question::Secured(facts) => self.secured(facts),
             Question::Proxied(told) => self.proxied(*told),
+            Question::Auth(question) => self.auth(*question).await,
+            Question::Authenticated => self.authenticated(),
             Question::Turn(node) => self.turn(node),
             Question::Verify(_) | Question::Expand(_) => Answer::Proceed,
             Question::Hello { name, extended } => self.hello(name, extended),

@@ -32,6 +32,7 @@ pub(crate) fn events(
         size: Some(size),
         client: envelope.client.address.map(|address| address.to_string()),
         tls: envelope.client.tls.as_ref().map(Tls::from),
+        account: envelope.account.as_deref().map(str::to_owned),
         reason: repaired.then(|| REPAIRED.to_owned()),
         rule: sole(ruled).and_then(name),
         ..event(Kind::Accepted)

@@ -9,7 +9,7 @@ use net::TlsMode;
 pub enum Service {
     /// Mail from other servers to our domains (MX, RFC 5321).
     Smtp,
-    /// Mail from our own users to anywhere (RFC 6409). Until AUTH exists: from the named networks.
+    /// Mail from our own users to anywhere (RFC 6409): from those who have logged in, and from the named networks.
     Submission,
     /// Mail from other servers of ours for the mailboxes here (LMTP, RFC 2033). From the networks named for it only.
     Lmtp,
@@ -26,6 +26,11 @@ impl Service {
             Self::Lmtp => "lmtp",
             Self::Dev => "dev",
         }
+    }
+
+    /// Whether its clients may log in. On the port for other servers nobody does, and whoever guesses passwords has no door there.
+    pub(crate) fn takes_logins(self) -> bool {
+        matches!(self, Self::Submission | Self::Dev)
     }
 
     /// Whether missing fields are added to what its clients send (RFC 6409 §8). A relay must not (RFC 5321 §6.4).

@@ -4,7 +4,7 @@
 use std::{alloc::System, path::Path, sync::Arc};
 
 use cap::Cap;
-use directory::{AccountConfig, Directory, DomainConfig};
+use directory::{AccountConfig, Authenticator, Directory, DomainConfig};
 use disk::{OsDisk, OsRandom, SystemClock};
 use net::{Networks, Shutdown};
 use receive::{Config, Receiver, Service};
@@ -34,10 +34,12 @@ fn receiver(dir: &Path) -> Receiver {
     let client: net::Network = "192.0.2.1".parse().unwrap();
     let config = Config { trusted_networks: Networks::from_iter([client]), ..Config::default() };
     let domain = DomainConfig { name: "example.org".into(), catch_all: None, subaddress: None };
-    let anna = AccountConfig { login: "anna@example.org".into(), addresses: Vec::new(), password: None };
+    let anna = AccountConfig { login: "anna@example.org".into(), ..AccountConfig::default() };
     let people =
         directory::Config { domains: vec![domain], accounts: vec![anna], ..directory::Config::default() };
-    Receiver::new(config, spool, Arc::new(Directory::new(people).unwrap()), clock)
+    let directory = Arc::new(Directory::new(people).unwrap());
+    let logins = Authenticator::new(Arc::clone(&directory), b"secret");
+    Receiver::new(config, spool, directory, logins, clock)
 }
 
 /// A client that says what it is told, and looks at the heap between.

@@ -94,7 +94,9 @@ impl Server {
         let (switch, shutdown) = ShutdownSwitch::new();
         let deliverer = Deliverer::new(settings.delivery(in_store)?, parts);
         let (delivery, sites) = (deliverer.settings(), deliverer.sites());
-        let receiver = Receiver::new(settings.receiving()?, spool.clone(), directory, clock);
+        // Nobody logs in here.
+        let nobody = directory::Authenticator::new(Arc::clone(&directory), &[]);
+        let receiver = Receiver::new(settings.receiving()?, spool.clone(), directory, nobody, clock);
         let (stop_turns, stop) = oneshot::channel();
         let turns = turns(world, &spool, committer, flusher, &log);
         Ok(Self {

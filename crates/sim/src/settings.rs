@@ -85,8 +85,7 @@ impl Settings {
 
     /// `here.test` with Anna and, mostly, Otto.
     pub(crate) fn directory(self) -> Result<Directory, String> {
-        let account =
-            |login: &str| AccountConfig { login: login.into(), addresses: Vec::new(), password: None };
+        let account = |login: &str| AccountConfig { login: login.into(), ..AccountConfig::default() };
         let mut accounts = vec![account("anna@here.test")];
         accounts.extend((self != Self::Short).then(|| account("otto@here.test")));
         let config = directory::Config {

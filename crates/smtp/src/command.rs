@@ -1,5 +1,6 @@
 //! The commands of RFC 5321 §4.1.1 as values: what the server parses and the client writes.
 
+mod auth;
 mod etrn;
 mod parse;
 mod xclient;
@@ -8,6 +9,8 @@ use std::fmt;
 
 use mail::{Address, Body, Notify, OriginalRecipient, Ret, ReversePath, xtext::encode_xtext};
 
+pub use auth::Auth;
+pub(crate) use auth::looks_like_auth;
 pub use etrn::Node;
 pub use parse::CommandError;
 pub(crate) use parse::looks_like_bdat;
@@ -46,6 +49,8 @@ pub enum Command {
     Help,
     /// `NOOP`, its argument ignored (RFC 5321 §4.1.1.9).
     Noop,
+    /// `AUTH mechanism [initial-response]` (RFC 4954 §4).
+    Auth(Box<Auth>),
     /// `ETRN node` (RFC 1985).
     Etrn(Node),
     /// `XCLIENT` (Postfix): who the client behind a proxy is.
@@ -71,6 +76,8 @@ pub struct MailFrom {
     pub ret: Option<Ret>,
     /// `ENVID=`, decoded (RFC 3461 §4.4).
     pub envid: Option<Box<str>>,
+    /// `AUTH=`, decoded: who submitted the message first; null if nobody knows (RFC 4954 §5).
+    pub auth: Option<ReversePath>,
 }
 
 /// The arguments of `RCPT`.
@@ -87,7 +94,15 @@ pub struct RcptTo {
 impl MailFrom {
     /// Without parameters.
     pub fn new(reverse_path: ReversePath) -> Self {
-        Self { reverse_path, size: None, body: Body::SevenBit, smtputf8: false, ret: None, envid: None }
+        Self {
+            reverse_path,
+            size: None,
+            body: Body::SevenBit,
+            smtputf8: false,
+            ret: None,
+            envid: None,
+            auth: None,
+        }
     }
 }
 
@@ -132,6 +147,7 @@ impl fmt::Display for Command {
             Self::Expn(text) => with_text(f, "EXPN ", text),
             Self::Help => f.write_str("HELP"),
             Self::Noop => f.write_str("NOOP"),
+            Self::Auth(auth) => with_text(f, "", &auth.to_string()),
             Self::Etrn(node) => with_text(f, "ETRN ", &node.to_string()),
             Self::Xclient(xclient) => xclient.fmt(f),
             Self::StartTls => f.write_str("STARTTLS"),
@@ -160,8 +176,12 @@ impl fmt::Display for MailFrom {
             Some(Ret::Headers) => f.write_str(" RET=HDRS")?,
             None => {}
         }
-        match &self.envid {
-            Some(envid) => write!(f, " ENVID={}", encode_xtext(envid)),
+        if let Some(envid) = &self.envid {
+            write!(f, " ENVID={}", encode_xtext(envid))?;
+        }
+        match &self.auth {
+            Some(ReversePath::Address(address)) => write!(f, " AUTH={}", encode_xtext(&address.to_string())),
+            Some(ReversePath::Null) => f.write_str(" AUTH=<>"),
             None => Ok(()),
         }
     }

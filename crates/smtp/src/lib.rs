@@ -2,8 +2,6 @@
 //!
 //! *Takes* octets from the peer and answers to its questions. *Hands on* questions, decoded content and octets for the peer.
 //! *Never* opens a socket, reads a clock, or decides who may send what: a driver and a policy do that.
-//!
-//! What AUTH needs has its place in [`Command`] and in the two `Step` enums; until then it is answered `502 5.5.1`.
 
 pub mod client;
 
@@ -16,7 +14,7 @@ pub mod stuffing;
 use std::fmt;
 
 pub use command::{
-    ClientProtocol, Command, CommandError, ForwardPath, MailFrom, Node, RcptTo, Told, Xclient,
+    Auth, ClientProtocol, Command, CommandError, ForwardPath, MailFrom, Node, RcptTo, Told, Xclient,
 };
 
 /// What is spoken.

@@ -1,6 +1,7 @@
 //! The server's side of a session (RFC 5321 §4): octets in, questions and replies out.
 
 mod answers;
+mod auth;
 mod chunks;
 mod content;
 mod lines;
@@ -10,6 +11,7 @@ mod session;
 mod state;
 
 use mail::{Reply, TlsFacts};
+use sasl::Mechanisms;
 
 pub use crate::{
     Protocol,
@@ -71,6 +73,20 @@ pub struct Offers {
     pub etrn: bool,
     /// STARTTLS: the connection can be put under TLS (RFC 3207). Not offered once it is.
     pub starttls: bool,
+    /// AUTH: it may show who it is.
+    pub auth: Authentication,
+}
+
+/// Whether, and how, a client may show who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Authentication {
+    /// Not at all: AUTH is no command here.
+    #[default]
+    Unknown,
+    /// Not in clear: `538 5.7.11`.
+    AfterTls,
+    /// By these mechanisms.
+    By(Mechanisms),
 }
 
 /// What the driver does next.
@@ -141,6 +157,10 @@ pub enum Question {
     Reset,
     /// VRFY. `Replied`; `Proceed` stands for `252 2.0.0`.
     Verify(String),
+    /// AUTH has come to a question of its mechanism. `Auth`: the answer to it; or `Refuse`: the exchange ends.
+    Auth(Box<sasl::server::Question>),
+    /// AUTH has come to its end, and the client is who was last granted. `Proceed` or `Refuse`.
+    Authenticated,
     /// ETRN by a client that it is offered to, outside of a transaction. `Replied`; `Proceed` stands for `250 2.0.0`.
     Turn(Node),
     /// EXPN. `Replied`; `Proceed` stands for `502 5.5.1`.
@@ -161,6 +181,8 @@ pub enum Answer {
     Refuse(Reply),
     /// No, with this reply; the session ends.
     RefuseAndClose(Reply),
+    /// To [`Question::Auth`].
+    Auth(Box<sasl::server::Answer>),
     /// This reply, whatever it says. Where `Proceed` is possible, a 2yz reply proceeds with these words.
     Replied(Reply),
 }

@@ -8,7 +8,7 @@ use std::{
 
 use admin::api::Listener as Address;
 use deliver::{LocalDelivery, Own};
-use directory::Directory;
+use directory::{Authenticator, Directory};
 use disk::{Caveat, Clock, Disk, Lock, OsDisk, OsRandom, Random, SystemClock};
 use dns::Resolve;
 use events::Log;
@@ -50,6 +50,7 @@ pub(super) struct Built {
     pub bound: Vec<(Entrance, Bound)>,
     pub own: Own,
     pub directory: Arc<Directory>,
+    pub authenticator: Authenticator,
     pub resolver: Arc<dyn Resolve>,
     pub spool: Spool,
     pub events: Arc<Log>,
@@ -73,6 +74,7 @@ pub(super) fn build(config: Config, flavour: Flavour) -> Result<Built, Failure> 
     let spool = open_spool(&config, flavour, &disk, &clock, &random, &events)?;
     let mut own = Own { addresses: own::addresses(), ..Own::default() };
     let directory = Arc::new(make_directory(config.directory.clone(), &own)?);
+    let authenticator = authenticator(&directory, flavour, random.as_ref());
     let resolver = resolver(&config, flavour)?;
     let (identities, authority) = identities(&config, flavour, clock.as_ref())?;
     let certificates = Certificates::new(&identities);
@@ -89,6 +91,7 @@ pub(super) fn build(config: Config, flavour: Flavour) -> Result<Built, Failure> 
         bound,
         own,
         directory,
+        authenticator,
         resolver,
         spool,
         events,
@@ -181,6 +184,17 @@ pub(super) fn make_directory(mut config: directory::Config, own: &Own) -> Result
         let failure = Failure::usage(first.map(ToString::to_string).unwrap_or_default());
         failure.hint(first.map(directory::DirectoryError::hint).unwrap_or_default())
     })
+}
+
+/// Who may log in. In development anybody.
+fn authenticator(directory: &Arc<Directory>, flavour: Flavour, random: &dyn Random) -> Authenticator {
+    let directory = Arc::clone(directory);
+    if flavour == Flavour::Dev {
+        return Authenticator::for_anybody(directory);
+    }
+    let mut secret = [0; 32];
+    random.fill(&mut secret);
+    Authenticator::new(directory, &secret)
 }
 
 fn resolver(config: &Config, flavour: Flavour) -> Result<Arc<dyn Resolve>, Failure> {

@@ -18,22 +18,16 @@ const HOSTNAME: &str = "postrider.localhost";
 /// The account that catches everything.
 const LOGIN: &str = "dev@postrider.localhost";
 const PORT: u16 = 2525;
+/// Where a login is asked for, and any is taken.
+const SUBMISSION_PORT: u16 = 2587;
 
 /// The settings of a server for development on `dir`.
 pub(super) fn config(dir: &Path, listen: &[SocketAddr]) -> Config {
-    let default =
-        [SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)), SocketAddr::from((Ipv6Addr::LOCALHOST, PORT))];
-    let bind = if listen.is_empty() { default.to_vec() } else { listen.to_vec() };
     let domain = directory::DomainConfig { name: HOSTNAME.to_owned(), ..directory::DomainConfig::default() };
     Config {
         hostname: HOSTNAME.to_owned(),
         data_dir: dir.to_owned(),
-        listeners: vec![Listener {
-            service: Service::Dev,
-            bind,
-            tls: Tls::OnDemand,
-            v6_optional: listen.is_empty(),
-        }],
+        listeners: listeners(listen),
         // Made when the server starts.
         certificates: Vec::new(),
         identities: Vec::new(),
@@ -55,12 +49,24 @@ pub(super) fn config(dir: &Path, listen: &[SocketAddr]) -> Config {
     }
 }
 
+fn listeners(listen: &[SocketAddr]) -> Vec<Listener> {
+    if !listen.is_empty() {
+        let (service, bind) = (Service::Dev, listen.to_vec());
+        return vec![Listener { service, bind, tls: Tls::OnDemand, v6_optional: false }];
+    }
+    let at_home = |port| vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
+    let listener =
+        |service, port| Listener { service, bind: at_home(port), tls: Tls::OnDemand, v6_optional: true };
+    vec![listener(Service::Dev, PORT), listener(Service::Submission, SUBMISSION_PORT)]
+}
+
 /// All clients are at one address here, so the limit for one is that for all.
 fn receive_config() -> receive::Config {
     let default = receive::Config::default();
     receive::Config {
         hostname: HOSTNAME.to_owned(),
         sessions_per_address_max: default.sessions_max,
+        login_in_clear: true,
         ..default
     }
 }

@@ -110,6 +110,7 @@ fn receiver(built: &Built) -> Receiver {
         built.config.receive.clone(),
         built.spool.clone(),
         Arc::clone(&built.directory),
+        built.authenticator.clone(),
         Arc::clone(&built.clock),
     )
 }

@@ -84,6 +84,7 @@ pub(crate) fn sentence(event: &Event) -> String {
     add(if event.kind == Kind::Deferred { " for " } else { " to " }, recipients(event));
     add(", ", event.size.map(size_text));
     add(", client ", event.client.as_ref().map(|client| format!("{client}{over}")));
+    add(", account ", event.account.clone());
     add(", ", event.message_id.clone());
     add(
         " via ",

@@ -69,9 +69,13 @@ fn account(section: Section<'_>, dir: &Path, entry: Entry, places: &mut Places) 
     let hint = "name the account by its address: login = \"anna@example.org\"";
     let login = needed(&section, "login", hint, entry, places);
     let password = secret::read(&section, "password", dir);
+    if let Some(value) = section.get("password") {
+        places.texts.insert((entry, "password"), vec![(String::new(), value.span)]);
+    }
+    let roles = texts(&section, "roles", entry, places).unwrap_or_default();
     let addresses = texts(&section, "addresses", entry, places).unwrap_or_default();
     section.finish();
-    Some(AccountConfig { login: login?, addresses, password })
+    Some(AccountConfig { login: login?, addresses, password, roles, ..AccountConfig::default() })
 }
 
 fn alias(section: Section<'_>, entry: Entry, places: &mut Places) -> Option<AliasConfig> {
@@ -165,7 +169,8 @@ fn text_of(mistake: &Mistake) -> Option<&str> {
         | Mistake::BadSeparator(text)
         | Mistake::UnknownDomain(text)
         | Mistake::Elsewhere(text)
-        | Mistake::UnknownTarget(text) => Some(text),
+        | Mistake::UnknownTarget(text)
+        | Mistake::UnknownRole(text) => Some(text),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, io, path::Path};
 use directory::Secret;
 use toml_span::Span;
 
-use super::{value::Wrong, walk::Section};
+use super::{is_public, value::Wrong, walk::Section};
 
 /// A secret is a line, not a book.
 const SECRET_OCTETS_MAX: u64 = 65_536;
@@ -14,7 +14,8 @@ const SECRET_OCTETS_MAX: u64 = 65_536;
 pub(super) fn read(section: &Section<'_>, key: &'static str, dir: &Path) -> Option<Secret> {
     let value = section.get(key)?;
     if let Some(text) = value.as_str() {
-        return section.report(value.span, checked(text, "")).map(Secret::new);
+        let found = checked(text, "").and_then(|text| unexposed(text, section.findings.public, "this file"));
+        return section.report(value.span, found).map(Secret::new);
     }
     let hint = "write it as \"text\", { file = \"path\" } or { env = \"NAME\" }";
     let Some(table) = value.as_table() else {
@@ -47,7 +48,20 @@ fn from_file(path: &Path) -> Result<String, Wrong> {
             .hint(format!("a secret is one line of at most {SECRET_OCTETS_MAX} octets")),
         _ => unreadable(&words(&error)),
     })?;
-    checked(text.strip_suffix('\n').unwrap_or(&text).trim_end_matches('\r'), &shown.to_string())
+    let text = checked(text.strip_suffix('\n').unwrap_or(&text).trim_end_matches('\r'), &shown.to_string())?;
+    let public = is_public(path).map_err(|error| unreadable(&words(&error)))?;
+    unexposed(text, public, &shown.to_string())
+}
+
+/// A hash may be read by others, if it has to be; what lets somebody in may not.
+fn unexposed(text: String, public: bool, place: &str) -> Result<String, Wrong> {
+    let wrong = || Wrong::new(format!("all users of this machine can read the secret in {place}"));
+    match Secret::new(text.as_str()).is_password() {
+        Ok(true) if public => Err(wrong()
+            .hint("chmod 600, with the server's user as owner; or keep a hash instead of the password")),
+        // What is no hash after all is told by whoever wants one.
+        Ok(_) | Err(_) => Ok(text),
+    }
 }
 
 fn from_env(name: &str) -> Result<String, Wrong> {

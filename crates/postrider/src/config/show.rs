@@ -152,6 +152,7 @@ fn people(config: &directory::Config, sections: &mut Vec<(Heading, Vec<(&'static
         let mut values = vec![("login", json!(account.login))];
         values.extend(account.password.as_ref().map(|_| ("password", json!(NOT_SHOWN))));
         values.push(("addresses", json!(account.addresses)));
+        values.push(("roles", json!(account.roles)));
         sections.push((Heading::Many("account"), values));
     }
     for alias in &config.aliases {

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
+    os::unix::fs::PermissionsExt,
     path::Path,
 };
 
@@ -461,6 +462,12 @@ fn domains_accounts_and_aliases() {
                 "secret from two places",
                 "[[account]]\nlogin = \"anna@example.org\"\npassword = { file = \"a\", env = \"B\" }\n",
             ),
+            ("hash that is none", "[[account]]\nlogin = \"anna@example.org\"\npassword = \"$6$salt$hash\"\n"),
+            ("hash nobody knows", "[[account]]\nlogin = \"anna@example.org\"\npassword = \"{MD5}abc\"\n"),
+            (
+                "no role",
+                "[[account]]\nlogin = \"anna@example.org\"\nroles = [\"send-as-domain\", \"boss\"]\n",
+            ),
         ],
         DOMAIN,
     ));
@@ -482,13 +489,52 @@ fn a_secret_comes_from_its_file_without_the_line_end() {
         "{SMALL}[[domain]]\nname = \"example.org\"\n[[account]]\nlogin = \"anna@example.org\"\npassword = {{ file = \"anna.password\" }}\n"
     );
     fs::write(&file, source).unwrap();
-    fs::write(dir.path().join("anna.password"), "correct horse\n").unwrap();
+    let secret = dir.path().join("anna.password");
+    fs::write(&secret, "correct horse\n").unwrap();
+    mode(&secret, 0o640);
     let config = load(&file).unwrap();
     let password = config.directory.accounts[0].password.as_ref().unwrap();
     assert_eq!(password.expose(), "correct horse");
     assert!(!effective(&config).toml().contains("horse"));
-    fs::write(dir.path().join("anna.password"), "two\nlines\n").unwrap();
+    fs::write(&secret, "two\nlines\n").unwrap();
     assert!(matches!(load(&file), Err(LoadError::Wrong(_))));
+}
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_password_that_all_users_can_read_is_a_mistake() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, secret) = (dir.path().join("postrider.toml"), dir.path().join("anna.password"));
+    let hash = directory::hash_password("correct horse").unwrap().unwrap();
+    for (written, kept, modes, wrong) in [
+        ("\"correct horse\"".to_owned(), "", (0o640, 0o600), None),
+        ("\"correct horse\"".to_owned(), "", (0o644, 0o600), Some("the secret in this file")),
+        (format!("\"{hash}\""), "", (0o644, 0o644), None),
+        ("{ file = \"anna.password\" }".to_owned(), "correct horse\n", (0o644, 0o600), None),
+        ("{ file = \"anna.password\" }".to_owned(), "correct horse\n", (0o644, 0o604), Some("anna.password")),
+        ("{ file = \"anna.password\" }".to_owned(), &hash, (0o644, 0o644), None),
+    ] {
+        let account = format!("[[account]]\nlogin = \"anna@example.org\"\npassword = {written}\n");
+        fs::write(&file, format!("{SMALL}[[domain]]\nname = \"example.org\"\n{account}")).unwrap();
+        fs::write(&secret, kept).unwrap();
+        mode(&file, modes.0);
+        mode(&secret, modes.1);
+        match (load(&file), wrong) {
+            (Ok(_), None) => {}
+            (Err(LoadError::Wrong(report)), Some(wrong)) => {
+                let text = report.render(false);
+                assert!(
+                    text.contains("all users of this machine can read") && text.contains(wrong),
+                    "{text}"
+                );
+                assert!(text.contains("chmod 600") && !text.contains("postrider.toml:1:"), "{text}");
+            }
+            (loaded, _) => panic!("{written} {modes:?}: {loaded:?}"),
+        }
+    }
 }
 
 #[test]

@@ -15,6 +15,8 @@ use super::{
 /// What has been found so far; shared by all sections of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
+    /// All users of this machine can read the file.
+    pub(super) public: bool,
     problems: RefCell<Vec<Problem>>,
     /// Full names of all keys that were asked for, such as `receive.recipients_max`.
     asked: RefCell<BTreeSet<String>>,
@@ -31,6 +33,11 @@ struct Unknown {
 }
 
 impl Findings {
+    /// Nothing yet; `public`: all users of this machine can read the file.
+    pub(crate) fn of(public: bool) -> Self {
+        Self { public, ..Self::default() }
+    }
+
     pub(crate) fn add(&self, problem: Problem) {
         self.problems.borrow_mut().push(problem);
     }

@@ -104,6 +104,7 @@ dialogues! {
         client_closes_in_content
         client_closes_its_side_early
         crlf_injection
+        dev_takes_any_login
         dev_takes_everything_and_relays_nothing
         disk_full
         disk_full_is_told_at_mail
@@ -130,6 +131,11 @@ dialogues! {
         lmtp_never_relays
         lmtp_refused_at_the_end
         lmtp_without_recipients
+        login_by_two_messages
+        login_is_forgotten_behind_a_proxy
+        login_never_in_clear
+        login_required
+        login_uses_its_own_addresses
         long_command_line
         loopback_is_not_trusted
         nested_mail

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use directory::{AccountConfig, Directory, DomainConfig};
+use directory::{AccountConfig, Directory, DomainConfig, Secret};
 use net::{Bound, Shutdown, ShutdownSwitch};
 use receive::{Config, Receiver, Service};
 use tokio::{
@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::stage::Machine;
+use crate::stage::{Machine, logins};
 
 pub(crate) fn receiver(config: Config) -> (Receiver, Machine) {
     receiver_on(Machine::new(), config)
@@ -21,14 +21,16 @@ fn receiver_on(machine: Machine, config: Config) -> (Receiver, Machine) {
         domains: vec![DomainConfig { name: "example.org".into(), catch_all: None, subaddress: None }],
         accounts: vec![AccountConfig {
             login: "anna@example.org".into(),
-            addresses: Vec::new(),
-            password: None,
+            password: Some(Secret::new("tiger")),
+            ..AccountConfig::default()
         }],
         ..directory::Config::default()
     })
     .unwrap();
     let config = Config { hostname: "mx.example.org".into(), ..config };
-    let receiver = Receiver::new(config, machine.spool.clone(), Arc::new(directory), machine.clock.clone());
+    let directory = Arc::new(directory);
+    let logins = logins(&directory);
+    let receiver = Receiver::new(config, machine.spool.clone(), directory, logins, machine.clock.clone());
     (receiver, machine)
 }
 

@@ -12,7 +12,7 @@ use tokio::{
     runtime::Builder,
 };
 
-use crate::stage::Machine;
+use crate::stage::{Machine, logins};
 
 /// What a client does, each time waiting for the reply.
 #[derive(Debug, Clone)]
@@ -111,7 +111,7 @@ impl Client {
 }
 
 fn receiver(machine: &Machine) -> Receiver {
-    let account = AccountConfig { login: "anna@example.org".into(), addresses: Vec::new(), password: None };
+    let account = AccountConfig { login: "anna@example.org".into(), ..AccountConfig::default() };
     let domain = DomainConfig { name: "example.org".into(), catch_all: None, subaddress: None };
     let directory =
         directory::Config { domains: vec![domain], accounts: vec![account], ..directory::Config::default() };
@@ -124,7 +124,13 @@ fn receiver(machine: &Machine) -> Receiver {
         ..Config::default()
     };
     let directory = Arc::new(Directory::new(directory).unwrap());
-    Receiver::new(config, machine.spool.clone(), directory, machine.clock.clone())
+    Receiver::new(
+        config,
+        machine.spool.clone(),
+        Arc::clone(&directory),
+        logins(&directory),
+        machine.clock.clone(),
+    )
 }
 
 /// The ids that the client was promised.

@@ -11,7 +11,7 @@ use tokio::{
     runtime::Builder,
 };
 
-use crate::stage::{Machine, rule};
+use crate::stage::{Machine, logins, rule};
 
 const CLIENT: [u8; 4] = [192, 0, 2, 1];
 
@@ -40,15 +40,21 @@ fn any_rules() -> impl Strategy<Value = Vec<Rule>> {
 /// The replies to RCPT for a stranger's and for our own address.
 async fn replies(rules: Vec<Rule>) -> Vec<String> {
     let machine = Machine::new();
-    let account = AccountConfig { login: "anna@example.org".into(), addresses: Vec::new(), password: None };
+    let account = AccountConfig { login: "anna@example.org".into(), ..AccountConfig::default() };
     let directory = Directory::new(directory::Config {
         domains: vec![DomainConfig { name: "example.org".into(), catch_all: None, subaddress: None }],
         accounts: vec![account],
         ..directory::Config::default()
     });
+    let directory = Arc::new(directory.unwrap());
     let config = Config { rules, ..Config::default() };
-    let receiver =
-        Receiver::new(config, machine.spool.clone(), Arc::new(directory.unwrap()), machine.clock.clone());
+    let receiver = Receiver::new(
+        config,
+        machine.spool.clone(),
+        Arc::clone(&directory),
+        logins(&directory),
+        machine.clock.clone(),
+    );
     let (mut ours, theirs) = duplex(16 * 1024);
     let (_switch, mut shutdown) = ShutdownSwitch::new();
     let session = receiver.session(Service::Smtp, IpAddr::from(CLIENT), theirs, &mut shutdown);

@@ -36,9 +36,13 @@ async fn say<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, line: &str) -> (
 
 /// A running service, and a connection to it.
 async fn connected(tls: TlsMode, config: Config) -> (TcpStream, Machine) {
+    connected_to(Service::Smtp, tls, config).await
+}
+
+async fn connected_to(service: Service, tls: TlsMode, config: Config) -> (TcpStream, Machine) {
     let (receiver, machine) = receiver(config);
     let (bound, address) = bind();
-    let entrance = Entrance { service: Service::Smtp, tls };
+    let entrance = Entrance { service, tls };
     tokio::spawn(async move { receiver.serve(entrance, bound, Shutdown::never()).await });
     (TcpStream::connect(address).await.unwrap(), machine)
 }
@@ -82,6 +86,32 @@ async fn mail_that_came_over_starttls_says_so() {
     assert_eq!(machine.envelope().await.unwrap().client.hello.as_deref(), Some("client.example.net"));
     assert_eq!(say(&mut stream, "QUIT").await.0, "221 2.0.0 Bye");
     assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+}
+
+/// mail-rules 7: a login is neither offered nor taken in clear; under TLS it is, and the trace tells of it (RFC 3848).
+#[tokio::test]
+async fn who_submits_logs_in_under_tls_alone() {
+    const AUTH: &str = "AUTH PLAIN AGFubmFAZXhhbXBsZS5vcmcAdGlnZXI=";
+    let tls = TlsMode::StartTls(acceptor());
+    let (mut stream, machine) = connected_to(Service::Submission, tls, Config::default()).await;
+    assert!(reply(&mut stream).await.0.starts_with("220 "));
+    assert!(!say(&mut stream, "EHLO client.example.net").await.1.contains("AUTH"));
+    assert_eq!(say(&mut stream, AUTH).await.0, "538 5.7.11 Send STARTTLS first");
+    assert_eq!(say(&mut stream, "MAIL FROM:<anna@example.org>").await.0, "530 5.7.0 Authentication required");
+    say(&mut stream, "STARTTLS").await;
+    let mut stream = under_tls(stream).await;
+    assert!(
+        say(&mut stream, "EHLO client.example.net").await.1.contains("250 AUTH SCRAM-SHA-256 PLAIN LOGIN")
+    );
+    assert_eq!(say(&mut stream, AUTH).await.0, "235 2.7.0 Authentication successful");
+    assert_eq!(
+        say(&mut stream, "MAIL FROM:<bob@example.org>").await.0,
+        "553 5.7.1 Sender address is not one of this login"
+    );
+    send_mail(&mut stream).await;
+    assert_eq!(machine.envelope().await.unwrap().account.as_deref(), Some("anna@example.org"));
+    let content = String::from_utf8(machine.content(false).await.unwrap()).unwrap();
+    assert!(content.contains(" with ESMTPSA id "), "{content}");
 }
 
 /// RFC 8314 §3.3: the client speaks first there, and is no early talker.

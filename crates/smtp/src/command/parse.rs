@@ -4,7 +4,12 @@ use mail::{
     Address, Body, Domain, Notify, OriginalRecipient, Ret, ReversePath, valid_ehlo_name, xtext::decode_xtext,
 };
 
-use super::{Command, ForwardPath, MailFrom, RcptTo, etrn::parse_etrn, xclient::parse_xclient};
+use super::{
+    Command, ForwardPath, MailFrom, RcptTo,
+    auth::{parse_auth, submitter},
+    etrn::parse_etrn,
+    xclient::parse_xclient,
+};
 
 /// Why a line is no command that can be carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +89,8 @@ fn parse_verb(verb: &str, argument: &str) -> Result<Command, CommandError> {
         text(argument).map(Command::Expn)
     } else if is("BDAT") {
         chunk(argument)
+    } else if is("AUTH") {
+        parse_auth(argument)
     } else if is("ETRN") {
         parse_etrn(argument)
     } else if is("STARTTLS") {
@@ -99,7 +106,7 @@ fn parse_verb(verb: &str, argument: &str) -> Result<Command, CommandError> {
 }
 
 /// Verbs of RFC 5321 appendix F and of extensions that are not offered: `502` rather than `500` (RFC 5321 §4.2.4).
-const NOT_IMPLEMENTED: [&str; 7] = ["AUTH", "ATRN", "BURL", "TURN", "SEND", "SOML", "SAML"];
+const NOT_IMPLEMENTED: [&str; 6] = ["ATRN", "BURL", "TURN", "SEND", "SOML", "SAML"];
 
 fn alone(argument: &str, command: Command) -> Result<Command, CommandError> {
     if argument.is_empty() { Ok(command) } else { Err(CommandError::Arguments) }
@@ -234,6 +241,9 @@ fn mail_parameters(mail: &mut MailFrom, parameters: &str) -> Result<(), CommandE
             once(&mut mail.ret, ret(value.ok_or(CommandError::ParameterValue)?)?)?;
         } else if keyword.eq_ignore_ascii_case("ENVID") {
             once(&mut mail.envid, envid(value.ok_or(CommandError::ParameterValue)?)?)?;
+        } else if keyword.eq_ignore_ascii_case("AUTH") && mail.auth.is_none() {
+            let value = value.and_then(submitter).ok_or(CommandError::ParameterValue)?;
+            mail.auth = Some(value);
         } else {
             return Err(CommandError::Parameter);
         }

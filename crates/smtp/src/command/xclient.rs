@@ -9,7 +9,7 @@ use mail::{
 
 use super::{Command, CommandError, parse::esmtp_parameters};
 
-/// The attributes that are announced. LOGIN is not among them: nobody can log in.
+/// The attributes that are announced. LOGIN is not among them: who logs in shows it by AUTH, here.
 pub(crate) const ATTRIBUTES: &str = "NAME ADDR PORT PROTO HELO DESTADDR DESTPORT";
 
 /// The longest NAME and HELO, in octets.

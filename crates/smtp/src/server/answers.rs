@@ -6,7 +6,7 @@ use super::{
     Answer, Offers, Session,
     content::Content,
     replies,
-    state::{After, Asked, Envelope, Stage, State},
+    state::{After, Asked, Envelope, Stage, Standing, State},
 };
 use crate::framing::BareLineEnds;
 
@@ -23,7 +23,7 @@ enum Verdict {
 impl From<Answer> for Verdict {
     fn from(answer: Answer) -> Self {
         match answer {
-            Answer::Proceed | Answer::Normalise | Answer::Greet(_) => Self::Yes(None),
+            Answer::Proceed | Answer::Normalise | Answer::Greet(_) | Answer::Auth(_) => Self::Yes(None),
             Answer::Replied(reply) if reply.is_completion() => Self::Yes(Some(reply)),
             Answer::Refuse(reply) | Answer::Replied(reply) => Self::no(reply, false),
             Answer::RefuseAndClose(reply) => Self::no(reply, true),
@@ -54,6 +54,10 @@ impl Session {
             Asked::Connected => self.connected(verdict, offers),
             Asked::Secured { greeted } => self.secured_answered(verdict, offered, greeted),
             Asked::Proxied { hello, stage } => self.proxied_answered(verdict, offers, hello, stage),
+            Asked::Authenticated => match verdict {
+                Verdict::Yes(_) => self.authenticated(),
+                Verdict::No { reply, close } => self.say_and(&reply, close, Stage::READY),
+            },
             Asked::Hello { extended, stage } => self.hello_answered(verdict, extended, stage),
             Asked::Mail(envelope) => self.mail_answered(verdict, envelope),
             Asked::Recipient(envelope) => self.recipient_answered(verdict, envelope),
@@ -93,7 +97,7 @@ impl Session {
     /// RFC 3207 §4.2: as after the greeting, without another one. How often the client has erred is not forgotten.
     fn secured_answered(&mut self, verdict: Verdict, offered: Option<Offers>, greeted: bool) {
         self.offers = Offers { starttls: false, ..offered.unwrap_or(self.offers) };
-        self.extended = false;
+        (self.extended, self.standing) = (false, Standing::Stranger);
         match verdict {
             Verdict::No { reply, .. } => self.close_with(&reply),
             Verdict::Yes(_) if greeted => self.state = State::Commands(Stage::Greeted),
@@ -107,7 +111,7 @@ impl Session {
             Verdict::Yes(_) => {
                 self.offers = offers;
                 (self.errors, self.transactions) = (0, 0);
-                self.extended = hello.unwrap_or(false);
+                (self.extended, self.standing) = (hello.unwrap_or(false), Standing::Stranger);
                 let stage = if hello.is_some() { Stage::READY } else { Stage::Greeted };
                 let greeting = replies::greeting(&self.config);
                 self.say_and(&greeting, false, stage);
@@ -123,7 +127,7 @@ impl Session {
             (Verdict::Yes(_), stage) => {
                 self.extended = extended;
                 let reply = if extended {
-                    replies::extended_hello(&self.config, self.offers)
+                    replies::extended_hello(&self.config, self.offers_now())
                 } else {
                     replies::hello(&self.config)
                 };

@@ -3,12 +3,14 @@
 use mail::{Body, Reply};
 
 use super::{
-    Protocol, Question, Session, Step,
+    Authentication, Protocol, Question, Session, Step, auth,
     lines::LineFault,
     replies,
     state::{After, Asked, Channel, Envelope, Stage, State},
 };
-use crate::{ClientProtocol, Command, CommandError, MailFrom, Node, RcptTo, Told, Xclient};
+use crate::{
+    ClientProtocol, Command, CommandError, MailFrom, Node, RcptTo, Told, Xclient, command::looks_like_auth,
+};
 
 /// A line as it was understood.
 pub(super) enum Line {
@@ -28,7 +30,11 @@ impl Session {
         }
         // Larger lines than the input buffer holds would never be complete.
         let octets_max = self.config.limits.command_line_octets_max.clamp(512, 32 * 1024);
-        let parsed = self.lines.next(octets_max, |line| match Command::parse(line) {
+        // Only AUTH may be longer, where it is offered at all.
+        let auth = matches!(self.offers.auth, Authentication::By(_));
+        let longest = if auth { octets_max.max(auth::LINE_OCTETS_MAX) } else { octets_max };
+        let parsed = self.lines.next(longest, |line| match Command::parse(line) {
+            _ if line.len() + 2 > octets_max && !looks_like_auth(line) => Line::Faulty(LineFault::TooLong),
             Ok(command) => Line::Command(command),
             Err(CommandError::Unknown) if is_foreign(line) => Line::Foreign,
             Err(error) => Line::Wrong(error),
@@ -74,6 +80,7 @@ impl Session {
             // RFC 2033 §4.1: 500, so that nobody takes one protocol for the other.
             (stage, Command::Helo(_) | Command::Ehlo(_)) => self.bad(stage, &replies::THIS_IS_LMTP),
             (stage, Command::Lhlo(_)) => self.bad(stage, &replies::THIS_IS_NOT_LMTP),
+            (stage, Command::Auth(auth)) => self.auth(stage, &auth),
             (stage, Command::Etrn(node)) => return self.turn(stage, node),
             (stage, Command::Xclient(xclient)) => return self.proxied(stage, xclient),
             (stage, Command::StartTls) => self.start_tls(stage),
@@ -189,7 +196,11 @@ impl Session {
         // RFC 5321 §4.1.1.1: HELO asks for a session without extensions. SIZE and 8BITMIME harm nobody there; what promises something
         // to the sender, or changes what may be sent, needs a client that knows of it.
         let promises = mail.ret.is_some() || mail.envid.is_some();
-        if !self.extended && (promises || mail.smtputf8 || mail.body == Body::BinaryMime) {
+        let unknown = mail.auth.is_some() && !matches!(self.offers.auth, Authentication::By(_));
+        if unknown
+            || !self.extended
+                && (promises || mail.smtputf8 || mail.auth.is_some() || mail.body == Body::BinaryMime)
+        {
             let stage = Stage::Ready { after_refusal: true };
             self.bad(stage, &replies::command_error(CommandError::Parameter));
             return None;

@@ -3,12 +3,13 @@
 
 use mail::{EnhancedStatus, Reply};
 
-use super::{Config, Limits, Offers, Protocol, lines::LineFault};
+use super::{Authentication, Config, Limits, Offers, Protocol, lines::LineFault};
 use crate::{CommandError, command::XCLIENT_ATTRIBUTES, framing::Fault};
 
 pub(super) const OK: Reply = Reply::fixed(250, (2, 0, 0), "Ok");
 pub(super) const SENDER_OK: Reply = Reply::fixed(250, (2, 1, 0), "Sender ok");
 pub(super) const RECIPIENT_OK: Reply = Reply::fixed(250, (2, 1, 5), "Recipient ok");
+pub(super) const AUTHENTICATED: Reply = Reply::fixed(235, (2, 7, 0), "Authentication successful");
 pub(super) const BYE: Reply = Reply::fixed(221, (2, 0, 0), "Bye");
 pub(super) const HELP: Reply =
     Reply::fixed(214, (2, 0, 0), "HELO EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT\nSee RFC 5321");
@@ -40,6 +41,19 @@ pub(super) const NO_PROXY: Reply = Reply::fixed(550, (5, 7, 0), "Insufficient au
 pub(super) const IN_TRANSACTION: Reply = Reply::fixed(503, (5, 5, 1), "Mail transaction in progress");
 pub(super) const READY_FOR_TLS: Reply = Reply::fixed(220, (2, 0, 0), "Ready to start TLS");
 pub(super) const SECURE_ALREADY: Reply = Reply::fixed(503, (5, 5, 1), "TLS is up already");
+pub(super) const NOT_IMPLEMENTED: Reply = Reply::fixed(502, (5, 5, 1), "Command not implemented");
+// RFC 4954 §4, §6; 538 is from RFC 2554, and still the one word for it.
+pub(super) const NEEDS_TLS: Reply = Reply::fixed(538, (5, 7, 11), "Send STARTTLS first");
+pub(super) const EHLO_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Send EHLO first");
+pub(super) const AUTHENTICATED_ALREADY: Reply = Reply::fixed(503, (5, 5, 1), "Already authenticated");
+pub(super) const UNKNOWN_MECHANISM: Reply = Reply::fixed(504, (5, 5, 4), "Mechanism not offered");
+pub(super) const NOT_BASE64: Reply = Reply::fixed(501, (5, 5, 2), "Response is not base 64");
+pub(super) const NOT_OF_MECHANISM: Reply =
+    Reply::fixed(501, (5, 5, 2), "Response is not one of this mechanism");
+pub(super) const RESPONSE_TOO_LONG: Reply = Reply::fixed(500, (5, 5, 6), "Response too long");
+pub(super) const CANCELLED: Reply = Reply::fixed(501, (5, 7, 0), "Authentication cancelled");
+pub(super) const BAD_CREDENTIALS: Reply = Reply::fixed(535, (5, 7, 8), "Authentication credentials invalid");
+pub(super) const NO_ANSWER_NOW: Reply = Reply::fixed(454, (4, 7, 0), "Temporary authentication failure");
 pub(super) const MAIL_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Send MAIL first");
 pub(super) const RECIPIENT_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Send RCPT first");
 pub(super) const BINARY_BY_DATA: Reply =
@@ -84,7 +98,11 @@ pub(super) fn extended_hello(config: &Config, offers: Offers) -> Reply {
     let starttls = if offers.starttls { "\nSTARTTLS" } else { "" };
     let etrn = if offers.etrn { "\nETRN" } else { "" };
     let xclient = if offers.xclient { format!("\nXCLIENT {XCLIENT_ATTRIBUTES}") } else { String::new() };
-    Reply::plain(250, format!("{hostname}\n{keywords}{starttls}{etrn}{xclient}"))
+    let auth = match offers.auth {
+        Authentication::By(mechanisms) => format!("\nAUTH {mechanisms}"),
+        Authentication::AfterTls | Authentication::Unknown => String::new(),
+    };
+    Reply::plain(250, format!("{hostname}\n{keywords}{starttls}{auth}{etrn}{xclient}"))
 }
 
 /// What RFC 9422 §3 has words for: transactions of a session and recipients of a transaction, six digits at most.

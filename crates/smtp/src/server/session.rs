@@ -9,7 +9,7 @@ use super::{
     content::{Content, Progress},
     lines::Lines,
     replies,
-    state::{After, Asked, Channel, Skip, Spoilt, Stage, State},
+    state::{After, Asked, Channel, Skip, Spoilt, Stage, Standing, State},
 };
 
 /// Octets that wait to be used. More than a command line, so that a pipelined group comes in one read.
@@ -33,8 +33,9 @@ pub struct Session {
     /// How many replies the message that is coming in gets at its end.
     pub(super) replies_due: usize,
     pub(super) channel: Channel,
-    input_ended: bool,
-    stopping: bool,
+    pub(super) standing: Standing,
+    pub(super) input_ended: bool,
+    pub(super) stopping: bool,
 }
 
 impl Session {
@@ -52,6 +53,7 @@ impl Session {
             extended: false,
             replies_due: 1,
             channel: Channel::Clear,
+            standing: Standing::Stranger,
             input_ended: false,
             stopping: false,
         }
@@ -133,9 +135,10 @@ impl Session {
                 }
                 State::Commands(stage) => self.command(stage),
                 State::Content(content) => self.content(content),
+                State::Auth(talk) => self.talk(talk),
                 State::Skip(skip) => self.skip(skip),
                 State::Forget(after) => Some(self.ask(Asked::Reset(after), Question::Reset)),
-                State::Asked(_) | State::Closed => Some(Step::Close),
+                State::Asked(_) | State::AuthAsked(_) | State::Closed => Some(Step::Close),
             };
             if let Some(step) = step {
                 return step;
@@ -147,6 +150,7 @@ impl Session {
     pub fn answer(&mut self, answer: Answer) {
         match mem::replace(&mut self.state, State::Closed) {
             State::Asked(asked) => self.answered(asked, answer),
+            State::AuthAsked(talk) => self.auth_answered(talk, answer),
             state => self.state = state,
         }
     }

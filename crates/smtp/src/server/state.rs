@@ -2,7 +2,7 @@
 
 use mail::{Reply, TlsFacts};
 
-use super::content::Content;
+use super::{auth::Talk, content::Content};
 
 #[derive(Debug)]
 pub(super) enum State {
@@ -20,6 +20,10 @@ pub(super) enum State {
     Commands(Stage),
     /// Content is read.
     Content(Box<Content>),
+    /// AUTH is under way: responses are read.
+    Auth(Box<Talk>),
+    /// A question of the mechanism's is with the policy.
+    AuthAsked(Box<Talk>),
     /// A chunk that nobody wants is read, so that it is not taken for commands.
     Skip(Skip),
     /// A transaction has to be forgotten before this is said.
@@ -35,6 +39,15 @@ pub(super) enum State {
 pub(super) enum Channel {
     Clear,
     Tls,
+}
+
+/// What the client has shown of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing yet.
+    Stranger,
+    /// Who it is: AUTH has succeeded.
+    Authenticated,
 }
 
 /// What commands may come.
@@ -106,6 +119,8 @@ pub(super) enum Asked {
         hello: Option<bool>,
         stage: Stage,
     },
+    /// Whether AUTH may end so.
+    Authenticated,
     Mail(Envelope),
     Recipient(Envelope),
     Data(Envelope),

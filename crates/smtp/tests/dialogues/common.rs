@@ -132,6 +132,8 @@ impl Talk {
             Question::Secured(facts) => self.asked.push(format!("secured by {}", facts.version)),
             Question::Hello { name, extended } => self.asked.push(format!("hello {name} {extended}")),
             Question::Proxied(xclient) => self.asked.push(xclient.to_string()),
+            Question::Auth(question) => self.asked.push(format!("auth {question:?}")),
+            Question::Authenticated => self.asked.push("authenticated".to_owned()),
             Question::Turn(node) => self.asked.push(format!("turn {node}")),
             Question::Mail(mail) => self.asked.push(mail.to_string()),
             Question::Recipient(rcpt) => self.asked.push(rcpt.to_string()),

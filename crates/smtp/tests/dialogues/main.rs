@@ -23,6 +23,8 @@ mod server_attacks;
 #[cfg(test)]
 mod server_attacks_bdat;
 #[cfg(test)]
+mod server_auth;
+#[cfg(test)]
 mod server_commands;
 #[cfg(test)]
 mod server_limits;

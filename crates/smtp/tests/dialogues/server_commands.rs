@@ -124,12 +124,12 @@ fn a_refused_hello_leaves_the_transaction_open() {
 #[test]
 fn a_refused_proxy_stays_who_it_is() {
     let later = |question: &Question| match question {
-        Question::Connected => Some(Answer::Greet(Offers { xclient: true, etrn: true, starttls: false })),
+        Question::Connected => Some(Answer::Greet(Offers { xclient: true, etrn: true, ..Offers::default() })),
         Question::Proxied(_) => Some(Answer::Refuse(reply(451, (4, 3, 0), "Not now"))),
         _ => None,
     };
     let closing = |question: &Question| match question {
-        Question::Connected => Some(Answer::Greet(Offers { xclient: true, etrn: true, starttls: false })),
+        Question::Connected => Some(Answer::Greet(Offers { xclient: true, etrn: true, ..Offers::default() })),
         Question::Proxied(_) => Some(Answer::Refuse(reply(421, (4, 3, 2), "Not now"))),
         _ => None,
     };

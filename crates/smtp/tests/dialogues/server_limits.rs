@@ -68,7 +68,7 @@ fn a_proxy_that_only_changes_clients_has_an_end() {
     let limits = Limits { errors_max: 20, idle_commands_max: 5, ..Limits::default() };
     let proxy = |question: &Question| {
         let connects = matches!(question, Question::Connected | Question::Proxied(_));
-        connects.then_some(Answer::Greet(Offers { xclient: true, etrn: true, starttls: false }))
+        connects.then_some(Answer::Greet(Offers { xclient: true, etrn: true, ..Offers::default() }))
     };
     let mut talk = Talk::with(limits, proxy);
     talk.send("");

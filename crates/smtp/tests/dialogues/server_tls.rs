@@ -1,10 +1,10 @@
 //! STARTTLS on the server's side (RFC 3207), and TLS from the first octet (RFC 8314).
 
-use smtp::server::{Answer, Limits, Offers, Question, Step};
+use smtp::server::{Answer, Authentication, Limits, Offers, Question, Step};
 
 use crate::common::{EHLO, GREETING, HELO, MAIL, RCPT, Talk, at_every_split, tls};
 
-const OFFERED: Offers = Offers { xclient: false, etrn: false, starttls: true };
+const OFFERED: Offers = Offers { xclient: false, etrn: false, starttls: true, auth: Authentication::Unknown };
 const STARTTLS: (&[u8], &str) = (b"STARTTLS\r\n", "220 2.0.0 Ready to start TLS\r\n");
 
 fn offering(question: &Question) -> Option<Answer> {

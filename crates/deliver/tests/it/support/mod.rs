@@ -321,7 +321,7 @@ fn envelope(id: QueueId, from: &str, to: &[&str], now: mail::Timestamp) -> Envel
 
 /// `here.test` with Anna and Otto, `team@here.test` is both.
 fn directory() -> Directory {
-    let account = |login: &str| AccountConfig { login: login.into(), addresses: Vec::new(), password: None };
+    let account = |login: &str| AccountConfig { login: login.into(), ..AccountConfig::default() };
     Directory::new(directory::Config {
         domains: vec![DomainConfig { name: "here.test".into(), catch_all: None, subaddress: None }],
         accounts: vec![account("anna@here.test"), account("otto@here.test")],

@@ -6,7 +6,7 @@ mod wire;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
-use directory::{AccountConfig, AliasConfig, Directory, DomainConfig};
+use directory::{AccountConfig, AliasConfig, Authenticator, Directory, DomainConfig, Secret};
 use mail::{Body, Envelope, Notify, Recipient};
 use net::{Acceptor, Certificates, Identity, Networks, Shutdown, ShutdownSwitch, TlsMode};
 use receive::{Config, Entrance, Receiver, Service};
@@ -64,8 +64,14 @@ impl<W: Wire> Stage<W> {
         self.directory.domains.push(DomainConfig { name: name.into(), catch_all, subaddress: None });
     }
 
+    fn password(&mut self, login: &str, password: &str) -> Result<(), String> {
+        let account = self.directory.accounts.iter_mut().find(|account| account.login == login);
+        account.ok_or("no such account")?.password = Some(Secret::new(password));
+        Ok(())
+    }
+
     fn mailbox(&mut self, login: &str) {
-        let account = AccountConfig { login: login.into(), addresses: Vec::new(), password: None };
+        let account = AccountConfig { login: login.into(), ..AccountConfig::default() };
         self.directory.accounts.push(account);
     }
 
@@ -100,10 +106,15 @@ impl<W: Wire> Stage<W> {
     }
 
     fn receiver(&mut self) -> Receiver {
-        let (config, directory, machine) = (&self.config, &self.directory, &self.machine);
+        let (config, directory, machine, service) =
+            (&self.config, &self.directory, &self.machine, self.service);
         let make = || {
-            let directory = Directory::new(directory.clone()).expect("a good directory");
-            Receiver::new(config.clone(), machine.spool.clone(), Arc::new(directory), machine.clock.clone())
+            let directory = Arc::new(Directory::new(directory.clone()).expect("a good directory"));
+            let logins = match service {
+                Service::Dev => Authenticator::for_anybody(Arc::clone(&directory)),
+                _ => logins(&directory),
+            };
+            Receiver::new(config.clone(), machine.spool.clone(), directory, logins, machine.clock.clone())
         };
         self.receiver.get_or_insert_with(make).clone()
     }
@@ -144,6 +155,12 @@ impl<W: Wire> World for Stage<W> {
             ["alias", address, "to", ..] => {
                 self.alias(address, fact.split_once(" to ").map(|(_, to)| to).unwrap_or_default());
             }
+            ["password", login, password] => self.password(login, password)?,
+            ["role", login, role] => {
+                let account = self.directory.accounts.iter_mut().find(|account| account.login == login);
+                account.ok_or("no such account")?.roles.push(role.into());
+            }
+            ["login", "in", "clear"] => self.config.login_in_clear = true,
             ["trusted", network] => add(&mut self.config.trusted_networks, network)?,
             ["lmtp", "from", network] => add(&mut self.config.lmtp_networks, network)?,
             ["xclient", "from", network] => add(&mut self.config.xclient_networks, network)?,
@@ -207,6 +224,10 @@ impl<W: Wire> World for Stage<W> {
                 let found = asked(&envelope, what);
                 if found == value { Ok(()) } else { wrong(&found) }
             }
+            ("account", login) => {
+                let found = self.machine.envelope().await?.account.as_deref().unwrap_or("-").to_owned();
+                if found == login { Ok(()) } else { wrong(&found) }
+            }
             ("due", domains) => {
                 let found = self.machine.due();
                 if found == domains { Ok(()) } else { wrong(&found) }
@@ -246,6 +267,11 @@ impl<W: Wire> World for Stage<W> {
             _ => Err(format!("no check: {fact}")),
         }
     }
+}
+
+/// Those who can log in by a directory.
+pub(crate) fn logins(directory: &Arc<Directory>) -> Authenticator {
+    Authenticator::new(Arc::clone(directory), b"secret")
 }
 
 /// What the client asked for by DSN parameters, in the words of a dialogue; `-` where it said nothing.

@@ -1,0 +1,263 @@
+//! Logging in: the one place where it is decided, for every protocol.
+//!
+//! What an answer costs must not tell who exists: each question takes the time of one hash, whether there is such a login or not.
+
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use aws_lc_rs::{hmac, rand};
+use mail::Address;
+use sasl::{
+    Mechanism, Mechanisms, Password, ScramKeys,
+    server::{Answer, Question, ScramFacts},
+};
+
+use crate::{
+    Account, Directory, Scope,
+    app_password::id_of,
+    hashing::Hashing,
+    password::{Verifier, waste},
+};
+
+const STATION: &str = "login";
+/// Rounds of PBKDF2 in the keys that we make. Clients do them at each login, so not as many as a hash that only we compute.
+pub const SCRAM_ITERATIONS: u32 = 10_000;
+const SALT_OCTETS: usize = 16;
+/// 24 characters of base 64.
+const NONCE_OCTETS: usize = 18;
+
+/// Who wants in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The client's address, unless it is local.
+    pub client: Option<IpAddr>,
+    /// What it wants to do.
+    pub scope: Scope,
+    /// The `tls-exporter` of its TLS session (RFC 9266), if it has one.
+    pub binding: Option<Box<[u8]>>,
+}
+
+/// Somebody who has logged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    name: Box<str>,
+    /// None: in development, where there are no accounts, and anybody may send as anybody.
+    pub(crate) account: Option<Address>,
+}
+
+impl Login {
+    /// The login, as the account is declared.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Decides who may log in. Clones are the same.
+#[derive(Clone)]
+pub struct Authenticator(Arc<Inner>);
+
+struct Inner {
+    directory: RwLock<Arc<Directory>>,
+    hashing: Hashing,
+    /// What the salts are made of that have to stay the same.
+    secret: hmac::Key,
+    anybody: bool,
+}
+
+impl Authenticator {
+    /// For the accounts of a directory. `secret`: of 32 octets of chance, the same at each start; with it the salt that is shown
+    /// for a login that nobody has is as stable as any other.
+    pub fn new(directory: Arc<Directory>, secret: &[u8]) -> Self {
+        Self::make(directory, secret, false)
+    }
+
+    /// For development: any login with any password is somebody's.
+    pub fn for_anybody(directory: Arc<Directory>) -> Self {
+        Self::make(directory, &[], true)
+    }
+
+    fn make(directory: Arc<Directory>, secret: &[u8], anybody: bool) -> Self {
+        let secret = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        Self(Arc::new(Inner {
+            directory: RwLock::new(directory),
+            hashing: Hashing::default(),
+            secret,
+            anybody,
+        }))
+    }
+
+    /// Takes up another directory: from the next question on it holds, in sessions under way too.
+    pub fn change(&self, directory: Arc<Directory>) {
+        *self.0.directory.write().unwrap_or_else(PoisonError::into_inner) = directory;
+    }
+
+    fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.0.directory.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What may be offered: nothing if nobody could log in. `bound`: to a client whose TLS session can be bound to.
+    ///
+    /// mail-rules 7: SCRAM only if it works for everybody. A client takes the strongest mechanism for any login, and with an app
+    /// password, of which no keys are kept, it would only fail.
+    pub fn mechanisms(&self, bound: bool) -> Mechanisms {
+        let directory = self.directory();
+        let mut mechanisms = Vec::new();
+        if self.0.anybody || directory.accounts().iter().any(Account::may_log_in) {
+            mechanisms.extend([Mechanism::Plain, Mechanism::Login]);
+        }
+        if !self.0.anybody && directory.knows_scram() {
+            mechanisms.push(Mechanism::ScramSha256);
+            mechanisms.extend(bound.then_some(Mechanism::ScramSha256Plus));
+        }
+        mechanisms.into_iter().collect()
+    }
+
+    /// The answer to a question of a mechanism, and who was granted entry by it.
+    ///
+    /// A limit on failed attempts belongs here, before anything is computed, and so does the way to directories elsewhere.
+    pub async fn authenticate(&self, attempt: &Attempt, question: Question) -> (Answer, Option<Login>) {
+        let answered = match question {
+            Question::Keys { login } => return (self.keys(attempt, &login).await, None),
+            Question::Password { login, acts_as, password } => {
+                let right = self.password(attempt, &login, password).await;
+                self.decide(login, acts_as.as_deref(), right)
+            }
+            Question::Proof { login, acts_as, right } => self.decide(login, acts_as.as_deref(), Some(right)),
+            // Tokens and certificates are not offered yet: nothing here could check one.
+            Question::Token { login, .. } => {
+                Decided { login: login.unwrap_or_default(), answer: Err(Refused::Wrong) }
+            }
+            Question::External { acts_as } => {
+                Decided { login: acts_as.unwrap_or_default(), answer: Err(Refused::Wrong) }
+            }
+        };
+        answered.told(attempt)
+    }
+
+    /// Whether a password is the login's. `None`: it cannot be checked now.
+    async fn password(&self, attempt: &Attempt, login: &str, password: Password) -> Option<bool> {
+        if self.0.anybody {
+            return Some(true);
+        }
+        let directory = self.directory();
+        let account = directory.by_login(login);
+        let app = id_of(password.expose()).and_then(|id| account?.app_password(id));
+        if app.is_some_and(|app| app.is(password.expose(), attempt.scope)) {
+            return Some(true);
+        }
+        let verifier = account.and_then(Account::verifier).cloned();
+        let check = move || {
+            if !verifier.as_ref().is_some_and(Verifier::is_slow) {
+                waste(password.expose());
+            }
+            verifier.is_some_and(|verifier| verifier.is(password.expose()))
+        };
+        self.0.hashing.run(check).await
+    }
+
+    /// The keys of a login; of one that nobody has, such that no proof fits and that are always the same.
+    async fn keys(&self, attempt: &Attempt, login: &str) -> Answer {
+        let directory = self.directory();
+        let account = directory.by_login(login);
+        let kept = account.and_then(Account::scram).cloned();
+        let known =
+            account.and_then(Account::verifier).and_then(|verifier| verifier.password()).map(Password::new);
+        let salt = self.chance_of("salt", login).into_iter().take(SALT_OCTETS).collect::<Vec<_>>();
+        let nobodys = Password::new(sasl::base64::encode(&self.chance_of("password", login)));
+        let derive = move || {
+            // Also for nothing, so that it takes the same time for all.
+            let derived = ScramKeys::derive(known.unwrap_or(nobodys).expose(), &salt, SCRAM_ITERATIONS);
+            kept.unwrap_or(derived)
+        };
+        let mut nonce = [0; NONCE_OCTETS];
+        match (rand::fill(&mut nonce), self.0.hashing.run(derive).await) {
+            (Ok(()), Some(keys)) => Answer::Scram(Box::new(ScramFacts {
+                keys,
+                nonce: sasl::base64::encode(&nonce).into(),
+                binding: attempt.binding.clone(),
+            })),
+            _ => Answer::Unavailable,
+        }
+    }
+
+    /// Octets that look like chance, and are always the same for a login.
+    fn chance_of(&self, what: &str, login: &str) -> Vec<u8> {
+        let text = [what, "\0", &login.to_lowercase()].concat();
+        hmac::sign(&self.0.secret, text.as_bytes()).as_ref().to_vec()
+    }
+
+    /// Whether a login is let in that has shown that it knows its password, or not.
+    fn decide(&self, login: Box<str>, acts_as: Option<&str>, right: Option<bool>) -> Decided {
+        let answer = match right {
+            None => Err(Refused::Busy),
+            Some(false) => Err(Refused::Wrong),
+            Some(true) if self.0.anybody => Ok(Login { name: login.clone(), account: None }),
+            Some(true) => self.let_in(&login, acts_as).ok_or(Refused::Wrong),
+        };
+        Decided { login, answer }
+    }
+
+    /// `None`: there is no such login, or it wants to act as another.
+    fn let_in(&self, login: &str, acts_as: Option<&str>) -> Option<Login> {
+        let directory = self.directory();
+        let account = directory.by_login(login)?;
+        if let Some(other) = acts_as
+            && directory.by_login(other)?.login() != account.login()
+        {
+            return None;
+        }
+        Some(Login { name: account.login().to_string().into(), account: Some(account.login().clone()) })
+    }
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authenticator")
+    }
+}
+
+/// What was decided about an attempt.
+struct Decided {
+    login: Box<str>,
+    answer: Result<Login, Refused>,
+}
+
+enum Refused {
+    Wrong,
+    /// It could not be checked: too many want in at once.
+    Busy,
+}
+
+impl Decided {
+    /// For the client and for the log.
+    fn told(self, attempt: &Attempt) -> (Answer, Option<Login>) {
+        let client = attempt.client.map_or_else(|| "local".to_owned(), |client| client.to_string());
+        let (login, scope) = (&*self.login, attempt.scope.name());
+        match self.answer {
+            Ok(granted) => {
+                tracing::info!(station = STATION, client, login, scope, "logged in");
+                (Answer::Granted, Some(granted))
+            }
+            Err(Refused::Wrong) => {
+                tracing::info!(station = STATION, client, login, scope, "login refused");
+                (Answer::Denied, None)
+            }
+            Err(Refused::Busy) => {
+                tracing::warn!(
+                    station = STATION,
+                    client,
+                    login,
+                    scope,
+                    "too many logins at once to check this one"
+                );
+                (Answer::Unavailable, None)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! Who gets in, by what, and as whom.
+
+use sasl::{
+    client::{Credentials, Exchange as Client},
+    server::{Exchange, Step},
+};
+
+use super::*;
+use crate::{AccountConfig, AliasConfig, AppPassword, Config, DomainConfig, Secret};
+
+/// SHA-512 of `lion` by crypt(3), with the fewest rounds.
+const LION: &str = "$6$rounds=1000$saltsalt$spQCvGSCwNyty0XRNutn3V6qh0Z8zQ21vaqGx/GxcLxXoHHD8px5SFn.wIeb1IQVDNNA5cgwFKIlCcPynNtzT1";
+
+fn account(login: &str, password: Option<&str>) -> AccountConfig {
+    AccountConfig { login: login.into(), password: password.map(Secret::new), ..AccountConfig::default() }
+}
+
+fn config(accounts: Vec<AccountConfig>) -> Config {
+    Config {
+        domains: vec![DomainConfig { name: "example.org".into(), ..DomainConfig::default() }],
+        accounts,
+        ..Config::default()
+    }
+}
+
+fn authenticator(accounts: Vec<AccountConfig>) -> Authenticator {
+    Authenticator::new(Arc::new(Directory::new(config(accounts)).unwrap()), b"secret")
+}
+
+fn attempt(scope: Scope) -> Attempt {
+    Attempt { client: None, scope, binding: None }
+}
+
+async fn password(authenticator: &Authenticator, login: &str, password: &str) -> Option<String> {
+    let question =
+        Question::Password { login: login.into(), acts_as: None, password: Password::new(password) };
+    let (answer, login) = authenticator.authenticate(&attempt(Scope::Smtp), question).await;
+    assert_eq!(answer == Answer::Granted, login.is_some());
+    login.map(|login| login.name().to_owned())
+}
+
+#[tokio::test]
+async fn only_the_right_password_lets_in() {
+    let authenticator = authenticator(vec![
+        account("Anna@example.org", Some("tiger")),
+        account("bob@example.org", Some(LION)),
+        account("carol@example.org", None),
+    ]);
+    let anna = Some("Anna@example.org".to_owned());
+    for (login, tried, expected) in [
+        ("anna@example.org", "tiger", anna.clone()),
+        ("ANNA@EXAMPLE.ORG", "tiger", anna),
+        ("anna@example.org", "lion", None),
+        ("anna", "tiger", None),
+        ("anna+news@example.org", "tiger", None),
+        ("bob@example.org", "lion", Some("bob@example.org".to_owned())),
+        ("bob@example.org", LION, None),
+        ("carol@example.org", "", None),
+        ("carol@example.org", "tiger", None),
+        ("dave@example.org", "tiger", None),
+        ("no address", "tiger", None),
+    ] {
+        assert_eq!(password(&authenticator, login, tried).await, expected, "{login} {tried}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_acts_as_another() {
+    let authenticator =
+        authenticator(vec![account("anna@example.org", Some("tiger")), account("bob@example.org", None)]);
+    for (acts_as, granted) in
+        [("Anna@example.org", true), ("bob@example.org", false), ("x@example.org", false)]
+    {
+        let question = Question::Password {
+            login: "anna@example.org".into(),
+            acts_as: Some(acts_as.into()),
+            password: Password::new("tiger"),
+        };
+        let (answer, _) = authenticator.authenticate(&attempt(Scope::Smtp), question).await;
+        assert_eq!(answer == Answer::Granted, granted, "{acts_as}");
+        let login = "anna@example.org".into();
+        let question = Question::Proof { login, acts_as: Some(acts_as.into()), right: true };
+        let (answer, _) = authenticator.authenticate(&attempt(Scope::Smtp), question).await;
+        assert_eq!(answer == Answer::Granted, granted, "{acts_as}");
+    }
+}
+
+#[tokio::test]
+async fn an_app_password_opens_what_it_was_made_for() {
+    let (app, words) = AppPassword::new("phone", vec![Scope::Smtp], 0).unwrap();
+    let mut anna = account("anna@example.org", Some("tiger"));
+    anna.app_passwords.push(app);
+    let authenticator = authenticator(vec![anna, account("bob@example.org", Some("lion"))]);
+    assert_eq!(
+        password(&authenticator, "anna@example.org", &words).await.as_deref(),
+        Some("anna@example.org")
+    );
+    assert!(password(&authenticator, "anna@example.org", "tiger").await.is_some());
+    assert_eq!(password(&authenticator, "bob@example.org", &words).await, None, "it is another's");
+    let question = Question::Password {
+        login: "anna@example.org".into(),
+        acts_as: None,
+        password: Password::new(words),
+    };
+    let (answer, _) = authenticator.authenticate(&attempt(Scope::Imap), question).await;
+    assert_eq!(answer, Answer::Denied);
+}
+
+async fn scram(authenticator: &Authenticator, login: &str, password: &str) -> bool {
+    let credentials = Credentials { login: login.into(), password: Password::new(password) };
+    let mut client =
+        Client::new(Mechanism::ScramSha256, credentials, "fyko+d2lbbFgONRv9qkxdawL", None).unwrap();
+    let mut exchange = Exchange::new(Mechanism::ScramSha256, false);
+    let mut step = exchange.begin(client.initial().unwrap().as_deref());
+    loop {
+        step = match step {
+            Step::Ask(question) => {
+                let (answer, _) = authenticator.authenticate(&attempt(Scope::Smtp), question).await;
+                exchange.answer(answer)
+            }
+            Step::Challenge(challenge) => exchange.respond(&client.respond(&challenge).unwrap()),
+            Step::Done => return true,
+            Step::Failed(_) => return false,
+        }
+    }
+}
+
+#[tokio::test]
+async fn scram_works_where_the_password_or_its_keys_are_kept() {
+    let keys = ScramKeys::derive("lion", b"salt", 4096);
+    let bob = AccountConfig { scram: Some(keys), ..account("bob@example.org", Some(LION)) };
+    let authenticator = authenticator(vec![account("anna@example.org", Some("tiger")), bob]);
+    for (login, password, granted) in [
+        ("anna@example.org", "tiger", true),
+        ("Anna@Example.org", "tiger", true),
+        ("anna@example.org", "lion", false),
+        ("bob@example.org", "lion", true),
+        ("bob@example.org", "tiger", false),
+        ("dave@example.org", "tiger", false),
+    ] {
+        assert_eq!(scram(&authenticator, login, password).await, granted, "{login} {password}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_nobody_has_looks_like_any_other() {
+    let accounts = || vec![account("anna@example.org", Some("tiger"))];
+    let salt = async |authenticator: &Authenticator, login: &str| {
+        let question = Question::Keys { login: login.into() };
+        match authenticator.authenticate(&attempt(Scope::Smtp), question).await {
+            (Answer::Scram(facts), None) => (facts.keys, facts.nonce),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (one, again) = (authenticator(accounts()), authenticator(accounts()));
+    let (keys, nonce) = salt(&one, "nobody@example.org").await;
+    let (same, other) = salt(&again, "Nobody@example.org").await;
+    assert_eq!(keys, same, "the same after a restart, and in any spelling");
+    assert_ne!(nonce, other);
+    let (annas, _) = salt(&one, "anna@example.org").await;
+    assert_eq!((annas.salt.len(), annas.iterations), (keys.salt.len(), keys.iterations));
+    assert_ne!(annas.salt, keys.salt);
+}
+
+#[test]
+fn what_is_offered_works_for_everybody() {
+    let keys = || Some(ScramKeys::derive("lion", b"salt", 4096));
+    let app = || AppPassword::new("phone", vec![Scope::Smtp], 0).unwrap().0;
+    let anna = || account("anna@example.org", Some("tiger"));
+    let bob = || account("bob@example.org", Some(LION));
+    for (accounts, offered) in [
+        (vec![account("anna@example.org", None)], ""),
+        (vec![anna()], "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"),
+        (vec![anna(), account("bob@example.org", None)], "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"),
+        (vec![anna(), bob()], "PLAIN LOGIN"),
+        (
+            vec![anna(), AccountConfig { scram: keys(), ..bob() }],
+            "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN",
+        ),
+        (vec![AccountConfig { app_passwords: vec![app()], ..anna() }], "PLAIN LOGIN"),
+        (
+            vec![AccountConfig { app_passwords: vec![app()], ..account("anna@example.org", None) }],
+            "PLAIN LOGIN",
+        ),
+    ] {
+        assert_eq!(authenticator(accounts).mechanisms(true).to_string(), offered);
+    }
+    assert_eq!(authenticator(vec![anna()]).mechanisms(false).to_string(), "SCRAM-SHA-256 PLAIN LOGIN");
+}
+
+#[tokio::test]
+async fn in_development_anybody_is_let_in_and_may_send_as_anybody() {
+    let directory = Arc::new(Directory::new(config(vec![account("anna@example.org", None)])).unwrap());
+    let authenticator = Authenticator::for_anybody(Arc::clone(&directory));
+    assert_eq!(authenticator.mechanisms(true).to_string(), "PLAIN LOGIN");
+    let question =
+        Question::Password { login: "app".into(), acts_as: None, password: Password::new("whatever") };
+    let (answer, login) = authenticator.authenticate(&attempt(Scope::Smtp), question).await;
+    assert_eq!(answer, Answer::Granted);
+    assert!(directory.may_send_as(&login.unwrap(), &"who@ever.example".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn a_sender_uses_its_own_addresses() {
+    let mut people = config(vec![
+        AccountConfig {
+            addresses: vec!["a.b@example.org".into()],
+            ..account("anna@example.org", Some("tiger"))
+        },
+        AccountConfig { roles: vec!["send-as-domain".into()], ..account("boss@example.org", Some("lion")) },
+    ]);
+    let alias = |address: &str, to: &[&str]| AliasConfig {
+        address: address.into(),
+        to: to.iter().map(|to| (*to).into()).collect(),
+    };
+    people.domains.push(DomainConfig { name: "other.example".into(), ..DomainConfig::default() });
+    people.aliases = vec![
+        alias("sales@example.org", &["anna@example.org"]),
+        alias("all@example.org", &["anna@example.org", "boss@example.org"]),
+    ];
+    let directory = Arc::new(Directory::new(people).unwrap());
+    let authenticator = Authenticator::new(Arc::clone(&directory), b"secret");
+    let login = async |login: &str, password: &str| {
+        let question =
+            Question::Password { login: login.into(), acts_as: None, password: Password::new(password) };
+        authenticator.authenticate(&attempt(Scope::Smtp), question).await.1.unwrap()
+    };
+    let (anna, boss) = (login("anna@example.org", "tiger").await, login("boss@example.org", "lion").await);
+    for (address, annas, bosses) in [
+        ("anna@example.org", true, true),
+        ("Anna+news@EXAMPLE.org", true, true),
+        ("a.b@example.org", true, true),
+        ("sales@example.org", true, true),
+        ("all@example.org", false, true),
+        ("boss@example.org", false, true),
+        ("nobody@example.org", false, true),
+        ("anna@other.example", false, false),
+        ("anna@elsewhere.example", false, false),
+    ] {
+        let address = address.parse().unwrap();
+        assert_eq!(directory.may_send_as(&anna, &address), annas, "anna as {address}");
+        assert_eq!(directory.may_send_as(&boss, &address), bosses, "boss as {address}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_directory_holds_at_once() {
+    let authenticator = authenticator(vec![account("anna@example.org", Some("tiger"))]);
+    let changed = Directory::new(config(vec![account("anna@example.org", Some("lion"))])).unwrap();
+    authenticator.change(Arc::new(changed));
+    assert_eq!(password(&authenticator, "anna@example.org", "tiger").await, None);
+    assert!(password(&authenticator, "anna@example.org", "lion").await.is_some());
+}

@@ -1,0 +1,59 @@
+//! AUTH in a session: whether it is offered, what the directory says, and who the client is from there on.
+
+use directory::{Attempt, Login, Scope};
+use smtp::server::{Answer, Authentication};
+
+use crate::reception::{Reception, STATION};
+
+/// Who the client of a session has shown to be.
+#[derive(Default)]
+pub(crate) struct Logins {
+    /// Granted by the directory; it counts once the exchange has come to its end.
+    granted: Option<Box<Login>>,
+    pub(crate) login: Option<Box<Login>>,
+}
+
+impl Reception {
+    /// Whether, and by what, the client may log in as things are.
+    ///
+    /// mail-rules 7: never in clear. Only in development may a client on this machine do so.
+    pub(crate) fn authentication(&self) -> Authentication {
+        if !self.origin.service.takes_logins() {
+            return Authentication::Unknown;
+        }
+        let mechanisms = self.shared.authenticator.mechanisms(false);
+        let at_home = self.client.address.is_some_and(|address| address.is_loopback());
+        let private = self.client.tls.is_some() || self.shared.config.login_in_clear && at_home;
+        match (mechanisms.is_empty(), private, self.starttls) {
+            (false, true, _) => Authentication::By(mechanisms),
+            (false, false, true) => Authentication::AfterTls,
+            _ => Authentication::Unknown,
+        }
+    }
+
+    /// A mechanism asks.
+    pub(crate) async fn auth(&mut self, question: sasl::server::Question) -> Answer {
+        let attempt = Attempt { client: self.client.address, scope: Scope::Smtp, binding: None };
+        let (answer, granted) = self.shared.authenticator.authenticate(&attempt, question).await;
+        self.logins.granted = granted.map(Box::new);
+        Answer::Auth(Box::new(answer))
+    }
+
+    /// The exchange has come to its end.
+    pub(crate) fn authenticated(&mut self) -> Answer {
+        let Some(login) = self.logins.granted.take() else {
+            // The machine asks only after a grant.
+            tracing::error!(station = STATION, client = %self.shown(), "a login that nobody granted");
+            return Answer::RefuseAndClose(crate::storing::NOT_STORED);
+        };
+        self.origin.authenticated = true;
+        self.logins.login = Some(login);
+        Answer::Proceed
+    }
+
+    /// RFC 3207 §4.2, and another client behind a proxy: what was shown before counts no more.
+    pub(crate) fn forget_login(&mut self) {
+        self.logins = Logins::default();
+        self.origin.authenticated = false;
+    }
+}
