@@ -3,7 +3,7 @@
 use crate::Failure;
 use disk::{Clock as _, OsDisk, OsRandom, SystemClock};
 use events::{Event, Kind};
-use mail::{Body, Client, Domain, Envelope, QueueId, Recipient, ReversePath, Stream, Timestamp};
+use mail::{Client, Domain, Envelope, QueueId, Recipient, ReversePath, Timestamp};
 use spool::{Config, Content, Spool, Submission};
 use std::path::Path;
 use std::sync::Arc;
@@ -138,23 +138,9 @@ impl Mail {
             ..Event::new(received, id, Kind::Accepted, "receive")
         };
         let envelope = Envelope {
-            id,
-            received,
             client: Client { hello: Some("source.test".into()), ..Client::default() },
-            listener: "smtp".into(),
-            account: None,
-            stream: Stream::Transactional,
-            priority: 0,
-            deliver_by: None,
-            hold_until: None,
             reverse_path: ReversePath::Address(sender.parse().map_err(|error| format!("{sender}: {error}"))?),
-            ret: None,
-            envid: None,
-            body: Body::SevenBit,
-            smtputf8: false,
-            require_tls: false,
-            may_bounce: true,
-            recipients,
+            ..Envelope::new(id, received, "smtp", recipients)
         };
         Ok(Submission {
             envelope,

@@ -44,23 +44,10 @@ pub(crate) fn id(number: u64) -> QueueId {
 /// A message for one recipient, as it comes from a stranger.
 pub(crate) fn envelope(recipient: Address) -> Envelope {
     Envelope {
-        id: id(0),
-        received: NOON,
         client: client(),
-        listener: "smtp".into(),
-        account: None,
-        stream: mail::Stream::default(),
-        priority: 0,
-        deliver_by: None,
-        hold_until: None,
         reverse_path: address("anna@example.com").map_or(ReversePath::Null, ReversePath::Address),
-        ret: None,
-        envid: None,
         body: mail::Body::EightBitMime,
-        smtputf8: false,
-        require_tls: false,
-        may_bounce: true,
-        recipients: vec![Recipient::new(recipient, NOON)],
+        ..Envelope::new(id(0), NOON, "smtp", vec![Recipient::new(recipient, NOON)])
     }
 }
 

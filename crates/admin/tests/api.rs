@@ -15,7 +15,7 @@ use events::{Event, Kind, Log};
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, StatusCode, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use mail::{Address, Body, Client, EnhancedStatus, Envelope, QueueId, Recipient, Reply, ReversePath, Stream};
+use mail::{Address, Client, EnhancedStatus, Envelope, QueueId, Recipient, Reply, ReversePath};
 use serde::de::DeserializeOwned;
 use spool::{Content, Disposition, Finished, RecipientOutcome, Spool, Submission};
 use tempfile::TempDir;
@@ -188,28 +188,15 @@ fn envelope(id: QueueId, now: mail::Timestamp, reverse_path: &str, recipients: &
     let address = |text: &str| text.parse::<Address>().unwrap();
     let reverse_path =
         if reverse_path.is_empty() { ReversePath::Null } else { ReversePath::Address(address(reverse_path)) };
+    let recipients = recipients.iter().map(|to| Recipient::new(address(to), now)).collect();
     Envelope {
-        id,
-        received: now,
         client: Client {
             address: Some("192.0.2.9".parse().unwrap()),
             hello: Some("c".into()),
             ..Client::default()
         },
-        listener: "smtp".into(),
-        account: None,
-        stream: Stream::default(),
-        priority: 0,
-        deliver_by: None,
-        hold_until: None,
         reverse_path,
-        ret: None,
-        envid: None,
-        body: Body::default(),
-        smtputf8: false,
-        require_tls: false,
-        may_bounce: true,
-        recipients: recipients.iter().map(|to| Recipient::new(address(to), now)).collect(),
+        ..Envelope::new(id, now, "smtp", recipients)
     }
 }
 

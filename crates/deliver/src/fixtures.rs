@@ -1,6 +1,6 @@
 //! What the unit tests of this crate share.
 
-use mail::{Address, Body, Client, Envelope, QueueId, Recipient, ReversePath, Stream, Timestamp};
+use mail::{Address, Envelope, QueueId, Recipient, ReversePath, Timestamp};
 use smtp::Protocol;
 
 use crate::{
@@ -22,26 +22,10 @@ pub(crate) fn terms() -> Terms {
 /// An envelope from `otto@example.net`, received at the second 1000, due at once.
 pub(crate) fn envelope(recipients: &[&str]) -> Envelope {
     let received = Timestamp::from_millis(1_000_000);
+    let recipient = |address: &&str| Recipient::new(Address::parse(address).unwrap(), received);
+    let recipients = recipients.iter().map(recipient).collect();
     Envelope {
-        id: QueueId::new(received, 0, 7),
-        received,
-        client: Client::default(),
-        listener: "smtp".into(),
-        account: None,
-        stream: Stream::default(),
-        priority: 0,
-        deliver_by: None,
-        hold_until: None,
         reverse_path: ReversePath::Address(Address::parse("otto@example.net").unwrap()),
-        ret: None,
-        envid: None,
-        body: Body::default(),
-        smtputf8: false,
-        require_tls: false,
-        may_bounce: true,
-        recipients: recipients
-            .iter()
-            .map(|address| Recipient::new(Address::parse(address).unwrap(), received))
-            .collect(),
+        ..Envelope::new(QueueId::new(received, 0, 7), received, "smtp", recipients)
     }
 }

@@ -43,6 +43,32 @@ pub struct Envelope {
     pub recipients: Vec<Recipient>,
 }
 
+impl Envelope {
+    /// A message that a listener has taken and nothing else is said of: from the null reverse-path, 7-bit, of the usual stream and
+    /// priority, and with nobody against a report of its failure.
+    pub fn new(id: QueueId, received: Timestamp, listener: &str, recipients: Vec<Recipient>) -> Self {
+        Self {
+            id,
+            received,
+            client: Client::default(),
+            listener: listener.into(),
+            account: None,
+            stream: Stream::default(),
+            priority: 0,
+            deliver_by: None,
+            hold_until: None,
+            reverse_path: ReversePath::Null,
+            ret: None,
+            envid: None,
+            body: Body::default(),
+            smtputf8: false,
+            require_tls: false,
+            may_bounce: true,
+            recipients,
+        }
+    }
+}
+
 /// Who the client was.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Client {

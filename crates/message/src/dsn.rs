@@ -1,8 +1,7 @@
 //! Delivery status notifications: what became of a message, for whom, and why (RFC 3464, RFC 6522, RFC 6533).
 
 use mail::{
-    Address, Body, Client, EnhancedStatus, Envelope, QueueId, Recipient, Reply, ReversePath, Stream,
-    Timestamp, Via,
+    Address, Body, Client, EnhancedStatus, Envelope, QueueId, Recipient, Reply, Stream, Timestamp, Via,
 };
 use memchr::memmem;
 
@@ -146,23 +145,13 @@ impl Dsn {
     /// of its own.
     pub fn envelope(&self, id: QueueId, at: Timestamp, stream: Stream) -> Envelope {
         Envelope {
-            id,
-            received: at,
             client: Client { via: Via::Local, ..Client::default() },
-            listener: DSN_LISTENER.into(),
-            account: None,
             stream,
-            priority: 0,
-            deliver_by: None,
-            hold_until: None,
-            reverse_path: ReversePath::Null,
-            ret: None,
-            envid: None,
             body: self.body,
             smtputf8: self.smtputf8,
             require_tls: self.require_tls,
             may_bounce: false,
-            recipients: vec![Recipient::new(self.to.clone(), at)],
+            ..Envelope::new(id, at, DSN_LISTENER, vec![Recipient::new(self.to.clone(), at)])
         }
     }
 }

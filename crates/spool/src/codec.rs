@@ -74,23 +74,9 @@ pub(crate) fn encode_fresh(envelope: &Envelope, out: &mut Vec<u8>) {
 
 fn blank(id: QueueId) -> Envelope {
     Envelope {
-        id,
-        received: Timestamp::default(),
-        client: Client { address: None, name: None, hello: None, via: Via::Local, tls: None },
-        listener: "".into(),
-        account: None,
-        stream: Stream::Transactional,
-        priority: 0,
-        deliver_by: None,
-        hold_until: None,
-        reverse_path: ReversePath::Null,
-        ret: None,
-        envid: None,
-        body: Body::SevenBit,
-        smtputf8: false,
-        require_tls: false,
+        client: Client { via: Via::Local, ..Client::default() },
         may_bounce: false,
-        recipients: Vec::new(),
+        ..Envelope::new(id, Timestamp::default(), "", Vec::new())
     }
 }
 

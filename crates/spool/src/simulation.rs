@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use disk::Clock;
 use events::Event;
-use mail::{Address, Body, Client, Envelope, QueueId, Recipient, ReversePath, Stream};
+use mail::{Address, Envelope, QueueId, Recipient};
 use testkit::{
     clock::FakeClock,
     disk::{SeededRandom, SimDisk},
@@ -64,25 +64,7 @@ impl World {
     pub(crate) fn envelope(&self, id: QueueId, recipients: &[&str]) -> Envelope {
         let now = self.clock.now();
         let recipient = |text: &&str| Recipient::new(text.parse::<Address>().unwrap(), now);
-        Envelope {
-            id,
-            received: now,
-            client: Client::default(),
-            listener: "smtp".into(),
-            account: None,
-            stream: Stream::Transactional,
-            priority: 0,
-            deliver_by: None,
-            hold_until: None,
-            reverse_path: ReversePath::Null,
-            ret: None,
-            envid: None,
-            body: Body::SevenBit,
-            smtputf8: false,
-            require_tls: false,
-            may_bounce: true,
-            recipients: recipients.iter().map(recipient).collect(),
-        }
+        Envelope::new(id, now, "smtp", recipients.iter().map(recipient).collect())
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use disk::Clock;
-use mail::{Address, Client, Envelope, Recipient, ReversePath, Stream};
+use mail::{Address, Envelope, Recipient};
 use spool::{
     Config, Disposition, Due, Finished, ListFilter, RecipientOutcome, Spool, SpoolError, Submission,
 };
@@ -16,25 +16,8 @@ use tokio::sync::oneshot;
 
 fn submission(spool: &Spool, clock: &FakeClock) -> Submission {
     let now = clock.now();
-    let envelope = Envelope {
-        id: spool.new_id(now),
-        received: now,
-        client: Client::default(),
-        listener: "smtp".into(),
-        account: None,
-        stream: Stream::default(),
-        priority: 0,
-        deliver_by: None,
-        hold_until: None,
-        reverse_path: ReversePath::Null,
-        ret: None,
-        envid: None,
-        body: mail::Body::SevenBit,
-        smtputf8: false,
-        require_tls: false,
-        may_bounce: true,
-        recipients: vec![Recipient::new("anna@example.org".parse::<Address>().unwrap(), now)],
-    };
+    let anna = Recipient::new("anna@example.org".parse::<Address>().unwrap(), now);
+    let envelope = Envelope::new(spool.new_id(now), now, "smtp", vec![anna]);
     Submission { envelope, content: b"Hello\r\n".to_vec().into(), events: Vec::new() }
 }
 

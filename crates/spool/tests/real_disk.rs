@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use disk::{Clock, OsDisk, OsRandom, SystemClock};
 use events::Event;
-use mail::{Body, Client, Envelope, QueueId, Recipient, ReversePath, Stream};
+use mail::{Envelope, QueueId, Recipient};
 use spool::{
     Config, Disposition, Finished, ListFilter, RecipientOutcome, Reserve, Spool, SpoolError, Submission,
 };
@@ -28,25 +28,7 @@ fn open_with(dir: &std::path::Path, events: Arc<events::Log>) -> Result<Spool, S
 
 fn envelope(id: QueueId, recipient: &str) -> Envelope {
     let now = SystemClock.now();
-    Envelope {
-        id,
-        received: now,
-        client: Client::default(),
-        listener: "smtp".into(),
-        account: None,
-        stream: Stream::Transactional,
-        priority: 0,
-        deliver_by: None,
-        hold_until: None,
-        reverse_path: ReversePath::Null,
-        ret: None,
-        envid: None,
-        body: Body::SevenBit,
-        smtputf8: false,
-        require_tls: false,
-        may_bounce: true,
-        recipients: vec![Recipient::new(recipient.parse().unwrap(), now)],
-    }
+    Envelope::new(id, now, "smtp", vec![Recipient::new(recipient.parse().unwrap(), now)])
 }
 
 async fn commit(spool: &Spool, recipient: &str, content: &[u8]) -> Result<QueueId, SpoolError> {

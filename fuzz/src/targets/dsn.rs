@@ -2,7 +2,7 @@
 
 use mail::{
     Body, Client, EnhancedStatus, Envelope, Notify, OriginalRecipient, QueueId, Recipient, Reply, Ret,
-    ReversePath, Stream,
+    ReversePath,
 };
 use mail_parser::{MessageParser, MimeHeaders};
 use message::{Action, Cause, HeaderSection, Report, ReportedRecipient};
@@ -119,23 +119,15 @@ fn recipient(source: &mut Source<'_>) -> Recipient {
 fn envelope(source: &mut Source<'_>, recipients: Vec<Recipient>) -> Envelope {
     let path =
         if source.below(16) == 15 { ReversePath::Null } else { ReversePath::Address(source.address()) };
+    let envelope = Envelope::new(QueueId::from_bytes([6; 16]), source.time(), "smtp", recipients);
     Envelope {
-        id: QueueId::from_bytes([6; 16]),
-        received: source.time(),
         client: Client { hello: source.maybe(|source| source.text().into()), ..Client::default() },
-        listener: "smtp".into(),
-        account: None,
-        stream: Stream::default(),
-        priority: 0,
-        deliver_by: None,
-        hold_until: None,
         reverse_path: path,
         ret: source.maybe(|source| if source.flag() { Ret::Full } else { Ret::Headers }),
         envid: source.maybe(|source| source.text().into()),
         body: if source.flag() { Body::EightBitMime } else { Body::SevenBit },
         smtputf8: source.flag(),
         require_tls: source.flag(),
-        may_bounce: true,
-        recipients,
+        ..envelope
     }
 }

@@ -21,23 +21,9 @@ fn id(last: u8) -> QueueId {
 
 fn envelope(recipients: Vec<Recipient>) -> Envelope {
     Envelope {
-        id: id(1),
-        received: RECEIVED,
         client: Client { hello: Some("laptop.example.org".into()), ..Client::default() },
-        listener: "submission".into(),
-        account: None,
-        stream: Stream::Transactional,
-        priority: 0,
-        deliver_by: None,
-        hold_until: None,
         reverse_path: ReversePath::Address("anna@example.org".parse().unwrap()),
-        ret: None,
-        envid: None,
-        body: Body::SevenBit,
-        smtputf8: false,
-        require_tls: false,
-        may_bounce: true,
-        recipients,
+        ..Envelope::new(id(1), RECEIVED, "submission", recipients)
     }
 }
 

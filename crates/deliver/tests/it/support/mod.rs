@@ -16,7 +16,7 @@ use deliver::{BlockingThreads, Config, Deliverer, Own, Parts, Sites, Timeouts};
 use directory::{AccountConfig, AliasConfig, Directory, DomainConfig};
 use disk::{Clock, Disk, OsDisk, OsRandom};
 use events::{Event, Kind, Log};
-use mail::{Address, Client, Envelope, QueueId, Recipient, ReversePath, Stream};
+use mail::{Address, Envelope, QueueId, Recipient, ReversePath};
 use net::ShutdownSwitch;
 use spool::{ListFilter, Spool, Submission, Summary};
 use testkit::{
@@ -298,25 +298,8 @@ fn envelope(id: QueueId, from: &str, to: &[&str], now: mail::Timestamp) -> Envel
         "" => ReversePath::Null,
         from => ReversePath::Address(Address::parse(from).unwrap()),
     };
-    Envelope {
-        id,
-        received: now,
-        client: Client::default(),
-        listener: "smtp".into(),
-        account: None,
-        stream: Stream::default(),
-        priority: 0,
-        deliver_by: None,
-        hold_until: None,
-        reverse_path,
-        ret: None,
-        envid: None,
-        body: mail::Body::default(),
-        smtputf8: false,
-        require_tls: false,
-        may_bounce: true,
-        recipients: to.iter().map(|to| Recipient::new(Address::parse(to).unwrap(), now)).collect(),
-    }
+    let recipients = to.iter().map(|to| Recipient::new(Address::parse(to).unwrap(), now)).collect();
+    Envelope { reverse_path, ..Envelope::new(id, now, "smtp", recipients) }
 }
 
 /// `here.test` with Anna and Otto, `team@here.test` is both.
