@@ -1,14 +1,17 @@
 //! The command line.
 
+use crate::Failure;
 use crate::fairness::Trouble;
 use crate::order;
 use crate::scenario::Work;
+use crate::servers;
 use crate::sink::Manner;
 use crate::source::{Load, Plan, Recipients};
+use crate::work_dir::WorkDir;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Measures Postrider beside its peers, on loopback.
@@ -37,6 +40,12 @@ pub(crate) enum Command {
     Queue(QueueOptions),
     /// Cut the power under servers that are flooded, and count what was answered with 250 and is lost
     Order(OrderOptions),
+    /// Remove a directory when standard input ends without a word (used by all that start servers)
+    #[command(hide = true)]
+    GuardDirectory {
+        /// The directory
+        directory: PathBuf,
+    },
     /// Run another program until standard input ends (used by `run` for its servers)
     #[command(hide = true)]
     Guard {
@@ -128,6 +137,52 @@ impl SinkOptions {
     }
 }
 
+/// The Postrider that is measured.
+#[derive(Debug, Args)]
+pub(crate) struct Program {
+    /// The Postrider program; default: the release build of this checkout, built if it is missing
+    #[arg(long)]
+    postrider: Option<PathBuf>,
+}
+
+impl Program {
+    pub(crate) fn find(&self) -> Result<PathBuf, Failure> {
+        servers::program(self.postrider.as_deref())
+    }
+}
+
+/// Where the spools are.
+#[derive(Debug, Args)]
+pub(crate) struct SpoolDisk {
+    /// Where the servers keep their spools; it should be on the disk you mean to measure
+    #[arg(long)]
+    dir: Option<PathBuf>,
+}
+
+impl SpoolDisk {
+    pub(crate) fn work_dir(&self) -> Result<WorkDir, Failure> {
+        WorkDir::make(self.dir.as_deref())
+    }
+}
+
+/// Where figures are kept.
+#[derive(Debug, Args)]
+pub(crate) struct ResultsDir {
+    /// Where the figures are written
+    #[arg(long, default_value = "bench/results")]
+    results: PathBuf,
+    /// Write no files
+    #[arg(long)]
+    no_results: bool,
+}
+
+impl ResultsDir {
+    /// None: they are not.
+    pub(crate) fn get(&self) -> Option<&Path> {
+        (!self.no_results).then_some(&self.results)
+    }
+}
+
 /// What a server is loaded with, and how often.
 #[derive(Debug, Args)]
 pub(crate) struct LoadOptions {
@@ -160,9 +215,8 @@ pub(crate) struct LoadOptions {
     /// No message of a round is started after this many seconds
     #[arg(long, default_value = "15", value_parser = seconds)]
     pub(crate) time_limit: Duration,
-    /// Where the servers keep their spools; it should be the disk you mean to measure
-    #[arg(long)]
-    pub(crate) dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) disk: SpoolDisk,
     /// Keep the servers' directories (configuration, logs, spools) afterwards
     #[arg(long)]
     pub(crate) keep: bool,
@@ -178,15 +232,10 @@ pub(crate) struct RunOptions {
     /// Leave Postrider out (to look at the peer or at the bench itself)
     #[arg(long)]
     pub(crate) peer_only: bool,
-    /// The Postrider program; default: the release build of this checkout, built if it is missing
-    #[arg(long)]
-    pub(crate) postrider: Option<PathBuf>,
-    /// Where the figures are written
-    #[arg(long, default_value = "bench/results")]
-    pub(crate) results: PathBuf,
-    /// Write no files
-    #[arg(long)]
-    pub(crate) no_results: bool,
+    #[command(flatten)]
+    pub(crate) program: Program,
+    #[command(flatten)]
+    pub(crate) results: ResultsDir,
 }
 
 #[derive(Debug, Args)]
@@ -217,18 +266,12 @@ pub(crate) struct AllOptions {
     /// A first look within three minutes: not all sizes with all sessions, and one round
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Where the servers keep their spools; it should be the disk you mean to measure
-    #[arg(long)]
-    pub(crate) dir: Option<PathBuf>,
-    /// The Postrider program; default: the release build of this checkout, built if it is missing
-    #[arg(long)]
-    pub(crate) postrider: Option<PathBuf>,
-    /// Where the figures are written, in place of those of the last time
-    #[arg(long, default_value = "bench/results")]
-    pub(crate) results: PathBuf,
-    /// Write no files
-    #[arg(long)]
-    pub(crate) no_results: bool,
+    #[command(flatten)]
+    pub(crate) disk: SpoolDisk,
+    #[command(flatten)]
+    pub(crate) program: Program,
+    #[command(flatten)]
+    pub(crate) results: ResultsDir,
 }
 
 /// A part of `bench all`.
@@ -286,9 +329,8 @@ pub(crate) struct OrderOptions {
     /// Power cuts of each; every other one leaves some of what was not synced
     #[arg(long, default_value = "10", value_parser = at_least_one)]
     pub(crate) seeds: u64,
-    /// The Postrider program; default: the release build of this checkout, built if it is missing
-    #[arg(long)]
-    pub(crate) postrider: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) program: Program,
 }
 
 #[derive(Debug, Args)]
@@ -313,18 +355,12 @@ pub(crate) struct FairnessOptions {
     /// Leave Postfix out
     #[arg(long)]
     pub(crate) no_peer: bool,
-    /// Where the servers keep their spools
-    #[arg(long)]
-    pub(crate) dir: Option<PathBuf>,
-    /// The Postrider program; default: the release build of this checkout, built if it is missing
-    #[arg(long)]
-    pub(crate) postrider: Option<PathBuf>,
-    /// Where the figures are written
-    #[arg(long, default_value = "bench/results")]
-    pub(crate) results: PathBuf,
-    /// Write no files
-    #[arg(long)]
-    pub(crate) no_results: bool,
+    #[command(flatten)]
+    pub(crate) disk: SpoolDisk,
+    #[command(flatten)]
+    pub(crate) program: Program,
+    #[command(flatten)]
+    pub(crate) results: ResultsDir,
 }
 
 /// What the messages of a long queue look like.
@@ -363,18 +399,12 @@ pub(crate) struct QueueOptions {
     /// Rounds; the median of them counts
     #[arg(long, default_value = "3", value_parser = at_least_one)]
     pub(crate) rounds: u64,
-    /// Where the server keeps its spool
-    #[arg(long)]
-    pub(crate) dir: Option<PathBuf>,
-    /// The Postrider program; default: the release build of this checkout, built if it is missing
-    #[arg(long)]
-    pub(crate) postrider: Option<PathBuf>,
-    /// Where the figures are written
-    #[arg(long, default_value = "bench/results")]
-    pub(crate) results: PathBuf,
-    /// Write no files
-    #[arg(long)]
-    pub(crate) no_results: bool,
+    #[command(flatten)]
+    pub(crate) disk: SpoolDisk,
+    #[command(flatten)]
+    pub(crate) program: Program,
+    #[command(flatten)]
+    pub(crate) results: ResultsDir,
 }
 
 /// Whom Postrider is compared with.

@@ -42,6 +42,7 @@ mod sink;
 mod source;
 mod stats;
 mod table;
+mod work_dir;
 
 use args::{Command, Options};
 use clap::Parser as _;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         Command::Fairness(options) => fairness::command(&options),
         Command::Queue(options) => queue::command(&options),
         Command::Order(options) => order::command(&options),
+        Command::GuardDirectory { directory } => work_dir::command(&directory),
         Command::Guard { groups, program, arguments } => guard::command(&groups, &program, &arguments),
     };
     match outcome {

@@ -9,7 +9,6 @@ mod sink;
 
 use crate::Failure;
 use crate::args::OrderOptions;
-use crate::servers::program;
 use client::Flood;
 use faultfs::{Disk, Mount, Names, Power};
 pub(crate) use servers::Kind;
@@ -44,11 +43,8 @@ pub(crate) fn command(options: &OrderOptions) -> Result<ExitCode, Failure> {
     if !rustix::process::geteuid().is_root() {
         return Err("a file system is mounted by root only".into());
     }
-    let postrider = if options.server.contains(&Kind::Postrider) {
-        program(options.postrider.as_deref())?
-    } else {
-        PathBuf::new()
-    };
+    let postrider =
+        if options.server.contains(&Kind::Postrider) { options.program.find()? } else { PathBuf::new() };
     processes::adopt_orphans()?;
     say!(
         "| server | a name is durable | cuts | `250` read | came out | left in its files | lost | damaged | twice |"

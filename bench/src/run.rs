@@ -5,9 +5,8 @@ use crate::args::{Generator, LoadOptions, Peer, RunOptions};
 use crate::machine::Machine;
 use crate::results::{Cell, LEGEND, Results};
 use crate::scenario::{self, Work};
-use crate::servers::{self, Candidate, Kind};
+use crate::servers::{Candidate, Kind};
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -19,13 +18,12 @@ pub(crate) fn command(options: &RunOptions) -> Result<ExitCode, Failure> {
     let base = peer.as_ref().map_or_else(String::new, |peer| peer.name.clone());
     let mut candidates: Vec<Candidate> = peer.into_iter().collect();
     if !options.peer_only {
-        let program = servers::program(options.postrider.as_deref())?;
-        candidates.push(Candidate::postrider("Postrider", program));
+        candidates.push(Candidate::postrider("Postrider", options.program.find()?));
     }
     let results = in_turns(&options.load, &candidates, base)?;
     say!("{}\n{LEGEND}", results.table());
-    if !options.no_results {
-        say!("\nwritten to {}", results.write(&options.results)?.display());
+    if let Some(dir) = options.results.get() {
+        say!("\nwritten to {}", results.write(dir)?.display());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -45,9 +43,9 @@ pub(crate) fn in_turns(
     candidates: &[Candidate],
     base: String,
 ) -> Result<Results, Failure> {
-    let mut dir = work_dir(options.dir.as_deref())?;
+    let mut dir = options.disk.work_dir()?;
     if options.keep {
-        dir.disable_cleanup(true);
+        dir.keep();
         say!("the servers' directories stay in {}", dir.path().display());
     }
     let machine = Machine::look(dir.path())?;
@@ -60,14 +58,6 @@ pub(crate) fn in_turns(
     }
     let cells = measure_all(options, candidates, dir.path())?;
     Ok(Results { machine, load: load(options, candidates), base, cells })
-}
-
-/// A directory for the spools, open to the servers' own users.
-pub(crate) fn work_dir(parent: Option<&Path>) -> Result<tempfile::TempDir, Failure> {
-    let parent = parent.map_or_else(std::env::temp_dir, Path::to_owned);
-    let dir = tempfile::Builder::new().prefix("postrider-bench-").tempdir_in(parent)?;
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
-    Ok(dir)
 }
 
 /// Every work at every number of sessions; within it round by round, the servers taking turns at going first, so

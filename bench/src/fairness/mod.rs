@@ -12,9 +12,8 @@ use crate::clock;
 use crate::dns::Dns;
 use crate::fill::{self, Bulk};
 use crate::machine::Machine;
-use crate::run::work_dir;
 use crate::scenario::Work;
-use crate::servers::{self, Candidate, Kind, Server, Setting};
+use crate::servers::{Candidate, Kind, Server, Setting};
 use crate::sink::{Manner, Sink};
 use crate::source::{self, Load, Plan, Report};
 use crate::stats::{self, Latency};
@@ -37,8 +36,8 @@ const LOAD: Duration = Duration::from_secs(10);
 const ARRIVAL_MAX: Duration = Duration::from_mins(1);
 
 pub(crate) fn command(options: &FairnessOptions) -> Result<ExitCode, Failure> {
-    let postrider = Candidate::postrider("Postrider", servers::program(options.postrider.as_deref())?);
-    let dir = work_dir(options.dir.as_deref())?;
+    let postrider = Candidate::postrider("Postrider", options.program.find()?);
+    let dir = options.disk.work_dir()?;
     let machine = Machine::look(dir.path())?;
     say!("{}\n", machine.line());
     let peer = (!options.no_peer).then(|| Candidate::peer(Kind::Postfix));
@@ -62,8 +61,8 @@ pub(crate) fn command(options: &FairnessOptions) -> Result<ExitCode, Failure> {
         }
     }
     say!("{}\n{LEGEND}", table(&cases));
-    if !options.no_results {
-        say!("\nwritten to {}", write(&options.results, &machine, &cases)?.display());
+    if let Some(results) = options.results.get() {
+        say!("\nwritten to {}", write(results, &machine, &cases)?.display());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -12,9 +12,8 @@ use crate::args::{AllOptions, Part, Who};
 use crate::idle;
 use crate::machine::Machine;
 use crate::queue;
-use crate::run::work_dir;
 use crate::scenario::{Figures, Work};
-use crate::servers::{self, Candidate, Kind};
+use crate::servers::{Candidate, Kind};
 use lane::Lane;
 use report::Report;
 use std::path::Path;
@@ -49,7 +48,7 @@ pub(crate) fn command(options: &AllOptions) -> Result<ExitCode, Failure> {
     let end = Instant::now() + time;
     let candidates = candidates(options)?;
     allow_descriptors();
-    let dir = work_dir(options.dir.as_deref())?;
+    let dir = options.disk.work_dir()?;
     let machine = Machine::look(dir.path())?;
     say!("{}\n", machine.line());
     let idle_time = kept(options, Part::Idle, IDLE_TIME, time);
@@ -97,17 +96,14 @@ fn remove(place: &Path) {
 
 /// Writes what there is so far: who ends the run early has that.
 fn keep(options: &AllOptions, report: &Report) -> Result<(), Failure> {
-    if options.no_results { Ok(()) } else { report.write(&options.results) }
+    options.results.get().map_or(Ok(()), |results| report.write(results))
 }
 
 fn candidates(options: &AllOptions) -> Result<Vec<Candidate>, Failure> {
     let candidate = |who: &Who| match who {
         Who::Postfix => Ok(Candidate::peer(Kind::Postfix)),
         Who::Exim => Ok(Candidate::peer(Kind::Exim)),
-        Who::Postrider => {
-            let program = servers::program(options.postrider.as_deref())?;
-            Ok(Candidate::postrider("Postrider", program))
-        }
+        Who::Postrider => Ok(Candidate::postrider("Postrider", options.program.find()?)),
     };
     options.servers.iter().map(candidate).collect()
 }

@@ -9,8 +9,7 @@ use crate::Failure;
 use crate::args::{QueueOptions, QueueShape};
 use crate::fill::{self, Bulk, Filled};
 use crate::machine::Machine;
-use crate::run::work_dir;
-use crate::servers::{self, Candidate};
+use crate::servers::Candidate;
 pub(crate) use opening::Opening;
 use orders::Orders;
 use report::Report;
@@ -19,9 +18,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 pub(crate) fn command(options: &QueueOptions) -> Result<ExitCode, Failure> {
-    let program = servers::program(options.postrider.as_deref())?;
+    let program = options.program.find()?;
     let who = Candidate::postrider("Postrider", program.clone());
-    let dir = work_dir(options.dir.as_deref())?;
+    let dir = options.disk.work_dir()?;
     let machine = Machine::look(dir.path())?;
     say!("{}\n", machine.line());
     let place = dir.path().join("queue");
@@ -33,8 +32,8 @@ pub(crate) fn command(options: &QueueOptions) -> Result<ExitCode, Failure> {
     let depths = depth::measure(options, &who, dir.path())?;
     let report = Report { machine, load: load(options), opening, steps, depths };
     say!("{}", report.text());
-    if !options.no_results {
-        say!("\nwritten to {}", report.write(&options.results)?.display());
+    if let Some(results) = options.results.get() {
+        say!("\nwritten to {}", report.write(results)?.display());
     }
     Ok(ExitCode::SUCCESS)
 }
