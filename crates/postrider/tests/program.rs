@@ -4,7 +4,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
     path::Path,
     process::{Child, Command, Output, Stdio},
 };
@@ -109,6 +109,16 @@ fn config(dir: &Path, rest: &str) -> String {
     let file = dir.join("postrider.toml");
     fs::write(&file, format!("hostname = \"mail.example.org\"\ndata_dir = \"state\"\n{rest}")).unwrap();
     text(&file).to_owned()
+}
+
+/// A server, its configuration file, and the name server that never answers it.
+fn server_whose_mail_waits(dir: &Path) -> (Server, String, UdpSocket) {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let dns = silent.local_addr().unwrap();
+    let rest =
+        format!("{LOOPBACK}[receive]\ntrusted_networks = [\"127.0.0.1\"]\n[dns]\nservers = [\"{dns}\"]\n");
+    let file = config(dir, &rest);
+    (Server::start(&["serve", "--config", &file]), file, silent)
 }
 
 const LOOPBACK: &str = "[[listener]]\nservice = \"smtp\"\nbind = [\"127.0.0.1:0\"]\n";
@@ -247,12 +257,7 @@ fn a_directory_that_cannot_be_made_is_told() {
 #[test]
 fn damage_to_promised_mail_is_told_loudly() {
     let dir = tempfile::tempdir().unwrap();
-    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    let dns = silent.local_addr().unwrap();
-    let rest =
-        format!("{LOOPBACK}[receive]\ntrusted_networks = [\"127.0.0.1\"]\n[dns]\nservers = [\"{dns}\"]\n");
-    let file = config(dir.path(), &rest);
-    let server = Server::start(&["serve", "--config", &file]);
+    let (server, file, _silent) = server_whose_mail_waits(dir.path());
     assert!(send(server.address(), "bob@example.net").starts_with("250 "));
     assert_eq!(server.stop(), Some(0));
     let verify = || run(&["spool", "verify", "--json", "--config", &file]);
@@ -277,6 +282,23 @@ fn damage_to_promised_mail_is_told_loudly() {
     let bad: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &bad["good"]), (Some(1), &Value::from(false)));
     assert!(err.starts_with("error: ") && err.contains("is damaged in 1 place"), "{err}");
+}
+
+#[test]
+fn a_repair_leaves_a_running_server_and_its_event_log_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::dev(dir.path());
+    let log = fs::read_dir(dir.path().join("events")).unwrap().next().unwrap().unwrap().path();
+    // As much of a line as a reader may see of one that the server is writing.
+    fs::OpenOptions::new().append(true).open(&log).unwrap().write_all(b"{\"lsn\":").unwrap();
+    let before = fs::read(&log).unwrap();
+    for place in [vec!["--dir", text(dir.path())], vec![text(&dir.path().join("spool"))]] {
+        let (code, _, err) = run(&[&["spool", "repair"], &place[..]].concat());
+        assert_eq!(code, Some(1));
+        assert!(err.contains("is in use by another postrider\nhint: stop the server first"), "{err}");
+        assert_eq!(fs::read(&log).unwrap(), before, "the event log was cut under the server");
+    }
+    drop(server);
 }
 
 #[test]
@@ -323,13 +345,7 @@ fn a_silent_client_does_not_hold_up_the_stop() {
 #[test]
 fn what_is_queued_can_be_looked_at_and_removed() {
     let dir = tempfile::tempdir().unwrap();
-    // Nobody answers there, so the mail waits.
-    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    let dns = silent.local_addr().unwrap();
-    let rest =
-        format!("{LOOPBACK}[receive]\ntrusted_networks = [\"127.0.0.1\"]\n[dns]\nservers = [\"{dns}\"]\n");
-    let file = config(dir.path(), &rest);
-    let server = Server::start(&["serve", "--config", &file]);
+    let (server, file, _silent) = server_whose_mail_waits(dir.path());
     let reply = send(server.address(), "bob@example.net");
     assert!(reply.starts_with("250 2."), "{reply}");
     let queue = |arguments: &[&str]| run(&[&["queue"], arguments, &["--config", &file]].concat());

@@ -1,13 +1,13 @@
 //! `postrider spool`: the files that hold mail in transit.
 
 use std::{
-    fs,
+    fs, io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use disk::{Disk, OsDisk, OsRandom, SystemClock};
+use disk::{Disk, Lock, OsDisk, OsRandom, SystemClock};
 use events::{Log, Order, Query, Reader};
 use serde_json::{Value, json};
 use spool::{Hurt, Repaired, SpoolError, Verified};
@@ -25,6 +25,8 @@ const SMALL_SEGMENT: u64 = 4 << 20;
 
 /// The directories of a server that are meant.
 struct Dirs {
+    /// All of the server's: what it locks before anything else.
+    data: PathBuf,
     spool: PathBuf,
     events: PathBuf,
 }
@@ -37,7 +39,7 @@ pub(crate) fn run(command: &SpoolCommand, json: bool) -> Result<(), Failure> {
     }
 }
 
-fn verify(Dirs { spool: dir, events }: &Dirs, json: bool) -> Result<(), Failure> {
+fn verify(Dirs { spool: dir, events, .. }: &Dirs, json: bool) -> Result<(), Failure> {
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
     let mut verified = spool::verify(dir, &disk).map_err(|error| failure(&error))?;
     // A copy of the spool alone has nothing to be compared with.
@@ -60,6 +62,8 @@ fn verify(Dirs { spool: dir, events }: &Dirs, json: bool) -> Result<(), Failure>
 fn repair(dirs: &Dirs, json: bool) -> Result<(), Failure> {
     check_owner(&dirs.spool)?;
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+    // To open the event log is to cut a torn line off: one that a running server is writing would look torn.
+    let _claim = claim(disk.as_ref(), &dirs.data)?;
     let events =
         Log::open(events::Config::new(dirs.events.clone()), Arc::clone(&disk), Arc::new(SystemClock));
     let events = Arc::new(events.map_err(|error| Failure::new(&error))?);
@@ -76,6 +80,15 @@ fn repair(dirs: &Dirs, json: bool) -> Result<(), Failure> {
         return terminal::print_json(&document);
     }
     terminal::print(&repaired_text(&repaired))
+}
+
+/// Keeps servers out, and makes sure that none runs.
+fn claim(disk: &dyn Disk, data: &Path) -> Result<Box<dyn Lock>, Failure> {
+    let dir = || data.to_owned();
+    disk.lock(data).map_err(|source| match source.kind() {
+        io::ErrorKind::WouldBlock => failure(&SpoolError::Locked { dir: dir() }),
+        _ => failure(&SpoolError::Directory { dir: dir(), source }),
+    })
 }
 
 /// The settings of the server that filled the spool, as far as they matter: how long its segments are.
@@ -122,11 +135,12 @@ fn dirs(wanted: &SpoolVerify) -> Result<Dirs, Failure> {
     };
     let inside = config::spool_dir(&data_dir);
     if inside.is_dir() {
-        return Ok(Dirs { spool: inside, events: config::events_dir(&data_dir) });
+        return Ok(Dirs { spool: inside, events: config::events_dir(&data_dir), data: data_dir });
     }
     if wanted.data_dir.is_some() && data_dir.is_dir() {
-        let events = config::events_dir(data_dir.parent().unwrap_or(&data_dir));
-        return Ok(Dirs { spool: data_dir, events });
+        let spool = std::path::absolute(&data_dir).unwrap_or(data_dir);
+        let data = spool.parent().unwrap_or(&spool).to_owned();
+        return Ok(Dirs { events: config::events_dir(&data), spool, data });
     }
     Err(Failure::new(format!("there is no spool in {}", data_dir.display()))
         .hint("give the data directory of a server"))
