@@ -201,18 +201,14 @@ fn first_piece(shared: &Shared, id: QueueId, content: Content, place: Place) -> 
 }
 
 /// Moves what lives out of a segment, so that it goes.
-fn empty(committer: &mut Committer, number: u32) -> Result<(), SpoolError> {
+pub(crate) fn empty(committer: &mut Committer, number: u32) -> Result<(), SpoolError> {
     let shared = Arc::clone(&committer.shared);
-    while committer.cleaner.is_busy() {
-        committer.turn();
-    }
+    end_cleaning(committer)?;
     if !shared.state().segments.contains(number) {
         return Ok(());
     }
     committer.cleaner.begin(&shared, number);
-    while committer.cleaner.is_busy() && !shared.is_poisoned() {
-        committer.turn();
-    }
+    end_cleaning(committer)?;
     shared.events.flush();
     committer.turn();
     if shared.is_poisoned() {
@@ -220,4 +216,15 @@ fn empty(committer: &mut Committer, number: u32) -> Result<(), SpoolError> {
     }
     let stays = shared.state().segments.contains(number);
     if stays { Err(SpoolError::InUse { path: files::segment_path(&shared.dir(), number) }) } else { Ok(()) }
+}
+
+/// Lets the cleaner end what it is at; with a disk that has failed it never would.
+fn end_cleaning(committer: &mut Committer) -> Result<(), SpoolError> {
+    while committer.cleaner.is_busy() {
+        if committer.shared.is_poisoned() {
+            return Err(SpoolError::Poisoned);
+        }
+        committer.turn();
+    }
+    Ok(())
 }

@@ -15,7 +15,7 @@ use super::{Machine, World, content_of};
 use crate::{
     format::{HEADER_LEN, SEGMENT_DATA},
     index::Content,
-    repair::{Repaired, repair},
+    repair::{Repaired, empty, repair},
     *,
 };
 
@@ -342,6 +342,21 @@ fn a_message_with_damaged_content_is_given_up_and_kept_for_people() {
     let read = machine.read(hurt).unwrap();
     assert!(String::from_utf8(read).unwrap().ends_with("damaged in storage]\r\n"));
     assert_eq!(machine.read(whole).unwrap(), content_of(whole, 3000));
+}
+
+#[test]
+fn a_disk_that_fails_while_a_repair_waits_for_the_cleaner_ends_the_repair() {
+    let mut world = World::new(5);
+    world.config.segment_octets = 4 << 20;
+    let mut machine = world.open();
+    for _ in 0..40 {
+        machine.commit(&world, &["anna@example.org"], 50_000).unwrap();
+    }
+    let segment = machine.committer.log.segment();
+    // More than it moves in one turn.
+    machine.committer.cleaner.begin(&machine.spool.shared, segment);
+    world.disk.fail_sync(1);
+    assert!(matches!(empty(&mut machine.committer, segment), Err(SpoolError::Poisoned)));
 }
 
 #[test]
