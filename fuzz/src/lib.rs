@@ -11,7 +11,6 @@
     reason = "a panic is how a target tells what it has found"
 )]
 
-mod oracle;
 mod source;
 mod talk;
 mod targets;

@@ -58,35 +58,3 @@ impl<'a> Source<'a> {
 pub(crate) fn pieces(octets: &[u8], size: u8) -> impl Iterator<Item = &[u8]> {
     octets.chunks(usize::from(size).max(1))
 }
-
-/// Each bare CR and LF becomes CRLF.
-pub(crate) fn normalised(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, tail)) = rest.split_first() {
-        rest = match (first, tail) {
-            (b'\r', [b'\n', tail @ ..]) | (b'\r' | b'\n', tail) => {
-                out.extend(b"\r\n");
-                tail
-            }
-            (octet, tail) => {
-                out.push(*octet);
-                tail
-            }
-        };
-    }
-    out
-}
-
-/// The same with an end of line at the end of the last line.
-pub(crate) fn in_lines(text: &[u8]) -> Vec<u8> {
-    let mut lines = normalised(text);
-    if !lines.is_empty() && !lines.ends_with(b"\r\n") {
-        lines.extend(b"\r\n");
-    }
-    lines
-}
-
-pub(crate) fn find(text: &[u8], pattern: &[u8]) -> Option<usize> {
-    text.windows(pattern.len()).position(|window| window == pattern)
-}

@@ -3,9 +3,10 @@
 //! The first three octets: size of the chunks, size of the pieces, and whether bare line ends are mended.
 
 use smtp::{Protocol, server::Limits};
+use testkit::by_the_book::{in_lines, normalised};
 
 use crate::{
-    source::{in_lines, normalised, pieces},
+    source::pieces,
     talk::{Talk, count_replies},
 };
 

@@ -69,5 +69,5 @@ pub(crate) fn run(octets: &[u8]) {
 /// Neither a bare CR nor a bare LF, and nothing that is not a whole line.
 fn only_lines(said: &[u8]) {
     assert!(said.is_empty() || said.ends_with(b"\r\n"));
-    assert_eq!(crate::source::normalised(said), said);
+    assert_eq!(testkit::by_the_book::normalised(said), said);
 }

@@ -1,8 +1,7 @@
 //! A command line: what is taken is written again to the same, on one line, and means to `smtp-proto` what it means to us.
 
 use smtp::Command;
-
-use crate::oracle;
+use testkit::second_opinion;
 
 pub(crate) fn run(line: &[u8]) {
     let Ok(command) = Command::parse(line) else { return };
@@ -14,5 +13,5 @@ pub(crate) fn run(line: &[u8]) {
     if !line.iter().any(u8::is_ascii_control) {
         assert_eq!(Command::parse(bare), Ok(command.clone()), "{}", String::from_utf8_lossy(bare));
     }
-    oracle::agrees_about_command(&command, line);
+    second_opinion::agrees_about_command(&command, line);
 }

@@ -31,7 +31,7 @@ fn single_text(content: &[u8], out: &[u8]) {
     if !is_plain || out == content || std::str::from_utf8(content).is_err() {
         return;
     }
-    let before = &content[crate::source::find(content, body).unwrap_or(0) + body.len()..];
+    let before = &content[testkit::by_the_book::find(content, body).unwrap_or(0) + body.len()..];
     let parsed = MessageParser::default().parse(out).expect("a message");
     let after = parsed.parts.first().expect("a part").contents();
     assert_eq!(after, before, "{}", String::from_utf8_lossy(out));

@@ -6,8 +6,9 @@ use mail::{
 };
 use mail_parser::{MessageParser, MimeHeaders};
 use message::{Action, Cause, HeaderSection, Report, ReportedRecipient};
+use testkit::by_the_book::normalised;
 
-use crate::source::{Source, normalised};
+use crate::source::Source;
 
 /// RFC 5322 §2.1.1.
 const LINE_OCTETS_MAX: usize = 998;

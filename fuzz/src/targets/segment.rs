@@ -6,9 +6,9 @@ use std::{path::Path, sync::Arc};
 
 use disk::Disk;
 use spool::parts::{Core, record};
-use testkit::disk::SimDisk;
+use testkit::{by_the_book::find, disk::SimDisk};
 
-use crate::source::{Source, find};
+use crate::source::Source;
 
 const TAG: [u8; 16] = *b"the tag of a use";
 /// The header of a segment and its copy.

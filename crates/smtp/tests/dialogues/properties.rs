@@ -8,6 +8,10 @@ use smtp::{
     server::{Answer, Authentication, Limits, Offers, Question},
     stuffing::Encoder,
 };
+use testkit::{
+    by_the_book::{self, Decoded, find, in_lines, normalised},
+    second_opinion,
+};
 
 use crate::common::{Talk, reply};
 
@@ -28,57 +32,6 @@ fn parts<'a>(octets: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
     places.into_iter().map(|to| &octets[std::mem::replace(&mut from, to)..to]).collect()
 }
 
-fn find(text: &[u8], pattern: &[u8]) -> Option<usize> {
-    text.windows(pattern.len()).position(|window| window == pattern)
-}
-
-/// Each bare CR and LF becomes CRLF.
-fn normalised(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut rest = text;
-    while let Some((first, tail)) = rest.split_first() {
-        rest = match (first, tail) {
-            (b'\r', [b'\n', tail @ ..]) | (b'\r' | b'\n', tail) => {
-                out.extend(b"\r\n");
-                tail
-            }
-            (octet, tail) => {
-                out.push(*octet);
-                tail
-            }
-        };
-    }
-    out
-}
-
-/// The decoder as the RFC words it, for content that is all there: octets used, content and fault.
-fn decoded_by_the_book(input: &[u8], bare: BareLineEnds) -> Option<(usize, Result<Vec<u8>, Fault>)> {
-    let lines = [b"\r\n", input].concat();
-    let end = find(&lines, b"\r\n.\r\n")?;
-    let mut rest = &lines[..end + 2];
-    let mut unstuffed = Vec::new();
-    while let Some(at) = find(rest, b"\r\n.") {
-        unstuffed.extend(&rest[..at + 2]);
-        rest = &rest[at + 3..];
-    }
-    unstuffed.extend(rest);
-    let content = &unstuffed[2..];
-    let nul = content.iter().position(|octet| *octet == 0);
-    let is_bare = |at: &usize| match content[*at] {
-        b'\r' => content.get(at + 1) != Some(&b'\n'),
-        b'\n' => *at == 0 || content[at - 1] != b'\r',
-        _ => false,
-    };
-    let bare_at = (0..content.len()).find(is_bare).filter(|_| bare == BareLineEnds::Refuse);
-    let result = match (nul, bare_at) {
-        (None, None) => Ok(normalised(content)),
-        (Some(nul), Some(bare)) if nul < bare => Err(Fault::Nul),
-        (Some(_), None) => Err(Fault::Nul),
-        (_, Some(_)) => Err(Fault::BareLineEnd),
-    };
-    Some((end + 3, result))
-}
-
 /// The first fault in a header section, looked for in all of it at once.
 fn header_fault(octets: &[u8]) -> Option<Fault> {
     let lines = [b"\r\n", octets].concat();
@@ -92,7 +45,7 @@ fn header_fault(octets: &[u8]) -> Option<Fault> {
     })
 }
 
-fn decode(input: &[u8], cuts: &[Index], bare: BareLineEnds) -> Option<(usize, Result<Vec<u8>, Fault>)> {
+fn decode(input: &[u8], cuts: &[Index], bare: BareLineEnds) -> Decoded {
     let (mut decoder, mut out, mut used) = (Decoder::new(bare), Vec::new(), 0);
     for part in parts(input, cuts) {
         let (taken, ended) = decoder.decode(part, &mut out);
@@ -278,7 +231,7 @@ proptest! {
         input in framing_octets(60), cuts in vec(any::<Index>(), 0..6), normalise: bool,
     ) {
         let bare = if normalise { BareLineEnds::Normalise } else { BareLineEnds::Refuse };
-        prop_assert_eq!(decode(&input, &cuts, bare), decoded_by_the_book(&input, bare));
+        prop_assert_eq!(decode(&input, &cuts, bare), by_the_book::decoded(&input, bare));
     }
 
     #[test]
@@ -294,11 +247,7 @@ proptest! {
     ) {
         let input: Vec<u8> = input.into_iter().filter(|octet| *octet != 0).collect();
         let out = encode(&input, &cuts);
-        let mut expected = normalised(&input);
-        if !expected.is_empty() && !expected.ends_with(b"\r\n") {
-            expected.extend(b"\r\n");
-        }
-        prop_assert_eq!(decode(&out, &more, BareLineEnds::Refuse), Some((out.len(), Ok(expected))));
+        prop_assert_eq!(decode(&out, &more, BareLineEnds::Refuse), Some((out.len(), Ok(in_lines(&input)))));
     }
 
     #[test]
@@ -330,7 +279,7 @@ proptest! {
         command.write_to(&mut written);
         for line in line.split(|octet| *octet == b'\n').chain([written.trim_ascii_end()]) {
             if let Ok(ours) = Command::parse(line.strip_suffix(b"\r").unwrap_or(line)) {
-                agrees_with_smtp_proto(&ours, line)?;
+                second_opinion::agrees_about_command(&ours, line);
             }
         }
     }
@@ -412,10 +361,7 @@ proptest! {
         }
         let said: String = parts(&stream, &cuts).into_iter().map(|part| talk.send(part)).collect();
         prop_assert_eq!(said.lines().count(), chunks.len());
-        let mut whole = normalised(&content);
-        if !whole.is_empty() && !whole.ends_with(b"\r\n") {
-            whole.extend(b"\r\n");
-        }
+        let whole = in_lines(&content);
         let text = !content.contains(&0) && (normalise || whole == content || whole == [&content[..], b"\r\n"].concat());
         prop_assert_eq!(said.ends_with("250 2.0.0 Queued\r\n"), text, "{}", said);
         prop_assert_eq!(&talk.contents, &if text { vec![whole] } else { vec![] });
@@ -492,62 +438,6 @@ proptest! {
     }
 }
 
-fn agrees_with_smtp_proto(ours: &Command, line: &[u8]) -> Result<(), TestCaseError> {
-    use smtp_proto::{
-        MAIL_BODY_8BITMIME, MAIL_RET_FULL, MAIL_RET_HDRS, MAIL_SMTPUTF8, RCPT_NOTIFY_DELAY,
-        RCPT_NOTIFY_FAILURE, RCPT_NOTIFY_NEVER, RCPT_NOTIFY_SUCCESS, Request,
-    };
-    // It knows neither address literals nor ORCPT of type utf-8 (RFC 6533 §3); what else it refuses in other commands carries no
-    // meaning.
-    if line.contains(&b'[')
-        || find(line, b"ORCPT=utf-8;").is_some()
-        || !matches!(ours, Command::Mail(_) | Command::Rcpt(_))
-    {
-        return Ok(());
-    }
-    let line = [line.trim_ascii_end(), b"\r\n"].concat();
-    let theirs = Request::parse(&mut line.iter());
-    let shown = String::from_utf8_lossy(&line).into_owned();
-    let plain = |address: &Address| format!("{}@{}", address.local_part(), address.domain());
-    match (ours, theirs) {
-        (Command::Mail(mail), Ok(Request::Mail { from })) => {
-            let address = mail.reverse_path.address().map(plain).unwrap_or_default();
-            prop_assert_eq!(from.address.to_lowercase(), address.to_lowercase(), "{}", shown);
-            prop_assert_eq!(
-                from.flags & MAIL_BODY_8BITMIME != 0,
-                mail.body == Body::EightBitMime,
-                "{}",
-                shown
-            );
-            prop_assert_eq!(from.flags & MAIL_SMTPUTF8 != 0, mail.smtputf8, "{}", shown);
-            prop_assert_eq!(from.size as u64, mail.size.unwrap_or(0), "{}", shown);
-            prop_assert_eq!(from.flags & MAIL_RET_FULL != 0, mail.ret == Some(Ret::Full), "{}", shown);
-            prop_assert_eq!(from.flags & MAIL_RET_HDRS != 0, mail.ret == Some(Ret::Headers), "{}", shown);
-            prop_assert_eq!(from.env_id.is_some(), mail.envid.is_some(), "{}", shown);
-        }
-        (Command::Rcpt(rcpt), Ok(Request::Rcpt { to })) => {
-            let address = match &rcpt.forward_path {
-                ForwardPath::Postmaster => String::new(),
-                ForwardPath::Address(address) => plain(address),
-            };
-            prop_assert_eq!(to.address.to_lowercase(), address.to_lowercase(), "{}", shown);
-            let Notify { success, failure, delay, given } = rcpt.notify;
-            let never = given && !success && !failure && !delay;
-            let flags = [
-                (RCPT_NOTIFY_SUCCESS, success),
-                (RCPT_NOTIFY_FAILURE, failure && given),
-                (RCPT_NOTIFY_DELAY, delay && given),
-                (RCPT_NOTIFY_NEVER, never),
-            ];
-            for (flag, wanted) in flags {
-                prop_assert_eq!(to.flags & flag != 0, wanted, "{}", shown);
-            }
-        }
-        (_, theirs) => prop_assert!(false, "{}: {:?}", shown, theirs),
-    }
-    Ok(())
-}
-
 /// A client session and a server session over a wire that passes `chunk` octets at a time.
 fn together(
     protocol: Protocol,
@@ -602,10 +492,7 @@ fn together(
         let got: Vec<u16> = outcome.recipients.iter().map(|(_, reply)| reply.code()).collect();
         prop_assert_eq!(&got, &codes);
     }
-    let mut expected = normalised(content);
-    if !expected.is_empty() && !expected.ends_with(b"\r\n") {
-        expected.extend(b"\r\n");
-    }
+    let expected = in_lines(content);
     let taken = if codes.contains(&250) { messages } else { 0 };
     prop_assert_eq!(&server.contents, &vec![expected; taken]);
     Ok(())

@@ -1,4 +1,12 @@
 //! What `smtp-proto` makes of the same octets, and where it is known to differ.
+//!
+//! These functions panic where it differs and should not.
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "it is for tests, and judges what must hold"
+)]
 
 use mail::{Address, Body, Notify, Ret};
 use smtp::{Command, ForwardPath, MailFrom, RcptTo};
@@ -7,10 +15,10 @@ use smtp_proto::{
     RCPT_NOTIFY_NEVER, RCPT_NOTIFY_SUCCESS, Request, request::receiver::DataReceiver,
 };
 
-use crate::source::find;
+use crate::by_the_book::find;
 
 /// What we take, it takes in the same sense.
-pub(crate) fn agrees_about_command(ours: &Command, line: &[u8]) {
+pub fn agrees_about_command(ours: &Command, line: &[u8]) {
     // It does not know address literals (RFC 5321 §4.1.3), and of the types of ORCPT, which are any registered word (RFC 3461 §4.2),
     // only rfc822.
     let lower = line.to_ascii_lowercase();
@@ -67,7 +75,7 @@ fn plain(address: &Address) -> String {
 ///
 /// A fresh receiver of it does not know that it stands at the start of a line: it does not see `.` CR LF as the end of an empty
 /// message, and leaves a first dot doubled. So it gets a line before, which is taken off again.
-pub(crate) fn data(input: &[u8]) -> Option<(usize, Vec<u8>)> {
+pub fn data(input: &[u8]) -> Option<(usize, Vec<u8>)> {
     const BEFORE: &[u8] = b"x\r\n";
     let stream = [BEFORE, input].concat();
     let (mut receiver, mut out) = (DataReceiver::new(), Vec::new());
