@@ -93,18 +93,14 @@ pub(crate) async fn stats(Shared(control): Shared<Control>, params: Params<Pairs
 }
 
 impl By {
+    const ALL: [Self; 6] =
+        [Self::Domain, Self::Site, Self::State, Self::Age, Self::Reason, Self::Sender];
+
     fn parse(text: &str) -> Result<Self, Problem> {
-        Ok(match text {
-            "domain" => Self::Domain,
-            "site" => Self::Site,
-            "state" => Self::State,
-            "age" => Self::Age,
-            "reason" => Self::Reason,
-            "sender" => Self::Sender,
-            _ => {
-                let wrong = format!("by: `{text}` is none of domain, site, state, age, reason, sender");
-                return Err(Problem::bad_request(wrong));
-            }
+        let known = Self::ALL.into_iter().find(|by| by.word() == text);
+        known.ok_or_else(|| {
+            let words = Self::ALL.map(Self::word).join(", ");
+            Problem::bad_request(format!("by: `{text}` is none of {words}"))
         })
     }
 

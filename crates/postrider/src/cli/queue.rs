@@ -88,7 +88,7 @@ pub(crate) struct QueueStats {
     pub place: Place,
 }
 
-/// What to count by.
+/// What to count by. The words are the API's.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum By {
     /// Recipient domain
@@ -107,15 +107,8 @@ pub(crate) enum By {
 
 impl By {
     /// As the API wants it.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Domain => "domain",
-            Self::Site => "site",
-            Self::State => "state",
-            Self::Age => "age",
-            Self::Reason => "reason",
-            Self::Sender => "sender",
-        }
+    pub(crate) fn word(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 }
 
