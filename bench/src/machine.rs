@@ -41,6 +41,20 @@ impl Machine {
         })
     }
 
+    /// One for tests of what is told of it.
+    #[cfg(test)]
+    pub(crate) fn example() -> Self {
+        Self {
+            cpu: "Abacus".to_owned(),
+            cores: 2,
+            kernel: "6.1".to_owned(),
+            file_system: "ext4 (rw)".to_owned(),
+            fdatasync_us: 300.0,
+            commit: "abc123".to_owned(),
+            date: "2026-11-23".to_owned(),
+        }
+    }
+
     /// Does a sync mean nothing here?
     pub(crate) fn forgets(&self) -> bool {
         self.file_system.starts_with("tmpfs") || self.file_system.starts_with("ramfs")

@@ -15,7 +15,6 @@ pub(crate) use servers::Kind;
 use servers::Place;
 use sink::Sink;
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitCode};
 use std::time::{Duration, Instant};
@@ -178,9 +177,4 @@ fn remove_found(missing: &mut Vec<String>, dir: &Path) -> usize {
         }
     }
     before - missing.len()
-}
-
-/// A loopback address with a port that is free now.
-fn free_port() -> Result<SocketAddr, Failure> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }

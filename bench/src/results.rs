@@ -186,15 +186,7 @@ mod tests {
 
     fn results() -> Results {
         Results {
-            machine: Machine {
-                cpu: "Abacus".to_owned(),
-                cores: 2,
-                kernel: "6.1".to_owned(),
-                file_system: "ext4 (rw)".to_owned(),
-                fdatasync_us: 300.0,
-                commit: "abc123".to_owned(),
-                date: "2026-11-23".to_owned(),
-            },
+            machine: Machine::example(),
             load: "10240 octets".to_owned(),
             base: "Postfix".to_owned(),
             cells: vec![cell("Postfix", &[1000.0, 900.0, 9999.0], 800.0), cell("Postrider", &[8000.0], 80.0)],

@@ -34,7 +34,7 @@ pub(crate) const SERVICES: &[&str] = &["receive", "deliver", "access", "admin"];
 
 /// What only tests and benches are made of: never a dependency of the program.
 pub(crate) const TESTS_ONLY: &[&str] =
-    &["testkit", "faultfs", "sim", "e2e", "bench", "counts", "fuzz", "xtask"];
+    &["testkit", "faultfs", "peers", "sim", "e2e", "bench", "counts", "fuzz", "xtask"];
 
 const fn layer(name: &'static str, ours: &'static [&'static str]) -> Layer {
     Layer { name, ours, others: None }
@@ -77,9 +77,10 @@ pub(crate) const LAYERS: &[Layer] = &[
         &["mail", "dns", "disk", "events", "spool", "directory", "net", "receive", "deliver", "testkit"],
     ),
     layer("faultfs", &[]),
-    layer("e2e", &["mail", "testkit", "faultfs"]),
+    layer("peers", &[]),
+    layer("e2e", &["mail", "testkit", "faultfs", "peers"]),
     layer("counts", BELOW_SERVICES),
-    layer("bench", &["mail", "disk", "events", "spool", "faultfs"]),
+    layer("bench", &["mail", "disk", "events", "spool", "faultfs", "peers"]),
     layer(
         "fuzz",
         &[

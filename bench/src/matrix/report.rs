@@ -335,16 +335,8 @@ mod tests {
     }
 
     fn report() -> Report {
-        let machine = Machine {
-            cpu: "Abacus".to_owned(),
-            cores: 2,
-            kernel: "6.1".to_owned(),
-            file_system: "ext4 (rw)".to_owned(),
-            fdatasync_us: 300.0,
-            commit: "abc123".to_owned(),
-            date: "2026-11-23".to_owned(),
-        };
-        let mut report = Report::new(machine, ["Postfix", "Exim", "Postrider"].map(str::to_owned).to_vec());
+        let mut report =
+            Report::new(Machine::example(), ["Postfix", "Exim", "Postrider"].map(str::to_owned).to_vec());
         report.measured.push(measured("Postfix", &[900.0, 1000.0, 5000.0], 800.0));
         report.measured.push(measured("Exim", &[], 0.0));
         report.measured.push(measured("Postrider", &[8000.0], 80.0));

@@ -1,19 +1,14 @@
 //! Servers with their queues on the disk of the test, each configured to keep what it takes until a next hop is there,
 //! and to try again each second. Syncing is as each of them ships.
 
-use super::free_port;
 use crate::Failure;
+use crate::servers::{free_port, log_end};
 use clap::ValueEnum;
 use std::fs::{self, File, Permissions};
 use std::net::SocketAddr;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-
-/// Where `scripts/test packages` unpacks Exim: Debian has one mail server at a time.
-const EXIM: &str = "/var/cache/postrider-tests/exim/usr/sbin/exim4";
-/// The user that Debian's Exim becomes; the name is compiled in.
-const EXIM_USER: &str = "Debian-exim";
 
 /// A server whose order is tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -51,8 +46,8 @@ impl Place {
         let queue = folder.join("queue");
         fs::create_dir(&queue)?;
         let program = match kind {
-            Kind::Postfix => PathBuf::from("/usr/sbin/postfix"),
-            Kind::Exim => PathBuf::from(EXIM),
+            Kind::Postfix => PathBuf::from(peers::postfix::PROGRAM),
+            Kind::Exim => PathBuf::from(peers::exim::program()?),
             Kind::Postrider => postrider.to_owned(),
         };
         let (address, next_hop) = (free_port()?, free_port()?);
@@ -64,10 +59,10 @@ impl Place {
         match self.kind {
             Kind::Postfix => self.furnish_postfix(),
             Kind::Exim => {
-                own(EXIM_USER, &self.queue)?;
+                peers::give(&self.queue, peers::exim::USER)?;
                 let logs = self.folder.join("logs");
                 fs::create_dir(&logs)?;
-                own(EXIM_USER, &logs)?;
+                peers::give(&logs, peers::exim::USER)?;
                 Ok(fs::write(self.config(), self.exim_conf())?)
             }
             Kind::Postrider => Ok(fs::write(self.config(), self.postrider_toml())?),
@@ -78,9 +73,9 @@ impl Place {
         for name in ["etc", "data"] {
             fs::create_dir(self.folder.join(name))?;
         }
-        own("postfix", &self.folder.join("data"))?;
+        peers::give(&self.folder.join("data"), peers::postfix::USER)?;
         fs::write(self.folder.join("etc/main.cf"), self.main_cf())?;
-        Ok(fs::write(self.folder.join("etc/master.cf"), master_cf(self.address))?)
+        Ok(fs::write(self.folder.join("etc/master.cf"), peers::postfix::master_cf(self.address))?)
     }
 
     fn config(&self) -> PathBuf {
@@ -113,10 +108,7 @@ impl Place {
 
     /// The last lines of what it printed.
     pub(super) fn log_end(&self) -> String {
-        let text = fs::read(self.log()).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().collect();
-        lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n")
+        log_end(&self.log())
     }
 
     fn main_cf(&self) -> String {
@@ -150,7 +142,7 @@ impl Place {
     fn exim_conf(&self) -> String {
         let (folder, address, hop) = (self.folder.display(), self.address, self.next_hop);
         format!(
-            "exim_path = {EXIM}\n\
+            "exim_path = {}\n\
              keep_environment =\n\
              spool_directory = {}\n\
              log_file_path = {folder}/logs/%slog\n\
@@ -178,6 +170,7 @@ impl Place {
              \x20driver = smtp\n\
              begin retry\n\
              * * F,1h,1s\n",
+            self.program.display(),
             self.queue.display(),
             address.ip(),
             address.port(),
@@ -201,39 +194,4 @@ impl Place {
             self.next_hop
         )
     }
-}
-
-/// Gives a directory to a user, by the password file.
-fn own(user: &str, dir: &Path) -> Result<(), Failure> {
-    let text = fs::read_to_string("/etc/passwd")?;
-    let fields = text.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let entry = fields.into_iter().find(|fields| fields.first() == Some(&user));
-    let entry = entry.ok_or_else(|| format!("there is no user {user}: run `scripts/test packages`"))?;
-    let number = |at: usize| entry.get(at).and_then(|field| field.parse::<u32>().ok());
-    Ok(chown(dir, number(2), number(3))?)
-}
-
-/// The private services: name, number of processes at most (- for the default, 0 for no limit) and program.
-const SERVICES: &[(&str, &str)] = &[
-    ("rewrite", "- trivial-rewrite"),
-    ("bounce", "0 bounce"),
-    ("defer", "0 bounce"),
-    ("trace", "0 bounce"),
-    ("verify", "1 verify"),
-    ("proxymap", "- proxymap"),
-    ("smtp", "- smtp"),
-    ("relay", "- smtp"),
-    ("error", "- error"),
-    ("retry", "- error"),
-    ("anvil", "1 anvil"),
-    ("scache", "1 scache"),
-];
-
-fn master_cf(address: SocketAddr) -> String {
-    let services = SERVICES.iter().map(|(name, program)| format!("{name} unix - - n - {program}\n"));
-    format!(
-        "{address} inet n - n - - smtpd\npostlog unix-dgram n - n - 1 postlogd\nqmgr unix n - n 300 1 qmgr\n\
-         cleanup unix n - n - 0 cleanup\nflush unix n - n - 0 flush\n{}",
-        services.collect::<String>()
-    )
 }

@@ -1,6 +1,6 @@
 //! Exim with a configuration and spool of its own, set up to be as fast as it can be and stay safe.
 
-use super::{LOCAL_DOMAIN, Server, Setting, free_port, owner};
+use super::{LOCAL_DOMAIN, Server, Setting, free_port};
 use crate::group::Group;
 use crate::guard::spawn;
 use crate::scenario::Work;
@@ -8,19 +8,8 @@ use crate::{Failure, maildir};
 use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-
-/// Where `scripts/test packages` unpacks it: Debian's package cannot be installed beside Postfix's. Then where the package puts it.
-const PROGRAMS: [&str; 2] = ["/var/cache/postrider-tests/exim/usr/sbin/exim4", "/usr/sbin/exim4"];
-/// The user that Debian's Exim becomes once it listens; the name is compiled in.
-const USER: &str = "Debian-exim";
-
-/// The program, where there is one.
-fn program() -> Result<&'static str, Failure> {
-    let found = PROGRAMS.into_iter().find(|path| Path::new(path).exists());
-    found.ok_or_else(|| "there is no Exim: `scripts/test packages` unpacks it".into())
-}
 
 pub(super) fn start(setting: &Setting<'_>) -> Result<Server, Failure> {
     if !rustix::process::geteuid().is_root() {
@@ -30,17 +19,17 @@ pub(super) fn start(setting: &Setting<'_>) -> Result<Server, Failure> {
     if group.is_none() {
         return Err("Exim's CPU cannot be told without control groups, and there is none to be had".into());
     }
-    let program = program()?;
-    let (user, group_id) = owner("/etc/passwd", USER).ok_or_else(|| format!("there is no user {USER}"))?;
+    let program = peers::exim::program()?;
+    let owner = peers::ids(peers::exim::USER)?;
     // Exim gives up root for good: its own user must get to its directory.
     let own = setting.dir.join("own");
     fs::create_dir(&own)?;
     fs::set_permissions(setting.dir, fs::Permissions::from_mode(0o755))?;
-    chown(&own, Some(user), Some(group_id))?;
+    peers::give(&own, peers::exim::USER)?;
     let address = free_port()?;
     let config = setting.dir.join("exim.conf");
     fs::write(&config, configuration(setting, program, &own, address))?;
-    let maildirs = make_maildirs(setting, &own, (user, group_id))?;
+    let maildirs = make_maildirs(setting, &own, owner)?;
     let log = setting.dir.join("exim.log");
     let arguments = ["-C".as_ref(), config.as_os_str(), "-bdf".as_ref()];
     let child = spawn(Path::new(program), &arguments, &log, group.as_ref())?;
@@ -120,15 +109,12 @@ mod tests {
     use super::*;
 
     fn text(work: Work) -> String {
-        let setting = Setting {
-            work,
-            dir: Path::new("/dir"),
-            next_hop: "127.0.0.1:4025".parse().unwrap(),
-            dns: "127.0.0.1:4053".parse().unwrap(),
-            sessions: 20,
-            mailboxes: 2,
-        };
-        configuration(&setting, "/exim", Path::new("/dir/own"), "127.0.0.1:4000".parse().unwrap())
+        configuration(
+            &Setting::example(work),
+            "/exim",
+            Path::new("/dir/own"),
+            "127.0.0.1:4000".parse().unwrap(),
+        )
     }
 
     #[test]

@@ -75,6 +75,21 @@ pub(crate) struct Setting<'a> {
     pub(crate) mailboxes: u64,
 }
 
+#[cfg(test)]
+impl Setting<'static> {
+    /// One for tests of what is made of it.
+    fn example(work: Work) -> Self {
+        Self {
+            work,
+            dir: Path::new("/dir"),
+            next_hop: SocketAddr::from(([127, 0, 0, 1], 4025)),
+            dns: SocketAddr::from(([127, 0, 0, 1], 4053)),
+            sessions: 20,
+            mailboxes: 2,
+        }
+    }
+}
+
 impl Setting<'_> {
     fn mailbox_names(&self) -> impl Iterator<Item = String> {
         (0..self.mailboxes).map(|number| format!("user{number}"))
@@ -143,12 +158,16 @@ impl Server {
 
     /// The last lines of what it wrote.
     pub(crate) fn log_end(&self) -> String {
-        let text = fs::read(&self.log)
-            .map(|octets| String::from_utf8_lossy(&octets).into_owned())
-            .unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n")
+        log_end(&self.log)
     }
+}
+
+/// The last lines of a log.
+pub(crate) fn log_end(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n")
 }
 
 impl Drop for Server {
@@ -163,18 +182,8 @@ impl Drop for Server {
     }
 }
 
-/// User and group id by name, from the password file.
-fn owner(passwd: &str, name: &str) -> Option<(u32, u32)> {
-    let text = fs::read_to_string(passwd).ok()?;
-    let fields = text
-        .lines()
-        .map(|line| line.split(':').collect::<Vec<_>>())
-        .find(|fields| fields.first() == Some(&name))?;
-    Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
-}
-
 /// A loopback port that is free now.
-fn free_port() -> Result<SocketAddr, Failure> {
+pub(crate) fn free_port() -> Result<SocketAddr, Failure> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 

@@ -1,6 +1,6 @@
 //! Postfix with a configuration, queue and data directory of its own, set up to be as fast as it can be and stay safe.
 
-use super::{LOCAL_DOMAIN, Server, Setting, free_port, owner};
+use super::{LOCAL_DOMAIN, Server, Setting, free_port};
 use crate::fairness::{DOMAINS, TROUBLE};
 use crate::group::Group;
 use crate::guard::spawn;
@@ -8,8 +8,7 @@ use crate::scenario::Work;
 use crate::{Failure, maildir};
 use std::fmt::Write as _;
 use std::fs;
-use std::net::SocketAddr;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,12 +25,10 @@ pub(super) fn start(setting: &Setting<'_>, holds: bool) -> Result<Server, Failur
         fs::create_dir_all(dir)?;
         fs::set_permissions(dir, fs::Permissions::from_mode(0o755))?;
     }
-    let (user, _) =
-        owner("/etc/passwd", "postfix").ok_or("there is no user postfix: is Postfix installed?")?;
-    chown(&data, Some(user), None)?;
+    peers::give(&data, peers::postfix::USER)?;
     let address = free_port()?;
     fs::write(conf.join("main.cf"), main_cf(setting, holds, &queue, &data))?;
-    fs::write(conf.join("master.cf"), master_cf(address))?;
+    fs::write(conf.join("master.cf"), peers::postfix::master_cf(address))?;
     fs::write(conf.join("mailboxes"), mailboxes(setting))?;
     fs::write(conf.join("transport"), transport(setting))?;
     let maildirs = make_maildirs(setting)?;
@@ -117,34 +114,6 @@ fn main_cf(setting: &Setting<'_>, holds: bool, queue: &Path, data: &Path) -> Str
     text
 }
 
-/// The services that take, keep and deliver mail. Nothing runs in a chroot: that costs nothing and needs files there.
-fn master_cf(address: SocketAddr) -> String {
-    format!(
-        "127.0.0.1:{} inet n - n - - smtpd\n\
-         cleanup unix n - n - 0 cleanup\n\
-         qmgr unix n - n 300 1 qmgr\n\
-         rewrite unix - - n - - trivial-rewrite\n\
-         bounce unix - - n - 0 bounce\n\
-         defer unix - - n - 0 bounce\n\
-         trace unix - - n - 0 bounce\n\
-         verify unix - - n - 1 verify\n\
-         flush unix n - n 1000? 0 flush\n\
-         proxymap unix - - n - - proxymap\n\
-         proxywrite unix - - n - 1 proxymap\n\
-         smtp unix - - n - - smtp\n\
-         relay unix - - n - - smtp\n\
-         showq unix n - n - - showq\n\
-         error unix - - n - - error\n\
-         retry unix - - n - - error\n\
-         discard unix - - n - - discard\n\
-         virtual unix - n n - - virtual\n\
-         anvil unix - - n - 1 anvil\n\
-         scache unix - - n - 1 scache\n\
-         postlog unix-dgram n - n - 1 postlogd\n",
-        address.port()
-    )
-}
-
 /// The destinations in trouble have a host of their own.
 fn transport(setting: &Setting<'_>) -> String {
     let port = setting.next_hop.port();
@@ -180,20 +149,9 @@ fn make_maildirs(setting: &Setting<'_>) -> Result<Vec<PathBuf>, Failure> {
 mod tests {
     use super::*;
 
-    fn setting(work: Work) -> Setting<'static> {
-        Setting {
-            work,
-            dir: Path::new("/dir"),
-            next_hop: "127.0.0.1:4025".parse().unwrap(),
-            dns: "127.0.0.1:4053".parse().unwrap(),
-            sessions: 20,
-            mailboxes: 2,
-        }
-    }
-
     #[test]
     fn mail_for_others_goes_to_the_next_hop_and_syncing_stays_as_postfix_has_it() {
-        let text = main_cf(&setting(Work::Relay), false, Path::new("/q"), Path::new("/d"));
+        let text = main_cf(&Setting::example(Work::Relay), false, Path::new("/q"), Path::new("/d"));
         assert!(text.contains("\nrelayhost = [127.0.0.1]:4025\n"));
         assert!(text.contains("\ndefault_process_limit = 120\n"));
         assert!(!text.contains("fsync") && !text.contains("virtual_"));
@@ -201,7 +159,7 @@ mod tests {
 
     #[test]
     fn holding_is_for_mail_that_stays_in_the_queue_only() {
-        let text = |work| main_cf(&setting(work), true, Path::new("/q"), Path::new("/d"));
+        let text = |work| main_cf(&Setting::example(work), true, Path::new("/q"), Path::new("/d"));
         assert!(
             text(Work::Accept).contains("static:HOLD\n") && text(Work::Latency).contains("static:HOLD\n")
         );
@@ -210,10 +168,10 @@ mod tests {
 
     #[test]
     fn local_mail_goes_into_a_maildir_for_each_mailbox() {
-        let text = main_cf(&setting(Work::Local), false, Path::new("/q"), Path::new("/d"));
+        let text = main_cf(&Setting::example(Work::Local), false, Path::new("/q"), Path::new("/d"));
         assert!(text.contains("\nvirtual_mailbox_base = /dir/mail\n"));
         assert_eq!(
-            mailboxes(&setting(Work::Local)),
+            mailboxes(&Setting::example(Work::Local)),
             "user0@local.bench.test local.bench.test/user0/\nuser1@local.bench.test local.bench.test/user1/\n"
         );
     }

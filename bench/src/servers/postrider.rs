@@ -92,15 +92,8 @@ mod tests {
 
     #[test]
     fn the_configuration_leads_to_the_sink_and_names_the_mailboxes() {
-        let setting = Setting {
-            work: Work::Local,
-            dir: Path::new("/dir"),
-            next_hop: "127.0.0.1:4025".parse().unwrap(),
-            dns: "127.0.0.1:4053".parse().unwrap(),
-            sessions: 20,
-            mailboxes: 2,
-        };
-        let text = toml(&setting, Path::new("/dir/data"), "127.0.0.1:4000".parse().unwrap());
+        let text =
+            toml(&Setting::example(Work::Local), Path::new("/dir/data"), "127.0.0.1:4000".parse().unwrap());
         assert!(text.contains("bind = [\"127.0.0.1:4000\"]\n") && text.contains("\nport = 4025\n"));
         assert!(text.contains("servers = [\"127.0.0.1:4053\"]\n"));
         assert!(text.contains("login = \"user1@local.bench.test\"\n") && !text.contains("user2"));

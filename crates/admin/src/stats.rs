@@ -93,8 +93,7 @@ pub(crate) async fn stats(Shared(control): Shared<Control>, params: Params<Pairs
 }
 
 impl By {
-    const ALL: [Self; 6] =
-        [Self::Domain, Self::Site, Self::State, Self::Age, Self::Reason, Self::Sender];
+    const ALL: [Self; 6] = [Self::Domain, Self::Site, Self::State, Self::Age, Self::Reason, Self::Sender];
 
     fn parse(text: &str) -> Result<Self, Problem> {
         let known = Self::ALL.into_iter().find(|by| by.word() == text);

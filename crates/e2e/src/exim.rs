@@ -12,13 +12,7 @@ use tempfile::TempDir;
 use crate::loopback::Loopback;
 use crate::maildir::Maildir;
 use crate::process::Process;
-use crate::tool::run;
 use crate::wait::eventually_true;
-
-/// Where `scripts/test packages` unpacks it: Debian's package cannot be installed beside Postfix's.
-const PROGRAM: &str = "/var/cache/postrider-tests/exim/usr/sbin/exim4";
-/// The user that Debian's Exim becomes once it listens; the name is compiled in.
-const USER: &str = "Debian-exim";
 
 /// What differs from one Exim to the next.
 #[derive(Debug, Clone, Copy, Default)]
@@ -41,11 +35,11 @@ pub struct Exim {
 impl Exim {
     /// Starts Exim on a host of the net.
     pub fn start(net: &Loopback, host: u8, port: u16, settings: EximSettings<'_>) -> Self {
-        assert!(Path::new(PROGRAM).exists(), "{PROGRAM} is missing: run `scripts/test packages` as root");
+        let program = peers::exim::program().expect("Exim");
         let folder = tempfile::tempdir().expect("a folder");
         let address = SocketAddr::from((net.host(host), port));
-        prepare(folder.path(), address, settings);
-        let mut command = Command::new(PROGRAM);
+        prepare(folder.path(), program, address, settings);
+        let mut command = Command::new(program);
         // In the foreground, with a look at the queue each second.
         command.arg("-C").arg(folder.path().join("exim.conf")).args(["-bdf", "-q1s"]);
         let process = Process::start("exim", command, &folder.path().join("printed"));
@@ -89,17 +83,17 @@ fn show(log: &str) {
     let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("--- log of exim:\n{log}\n"));
 }
 
-fn prepare(folder: &Path, address: SocketAddr, settings: EximSettings<'_>) {
+fn prepare(folder: &Path, program: &str, address: SocketAddr, settings: EximSettings<'_>) {
     // Exim gives up root for good: its own user must get to its folder.
     fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
     let own = folder.join("own");
     fs::create_dir(&own).unwrap();
+    peers::give(&own, peers::exim::USER).unwrap();
     let own = own.to_str().expect("UTF-8");
-    run("chown", &[USER, own], b"");
-    fs::write(folder.join("exim.conf"), configuration(own, address, settings)).unwrap();
+    fs::write(folder.join("exim.conf"), configuration(own, program, address, settings)).unwrap();
 }
 
-fn configuration(own: &str, address: SocketAddr, settings: EximSettings<'_>) -> String {
+fn configuration(own: &str, program: &str, address: SocketAddr, settings: EximSettings<'_>) -> String {
     let (ip, port, main) = (address.ip(), address.port(), settings.main);
     let elsewhere = match settings.next_hop {
         Some(hop) => format!(
@@ -110,7 +104,7 @@ fn configuration(own: &str, address: SocketAddr, settings: EximSettings<'_>) -> 
         None => String::new(),
     };
     format!(
-        "exim_path = {PROGRAM}\n\
+        "exim_path = {program}\n\
          keep_environment =\n\
          spool_directory = {own}/spool\n\
          log_file_path = {own}/%slog\n\

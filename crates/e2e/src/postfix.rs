@@ -33,7 +33,7 @@ impl Postfix {
         let folder = tempfile::tempdir().expect("a folder");
         let address = SocketAddr::from((net.host(host), port));
         prepare(folder.path(), address, main_cf);
-        let mut command = Command::new("/usr/sbin/postfix");
+        let mut command = Command::new(peers::postfix::PROGRAM);
         command.arg("-c").arg(folder.path().join("etc")).arg("start-fg");
         let process = Process::start("postfix", command, &folder.path().join("log"));
         let mut postfix = Self { process, folder, address };
@@ -66,7 +66,7 @@ impl Drop for Postfix {
     fn drop(&mut self) {
         // The master puts itself into a process group of its own and ends its children when it is told to.
         let _ = said(
-            Command::new("/usr/sbin/postfix").arg("-c").arg(self.folder.path().join("etc")).arg("abort"),
+            Command::new(peers::postfix::PROGRAM).arg("-c").arg(self.folder.path().join("etc")).arg("abort"),
             b"",
         );
     }
@@ -79,11 +79,10 @@ fn prepare(folder: &Path, address: SocketAddr, main_cf: &str) {
         fs::create_dir(folder.join(name)).unwrap();
     }
     chown(folder.join("mail"), Some(OWNER), Some(OWNER)).expect("only root may run Postfix");
-    let data = said(Command::new("chown").arg("postfix").arg(folder.join("data")), b"");
-    assert_eq!(data.code, 0, "{}", data.err);
+    peers::give(&folder.join("data"), peers::postfix::USER).unwrap();
     let text = main(folder.to_str().expect("UTF-8"), main_cf);
     fs::write(folder.join("etc/main.cf"), text).unwrap();
-    fs::write(folder.join("etc/master.cf"), master(address)).unwrap();
+    fs::write(folder.join("etc/master.cf"), peers::postfix::master_cf(address)).unwrap();
 }
 
 fn main(folder: &str, more: &str) -> String {
@@ -108,32 +107,5 @@ fn main(folder: &str, more: &str) -> String {
          virtual_uid_maps = static:{OWNER}\n\
          virtual_gid_maps = static:{OWNER}\n\
          {more}\n"
-    )
-}
-
-/// The private services: name, number of processes at most (- for the default, 0 for no limit) and program, none in a chroot.
-const SERVICES: &[(&str, &str)] = &[
-    ("rewrite", "- trivial-rewrite"),
-    ("bounce", "0 bounce"),
-    ("defer", "0 bounce"),
-    ("trace", "0 bounce"),
-    ("verify", "1 verify"),
-    ("proxymap", "- proxymap"),
-    ("smtp", "- smtp"),
-    ("relay", "- smtp"),
-    ("lmtp", "- lmtp"),
-    ("error", "- error"),
-    ("retry", "- error"),
-    ("anvil", "1 anvil"),
-    ("scache", "1 scache"),
-    ("tlsmgr", "1 tlsmgr"),
-];
-
-fn master(address: SocketAddr) -> String {
-    let services = SERVICES.iter().map(|(name, program)| format!("{name} unix - - n - {program}\n"));
-    let services: String = services.collect();
-    format!(
-        "{address} inet n - n - - smtpd\npostlog unix-dgram n - n - 1 postlogd\nqmgr unix n - n 300 1 qmgr\n\
-         cleanup unix n - n - 0 cleanup\nflush unix n - n - 0 flush\nvirtual unix - n n - - virtual\n{services}"
     )
 }

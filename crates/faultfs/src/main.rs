@@ -18,16 +18,13 @@ fn main() -> ExitCode {
     let mut names = Names::Strict;
     let mut dirs = Vec::new();
     for argument in std::env::args_os().skip(1) {
-        if argument == "--journaled" {
-            names = Names::Journaled;
-        } else {
-            dirs.push(argument);
+        match argument.to_str() {
+            Some("--journaled") => names = Names::Journaled,
+            Some(option) if option.starts_with('-') => return usage(),
+            _ => dirs.push(argument),
         }
     }
-    let [dir] = dirs.as_slice() else {
-        eprintln!("{USAGE}");
-        return ExitCode::from(2);
-    };
+    let [dir] = dirs.as_slice() else { return usage() };
     match serve(&Disk::new(names), Path::new(dir)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -35,6 +32,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(2)
 }
 
 fn serve(disk: &Disk, dir: &Path) -> io::Result<()> {

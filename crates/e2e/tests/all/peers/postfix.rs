@@ -1,10 +1,8 @@
 //! Postfix as a peer, in both directions.
 
-use std::time::Duration;
+use e2e::{Client, Loopback, Postfix, World, eventually_true};
 
-use e2e::{Client, House, Loopback, Postfix, World, eventually_true};
-
-const SOON: Duration = Duration::from_mins(1);
+use super::{Ours, SOON};
 
 #[test]
 fn postfix_files_what_is_for_its_domain() {
@@ -19,19 +17,22 @@ fn postfix_files_what_is_for_its_domain() {
     assert_eq!(mail.body(), b"to be filed\n");
 }
 
+/// A Postfix that sends all mail to a server of ours.
+fn before_us() -> (Ours, Postfix) {
+    let ours = Ours::routing("peer.test", "", "");
+    let postfix = Postfix::start(&ours.net, 1, ours.port, &ours.relayhost());
+    (ours, postfix)
+}
+
 #[test]
 fn postfix_relays_to_us_what_is_for_our_domain() {
-    let house = House::new("");
-    let server = house.start();
-    let net = Loopback::claim();
-    let relay = format!("relayhost = [127.0.0.1]:{}", server.smtp().port());
-    let postfix = Postfix::start(&net, 1, net.port(), &relay);
+    let (ours, postfix) = before_us();
     let mut client = Client::connect(postfix.address());
     client.expect("EHLO client.test", 250);
     let text = "From: a@client.test\r\nSubject: through Postfix\r\n\r\n.a dot\r\n..two\r\n\r\nlast line\r\n";
     let (code, reply) = client.mail("a@client.test", &["anna@here.test"], text).unwrap();
     assert_eq!(code, 250, "{reply}");
-    let mail = house.maildir("anna@here.test").wait_for("through Postfix", SOON);
+    let mail = ours.house.maildir("anna@here.test").wait_for("through Postfix", SOON);
     assert_eq!(mail.body(), b".a dot\n..two\n\nlast line\n");
     assert_eq!(mail.field("Return-Path").as_deref(), Some("<a@client.test>"));
     assert!(postfix.log().contains("status=sent (250 2.0.0"), "{}", postfix.log());
@@ -39,11 +40,7 @@ fn postfix_relays_to_us_what_is_for_our_domain() {
 
 #[test]
 fn postfix_hears_of_an_unknown_recipient_and_bounces_it() {
-    let house = House::new("");
-    let server = house.start();
-    let net = Loopback::claim();
-    let relay = format!("relayhost = [127.0.0.1]:{}", server.smtp().port());
-    let postfix = Postfix::start(&net, 1, net.port(), &relay);
+    let (_ours, postfix) = before_us();
     let mut client = Client::connect(postfix.address());
     client.expect("EHLO client.test", 250);
     let (code, _) =
