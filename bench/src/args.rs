@@ -2,7 +2,6 @@
 
 use crate::Failure;
 use crate::fairness::Trouble;
-use crate::order;
 use crate::scenario::Work;
 use crate::servers;
 use crate::sink::Manner;
@@ -303,12 +302,22 @@ impl Part {
     }
 }
 
-/// Who takes part in `bench all`.
+/// Who takes part in `bench all` and `bench order`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Who {
     Postfix,
     Exim,
     Postrider,
+}
+
+impl Who {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Postfix => "Postfix",
+            Self::Exim => "Exim",
+            Self::Postrider => "Postrider",
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -325,7 +334,7 @@ pub(crate) struct CompareOptions {
 pub(crate) struct OrderOptions {
     /// Which servers
     #[arg(long, default_value = "postfix,exim,postrider", value_delimiter = ',')]
-    pub(crate) server: Vec<order::Kind>,
+    pub(crate) server: Vec<Who>,
     /// Power cuts of each; every other one leaves some of what was not synced
     #[arg(long, default_value = "10", value_parser = at_least_one)]
     pub(crate) seeds: u64,

@@ -8,10 +8,9 @@ mod servers;
 mod sink;
 
 use crate::Failure;
-use crate::args::OrderOptions;
+use crate::args::{OrderOptions, Who};
 use client::Flood;
 use faultfs::{Disk, Mount, Names, Power};
-pub(crate) use servers::Kind;
 use servers::Place;
 use sink::Sink;
 use std::collections::BTreeSet;
@@ -43,7 +42,7 @@ pub(crate) fn command(options: &OrderOptions) -> Result<ExitCode, Failure> {
         return Err("a file system is mounted by root only".into());
     }
     let postrider =
-        if options.server.contains(&Kind::Postrider) { options.program.find()? } else { PathBuf::new() };
+        if options.server.contains(&Who::Postrider) { options.program.find()? } else { PathBuf::new() };
     processes::adopt_orphans()?;
     say!(
         "| server | a name is durable | cuts | `250` read | came out | left in its files | lost | damaged | twice |"
@@ -51,30 +50,30 @@ pub(crate) fn command(options: &OrderOptions) -> Result<ExitCode, Failure> {
     say!("|---|---|---:|---:|---:|---:|---:|---:|---:|");
     let mut lost = false;
     for names in [Names::Journaled, Names::Strict] {
-        for kind in &options.server {
+        for who in &options.server {
             let mut tally = Tally::default();
             for seed in 0..options.seeds {
-                cut(*kind, &postrider, names, seed, &mut tally)
-                    .map_err(|failure| format!("{}, seed {seed}: {failure}", kind.name()))?;
+                cut(*who, &postrider, names, seed, &mut tally)
+                    .map_err(|failure| format!("{}, seed {seed}: {failure}", who.name()))?;
             }
             let Tally { cuts, taken, found, left, damaged, twice } = tally;
             let when = if names == Names::Strict { "with its directory" } else { "with its file" };
             say!(
                 "| {} | {when} | {cuts} | {taken} | {found} | {left} | {} | {damaged} | {twice} |",
-                kind.name(),
+                who.name(),
                 taken - found - left
             );
-            lost |= *kind == Kind::Postrider && (found < taken || damaged > 0);
+            lost |= *who == Who::Postrider && (found < taken || damaged > 0);
         }
     }
     Ok(if lost { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// One cut: a fresh disk, a flood, the cut, and what comes out after it.
-fn cut(kind: Kind, postrider: &Path, names: Names, seed: u64, tally: &mut Tally) -> Result<(), Failure> {
+fn cut(who: Who, postrider: &Path, names: Names, seed: u64, tally: &mut Tally) -> Result<(), Failure> {
     let folder = tempfile::Builder::new().prefix("postrider-order-").tempdir()?;
     let disk = Disk::new(names);
-    let place = Place::prepare(kind, folder.path(), postrider)?;
+    let place = Place::prepare(who, folder.path(), postrider)?;
     let mut running = Running { mount: Some(disk.mount(&place.queue)?), server: None };
     place.furnish()?;
     // Everyone's directories are there, for good, before the first message.

@@ -2,35 +2,17 @@
 //! and to try again each second. Syncing is as each of them ships.
 
 use crate::Failure;
+use crate::args::Who;
 use crate::servers::{free_port, log_end};
-use clap::ValueEnum;
 use std::fs::{self, File, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// A server whose order is tested.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Kind {
-    Postfix,
-    Exim,
-    Postrider,
-}
-
-impl Kind {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Postfix => "Postfix",
-            Self::Exim => "Exim",
-            Self::Postrider => "Postrider",
-        }
-    }
-}
-
 /// Where a server lives: its configuration and log in a folder, its queue on the disk of the test.
 pub(super) struct Place {
-    kind: Kind,
+    who: Who,
     folder: PathBuf,
     /// What is mounted there.
     pub(super) queue: PathBuf,
@@ -40,32 +22,32 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn prepare(kind: Kind, folder: &Path, postrider: &Path) -> Result<Self, Failure> {
+    pub(super) fn prepare(who: Who, folder: &Path, postrider: &Path) -> Result<Self, Failure> {
         // The servers' own users must get to their queues.
         fs::set_permissions(folder, Permissions::from_mode(0o755))?;
         let queue = folder.join("queue");
         fs::create_dir(&queue)?;
-        let program = match kind {
-            Kind::Postfix => PathBuf::from(peers::postfix::PROGRAM),
-            Kind::Exim => PathBuf::from(peers::exim::program()?),
-            Kind::Postrider => postrider.to_owned(),
+        let program = match who {
+            Who::Postfix => PathBuf::from(peers::postfix::PROGRAM),
+            Who::Exim => PathBuf::from(peers::exim::program()?),
+            Who::Postrider => postrider.to_owned(),
         };
         let (address, next_hop) = (free_port()?, free_port()?);
-        Ok(Self { kind, folder: folder.to_owned(), queue, address, next_hop, program })
+        Ok(Self { who, folder: folder.to_owned(), queue, address, next_hop, program })
     }
 
     /// Writes the configuration, and gives the queue to whom it belongs: after it was mounted.
     pub(super) fn furnish(&self) -> Result<(), Failure> {
-        match self.kind {
-            Kind::Postfix => self.furnish_postfix(),
-            Kind::Exim => {
+        match self.who {
+            Who::Postfix => self.furnish_postfix(),
+            Who::Exim => {
                 peers::give(&self.queue, peers::exim::USER)?;
                 let logs = self.folder.join("logs");
                 fs::create_dir(&logs)?;
                 peers::give(&logs, peers::exim::USER)?;
                 Ok(fs::write(self.config(), self.exim_conf())?)
             }
-            Kind::Postrider => Ok(fs::write(self.config(), self.postrider_toml())?),
+            Who::Postrider => Ok(fs::write(self.config(), self.postrider_toml())?),
         }
     }
 
@@ -79,10 +61,10 @@ impl Place {
     }
 
     fn config(&self) -> PathBuf {
-        self.folder.join(match self.kind {
-            Kind::Postfix => "etc",
-            Kind::Exim => "exim.conf",
-            Kind::Postrider => "postrider.toml",
+        self.folder.join(match self.who {
+            Who::Postfix => "etc",
+            Who::Exim => "exim.conf",
+            Who::Postrider => "postrider.toml",
         })
     }
 
@@ -92,11 +74,11 @@ impl Place {
         // Some of Postfix's programs open their standard output anew, as its own user.
         log.set_permissions(Permissions::from_mode(0o666))?;
         let mut command = Command::new(&self.program);
-        match self.kind {
-            Kind::Postfix => command.arg("-c").arg(self.config()).arg("start-fg"),
+        match self.who {
+            Who::Postfix => command.arg("-c").arg(self.config()).arg("start-fg"),
             // Exim looks at its queue each second.
-            Kind::Exim => command.arg("-C").arg(self.config()).args(["-bdf", "-q1s"]),
-            Kind::Postrider => command.arg("serve").arg("--config").arg(self.config()),
+            Who::Exim => command.arg("-C").arg(self.config()).args(["-bdf", "-q1s"]),
+            Who::Postrider => command.arg("serve").arg("--config").arg(self.config()),
         };
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         command.spawn().map_err(|error| format!("cannot start {}: {error}", self.program.display()).into())

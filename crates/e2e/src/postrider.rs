@@ -113,24 +113,22 @@ impl House {
 
     /// Runs a command of the program on this server's data, for example `["queue", "list"]`.
     pub fn command(&self, arguments: &[&str]) -> Said {
+        said(&mut self.program(arguments), b"")
+    }
+
+    fn program(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.args(arguments);
         match &self.place {
             Place::Config(config) => command.arg("--config").arg(config),
             Place::Dev(folder) => command.arg("--dir").arg(folder),
         };
-        said(&mut command, b"")
+        command
     }
 
     /// Starts a command that goes on by itself; what it prints goes to `log`.
     pub fn start_command(&self, arguments: &[&str], log: &str) -> Process {
-        let mut command = Command::new(binary());
-        command.args(arguments);
-        match &self.place {
-            Place::Config(config) => command.arg("--config").arg(config),
-            Place::Dev(folder) => command.arg("--dir").arg(folder),
-        };
-        Process::start(log, command, &self.folder.path().join(log))
+        Process::start(log, self.program(arguments), &self.folder.path().join(log))
     }
 
     /// The messages in the queue, as `queue list --json` tells them.
