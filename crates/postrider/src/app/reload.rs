@@ -205,10 +205,78 @@ mod tests {
 
     const REFERENCE: &str = include_str!("../../../../docs/reference/configuration.md");
 
+    /// Every key, with another value than it has by itself.
+    const ALL: &str = r#"
+hostname = "mx.example.net"
+data_dir = "/e"
+postmaster = "anna@example.org"
+[[listener]]
+service = "smtp"
+bind = ["127.0.0.1:2500"]
+[[listener]]
+service = "lmtp"
+bind = ["127.0.0.1:2400"]
+[dns]
+servers = ["127.0.0.53:53"]
+cache_entries_max = 32769
+[receive]
+message_size_max = "51MiB"
+recipients_max = 1001
+errors_max = 21
+transactions_max = 10001
+sessions_max = 10001
+sessions_per_address_max = 101
+memory_max = "257MiB"
+handshake_timeout = "31s"
+idle_timeout = "6m"
+content_timeout = "6m"
+trusted_networks = ["192.0.2.1"]
+lmtp_networks = ["192.0.2.2"]
+xclient_networks = ["192.0.2.3"]
+etrn_networks = ["192.0.2.4"]
+[[rule]]
+name = "one"
+action = "reject"
+clients = ["198.51.100.0/24"]
+[queue]
+recipients_max = 5000001
+retry = ["2m"]
+expire = "6d"
+expire_reports = "2d"
+delay_notice = "5h"
+[deliver]
+port = 2525
+private_addresses = "allow"
+tls = "none"
+local = "lmtp:192.0.2.5:24"
+connections_max = 2001
+connections_per_site_max = 21
+sites_remembered_max = 20001
+[[route]]
+domains = ["example.com"]
+to = ["smtp:192.0.2.6"]
+[relay]
+host = "192.0.2.7"
+[[domain]]
+name = "example.org"
+[[account]]
+login = "anna@example.org"
+[[alias]]
+address = "info@example.org"
+to = ["anna@example.org"]
+[log]
+format = "json"
+level = "debug"
+"#;
+
     fn load(text: &str) -> Config {
+        load_whole(&format!("hostname = \"mx.example.org\"\ndata_dir = \"/d\"\n{text}"))
+    }
+
+    fn load_whole(text: &str) -> Config {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("postrider.toml");
-        fs::write(&file, format!("hostname = \"mx.example.org\"\ndata_dir = \"/d\"\n{text}")).unwrap();
+        fs::write(&file, text).unwrap();
         config::load(&file).unwrap()
     }
 
@@ -227,6 +295,21 @@ mod tests {
         assert_eq!((merged.receive.sessions_max, merged.receive.errors_max), (5, 7));
         // What was taken up differs no more, and what was not still does.
         assert_eq!(differences(&merged, &after), restart);
+    }
+
+    #[test]
+    fn of_all_keys_what_is_told_as_changed_has_changed() {
+        let (before, after) = (load(""), load_whole(ALL));
+        let differ = differences(&before, &after);
+        let all = config::effective(&after).json();
+        for (section, value) in all.as_object().unwrap() {
+            let keys = value.as_object().into_iter().flatten().map(|(key, _)| format!("{section}.{key}"));
+            let is_told = |name: &String| differ.contains(name) || differ.contains(section);
+            assert!(is_told(section) || value.is_object(), "{section} needs another value here");
+            keys.for_each(|name| assert!(is_told(&name), "{name} needs another value here"));
+        }
+        let restart: Vec<String> = differ.into_iter().filter(|name| needs_restart(name)).collect();
+        assert_eq!(differences(&merged(&before, after.clone()), &after), restart);
     }
 
     #[test]
