@@ -26,6 +26,8 @@ pub struct Listener {
     pub service: String,
     /// The address with its real port.
     pub address: String,
+    /// How connections are put under TLS there: `none`, `starttls` or `implicit`.
+    pub tls: String,
 }
 
 /// The queue in figures.

@@ -50,7 +50,11 @@ impl Fixture {
         let (spool, _) =
             Spool::open(config, disk.clone(), clock.clone(), Arc::new(OsRandom), Arc::clone(&events))
                 .unwrap();
-        let listeners = vec![api::Listener { service: "smtp".into(), address: "127.0.0.1:25".into() }];
+        let listeners = vec![api::Listener {
+            service: "smtp".into(),
+            address: "127.0.0.1:25".into(),
+            tls: "none".into(),
+        }];
         let server = Server {
             version: "0.1.0",
             pid: 7,

@@ -104,9 +104,14 @@ impl House {
         let mut command = Command::new(binary());
         match &self.place {
             Place::Config(config) => command.arg("serve").arg("--config").arg(config),
-            Place::Dev(folder) => {
-                command.arg("dev").arg("--dir").arg(folder).args(["--listen", "127.0.0.1:0"])
-            }
+            Place::Dev(folder) => command.arg("dev").arg("--dir").arg(folder).args([
+                "--listen",
+                "127.0.0.1:0",
+                "--submission",
+                "127.0.0.1:0",
+                "--submissions",
+                "127.0.0.1:0",
+            ]),
         };
         Process::start("postrider", command, &self.folder.path().join("log"))
     }
@@ -197,19 +202,26 @@ impl House {
 impl Postrider {
     /// Where the first SMTP listener is; that of `dev` is one too.
     pub fn smtp(&self) -> SocketAddr {
-        self.first_listener(|service| service != "lmtp")
+        self.first_listener(|service, _| service != "lmtp")
     }
 
     /// Where the first listener of a service is.
     pub fn listener(&self, service: &str) -> SocketAddr {
-        self.first_listener(|other| other == service)
+        self.first_listener(|other, _| other == service)
     }
 
-    fn first_listener(&self, wanted: impl Fn(&str) -> bool) -> SocketAddr {
+    /// Where the first listener of a service is that is put under TLS in this manner.
+    pub fn listener_with(&self, service: &str, tls: &str) -> SocketAddr {
+        self.first_listener(|other, manner| (other, manner) == (service, tls))
+    }
+
+    /// The first whose service and TLS are those wanted.
+    fn first_listener(&self, wanted: impl Fn(&str, &str) -> bool) -> SocketAddr {
         let listeners = self.listening.get("listeners").and_then(Value::as_array).expect("listeners");
-        let mut of_service =
-            listeners.iter().filter(|listener| text(listener, "service").is_some_and(&wanted));
-        let address = of_service.next().and_then(|listener| text(listener, "address"));
+        let word = |listener, name| text(listener, name).unwrap_or_default();
+        let found =
+            listeners.iter().find(|listener| wanted(word(listener, "service"), word(listener, "tls")));
+        let address = found.and_then(|listener| text(listener, "address"));
         address.and_then(|address| address.parse().ok()).expect("an address")
     }
 

@@ -38,7 +38,7 @@ pub(crate) fn dev(wanted: &cli::Dev, json: bool) -> Result<(), Failure> {
     // Relative paths would mean something else to who reads them from another directory.
     let dir = std::path::absolute(&dir)
         .map_err(|error| Failure::new(format!("cannot use {}: {error}", dir.display())))?;
-    let config = dev::config(&dir, &wanted.listen);
+    let config = dev::config(&dir, wanted);
     logging::start(config.log)?;
     let audience =
         if json { Audience::Program } else { Audience::Developer { colours: terminal::colours_on_stdout() } };

@@ -75,6 +75,14 @@ pub(crate) struct Dev {
     /// Listen on this address and port instead of port 2525 of loopback; may be given several times, and port 0 takes any free port
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Vec<SocketAddr>,
+    /// Listen for submission with a login and STARTTLS here instead of on port 2587 of loopback
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub submission: Vec<SocketAddr>,
+    /// Listen for submission with a login under TLS from the first octet here instead of on port 2465 of loopback
+    ///
+    /// Once any address is named, only those named are listened on.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub submissions: Vec<SocketAddr>,
 }
 
 #[derive(Debug, Args)]
@@ -272,7 +280,7 @@ mod tests {
             "postrider events -f --kind bounced --kind expired --to a@b --from <> --id 1 --since 1h",
             "postrider spool verify d",
             "postrider spool verify --config a.toml",
-            "postrider dev --listen 127.0.0.1:0 --listen [::1]:0",
+            "postrider dev --listen 127.0.0.1:0 --listen [::1]:0 --submission 127.0.0.1:0 --submissions [::1]:0",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
         }

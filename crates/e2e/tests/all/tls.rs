@@ -198,13 +198,29 @@ fn dev_has_a_certificate_of_its_own_and_says_whom_to_trust() {
     e2e::eventually("the file to trust", SOON, || {
         server.printed().contains(&ca.display().to_string()).then_some(())
     });
-    let (url, ca) = (format!("smtp://localhost:{}", server.smtp().port()), ca.display().to_string());
-    let arguments = ["--silent", "--show-error", "--ssl-reqd", "--cacert", &ca, "--url", &url];
-    let rest =
-        ["--mail-from", "a@client.test", "--mail-rcpt", "b@anywhere.test", "--upload-file", "-", "--ipv4"];
-    run("curl", &[&arguments[..], &rest[..]].concat(), b"Subject: x\r\n\r\nx\r\n");
-    let mail = e2e::eventually("the mail", SOON, || house.caught().pop());
-    assert!(mail.field("Received").unwrap().contains("with ESMTPS"), "{}", mail.text());
+    let ca = ca.display().to_string();
+    for (scheme, tls) in [("smtp", "starttls"), ("smtps", "implicit")] {
+        let url = format!("{scheme}://localhost:{}", server.listener_with("submission", tls).port());
+        let (from, subject) = (format!("{tls}@client.test"), format!("Subject: {tls}\r\n\r\nx\r\n"));
+        let arguments =
+            ["--silent", "--show-error", "--ssl-reqd", "--cacert", &ca, "--url", &url, "--user", "any:word"];
+        let rest = ["--mail-from", &from, "--mail-rcpt", "b@anywhere.test", "--upload-file", "-", "--ipv4"];
+        run("curl", &[&arguments[..], &rest[..]].concat(), subject.as_bytes());
+        let mail = e2e::eventually("the mail", SOON, || {
+            house.caught().into_iter().find(|mail| mail.field("Subject").as_deref() == Some(tls))
+        });
+        assert!(mail.field("Received").unwrap().contains("with ESMTPSA"), "{}", mail.text());
+    }
+}
+
+/// Much of what sends mail uses STARTTLS wherever it is offered, and then wants a certificate that it knows: the port that everybody tries
+/// first must take their mail as it is.
+#[test]
+fn dev_offers_no_tls_where_nobody_asked_for_it() {
+    let house = House::dev();
+    let server = house.start();
+    let extensions = Client::connect(server.listener("dev")).expect("EHLO client.test", 250);
+    assert!(!extensions.contains("STARTTLS"), "{extensions}");
 }
 
 /// A handshake that fails costs its session and nothing more.

@@ -51,26 +51,32 @@ pub(super) fn ready(audience: Audience, ready: &Ready<'_>) -> Result<(), Failure
 
 fn banner(ready: &Ready<'_>, colours: bool) -> String {
     let (bold, plain) = if colours { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
-    let addresses: Vec<&str> = ready.listeners.iter().map(|listener| listener.address.as_str()).collect();
-    let first = addresses.first().copied().unwrap_or_default();
+    let at = |wanted: &dyn Fn(&Listener) -> bool| {
+        let wanted = ready.listeners.iter().filter(|listener| wanted(listener));
+        wanted.map(|listener| listener.address.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let open = at(&|listener| listener.service == "dev");
+    let first = open.split(", ").next().unwrap_or_default();
+    let logins = [("starttls", "with STARTTLS"), ("implicit", "under TLS")]
+        .map(|(tls, words)| match at(&|listener| listener.service == "submission" && listener.tls == tls) {
+            addresses if addresses.is_empty() => String::new(),
+            addresses => format!("  login  {bold}{addresses}{plain}  {words}, any user and password\n"),
+        })
+        .concat();
     let maildir = ready.maildir.display();
-    let authority = ready.authority.map(|authority| {
-        format!(
-            "  TLS    by STARTTLS; trust {bold}{}{plain}, made for this machine alone\n",
-            authority.display()
-        )
+    let authority = ready.authority.filter(|_| !logins.is_empty()).map(|authority| {
+        format!("  trust  {bold}{}{plain}  for TLS; made for this machine alone\n", authority.display())
     });
     let authority = authority.unwrap_or_default();
     format!(
         "{bold}Postrider {}{plain}, for development\n\n  \
-         SMTP   {bold}{}{plain}  takes any mail from anybody who can reach it\n{authority}  \
+         SMTP   {bold}{}{plain}  takes any mail from anybody who can reach it\n{logins}{authority}  \
          mail   {bold}{maildir}{plain}  holds every message; nothing leaves this machine\n  \
          try    swaks --server {first} --from me@example.com --to anna@example.org\n  \
          or     printf 'Subject: Hello\\n\\nHello!\\n' | curl -T - smtp://{first} --mail-from me@example.com --mail-rcpt anna@example.org\n  \
          read   mutt -R -f {maildir}   or any program that knows Maildir\n  \
          stop   Ctrl-C\n",
-        ready.version,
-        addresses.join(", "),
+        ready.version, open,
     )
 }
 
@@ -121,8 +127,17 @@ mod tests {
 
     #[test]
     fn the_banner_tells_all_that_is_needed() {
-        let listener = |address: &str| Listener { service: "dev".into(), address: address.into() };
-        let listeners = [listener("127.0.0.1:2525"), listener("[::1]:2525")];
+        let listener = |service: &str, address: &str, tls: &str| Listener {
+            service: service.into(),
+            address: address.into(),
+            tls: tls.into(),
+        };
+        let listeners = [
+            listener("dev", "127.0.0.1:2525", "none"),
+            listener("dev", "[::1]:2525", "none"),
+            listener("submission", "127.0.0.1:2587", "starttls"),
+            listener("submission", "127.0.0.1:2465", "implicit"),
+        ];
         let (data_dir, maildir) = (Path::new("/tmp/dev"), Path::new("/tmp/dev/Maildir"));
         let authority = Some(Path::new("/tmp/dev/tls/ca.pem"));
         let ready = Ready { version: "0.1.0", pid: 1, listeners: &listeners, data_dir, maildir, authority };

@@ -245,6 +245,15 @@ fn tls_mode(tls: Tls, acceptor: &Acceptor) -> TlsMode {
     }
 }
 
+fn tls_word(mode: &TlsMode) -> &'static str {
+    let tls = match mode {
+        TlsMode::None => Tls::None,
+        TlsMode::StartTls(_) => Tls::OnDemand,
+        TlsMode::Implicit(_) => Tls::Implicit,
+    };
+    tls.word()
+}
+
 /// Whether it failed because there is no IPv6 on this machine, not because something is in the way.
 fn without_v6(error: &net::ListenError) -> bool {
     matches!(error, net::ListenError::NotOurs { .. } | net::ListenError::Other { .. })
@@ -255,6 +264,7 @@ pub(super) fn addresses(bound: &[(Entrance, Bound)]) -> Vec<Address> {
     let address = |(entrance, bound): &(Entrance, Bound)| Address {
         service: entrance.service.name().to_owned(),
         address: bound.address().to_string(),
+        tls: tls_word(&entrance.tls).to_owned(),
     };
     bound.iter().map(address).collect()
 }

@@ -11,6 +11,7 @@ use disk::Disk;
 use dns::{Answer, BoxFuture, DnsError, Mx, Resolve};
 use receive::Service;
 
+use crate::cli;
 use crate::config::{Bounds, Config, Listener, Log, LogFormat, LogLevel, Report, Tls};
 
 /// A name that never leads anywhere else (RFC 6761 §6.3) and is fully qualified.
@@ -20,14 +21,16 @@ const LOGIN: &str = "dev@postrider.localhost";
 const PORT: u16 = 2525;
 /// Where a login is asked for, and any is taken.
 const SUBMISSION_PORT: u16 = 2587;
+/// The same under TLS from the first octet.
+const SUBMISSIONS_PORT: u16 = 2465;
 
 /// The settings of a server for development on `dir`.
-pub(super) fn config(dir: &Path, listen: &[SocketAddr]) -> Config {
+pub(super) fn config(dir: &Path, wanted: &cli::Dev) -> Config {
     let domain = directory::DomainConfig { name: HOSTNAME.to_owned(), ..directory::DomainConfig::default() };
     Config {
         hostname: HOSTNAME.to_owned(),
         data_dir: dir.to_owned(),
-        listeners: listeners(listen),
+        listeners: listeners(wanted),
         // Made when the server starts.
         certificates: Vec::new(),
         identities: Vec::new(),
@@ -49,15 +52,21 @@ pub(super) fn config(dir: &Path, listen: &[SocketAddr]) -> Config {
     }
 }
 
-fn listeners(listen: &[SocketAddr]) -> Vec<Listener> {
-    if !listen.is_empty() {
-        let (service, bind) = (Service::Dev, listen.to_vec());
-        return vec![Listener { service, bind, tls: Tls::OnDemand, v6_optional: false }];
-    }
+/// Port 2525 is in clear: much of what sends mail uses STARTTLS wherever it is offered and then wants a certificate that it knows.
+/// Who means to try TLS finds it where it is in production.
+fn listeners(wanted: &cli::Dev) -> Vec<Listener> {
     let at_home = |port| vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
-    let listener =
-        |service, port| Listener { service, bind: at_home(port), tls: Tls::OnDemand, v6_optional: true };
-    vec![listener(Service::Dev, PORT), listener(Service::Submission, SUBMISSION_PORT)]
+    let nothing_named =
+        wanted.listen.is_empty() && wanted.submission.is_empty() && wanted.submissions.is_empty();
+    let listener = |service, tls, named: &[SocketAddr], port| {
+        let bind = if nothing_named { at_home(port) } else { named.to_vec() };
+        Listener { service, bind, tls, v6_optional: nothing_named }
+    };
+    vec![
+        listener(Service::Dev, Tls::None, &wanted.listen, PORT),
+        listener(Service::Submission, Tls::OnDemand, &wanted.submission, SUBMISSION_PORT),
+        listener(Service::Submission, Tls::Implicit, &wanted.submissions, SUBMISSIONS_PORT),
+    ]
 }
 
 /// All clients are at one address here, so the limit for one is that for all.

@@ -57,13 +57,14 @@ mod tests {
         Listening::forget(dir.path()).unwrap();
         Listening::forget(dir.path()).unwrap();
         assert!(!path(dir.path()).exists());
-        let listener = Listener { service: "smtp".into(), address: "127.0.0.1:41234".into() };
+        let (service, address, tls) = ("smtp".into(), "127.0.0.1:41234".into(), "none".into());
+        let listener = Listener { service, address, tls };
         let listening = Listening::write(dir.path(), 123, &[listener]).unwrap();
         let text = fs::read_to_string(path(dir.path())).unwrap();
         let written: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(
             written,
-            json!({ "pid": 123, "listeners": [{ "service": "smtp", "address": "127.0.0.1:41234" }] })
+            json!({ "pid": 123, "listeners": [{ "service": "smtp", "address": "127.0.0.1:41234", "tls": "none" }] })
         );
         drop(listening);
         assert!(!path(dir.path()).exists());
