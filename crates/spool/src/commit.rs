@@ -124,14 +124,13 @@ impl Committer {
 
     fn due_by(&self, inbox: &Inbox) -> Due {
         let is_cleaning = self.cleaner.is_busy() && !self.shared.is_poisoned();
-        if inbox.closing || is_cleaning || inbox.found.is_some() {
+        let is_urgent = inbox.urgent && !inbox.frames.is_empty();
+        if inbox.closing || is_cleaning || inbox.found.is_some() || is_urgent {
             Due::Now
+        } else if self.shared.stalled.load(Ordering::SeqCst) && !self.shared.is_poisoned() {
+            Due::Within(SPACE_INTERVAL)
         } else if inbox.frames.is_empty() {
             Due::Idle
-        } else if inbox.urgent {
-            Due::Now
-        } else if self.shared.stalled.load(Ordering::SeqCst) {
-            Due::Within(SPACE_INTERVAL)
         } else {
             Due::Within(self.shared.config.completion_delay)
         }
@@ -175,6 +174,9 @@ impl Committer {
         let mut all = self.cleaner.slice(&self.shared);
         let busy = !all.is_empty() || !frames.is_empty();
         all.append(&mut frames);
+        if all.is_empty() && self.shared.stalled.load(Ordering::SeqCst) {
+            self.resume();
+        }
         self.commit(all);
         self.tidy();
         busy
@@ -202,7 +204,7 @@ impl Committer {
             if len > self.log.room()
                 && let Err(error) = self.roll()
             {
-                self.stall(frame, frames, &error);
+                self.stall(std::iter::once(frame).chain(frames), &error);
                 return;
             }
             octets += len;
@@ -302,19 +304,29 @@ impl Committer {
         Ok(())
     }
 
+    /// Asks for a segment where nobody else does: new mail was refused, and deliveries, whose completions would ask, wait for it.
+    fn resume(&mut self) {
+        if let Err(error) = self.roll() {
+            self.stall(std::iter::empty(), &error);
+        }
+    }
+
     /// No segment is to be had. New mail is refused; completions wait for room, and deliveries wait for them.
-    fn stall(&mut self, frame: Frame, rest: impl Iterator<Item = Frame>, error: &SpoolError) {
+    fn stall(&mut self, frames: impl Iterator<Item = Frame>, error: &SpoolError) {
         let full = error.is_full();
-        tracing::error!(%error, "no spool segment is to be had");
+        // It is tried again every second: told once is enough.
+        let told = full && self.shared.stalled.swap(true, Ordering::SeqCst);
+        if !told {
+            tracing::error!(%error, "no spool segment is to be had");
+        }
         if full {
             self.shared.full.store(true, Ordering::SeqCst);
-            self.shared.stalled.store(true, Ordering::SeqCst);
             self.cleaner.look(&self.shared);
         } else {
             self.shared.poisoned.store(true, Ordering::SeqCst);
         }
         let mut waiting = std::collections::VecDeque::new();
-        for frame in std::iter::once(frame).chain(rest) {
+        for frame in frames {
             match frame.class {
                 _ if !full => refuse(frame, SpoolError::Poisoned),
                 Class::Mail => refuse(frame, SpoolError::Full { dir: self.shared.dir() }),

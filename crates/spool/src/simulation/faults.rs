@@ -127,6 +127,34 @@ fn a_full_disk_refuses_mail_takes_completions_and_recovers() {
     assert_eq!(world.open().ids(), [id].into());
 }
 
+/// As with a quota: there is room by the file system's word, but not for a segment, so that even the reserve could not be made.
+#[test]
+fn deliveries_go_on_by_themselves_when_new_mail_was_the_first_to_find_no_segment() {
+    let mut world = World::new(4);
+    world.config.reserve = Reserve { percent: 0, min: 0, max: 0 };
+    let segment = world.config.segment_octets;
+    world.disk.set_capacity(Some(segment + segment / 2));
+    let mut machine = world.open();
+    let mut ids = Vec::new();
+    let error = loop {
+        match machine.commit(&world, &["anna@example.org"], 30_000) {
+            Ok(id) => ids.push(id),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.is_full() && !ids.is_empty(), "{error}");
+    assert_eq!(machine.spool.checkout(world.clock.now()), None, "no completion could be written");
+    assert_eq!(machine.committer.due(), Due::Within(std::time::Duration::from_secs(1)));
+    machine.committer.turn();
+    assert_eq!(machine.spool.checkout(world.clock.now()), None);
+    world.disk.set_capacity(None);
+    world.clock.advance(std::time::Duration::from_secs(2));
+    machine.committer.turn();
+    assert!(machine.spool.checkout(world.clock.now()).is_some(), "nobody delivers what waits");
+    assert_ne!(machine.committer.due(), Due::Within(std::time::Duration::from_secs(1)));
+    machine.commit(&world, &["anna@example.org"], 30_000).unwrap();
+}
+
 #[test]
 fn after_a_failed_sync_nothing_is_accepted_or_delivered_until_a_restart() {
     let world = World::new(5);
