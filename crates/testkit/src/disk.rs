@@ -71,6 +71,8 @@ struct Pending {
     change: NameChange,
     /// One has said so.
     lied: bool,
+    /// One has failed since: no later one makes it durable.
+    lost: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -132,8 +134,8 @@ impl SimDisk {
             _ => random.below(101),
         };
         let mut betrayals = Vec::new();
-        for Pending { change, lied } in std::mem::take(&mut inner.pending) {
-            if random.below(100) < keep {
+        for Pending { change, lied, lost } in std::mem::take(&mut inner.pending) {
+            if !lost && random.below(100) < keep {
                 change.apply(&mut inner.synced_names);
             } else if lied {
                 let covered = inner.files.get(&change.file()).map(|file| file.seen.clone());
@@ -391,7 +393,7 @@ impl Inner {
         self.count_write()?;
         let strike = self.power.strike()?;
         change.apply(&mut self.names);
-        self.pending.push(Pending { change, lied: false });
+        self.pending.push(Pending { change, lied: false, lost: false });
         strike.survived()
     }
 
@@ -488,9 +490,14 @@ impl Disk for SimDisk {
         }
         let (here, elsewhere): (Vec<_>, _) = std::mem::take(&mut inner.pending)
             .into_iter()
-            .partition(|pending| pending.change.dir() == Some(dir));
+            .partition(|pending| !pending.lost && pending.change.dir() == Some(dir));
         inner.pending = elsewhere;
-        result?;
+        if let Err(error) = result {
+            // What a lie had covered stays on its account.
+            let lied = here.into_iter().filter(|pending| pending.lied);
+            inner.pending.extend(lied.map(|pending| Pending { lost: true, ..pending }));
+            return Err(error);
+        }
         for Pending { change, .. } in &here {
             change.apply(&mut inner.synced_names);
         }

@@ -162,3 +162,20 @@ fn an_honest_sync_makes_good_what_lying_ones_have_covered() {
         assert_eq!(disk.read(&path).unwrap(), b"promised");
     }
 }
+
+#[test]
+fn a_name_that_a_lie_covered_stays_on_its_account_when_an_honest_sync_fails() {
+    for seed in 0..20 {
+        let (disk, path) = disk();
+        disk.set_lying(true);
+        disk.create(&path).unwrap().write_all_at(b"promised", 0).unwrap();
+        disk.sync_dir(Path::new("/d")).unwrap();
+        disk.set_lying(false);
+        disk.fail_sync(1);
+        disk.sync_dir(Path::new("/d")).unwrap_err();
+        disk.sync_dir(Path::new("/d")).unwrap();
+        let betrayals = disk.crash(&SeededRandom::new(seed));
+        assert_eq!(disk.read(&path), None, "as Linux: what failed once is clean from then on");
+        assert!(betrayals.iter().any(|one| one.path == path && one.covered == b"promised"), "{betrayals:?}");
+    }
+}
