@@ -119,6 +119,7 @@ pub(crate) struct Reserved {
 
 const RUNTIME: &[&str] = &[
     "spool",
+    "store",
     "directory",
     "net",
     "receive",
@@ -137,7 +138,7 @@ pub(crate) const RESERVED: &[Reserved] = &[
     Reserved {
         name: "tokio",
         users: RUNTIME,
-        limited: &[("spool", "tokio::sync"), ("directory", "tokio::sync")],
+        limited: &[("spool", "tokio::sync"), ("store", "tokio::sync"), ("directory", "tokio::sync")],
         reason: "a state crate may wait, but runs nothing and opens no sockets",
     },
     Reserved {

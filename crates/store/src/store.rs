@@ -1,0 +1,112 @@
+//! The store as others see it.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, mpsc::Sender},
+    thread::JoinHandle,
+};
+
+use rusqlite::Connection;
+
+use crate::{
+    Pending, Schema, Sql, StoreError, migrate, open,
+    writer::{self, AnyChange},
+};
+
+/// Connections that wait for the next reader; more are made when more read at once, and closed again.
+const IDLE_READERS_MAX: usize = 4;
+
+/// The database. Clones are the same.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    /// None once it is closed.
+    changes: Mutex<Option<Sender<AnyChange>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl Store {
+    /// Opens the database in a file, or makes it, and brings its tables up to date. What had to be done for that is told.
+    ///
+    /// # Errors
+    /// It cannot be opened, is not ours, or is newer than this program; see [`StoreError`]. Nothing is changed then.
+    pub fn open(path: &Path, schemas: &[Schema]) -> Result<(Self, Vec<Pending>), StoreError> {
+        let mut connection = open::writable(path)?;
+        let done = migrate::migrate(&mut connection, schemas)?;
+        let started = writer::start(connection);
+        let (changes, thread) =
+            started.map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+        let inner = Inner {
+            path: path.to_owned(),
+            changes: Mutex::new(Some(changes)),
+            writer: Mutex::new(Some(thread)),
+            readers: Mutex::default(),
+        };
+        Ok((Self(Arc::new(inner)), done))
+    }
+
+    /// What [`Store::open`] would do to the tables, tried and taken back: makes no file, and leaves one as it is.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn pending(path: &Path, schemas: &[Schema]) -> Result<Vec<Pending>, StoreError> {
+        migrate::pending(path, schemas)
+    }
+
+    /// Changes something: all of it or, with an error, nothing. With `Ok` it is on stable storage. Changes that are asked for at the
+    /// same time share a commit, in the order in which they were asked for, and each sees what those before it did.
+    ///
+    /// # Errors
+    /// Those of `work`, and see [`StoreError`].
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Sql<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (change, told) = writer::asked(work);
+        {
+            let changes = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
+            let changes = changes.as_ref().ok_or(StoreError::Closed)?;
+            changes.send(change).map_err(|_| StoreError::Closed)?;
+        }
+        told.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Looks at something, as it was when the first statement began. Waits for the disk: not for a thread that serves mail.
+    ///
+    /// # Errors
+    /// Those of `work`, and see [`StoreError`].
+    pub fn read<T>(&self, work: impl FnOnce(&Sql<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let idle = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = idle.map_or_else(|| open::readable(&self.0.path), Ok)?;
+        let seen = connection.unchecked_transaction().map_err(StoreError::from).and_then(|transaction| {
+            let seen = work(&Sql::new(&transaction));
+            transaction.finish()?;
+            seen
+        });
+        let mut readers = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() < IDLE_READERS_MAX {
+            readers.push(connection);
+        }
+        seen
+    }
+
+    /// Makes what was asked for, and then nothing more. Waits for the disk.
+    pub fn close(&self) {
+        drop(self.0.changes.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if writer.is_some_and(|writer| writer.join().is_err()) {
+            tracing::error!(station = "store", "the thread that writes broke off");
+        }
+        self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.0.path.display())
+    }
+}

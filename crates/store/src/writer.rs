@@ -1,0 +1,115 @@
+//! The one thread that writes: many changes, each its own, in one commit.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::mpsc::{Receiver, Sender, channel},
+    thread,
+};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::{Sql, StoreError};
+
+/// So many changes share a commit at most: none waits for ever for the first of them.
+const BATCH_MAX: usize = 1000;
+
+/// A change that waits. It is called once to change something, and then told once how the commit went.
+pub(crate) trait Change: Send {
+    /// Within a savepoint of its own. `Err`: it is undone.
+    fn make(&mut self, sql: &Sql<'_>) -> Result<(), StoreError>;
+    /// What became of the commit.
+    fn committed(self: Box<Self>, result: Result<(), StoreError>);
+}
+
+/// A change made by a closure, with somebody who waits for its result.
+struct Asked<T, F> {
+    work: Option<F>,
+    made: Option<Result<T, StoreError>>,
+    tell: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send, F: FnOnce(&Sql<'_>) -> Result<T, StoreError> + Send> Change for Asked<T, F> {
+    fn make(&mut self, sql: &Sql<'_>) -> Result<(), StoreError> {
+        let Some(work) = self.work.take() else { return Err(StoreError::Closed) };
+        // A mistake in one change must not take the thread, and all that come later, with it.
+        let made = catch_unwind(AssertUnwindSafe(|| work(sql)));
+        let made = made.unwrap_or_else(|_| Err(StoreError::Engine("a change broke off".to_owned())));
+        let result = if made.is_ok() { Ok(()) } else { Err(StoreError::Closed) };
+        self.made = Some(made);
+        result
+    }
+
+    fn committed(self: Box<Self>, result: Result<(), StoreError>) {
+        let made = self.made.unwrap_or(Err(StoreError::Closed));
+        // Whoever asked may be gone: the change stands nevertheless.
+        let _ = self.tell.send(match (made, result) {
+            (Ok(value), Ok(())) => Ok(value),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        });
+    }
+}
+
+/// A change of any shape.
+pub(crate) type AnyChange = Box<dyn Change>;
+
+/// A change, and where its result comes.
+pub(crate) fn asked<T: Send + 'static>(
+    work: impl FnOnce(&Sql<'_>) -> Result<T, StoreError> + Send + 'static,
+) -> (AnyChange, oneshot::Receiver<Result<T, StoreError>>) {
+    let (tell, told) = oneshot::channel();
+    (Box::new(Asked { work: Some(work), made: None, tell }), told)
+}
+
+/// Starts the thread. It ends when nobody can ask any more.
+pub(crate) fn start(connection: Connection) -> std::io::Result<(Sender<AnyChange>, thread::JoinHandle<()>)> {
+    let (give, take) = channel();
+    let thread = thread::Builder::new().name("store".to_owned()).spawn(move || run(&connection, &take))?;
+    Ok((give, thread))
+}
+
+fn run(connection: &Connection, changes: &Receiver<AnyChange>) {
+    while let Ok(first) = changes.recv() {
+        let mut batch = vec![first];
+        batch.extend(changes.try_iter().take(BATCH_MAX - 1));
+        commit(connection, batch);
+    }
+}
+
+fn commit(connection: &Connection, mut batch: Vec<AnyChange>) {
+    let committed = connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from).and_then(|()| {
+        for change in &mut batch {
+            make(connection, change.as_mut())?;
+        }
+        Ok(connection.execute_batch("COMMIT")?)
+    });
+    if let Err(error) = &committed {
+        tracing::error!(station = "store", %error, changes = batch.len(), "nothing was changed");
+        if !connection.is_autocommit() {
+            // If that fails too, the next `BEGIN` does, and says so.
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+    }
+    let failed = committed.err();
+    for change in batch {
+        change.committed(failed.as_ref().map_or(Ok(()), |error| Err(again(error))));
+    }
+}
+
+/// One change, undone alone if it fails. `Err`: the transaction as a whole can go no further.
+fn make(connection: &Connection, change: &mut dyn Change) -> Result<(), StoreError> {
+    connection.execute_batch("SAVEPOINT change")?;
+    if change.make(&Sql::new(connection)).is_err() {
+        connection.execute_batch("ROLLBACK TO change")?;
+    }
+    Ok(connection.execute_batch("RELEASE change")?)
+}
+
+/// The same to each of those that waited for it.
+fn again(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Full => StoreError::Full,
+        StoreError::Busy => StoreError::Busy,
+        other => StoreError::Engine(other.to_string()),
+    }
+}
