@@ -157,7 +157,7 @@ fn without_line_end(line: &[u8]) -> &[u8] {
 }
 
 /// How long a leading `From ` or `>From ` line is.
-fn mbox_line(content: &[u8]) -> usize {
+pub(crate) fn mbox_line(content: &[u8]) -> usize {
     if content.starts_with(b"From ") || content.starts_with(b">From ") {
         let line = Lines { octets: content, at: 0 }.next().unwrap_or_default();
         // `From : anna` is a field.

@@ -13,6 +13,7 @@ mod field;
 mod header;
 mod quoted;
 mod received;
+pub mod strict;
 mod trace;
 mod write;
 

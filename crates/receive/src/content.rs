@@ -2,11 +2,20 @@
 
 use std::sync::Arc;
 
+use directory::{Directory, Login};
 use mail::{Body, Client, QueueId, Reply, Timestamp};
 use message::{CONTENT_RETURNED_MAX, HeaderSection, Received, write_date_field, write_message_id_field};
 use spool::{Content, ContentWriter, Spool};
 
-use crate::{Config, policy::Origin, rules::Seen, storing::Storing, transaction::Transaction, verdict::Hops};
+use crate::{
+    Config,
+    policy::Origin,
+    rules::Seen,
+    storing::Storing,
+    submission::{Edited, Editor},
+    transaction::Transaction,
+    verdict::Hops,
+};
 
 /// The longest Message-ID that events keep, in octets.
 const MESSAGE_ID_OCTETS_MAX: usize = 998;
@@ -21,6 +30,8 @@ pub(crate) struct Incoming {
     storing: Arc<Storing>,
     hops: Hops,
     seen: Seen,
+    /// Holds the header section of a submission until it is whole.
+    editor: Option<Editor>,
     /// The beginning of the content as it is kept, if a report returns it.
     beginning: Option<Vec<u8>>,
 }
@@ -30,6 +41,8 @@ pub(crate) struct Trace<'a> {
     pub(crate) config: &'a Config,
     pub(crate) client: &'a Client,
     pub(crate) origin: Origin,
+    pub(crate) login: Option<&'a Login>,
+    pub(crate) directory: &'a Arc<Directory>,
     pub(crate) now: Timestamp,
 }
 
@@ -50,7 +63,8 @@ impl Incoming {
         trace.received(transaction, id).write_to(&mut fields);
         let mut message_id = facts.message_id.map(|field| field.text(MESSAGE_ID_OCTETS_MAX));
         // Absent is only what a whole header section does not have.
-        if trace.origin.completes() && section.is_complete() {
+        let editor = trace.editor(transaction, id);
+        if editor.is_none() && trace.origin.completes() && section.is_complete() {
             if !facts.date {
                 write_date_field(&mut fields, trace.now);
             }
@@ -70,6 +84,7 @@ impl Incoming {
             writer,
             storing,
             hops,
+            editor,
             beginning,
             seen: Seen::new(transaction.asks_header(&trace.config.rules)),
         })
@@ -88,6 +103,36 @@ impl Incoming {
         self.eight_bit = self.eight_bit || !piece.is_ascii();
         self.hops.verdict(received_max)?;
         self.seen.read(&piece)?;
+        let edited = match &mut self.editor {
+            None => return self.keep(piece).await,
+            Some(editor) => editor.read(piece)?,
+        };
+        match edited {
+            Some(edited) => self.keep_edited(edited).await,
+            None => Ok(()),
+        }
+    }
+
+    /// There is no more content.
+    pub(crate) async fn end(&mut self) -> Result<(), Reply> {
+        self.seen.end();
+        match &mut self.editor {
+            Some(editor) => {
+                let edited = editor.end()?;
+                self.keep_edited(edited).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn keep_edited(&mut self, Edited { fields, octets, message_id }: Edited) -> Result<(), Reply> {
+        self.editor = None;
+        self.message_id = message_id.or(self.message_id.take());
+        self.keep(fields).await?;
+        self.keep(octets).await
+    }
+
+    async fn keep(&mut self, piece: Vec<u8>) -> Result<(), Reply> {
         if piece.is_empty() {
             return Ok(());
         }
@@ -99,8 +144,7 @@ impl Incoming {
     }
 
     /// What rules look at, once all of it is here.
-    pub(crate) fn seen(&mut self) -> &Seen {
-        self.seen.end();
+    pub(crate) fn seen(&self) -> &Seen {
         &self.seen
     }
 
@@ -122,6 +166,18 @@ impl Incoming {
 }
 
 impl<'a> Trace<'a> {
+    fn editor(&self, transaction: &Transaction, id: QueueId) -> Option<Editor> {
+        self.origin.submits().then(|| Editor {
+            directory: Arc::clone(self.directory),
+            login: self.login.cloned(),
+            smtputf8: transaction.mail.smtputf8,
+            now: self.now,
+            id,
+            hostname: self.config.hostname.clone(),
+            so_far: Vec::new(),
+        })
+    }
+
     /// RFC 5321 §4.4: every server that takes a message puts a Received field before it.
     fn received(&self, transaction: &'a Transaction, id: QueueId) -> Received<'a> {
         Received {

@@ -17,6 +17,7 @@ mod record;
 mod rules;
 mod service;
 mod storing;
+mod submission;
 mod transaction;
 mod turn;
 mod verdict;

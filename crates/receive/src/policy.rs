@@ -83,6 +83,12 @@ impl Origin {
         self.service.completes()
     }
 
+    /// Whether what it sends is new, and this its first server: then the header section is judged, completed, and cleared of Bcc
+    /// (RFC 6409 §3.1). In development that is so for who has logged in; to the others the same port is an MX.
+    pub(crate) fn submits(self) -> bool {
+        self.service == Service::Submission || self.service == Service::Dev && self.authenticated
+    }
+
     /// What a recipient becomes: the mailboxes it stands for, or itself if we relay.
     ///
     /// Anyone may write to what is local. Only who has logged in, and named networks, may write to the rest: that is the whole

@@ -243,7 +243,8 @@ impl Reception {
         let begun = transaction.content.is_none();
         if begun {
             let (config, now) = (&self.shared.config, self.shared.clock.now());
-            let trace = Trace { config, client: &self.client, origin: self.origin, now };
+            let (login, directory) = (self.logins.login.as_deref(), &self.shared.directory);
+            let trace = Trace { config, client: &self.client, origin: self.origin, login, directory, now };
             let (spool, storing) = (&self.shared.spool, Arc::clone(&self.shared.storing));
             let incoming = Incoming::begin(spool, storing, trace, transaction, &piece).await?;
             transaction.content = Some(incoming);
@@ -258,6 +259,7 @@ impl Reception {
         let mut transaction = self.transaction.take().ok_or(NOT_STORED)?;
         written?;
         let mut incoming = transaction.content.take().ok_or(NOT_STORED)?;
+        incoming.end().await?;
         let rules = &self.shared.config.rules;
         let rulings = settle(rules, &transaction.outlooks, incoming.seen()).map_err(|refusal| {
             self.ruled_out::<()>(&refusal);

@@ -15,7 +15,7 @@ pub use conditions::{Conditions, FieldName, FieldPattern};
 pub(crate) use conditions::{EnvelopeFacts, in_ascii};
 pub use glob::Glob;
 pub(crate) use outlook::{Fate, Outlook, Refusal, Ruling, settle};
-pub(crate) use seen::Seen;
+pub(crate) use seen::{HEADER_TOO_LARGE, Seen};
 
 /// A rule.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -201,7 +201,8 @@ fn dev_has_a_certificate_of_its_own_and_says_whom_to_trust() {
     let ca = ca.display().to_string();
     for (scheme, tls) in [("smtp", "starttls"), ("smtps", "implicit")] {
         let url = format!("{scheme}://localhost:{}", server.listener_with("submission", tls).port());
-        let (from, subject) = (format!("{tls}@client.test"), format!("Subject: {tls}\r\n\r\nx\r\n"));
+        let (from, subject) =
+            (format!("{tls}@client.test"), format!("From: {tls}@client.test\r\nSubject: {tls}\r\n\r\nx\r\n"));
         let arguments =
             ["--silent", "--show-error", "--ssl-reqd", "--cacert", &ca, "--url", &url, "--user", "any:word"];
         let rest = ["--mail-from", &from, "--mail-rcpt", "b@anywhere.test", "--upload-file", "-", "--ipv4"];

@@ -7,7 +7,7 @@ use super::{FieldPattern, conditions::FieldName};
 
 /// Header sections beyond this are refused where a rule has to read them: what is not read cannot be judged.
 const HEADER_OCTETS_MAX: usize = 1 << 20;
-const HEADER_TOO_LARGE: Reply = Reply::fixed(552, (5, 3, 4), "Header section is too large");
+pub(crate) const HEADER_TOO_LARGE: Reply = Reply::fixed(552, (5, 3, 4), "Header section is too large");
 
 /// What was seen of a content so far.
 #[derive(Debug, Default)]

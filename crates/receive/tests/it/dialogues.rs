@@ -147,6 +147,7 @@ dialogues! {
         order_of_commands
         pipelining
         pipelining_all_recipients_refused
+        port_25_judges_no_form
         postmaster
         proxy_header_from_a_stranger
         quit_at_once
@@ -196,8 +197,12 @@ dialogues! {
         starttls_injection_after_the_reply
         starttls_not_offered
         submission_adds_missing_fields
+        submission_header_in_pieces
+        submission_is_by_its_author
         submission_is_for_named_networks
         submission_keeps_fields_that_are_there
+        submission_refuses_bad_form
+        submission_removes_bcc
         syntax_errors
         tls_handshake_to_smtp
         too_many_errors

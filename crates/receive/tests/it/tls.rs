@@ -56,7 +56,7 @@ async fn send_mail<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
         let (last, _) = say(stream, line).await;
         assert!(last.starts_with(['2', '3']), "{line}: {last}");
     }
-    let (last, _) = say(stream, "Subject: x\r\n\r\nx\r\n.").await;
+    let (last, _) = say(stream, "From: anna@example.org\r\nSubject: x\r\n\r\nx\r\n.").await;
     assert!(last.starts_with("250 2.0.0 Queued"), "{last}");
 }
 
