@@ -1,11 +1,12 @@
 //! Content on its way into the spool: our fields first, then the client's octets as they came.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use directory::{Directory, Login};
 use mail::{Body, Client, QueueId, Reply, Timestamp};
 use message::{CONTENT_RETURNED_MAX, HeaderSection, Received, write_date_field, write_message_id_field};
 use spool::{Content, ContentWriter, Spool};
+use tokio::time::sleep;
 
 use crate::{
     Config,
@@ -19,6 +20,8 @@ use crate::{
 
 /// The longest Message-ID that events keep, in octets.
 const MESSAGE_ID_OCTETS_MAX: usize = 998;
+/// How long a client is left waiting for memory: a moment of many large messages passes, and refused they would all come again.
+const MEMORY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Content that is coming in.
 pub(crate) struct Incoming {
@@ -76,7 +79,7 @@ impl Incoming {
         let hops = Hops::begin(&section, facts.received, first);
         let mut writer = spool.content(id);
         let beginning = (!transaction.expanded.is_empty()).then(|| fields.clone());
-        writer.write(fields).await.map_err(|error| storing.failed(&error))?;
+        writer.write(fields, patience).await.map_err(|error| storing.failed(&error))?;
         Ok(Self {
             id,
             message_id,
@@ -140,7 +143,8 @@ impl Incoming {
             let room = CONTENT_RETURNED_MAX.saturating_sub(beginning.len()).min(piece.len());
             beginning.extend(piece.get(..room).unwrap_or_default());
         }
-        self.writer.write(piece).await.map_err(|error| self.storing.failed(&error))
+        let written = self.writer.write(piece, patience).await;
+        written.map_err(|error| self.storing.failed(&error))
     }
 
     /// What rules look at, once all of it is here.
@@ -163,6 +167,10 @@ impl Incoming {
     pub(crate) async fn finish(self) -> Result<Content, Reply> {
         self.writer.finish().await.map_err(|error| self.storing.failed(&error))
     }
+}
+
+async fn patience() {
+    sleep(MEMORY_PATIENCE).await;
 }
 
 impl<'a> Trace<'a> {

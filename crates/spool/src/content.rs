@@ -41,13 +41,27 @@ struct Large {
 
 impl ContentWriter {
     pub(crate) fn new(shared: Arc<Shared>, id: QueueId) -> Self {
-        let claim = shared.memory.claim();
-        Self { shared, id, pieces: Vec::new(), in_memory: 0, len: 0, large: None, claim }
+        Self { shared, id, pieces: Vec::new(), in_memory: 0, len: 0, large: None, claim: Claim::default() }
     }
 
-    /// Takes the next piece; the Vec is kept as it is, so pieces of about 64 KiB are best.
-    pub async fn write(&mut self, piece: Vec<u8>) -> Result<(), SpoolError> {
-        self.claim.grow(piece.capacity())?;
+    /// Takes the next piece; the Vec is kept as it is, so pieces of about 64 KiB are best. Where memory is short, it waits for
+    /// some as long as `patience` does, and is refused then.
+    pub async fn write<P: Future<Output = ()> + Send>(
+        &mut self,
+        piece: Vec<u8>,
+        patience: impl FnOnce() -> P,
+    ) -> Result<(), SpoolError> {
+        let claim = if let Some(claim) = self.shared.memory.try_claim(piece.capacity()) {
+            claim
+        } else {
+            // Who waits holds nothing that others wait for.
+            if self.in_memory > 0 {
+                self.spill().await?;
+            }
+            // On the heap: it is rare, and room for it would be in each session.
+            Box::pin(self.shared.memory.claim(piece.capacity(), patience())).await?
+        };
+        self.claim.add(claim);
         self.len += piece.len() as u64;
         self.in_memory += piece.len();
         self.pieces.push(piece);
@@ -93,7 +107,7 @@ impl ContentWriter {
         let (shared, id) = (Arc::clone(&self.shared), self.id);
         let pieces = std::mem::take(&mut self.pieces);
         self.in_memory = 0;
-        let claim = self.claim.take();
+        let claim = std::mem::take(&mut self.claim);
         let large = self.large.take();
         let io = self.shared.io.clone();
         let large = io

@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) events: Arc<events::Log>,
     pub(crate) io: Io,
-    pub(crate) memory: Arc<Memory>,
+    pub(crate) memory: Memory,
     /// Recipients in the index, as of the last batch.
     pub(crate) recipients: AtomicUsize,
     state: Mutex<State>,

@@ -7,7 +7,7 @@ mod opening;
 mod queue;
 mod selection;
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, future::ready, path::PathBuf, sync::Arc};
 
 use disk::Clock;
 use events::Event;
@@ -124,7 +124,7 @@ impl Machine {
         self.run(async move {
             let mut content = spool.content(id);
             for piece in content_of(id, len).chunks(50_000) {
-                content.write(piece.to_vec()).await?;
+                content.write(piece.to_vec(), || ready(())).await?;
             }
             let content = content.finish().await?;
             Ok(spool.commit(Submission { envelope, content, events: vec![event] }).await?.id())

@@ -179,9 +179,7 @@ impl Spool {
         for report in reports {
             add_message(&mut frame, report);
         }
-        let mut claim = self.shared.memory.claim();
-        claim.grow(frame.meta_len())?;
-        frame.claims.push(claim);
+        frame.claims.push(self.shared.memory.claim_for_envelope(frame.meta_len()).await?);
         self.append(frame).await?;
         Ok(Receipt::new(id))
     }

@@ -1,7 +1,7 @@
 //! The spool with its threads, on the real disk.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::{sync::Arc, time::Duration};
+use std::{future::ready, sync::Arc, time::Duration};
 
 use disk::{Clock, OsDisk, OsRandom, SystemClock};
 use events::Event;
@@ -35,7 +35,7 @@ async fn commit(spool: &Spool, recipient: &str, content: &[u8]) -> Result<QueueI
     let id = spool.new_id(SystemClock.now());
     let mut writer = spool.content(id);
     for piece in content.chunks(60_000) {
-        writer.write(piece.to_vec()).await?;
+        writer.write(piece.to_vec(), || ready(())).await?;
     }
     let content = writer.finish().await?;
     let events = vec![Event::new(SystemClock.now(), id, events::Kind::Accepted, "receive")];
@@ -118,7 +118,7 @@ async fn large_content_goes_to_a_file_of_its_own_and_away_with_its_message() {
     // One that is given up leaves nothing.
     let other = spool.new_id(SystemClock.now());
     let mut writer = spool.content(other);
-    writer.write(vec![0; 200_000]).await.unwrap();
+    writer.write(vec![0; 200_000], || ready(())).await.unwrap();
     drop(writer);
     spool.close().await;
     let spool = open(dir.path()).unwrap();

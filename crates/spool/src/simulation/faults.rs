@@ -1,6 +1,11 @@
 //! Bits that flip, disks that fill or fail, directories that are not ours.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    future::{pending, ready},
+    path::Path,
+    sync::Arc,
+};
 
 use disk::{Caveat, Clock};
 use mail::QueueId;
@@ -233,31 +238,32 @@ fn verify_finds_a_flipped_bit_in_content() {
 }
 
 #[test]
-fn mail_beyond_its_memory_is_refused_until_some_is_committed() {
+fn mail_beyond_its_memory_waits_and_is_refused_where_nobody_is_patient() {
     let mut world = World::new(8);
     world.config.memory_max = 200_000;
     let mut machine = world.open();
     let spool = machine.spool.clone();
     let id = spool.new_id(world.clock.now());
     let mut first = spool.content(id);
-    now_or_never(first.write(vec![b'a'; 120_000])).unwrap().unwrap();
+    now_or_never(first.write(vec![b'a'; 120_000], || ready(()))).unwrap().unwrap();
     let mut second = spool.content(spool.new_id(world.clock.now()));
-    let refused = now_or_never(second.write(vec![b'a'; 120_000])).unwrap().unwrap_err();
+    let refused = now_or_never(second.write(vec![b'a'; 120_000], || ready(()))).unwrap().unwrap_err();
     assert!(matches!(refused, SpoolError::OutOfMemory { .. }) && refused.is_full(), "{refused}");
-    now_or_never(second.write(vec![b'a'; 80_000])).unwrap().unwrap();
-    assert!(spool.accepts().is_err(), "all of it is taken");
+    now_or_never(second.write(vec![b'a'; 60_000], || ready(()))).unwrap().unwrap();
+    assert!(spool.accepts().is_err(), "nobody need begin now");
+    let mut patient = Box::pin(second.write(vec![b'b'; 70_000], pending));
+    assert!(now_or_never(patient.as_mut()).is_none());
     let content = now_or_never(first.finish()).unwrap().unwrap();
-    // Its envelope finds no room.
     let envelope = world.envelope(id, &["anna@example.org"]);
-    let full = machine.run(spool.commit(Submission { envelope, content, events: vec![] }));
-    assert!(matches!(full, Err(SpoolError::OutOfMemory { .. })));
-    drop(second);
+    machine.run(spool.commit(Submission { envelope, content, events: vec![] })).unwrap();
+    now_or_never(patient).unwrap().unwrap();
+    now_or_never(second.finish()).unwrap().unwrap();
     let id = machine.commit(&world, &["anna@example.org"], 60_000).unwrap();
     assert_eq!(spool.shared.memory.taken(), 0, "what is committed claims nothing");
     // Nor does what went to a file of its own.
     let mut large = spool.content(spool.new_id(world.clock.now()));
     for _ in 0..20 {
-        now_or_never(large.write(vec![b'a'; 60_000])).unwrap().unwrap();
+        now_or_never(large.write(vec![b'a'; 60_000], || ready(()))).unwrap().unwrap();
     }
     drop(large);
     assert_eq!(spool.shared.memory.taken(), 0);

@@ -193,7 +193,7 @@ impl World {
         let mut envelope = envelope(id, from, to, now);
         change(&mut envelope);
         let mut writer = self.spool.content(id);
-        writer.write(content.as_bytes().to_vec()).await.unwrap();
+        writer.write(content.as_bytes().to_vec(), || std::future::ready(())).await.unwrap();
         let content = writer.finish().await.unwrap();
         // A spool that fails is told by what it does later.
         let _ = self.spool.commit(Submission { envelope, content, events: Vec::new() }).await;
