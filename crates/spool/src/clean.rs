@@ -1,21 +1,20 @@
 //! The cleaner: moves the little that lives out of an old segment, so that the segment can go.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::VecDeque,
     io,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
 };
 
 use mail::QueueId;
 
 use crate::{
     content::read_upto,
-    files::SegmentFile,
     format::{HEADER_LEN, Kind},
     frame::{Class, Effect, Frame, Pieces},
     index::{Content, Loc},
     payload::{EnvelopeHead, Outcome, Place, StoredEnvelope, decode_envelope, encode_done, encode_envelope},
-    scan::{ContentScan, Scan},
+    scan::ContentScan,
     shared::Shared,
 };
 
@@ -28,11 +27,13 @@ const SLICE_MESSAGES: usize = 64;
 const SLICE_LOOKS: usize = 2000;
 /// Completions told again between two batches. The queue stands still while they are taken in.
 const SLICE_DONE: usize = 2000;
-/// With fewer segments than this there is nothing to win.
+/// With fewer segments than this there is nothing to win, however little room there is.
 const SEGMENTS_MIN: usize = 4;
+/// Octets of content read at once to warm it.
+const WARM_OCTETS: usize = 256 << 10;
 
 /// What is to be moved. It runs between batches, so it sees only what is synced and nothing changes under it. What the segment holds is
-/// sought before, off the committer's thread, for that reads all of it.
+/// sought before, off the committer's thread, for that looks at all messages.
 #[derive(Default)]
 pub(crate) struct Cleaner {
     segment: Option<u32>,
@@ -58,16 +59,20 @@ impl Cleaner {
     /// Looks for a segment worth the work.
     pub(crate) fn look(&mut self, shared: &Arc<Shared>) {
         let durable = shared.events.durable_lsn();
+        let is_full = shared.full.load(Ordering::SeqCst);
+        let segments_min = if is_full { SEGMENTS_MIN } else { shared.config.clean_from };
         let state = shared.state();
-        if self.segment.is_some() || state.segments.count() < SEGMENTS_MIN {
+        if self.segment.is_some() || state.segments.count() < segments_min {
             return;
         }
         let Some(number) = state.segments.sparse(SPARSE_PERCENT, durable) else { return };
-        let Some(file) = state.segments.file(number) else { return };
+        let records = state.segments.pins(number);
         drop(state);
-        *self = Self { segment: Some(number), is_seeking: true, ..Self::default() };
-        let seeker = Arc::clone(shared);
-        shared.io.read(move || seeker.found(seek(&seeker, &file)));
+        *self = Self { segment: Some(number), is_seeking: records > 0, ..Self::default() };
+        if self.is_seeking {
+            let seeker = Arc::clone(shared);
+            shared.io.read(move || seeker.found(seek(&seeker, number, records)));
+        }
     }
 
     /// What was sought is found.
@@ -127,37 +132,54 @@ impl Cleaner {
     }
 }
 
-/// The messages that need a segment. What cannot be read is not moved, and is told.
-fn seek(shared: &Shared, segment: &Arc<SegmentFile>) -> Vec<QueueId> {
-    let ids = ids_in(segment).unwrap_or_else(|error| {
-        tracing::warn!(%error, segment = segment.number(), "a spool segment cannot be cleaned");
-        Vec::new()
-    });
-    // Most of them are done, or stand elsewhere by now.
-    let mut needed = Vec::new();
-    for some in ids.chunks(SLICE_LOOKS) {
+/// The messages that need some of the `records` of a segment. The index is walked, not the segment: to read 64 MiB back makes the
+/// syncs of others wait. Nothing new comes to need a sealed segment, so a message that comes in behind the walk is not missed.
+fn seek(shared: &Shared, segment: u32, mut records: u64) -> Vec<QueueId> {
+    let (mut needed, mut places, mut from) = (Vec::new(), Vec::new(), Some(0));
+    while let Some(slot) = from.filter(|_| records > 0) {
         let state = shared.state();
-        let needs = |id: &QueueId| {
-            let message = state.index.get(*id);
-            message.is_some_and(|message| message.locs().any(|loc| loc.segment == segment.number()))
-        };
-        needed.extend(some.iter().copied().filter(needs));
+        let (messages, next) = state.index.some(slot, SLICE_LOOKS);
+        for message in messages {
+            let needs = message.locs().filter(|loc| loc.segment == segment).count() as u64;
+            if needs > 0 {
+                needed.push(message.id);
+                let is_read = |loc: &Loc| loc.segment == segment || message.content() != Content::In(*loc);
+                places.extend(message.locs().filter(is_read));
+                records = records.saturating_sub(needs);
+            }
+        }
+        drop(state);
+        // Whoever waits for the queue gets it.
+        std::thread::yield_now();
+        from = next;
+    }
+    if shared.io.has_threads() {
+        places.sort_unstable_by_key(|place: &Loc| (place.segment, place.offset));
+        warm(shared, &places);
     }
     needed
 }
 
-/// The messages with a record in a segment.
-fn ids_in(segment: &Arc<SegmentFile>) -> io::Result<Vec<QueueId>> {
-    let file = segment.file()?;
-    let mut ids = BTreeSet::new();
-    Scan::new(file.as_ref(), segment.tag(), segment.len()).run(&mut |frame| {
-        for record in &frame.records {
-            if matches!(record.header.kind, Kind::Envelope | Kind::Outcome) {
-                ids.insert(record.header.queue_id());
+/// Reads what the committer will read, so that it has it from memory: segments are written past the page cache, and mail would wait
+/// for each of its reads. What cannot be read is its business.
+fn warm(shared: &Shared, places: &[Loc]) {
+    let mut room = vec![0; WARM_OCTETS];
+    for of_segment in places.chunk_by(|one, other| one.segment == other.segment) {
+        let Some(number) = of_segment.first().map(|place| place.segment) else { continue };
+        let segment = shared.state().segments.file(number);
+        let Some(file) = segment.and_then(|segment| segment.file().ok()) else { continue };
+        for place in of_segment {
+            let mut at = u64::from(place.offset);
+            let end = at + u64::from(place.len);
+            while at < end {
+                let len = usize::try_from(end - at).unwrap_or(WARM_OCTETS).min(WARM_OCTETS);
+                match file.read_at(room.get_mut(..len).unwrap_or_default(), at) {
+                    Ok(read) if read > 0 => at += read as u64,
+                    _ => break,
+                }
             }
         }
-    })?;
-    Ok(ids.into_iter().collect())
+    }
 }
 
 /// A frame that writes a message's envelope anew, and its content if that is in the segment.

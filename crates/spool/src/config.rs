@@ -15,6 +15,9 @@ pub struct Config {
     pub segment_octets: u64,
     /// How many finished segments are kept to be overwritten.
     pub segments_spare_max: usize,
+    /// From how many segments on the cleaner looks for sparse ones. What it moves is in its way again this many segments later, so
+    /// more of them cost room, and fewer cost time. Where room is short it does not wait for them.
+    pub clean_from: usize,
     /// How much room new mail must leave.
     pub reserve: Reserve,
     /// Content beyond this many octets goes to a file of its own.
@@ -41,6 +44,7 @@ impl Config {
             host: None,
             segment_octets: 64 << 20,
             segments_spare_max: 8,
+            clean_from: 8,
             reserve: Reserve::default(),
             content_in_memory_max: 128 * 1024,
             cache_octets: 32 << 20,
@@ -55,6 +59,7 @@ impl Config {
         Self {
             segment_octets: 4 << 20,
             segments_spare_max: 1,
+            clean_from: 4,
             reserve: Reserve { percent: 0, min: 16 << 20, max: 16 << 20 },
             cache_octets: 4 << 20,
             ..Self::new(dir)

@@ -90,6 +90,11 @@ impl Segments {
         }
     }
 
+    /// Records of a segment that live messages need.
+    pub(crate) fn pins(&self, segment: u32) -> u64 {
+        self.table.get(&segment).map_or(0, |segment| segment.pins)
+    }
+
     pub(crate) fn unpin(&mut self, loc: Loc) {
         if let Some(segment) = self.table.get_mut(&loc.segment) {
             segment.pins = segment.pins.saturating_sub(1);
