@@ -310,3 +310,40 @@ pub struct Trace {
     /// The events.
     pub events: Vec<events::Event>,
 }
+
+/// `GET /v1/bans`: who cannot log in now for having failed too often.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bans {
+    /// Each; those that last longest first.
+    pub bans: Vec<Ban>,
+}
+
+/// Somebody who cannot log in now: a client with any login, a login from where it never succeeded, or, with both, a login from where it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ban {
+    /// An IPv4 address, or an IPv6 network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The login as it was named, which need not exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
+    /// Failures that are not forgiven yet.
+    pub failures: u32,
+    /// Until when.
+    pub until: String,
+}
+
+/// What `POST /v1/bans/lift` takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lift {
+    /// An address, or a login.
+    pub who: String,
+}
+
+/// The answer to `POST /v1/bans/lift`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lifted {
+    /// How many entries were forgotten, failures without a ban among them.
+    pub lifted: u64,
+}

@@ -4,6 +4,7 @@
 //! spool and the event log as JSON. *Never* touches mail itself, and never answers an error without a problem document (RFC 9457).
 
 pub mod api;
+mod bans;
 mod convert;
 mod filter;
 mod follow;

@@ -8,6 +8,7 @@ use axum::{
     http::{Method, Uri},
     routing::{get, post},
 };
+use directory::Authenticator;
 use disk::{Clock, Disk};
 use events::{Log, Query, Reader};
 use mail::Timestamp;
@@ -15,7 +16,7 @@ use net::Shutdown;
 use spool::Spool;
 
 use crate::{
-    Problem, api, convert, follow,
+    Problem, api, bans, convert, follow,
     query::{self, Params, TraceParams},
     queue, stats,
     trace::trace,
@@ -38,6 +39,8 @@ pub struct Control {
     pub stop: Shutdown,
     /// Takes the configuration file up, or reports all that is wrong with it. May wait for the disk.
     pub reload: Arc<dyn Fn() -> Result<api::Reloaded, String> + Send + Sync>,
+    /// Who may log in.
+    pub logins: Authenticator,
     /// How sites fare.
     pub sites: Arc<dyn Fn() -> Vec<api::Site> + Send + Sync>,
     /// Facts about the server that do not change while it runs.
@@ -76,6 +79,8 @@ pub fn router(control: Control) -> Router {
         .route("/v1/queue/{id}", get(queue::show))
         .route("/v1/trace", get(trace_events))
         .route("/v1/events", get(follow::events))
+        .route("/v1/bans", get(bans::list))
+        .route("/v1/bans/lift", post(bans::lift))
         .route("/v1/reload", post(reload))
         .fallback(no_resource)
         .method_not_allowed_fallback(no_method)

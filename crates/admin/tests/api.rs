@@ -10,12 +10,14 @@ use std::{
 };
 
 use admin::{Control, Problem, Server, SocketError, api};
+use directory::{AccountConfig, Attempt, Authenticator, Config, Directory, DomainConfig, Scope};
 use disk::{Clock, OsDisk, OsRandom};
 use events::{Event, Kind, Log};
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, StatusCode, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use mail::{Address, Client, EnhancedStatus, Envelope, QueueId, Recipient, Reply, ReversePath};
+use sasl::server::Question;
 use serde::de::DeserializeOwned;
 use spool::{Content, Disposition, Finished, RecipientOutcome, Spool, Submission};
 use tempfile::TempDir;
@@ -27,6 +29,7 @@ struct Fixture {
     dir: TempDir,
     spool: Spool,
     events: Arc<Log>,
+    logins: Authenticator,
     clock: Arc<FakeClock>,
     switch: net::ShutdownSwitch,
     server: JoinHandle<std::io::Result<()>>,
@@ -50,6 +53,7 @@ impl Fixture {
         let (spool, _) =
             Spool::open(config, disk.clone(), clock.clone(), Arc::new(OsRandom), Arc::clone(&events))
                 .unwrap();
+        let logins = logins();
         let listeners = vec![api::Listener {
             service: "smtp".into(),
             address: "127.0.0.1:25".into(),
@@ -70,6 +74,7 @@ impl Fixture {
             events_dir: dir.path().join("events"),
             disk,
             clock: clock.clone(),
+            logins: logins.clone(),
             reload: Arc::new(|| Err("error: line 3\nis wrong".to_owned())),
             sites: Arc::new(|| {
                 let rests_until = Some("2026-11-23T19:00:00.000Z".to_owned());
@@ -86,7 +91,7 @@ impl Fixture {
         let mut stopped = shutdown;
         let router = admin::router(control);
         let server = tokio::spawn(admin::serve(listener, router, async move { stopped.requested().await }));
-        Self { dir, spool, events, clock, switch, server }
+        Self { dir, spool, events, logins, clock, switch, server }
     }
 
     async fn submit(&self, reverse_path: &str, recipients: &[&str]) -> QueueId {
@@ -575,6 +580,41 @@ async fn every_error_is_a_problem_document() {
         assert_eq!(problem.0, status, "{path}: {}", problem.1);
         assert!(detail.is_empty() || problem.1 == detail, "{path}: {}", problem.1);
     }
+    api.stop().await;
+}
+
+/// Nobody can log in, and one has tried too often.
+fn logins() -> Authenticator {
+    let domain = DomainConfig { name: "example.org".into(), ..DomainConfig::default() };
+    let account = AccountConfig { login: "anna@example.org".into(), ..AccountConfig::default() };
+    let config = Config { domains: vec![domain], accounts: vec![account], ..Config::default() };
+    Authenticator::new(Arc::new(Directory::new(config).unwrap()), b"secret")
+}
+
+#[tokio::test]
+async fn bans_are_listed_and_lifted() {
+    let api = Fixture::new();
+    let guesser = Attempt {
+        client: Some("2001:db8::1".parse().unwrap()),
+        shared: false,
+        at: api.clock.now(),
+        scope: Scope::Smtp,
+        binding: None,
+    };
+    for _ in 0..25 {
+        let question = Question::Proof { login: "Anna@example.org".into(), acts_as: None, right: false };
+        api.logins.authenticate(&guesser, question).await;
+    }
+    let bans: api::Bans = api.ask(Method::GET, "/v1/bans").await.document();
+    let told: Vec<_> =
+        bans.bans.iter().map(|ban| (ban.client.as_deref(), ban.login.as_deref(), ban.failures)).collect();
+    assert_eq!(told, [(Some("2001:db8::/64"), None, 25), (None, Some("anna@example.org"), 25)]);
+    for (who, lifted) in [("2001:db8::2", 1), (" ANNA@example.org ", 1), ("anna@example.org", 0), ("", 0)] {
+        let body = serde_json::to_string(&api::Lift { who: who.into() }).unwrap();
+        let told: api::Lifted = api.send(Method::POST, "/v1/bans/lift", &body).await.document();
+        assert_eq!(told.lifted, lifted, "{who}");
+    }
+    assert_eq!(api.ask(Method::GET, "/v1/bans").await.document::<api::Bans>(), api::Bans::default());
     api.stop().await;
 }
 

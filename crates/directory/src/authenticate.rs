@@ -9,7 +9,8 @@ use std::{
 };
 
 use aws_lc_rs::{hmac, rand};
-use mail::Address;
+use limits::{Ban, Caller, LoginLimits, Logins};
+use mail::{Address, Timestamp};
 use sasl::{
     Mechanism, Mechanisms, Password, ScramKeys,
     server::{Answer, Question, ScramFacts},
@@ -34,10 +35,29 @@ const NONCE_OCTETS: usize = 18;
 pub struct Attempt {
     /// The client's address, unless it is local.
     pub client: Option<IpAddr>,
+    /// Many people come from that address: it is not banned for what one of them does ([`Caller::shared`]).
+    pub shared: bool,
+    /// When.
+    pub at: Timestamp,
     /// What it wants to do.
     pub scope: Scope,
     /// The `tls-exporter` of its TLS session (RFC 9266), if it has one.
     pub binding: Option<Box<[u8]>>,
+}
+
+impl Attempt {
+    fn shown(&self) -> String {
+        self.client.map_or_else(|| "local".to_owned(), |client| client.to_string())
+    }
+}
+
+/// The login that a question names.
+fn named(question: &Question) -> &str {
+    match question {
+        Question::Keys { login } | Question::Password { login, .. } | Question::Proof { login, .. } => login,
+        Question::Token { login, .. } => login.as_deref().unwrap_or_default(),
+        Question::External { acts_as } => acts_as.as_deref().unwrap_or_default(),
+    }
 }
 
 /// Somebody who has logged in.
@@ -62,6 +82,9 @@ pub struct Authenticator(Arc<Inner>);
 struct Inner {
     directory: RwLock<Arc<Directory>>,
     hashing: Hashing,
+    /// Who has failed before.
+    logins: Logins,
+    limits: RwLock<LoginLimits>,
     /// What the salts are made of that have to stay the same.
     secret: hmac::Key,
     anybody: bool,
@@ -84,6 +107,8 @@ impl Authenticator {
         Self(Arc::new(Inner {
             directory: RwLock::new(directory),
             hashing: Hashing::default(),
+            logins: Logins::default(),
+            limits: RwLock::default(),
             secret,
             anybody,
         }))
@@ -92,6 +117,30 @@ impl Authenticator {
     /// Takes up another directory: from the next question on it holds, in sessions under way too.
     pub fn change(&self, directory: Arc<Directory>) {
         *self.0.directory.write().unwrap_or_else(PoisonError::into_inner) = directory;
+    }
+
+    /// Other limits of failures, from the next attempt on.
+    pub fn limit(&self, limits: LoginLimits) {
+        *self.0.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    fn limits(&self) -> LoginLimits {
+        *self.0.limits.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a client has failed so often that it need not be greeted where it would log in.
+    pub fn is_banned(&self, client: IpAddr, at: Timestamp) -> bool {
+        self.0.logins.is_banned(client, at, &self.limits())
+    }
+
+    /// Everybody who cannot log in now for having failed, in no order.
+    pub fn bans(&self, at: Timestamp) -> Vec<Ban> {
+        self.0.logins.bans(at, &self.limits())
+    }
+
+    /// Forgets the failures of a client's address or of a login. How many entries that were.
+    pub fn lift(&self, who: &str) -> usize {
+        self.0.logins.lift(who)
     }
 
     fn directory(&self) -> Arc<Directory> {
@@ -117,8 +166,26 @@ impl Authenticator {
 
     /// The answer to a question of a mechanism, and who was granted entry by it.
     ///
-    /// A limit on failed attempts belongs here, before anything is computed, and so does the way to directories elsewhere.
+    /// Who has failed too often is told to come again later, before anything is computed, and for all that it can see as if too many wanted
+    /// in. The way to directories elsewhere belongs here too.
     pub async fn authenticate(&self, attempt: &Attempt, question: Question) -> (Answer, Option<Login>) {
+        let named: Box<str> = named(&question).into();
+        let caller = Caller { client: attempt.client, shared: attempt.shared, login: &named, at: attempt.at };
+        // A proof belongs to keys that were asked for and given.
+        let is_begun = matches!(question, Question::Proof { .. });
+        if let Some(ban) = self.closed(&caller).filter(|_| !is_begun) {
+            let (client, login, scope) = (attempt.shown(), &*named, attempt.scope.name());
+            let until = ban.until.to_string();
+            tracing::info!(
+                station = STATION,
+                client,
+                login,
+                scope,
+                until,
+                "too many failed logins: not looked at"
+            );
+            return (Answer::Unavailable, None);
+        }
         let answered = match question {
             Question::Keys { login } => return (self.keys(attempt, &login).await, None),
             Question::Password { login, acts_as, password } => {
@@ -134,7 +201,16 @@ impl Authenticator {
                 Decided { login: acts_as.unwrap_or_default(), answer: Err(Refused::Wrong) }
             }
         };
+        match &answered.answer {
+            Ok(_) => self.0.logins.succeeded(&caller),
+            Err(Refused::Wrong) => self.0.logins.failed(&caller, &self.limits()),
+            Err(Refused::Busy) => {}
+        }
         answered.told(attempt)
+    }
+
+    fn closed(&self, caller: &Caller<'_>) -> Option<Ban> {
+        if self.0.anybody { None } else { self.0.logins.admits(caller, &self.limits()).err() }
     }
 
     /// Whether a password is the login's. `None`: it cannot be checked now.
@@ -234,7 +310,7 @@ enum Refused {
 impl Decided {
     /// For the client and for the log.
     fn told(self, attempt: &Attempt) -> (Answer, Option<Login>) {
-        let client = attempt.client.map_or_else(|| "local".to_owned(), |client| client.to_string());
+        let client = attempt.shown();
         let (login, scope) = (&*self.login, attempt.scope.name());
         match self.answer {
             Ok(granted) => {

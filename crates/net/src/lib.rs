@@ -11,11 +11,12 @@ mod drive;
 mod listen;
 mod networks;
 mod patience;
+pub mod proxy;
 pub mod resolver;
 mod shutdown;
 mod tls;
 
-pub use admission::{Admission, Permit, Refused};
+pub use admission::{Admission, ClientLimits, Meter, Permit, Refused};
 pub use complaint::Complaint;
 pub use descriptors::{Descriptors, raise_descriptors};
 pub use drive::{Policy, Protocol, Step, drive};

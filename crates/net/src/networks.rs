@@ -105,6 +105,12 @@ impl Networks {
         texts.into_iter().map(|text| text.as_ref().parse()).collect()
     }
 
+    /// This machine: 127.0.0.0/8 and ::1.
+    pub fn loopback() -> Self {
+        let v6 = Network::around(Ipv6Addr::LOCALHOST.into(), 128);
+        Self(vec![Network::around(Ipv4Addr::LOCALHOST.into(), 8), v6])
+    }
+
     /// Whether any of them has the address. `0.0.0.0` and `::` stand for no address, so no network has them.
     pub fn contains(&self, address: IpAddr) -> bool {
         !unmapped(address).is_unspecified() && self.0.iter().any(|network| network.contains(address))

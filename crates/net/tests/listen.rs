@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use net::{Accepted, Admission, Refused, Shutdown, ShutdownSwitch, bind};
+use net::{Accepted, Admission, ClientLimits, Refused, Shutdown, ShutdownSwitch, bind};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -42,7 +42,7 @@ async fn line(stream: &mut TcpStream) -> String {
 #[tokio::test]
 async fn a_client_over_the_limit_hears_why_and_a_place_becomes_free() {
     let (_switch, shutdown) = ShutdownSwitch::new();
-    let admission = Admission::new(9, 1);
+    let admission = Admission::new(9, ClientLimits::of_sessions(1));
     let (address, _) = serve(&admission, shutdown, Duration::ZERO);
     let mut first = TcpStream::connect(address).await.unwrap();
     assert_eq!(line(&mut first).await, "hello\n");
@@ -62,7 +62,8 @@ async fn a_client_over_the_limit_hears_why_and_a_place_becomes_free() {
 #[tokio::test]
 async fn a_stop_closes_the_port_and_waits_for_sessions() {
     let (switch, shutdown) = ShutdownSwitch::new();
-    let (address, serving) = serve(&Admission::new(9, 9), shutdown, Duration::from_mins(1));
+    let (address, serving) =
+        serve(&Admission::new(9, ClientLimits::of_sessions(9)), shutdown, Duration::from_mins(1));
     let mut stream = TcpStream::connect(address).await.unwrap();
     assert_eq!(line(&mut stream).await, "hello\n");
     switch.press();
@@ -78,7 +79,7 @@ async fn a_stop_closes_the_port_and_waits_for_sessions() {
 #[tokio::test]
 async fn a_session_that_does_not_end_is_ended_at_the_deadline() {
     let (switch, shutdown) = ShutdownSwitch::new();
-    let admission = Admission::new(9, 9);
+    let admission = Admission::new(9, ClientLimits::of_sessions(9));
     let (address, serving) = serve(&admission, shutdown, Duration::ZERO);
     let mut stream = TcpStream::connect(address).await.unwrap();
     assert_eq!(line(&mut stream).await, "hello\n");

@@ -1,11 +1,13 @@
 //! The command line: what may be said, and the help that explains it.
 
+mod ban;
 mod queue;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use ban::BanCommand;
 pub(crate) use queue::{
     QueueBounce, QueueChange, QueueCommand, QueueDestroy, QueueList, QueueShow, QueueStats, Selecting,
 };
@@ -53,6 +55,12 @@ pub(crate) enum Command {
     /// that is given has to be true of a recipient; of an option given twice, one value. Without any, a change needs --all.
     #[command(subcommand)]
     Queue(Box<QueueCommand>),
+    /// See who cannot log in for having failed too often, and let them
+    ///
+    /// Needs a running server. Failures are counted by the client, an IPv4 address or a /64 of IPv6, and by the login that it names; bans end by
+    /// themselves, and with the server.
+    #[command(subcommand)]
+    Ban(BanCommand),
     /// Search and follow what happens to all messages
     ///
     /// All that is given has to be true of an event; of an option given twice, one value. With --json each event is a line as it stands in the
@@ -264,6 +272,8 @@ mod tests {
     #[test]
     fn options_come_after_the_command_too() {
         for line in [
+            "postrider ban list --json",
+            "postrider ban lift 192.0.2.1 --dir d",
             "postrider queue list --json --config a.toml",
             "postrider --json queue list --dir d",
             "postrider queue list --data-dir d",
@@ -302,6 +312,7 @@ mod tests {
             "postrider spool verify d --dir e",
             "postrider dev --listen 2525",
             "postrider trace",
+            "postrider ban lift",
             "postrider events --kind unknown",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");

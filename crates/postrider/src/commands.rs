@@ -1,5 +1,6 @@
 //! The commands that look at a server or at its files.
 
+pub(crate) mod ban;
 pub(crate) mod config;
 pub(crate) mod events;
 pub(crate) mod queue;

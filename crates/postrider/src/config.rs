@@ -1,6 +1,7 @@
 //! The configuration file: read whole, checked whole, all mistakes told at once.
 
 mod certificates;
+mod limits;
 mod listeners;
 mod next_hop;
 mod people;
@@ -24,6 +25,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ::limits::LoginLimits;
 use disk::{Clock, SystemClock};
 use net::Identity;
 use toml_span::{ErrorKind, Span};
@@ -59,6 +61,8 @@ pub(crate) struct Config {
     pub resolver: net::resolver::Config,
     /// Limits of the receiving side.
     pub receive: receive::Config,
+    /// What failed logins lead to.
+    pub login: LoginLimits,
     /// How mail leaves, and when it is tried again and given up.
     pub deliver: deliver::Config,
     /// How much mail there may be, waiting and on its way in.

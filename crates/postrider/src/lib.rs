@@ -39,6 +39,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Dev(dev) => app::dev(dev, cli.json),
         Command::Serve(file) => app::serve(&file.config, cli.json),
         Command::Config(command) => commands::config::run(command, cli.json),
+        Command::Ban(command) => commands::ban::run(command, cli.json),
         Command::Queue(command) => commands::queue::run(command, cli.json),
         Command::Events(wanted) => commands::events::run(wanted, cli.json),
         Command::Trace(wanted) => commands::trace::run(wanted, cli.json),

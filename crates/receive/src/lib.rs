@@ -22,7 +22,7 @@ mod transaction;
 mod turn;
 mod verdict;
 
-pub use config::Config;
+pub use config::{Config, NamedLimits};
 pub use policy::Decision;
 pub use receiver::Receiver;
 pub use rules::{Action, AddressPattern, Conditions, FieldName, FieldPattern, Glob, Rule};

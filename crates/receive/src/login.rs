@@ -31,9 +31,29 @@ impl Reception {
         }
     }
 
+    /// Whether more people come from the client's address than one: a web mail on this machine or in a named network, or all whom a proxy
+    /// does not know.
+    fn is_shared(&self) -> bool {
+        let Some(address) = self.client.address else { return true };
+        self.origin.trusted || address.is_loopback() || address.is_unspecified()
+    }
+
+    /// Whether the client has failed to log in too often to be greeted where it would try again.
+    pub(crate) fn is_banned(&self) -> bool {
+        let now = self.shared.clock.now();
+        let banned = |address| self.shared.authenticator.is_banned(address, now);
+        self.origin.service.takes_logins() && !self.is_shared() && self.client.address.is_some_and(banned)
+    }
+
     /// A mechanism asks.
     pub(crate) async fn auth(&mut self, question: sasl::server::Question) -> Answer {
-        let attempt = Attempt { client: self.client.address, scope: Scope::Smtp, binding: None };
+        let attempt = Attempt {
+            client: self.client.address,
+            shared: self.is_shared(),
+            at: self.shared.clock.now(),
+            scope: Scope::Smtp,
+            binding: None,
+        };
         let (answer, granted) = self.shared.authenticator.authenticate(&attempt, question).await;
         self.logins.granted = granted.map(Box::new);
         Answer::Auth(Box::new(answer))

@@ -2,15 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
+use limits::Kind;
 use mail::TlsFacts;
-use net::{Pace, Protocol};
-use smtp::server::{Answer, Phase, Question, Session, Step};
+use net::{Meter, Pace, Protocol};
+use smtp::server::{Answer, Phase, Question, Session, Step, Tally};
 
 use crate::Config;
 
 /// One session of the SMTP server.
 pub(crate) struct Machine {
     session: Session,
+    meter: Meter,
+    /// Octets that came and are not counted yet.
+    octets: u64,
     idle: Pace,
     content: Pace,
     write_timeout: Duration,
@@ -19,9 +23,11 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn new(session: Arc<smtp::server::Config>, config: &Config) -> Self {
+    pub(crate) fn new(session: Arc<smtp::server::Config>, config: &Config, meter: Meter) -> Self {
         Self {
             session: Session::new(session),
+            meter,
+            octets: 0,
             idle: Pace::Within(config.idle_timeout),
             content: Pace::Stream {
                 idle: config.content_timeout,
@@ -31,6 +37,15 @@ impl Machine {
             quit: false,
         }
     }
+
+    /// Counts what the client did since it was last awaited. Whether it may go on.
+    fn within_rates(&mut self) -> bool {
+        let Tally { commands, errors } = self.session.tally();
+        // Whether it may send more is asked at the next transaction.
+        self.meter.charge(Kind::Octets, std::mem::take(&mut self.octets));
+        let commands = self.meter.charge(Kind::Commands, commands.into());
+        self.meter.charge(Kind::Errors, errors.into()) && commands
+    }
 }
 
 impl Protocol for Machine {
@@ -38,6 +53,7 @@ impl Protocol for Machine {
     type Answer = Answer;
 
     fn receive(&mut self, octets: &[u8]) {
+        self.octets = self.octets.saturating_add(octets.len() as u64);
         self.session.receive(octets);
     }
 
@@ -62,7 +78,15 @@ impl Protocol for Machine {
     }
 
     fn step(&mut self) -> net::Step<Question> {
-        match self.session.step() {
+        let mut step = self.session.step();
+        if let Step::Read(phase) = &step {
+            let in_content = *phase == Phase::Content;
+            if !self.within_rates() && !in_content {
+                self.session.over_rate();
+                step = self.session.step();
+            }
+        }
+        match step {
             Step::Read(Phase::Greeting | Phase::Command) => net::Step::Read(self.idle),
             Step::Read(Phase::Content) => net::Step::Read(self.content),
             Step::Ask(question) => net::Step::Ask(question),
@@ -107,7 +131,9 @@ mod tests {
             [(&b"NOOP\r\nQUIT\r\n"[..], false), (b"GET / HTTP/1.1\r\n", true), (b"NOOP 221 \r\n", true)]
         {
             let config = Config { errors_max: 1, ..Config::default() };
-            let mut machine = Machine::new(Arc::new(config.machine(smtp::server::Protocol::Smtp)), &config);
+            let meter = net::Admission::new(9, config.clients()).meter([192, 0, 2, 1].into());
+            let spoken = Arc::new(config.machine(smtp::server::Protocol::Smtp));
+            let mut machine = Machine::new(spoken, &config, meter);
             assert_eq!(machine.step(), net::Step::Ask(Question::Connected));
             machine.answer(Answer::Proceed);
             machine.receive(input);

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The address of a client that even its proxy does not know. No network has it.
-const NOBODY_KNOWS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+pub(crate) const NOBODY_KNOWS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 impl Reception {
     /// Takes a proxy's word for who its client is, and judges that one as if it had connected itself.
@@ -28,6 +28,7 @@ impl Reception {
                 tracing::info!(station = STATION, proxy, client = %address, limit = ?refused, "over the session limit");
                 return Answer::RefuseAndClose(too_many(&self.shared.config.hostname, refused));
             }
+            self.meter.pass_to(address);
             self.origin = Origin::new(&self.shared.config, self.origin.service, address);
             self.client.address = Some(address);
             self.client.name = None;

@@ -9,14 +9,17 @@ use std::{
 use directory::{Authenticator, Directory};
 use mail::Reply;
 use net::{
-    Accepted, Admission, Bound, Channel, HandshakeError, Permit, Refused, Shutdown, TlsMode, unmapped,
+    Accepted, Admission, Bound, Channel, HandshakeError, Permit, Refused, Shutdown, TlsMode,
+    proxy::{Proxied, proxied},
+    unmapped,
 };
 use smtp::server::Protocol;
 use spool::Spool;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::{
-    Config, Entrance, Service, machine::Machine, reception::Reception, storing::Storing, turn::Turns,
+    Config, Entrance, Service, machine::Machine, proxied::NOBODY_KNOWS, reception::Reception,
+    storing::Storing, turn::Turns,
 };
 
 /// Receives mail. Clones are the same service.
@@ -49,7 +52,7 @@ impl Receiver {
         clock: Arc<dyn disk::Clock>,
     ) -> Self {
         let (smtp, lmtp) = machines(&config);
-        let admission = Admission::new(config.sessions_max, config.sessions_per_address_max);
+        let admission = Admission::new(config.sessions_max, config.clients());
         let (turns, storing) = (Arc::default(), Arc::new(Storing::new(Arc::clone(&clock))));
         let shared =
             Shared { config, spool, directory, authenticator, clock, smtp, lmtp, admission, turns, storing };
@@ -63,6 +66,7 @@ impl Receiver {
         // Who may log in changes at once, in sessions under way too.
         let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
         current.authenticator.change(Arc::clone(&directory));
+        current.admission.change(config.clients());
         *current = Arc::new(Shared {
             config,
             directory,
@@ -96,7 +100,7 @@ impl Receiver {
         bound: Bound,
         shutdown: Shutdown,
     ) -> io::Result<()> {
-        let Entrance { service, tls } = entrance.into();
+        let Entrance { service, tls, proxy } = entrance.into();
         let (receiver, until) = (self.clone(), shutdown.clone());
         let implicit = tls.is_implicit();
         let session = move |accepted: Accepted| {
@@ -106,8 +110,9 @@ impl Receiver {
                 let visitor = Visitor {
                     service,
                     client,
-                    // With TLS before the greeting it is the client that speaks first.
-                    early: accepted.early && !tls.is_implicit(),
+                    // With TLS before the greeting it is the client that speaks first, and so does a proxy.
+                    early: accepted.early && !tls.is_implicit() && !proxy,
+                    proxy,
                     starttls: tls.is_on_demand(),
                     permit: Some(accepted.permit),
                 };
@@ -136,25 +141,72 @@ impl Receiver {
         stream: S,
         shutdown: &mut Shutdown,
     ) -> io::Result<()> {
-        let Entrance { service, tls } = entrance.into();
+        let Entrance { service, tls, proxy } = entrance.into();
         let starttls = tls.is_on_demand();
-        let visitor = Visitor { service, client: unmapped(client), early: false, starttls, permit: None };
+        let visitor =
+            Visitor { service, client: unmapped(client), early: false, proxy, starttls, permit: None };
         self.run(visitor, stream, tls, shutdown).await
     }
 
     async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        visitor: Visitor,
-        stream: S,
+        mut visitor: Visitor,
+        mut stream: S,
         tls: TlsMode,
         shutdown: &mut Shutdown,
     ) -> io::Result<()> {
         let shared = self.current();
+        if visitor.proxy {
+            let may = tokio::select! {
+                may = shared.behind(&mut visitor, &mut stream) => may?,
+                () = shutdown.requested() => false,
+            };
+            if !may {
+                return Ok(());
+            }
+        }
         let spoken = if visitor.service == Service::Lmtp { &shared.lmtp } else { &shared.smtp };
-        let machine = Machine::new(Arc::clone(spoken), &shared.config);
+        let meter = shared.admission.meter(visitor.client);
+        let machine = Machine::new(Arc::clone(spoken), &shared.config, meter.clone());
         let channel = Channel::new(stream, tls, shared.config.handshake_timeout);
-        let mut reception = Reception::new(shared, visitor);
+        let mut reception = Reception::new(shared, visitor, meter);
         net::drive(machine, channel, &mut reception, shutdown).await
+    }
+}
+
+impl Shared {
+    /// Makes the visitor the client behind the proxy. Whether there is one, and it may come in: who is no proxy of ours, or
+    /// does not say who its client is, hears nothing (mail-rules 2).
+    async fn behind<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        visitor: &mut Visitor,
+        stream: &mut S,
+    ) -> io::Result<bool> {
+        let proxy = visitor.client;
+        if !self.config.proxy_networks.contains(proxy) {
+            tracing::info!(station = "receive", client = %proxy, "no proxy of this listener; closed");
+            return Ok(false);
+        }
+        let client = match proxied(stream, self.config.handshake_timeout).await {
+            Ok(Proxied::Itself) => proxy,
+            Ok(Proxied::Unknown) => NOBODY_KNOWS,
+            Ok(Proxied::Client { source, .. }) => source.ip(),
+            Err(error) => {
+                tracing::info!(station = "receive", %proxy, "{error}; closed");
+                return Ok(false);
+            }
+        };
+        let passed = match &mut visitor.permit {
+            Some(permit) => permit.pass_to(client),
+            None => self.admission.admit(client).map(|permit| visitor.permit = Some(permit)),
+        };
+        visitor.client = client;
+        if let Err(refused) = passed {
+            tracing::info!(station = "receive", %proxy, %client, limit = ?refused, "over the session limit");
+            stream.write_all(&busy(&self.config.hostname, refused)).await?;
+            stream.shutdown().await?;
+        }
+        Ok(passed.is_ok())
     }
 }
 
@@ -169,6 +221,8 @@ pub(crate) struct Visitor {
     pub(crate) client: IpAddr,
     /// It spoke before it was greeted.
     pub(crate) early: bool,
+    /// It is a proxy, which says first who its client is.
+    pub(crate) proxy: bool,
     /// Its connection can be put under TLS.
     pub(crate) starttls: bool,
     /// Its place among the sessions, if they are counted.
@@ -197,6 +251,7 @@ pub(crate) fn too_many(hostname: &str, refused: Refused) -> Reply {
     let (status, text) = match refused {
         Refused::All => ((4, 3, 2), "Too many sessions; try again later"),
         Refused::Client => ((4, 7, 0), "Too many sessions from your address"),
+        Refused::Rate => ((4, 7, 0), "Too many connections from your address; try again later"),
     };
     let (class, subject, detail) = status;
     Reply::new(421, mail::EnhancedStatus::new(class, subject, detail), format!("{hostname} {text}"))

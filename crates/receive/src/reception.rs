@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use limits::Kind;
 use mail::{Address, Client, Domain, Reply, ReversePath, TlsFacts, Via};
-use net::{Networks, Permit, Policy};
+use net::{Meter, Networks, Permit, Policy};
 use smtp::{
     ForwardPath, MailFrom, Node, RcptTo,
     server::{Answer, Authentication, Offers, Question},
@@ -35,6 +36,15 @@ const NOT_FOR_LMTP: Reply = Reply::fixed(554, (5, 7, 1), "LMTP is for named netw
 const OTHER_RULES: Reply =
     Reply::fixed(451, (4, 5, 3), "Other rules hold for this recipient; send to it separately");
 const HARVESTING: Reply = Reply::fixed(421, (4, 7, 0), "Too many refused recipients");
+const BANNED: Reply =
+    Reply::fixed(421, (4, 7, 0), "Too many failed logins from your address; try again later");
+/// RFC 3463 §3.8: X.7.1, a matter of who sends. 450, so that the client keeps what it has and tries again.
+const TOO_MUCH_MAIL: Reply =
+    Reply::fixed(450, (4, 7, 1), "Too many messages from your address; try again later");
+const TOO_MANY_OCTETS: Reply =
+    Reply::fixed(450, (4, 7, 1), "Too much data from your address; try again later");
+const TOO_MANY_ADDRESSED: Reply =
+    Reply::fixed(450, (4, 7, 1), "Too many recipients from your address; try again later");
 
 /// RFC 5321 §4.2.5: with this reply the message is ours to deliver or to bounce. Only a receipt earns it.
 fn accepted(receipt: &Receipt) -> Reply {
@@ -52,6 +62,7 @@ pub(crate) struct Reception {
     /// The connection can be put under TLS.
     pub(crate) starttls: bool,
     pub(crate) permit: Option<Permit>,
+    pub(crate) meter: Meter,
     transaction: Option<Box<Transaction>>,
     /// Recipients accepted and refused in this session.
     pub(crate) recipients_accepted: u32,
@@ -59,8 +70,8 @@ pub(crate) struct Reception {
 }
 
 impl Reception {
-    pub(crate) fn new(shared: Arc<Shared>, visitor: Visitor) -> Self {
-        let Visitor { service, client, early, starttls, permit } = visitor;
+    pub(crate) fn new(shared: Arc<Shared>, visitor: Visitor, meter: Meter) -> Self {
+        let Visitor { service, client, early, starttls, permit, proxy: _ } = visitor;
         Self {
             origin: Origin::new(&shared.config, service, client),
             client: Client { address: Some(client), ..Client::default() },
@@ -69,6 +80,7 @@ impl Reception {
             early,
             starttls,
             permit,
+            meter,
             transaction: None,
             recipients_accepted: 0,
             recipients_refused: 0,
@@ -81,6 +93,9 @@ impl Reception {
         } else if self.origin.service == Service::Lmtp && !self.is_in(&self.shared.config.lmtp_networks) {
             tracing::info!(station = STATION, client = %self.shown(), "no client for LMTP");
             Answer::RefuseAndClose(NOT_FOR_LMTP)
+        } else if self.is_banned() {
+            tracing::info!(station = STATION, client = %self.shown(), "banned for failed logins");
+            Answer::RefuseAndClose(BANNED)
         } else {
             Answer::Greet(self.offers())
         }
@@ -131,7 +146,7 @@ impl Reception {
             (self.authentication() != Authentication::Unknown, self.logins.login.as_deref());
         let decision = match self.origin.transaction(logins) {
             Decision::Accept(()) => match sender(&self.shared.directory, login, &mail.reverse_path) {
-                Decision::Accept(()) => self.room(),
+                Decision::Accept(()) => self.within_rates(),
                 refused => refused,
             },
             refused => refused,
@@ -140,6 +155,20 @@ impl Reception {
             tracing::info!(station = STATION, client = %self.shown(), "transaction refused");
         }
         decision.answer(|()| self.transaction = Some(Box::new(Transaction::new(mail))))
+    }
+
+    /// Whether the client may send another message now. Those of an account are that account's to count, wherever it is.
+    fn within_rates(&self) -> Decision<()> {
+        if self.origin.authenticated {
+            return self.room();
+        }
+        match (self.meter.charge(Kind::Octets, 0), self.room()) {
+            (false, _) => Decision::Defer(TOO_MANY_OCTETS),
+            (true, Decision::Accept(())) if !self.meter.spend(Kind::Messages, 1) => {
+                Decision::Defer(TOO_MUCH_MAIL)
+            }
+            (true, room) => room,
+        }
     }
 
     /// Whether the spool could take a message now: better refused at MAIL than after its content has come.
@@ -152,6 +181,11 @@ impl Reception {
 
     fn recipient(&mut self, rcpt: RcptTo) -> Answer {
         let Some(transaction) = &self.transaction else { return Answer::Refuse(NOT_STORED) };
+        // Before anything is looked up: refused recipients count too.
+        if !self.origin.authenticated && !self.meter.spend(Kind::Recipients, 1) {
+            tracing::info!(station = STATION, client = %self.shown(), "too many recipients");
+            return Answer::Refuse(TOO_MANY_ADDRESSED);
+        }
         let outlook = self.outlook(&transaction.mail, &rcpt.forward_path);
         let decision = match outlook.refusal(&self.shared.config.rules) {
             Some(refusal) => self.ruled_out(&refusal),
@@ -223,6 +257,8 @@ impl Reception {
     fn recipient_rejected(&mut self, path: &str, reply: &str) -> Option<Answer> {
         tracing::info!(station = STATION, client = %self.shown(), recipient = path, reply, "recipient refused");
         self.recipients_refused = self.recipients_refused.saturating_add(1);
+        // Whether those were too many is asked before the next command is read.
+        self.meter.charge(Kind::Errors, 1);
         let guesses = self.recipients_refused.saturating_sub(self.recipients_accepted);
         (guesses >= self.shared.config.errors_max).then_some(Answer::RefuseAndClose(HARVESTING))
     }
@@ -297,10 +333,28 @@ impl Reception {
     }
 }
 
+impl Reception {
+    /// Lets a client wait for its greeting. Programs that send spam often do not, and who speaks first is refused.
+    async fn pause(&self) {
+        let waits = self.origin.service == Service::Smtp && !self.origin.trusted && !self.early;
+        if waits && !self.shared.config.greet_delay.is_zero() {
+            tokio::time::sleep(self.shared.config.greet_delay).await;
+        }
+    }
+}
+
 impl Policy<Question, Answer> for Reception {
+    /// What comes while the greeting waits is read, so that the machine knows of it.
+    fn may_abandon(&self, question: &Question) -> bool {
+        *question == Question::Connected
+    }
+
     async fn answer(&mut self, question: Question) -> Answer {
         match question {
-            Question::Connected => self.connected(),
+            Question::Connected => {
+                self.pause().await;
+                self.connected()
+            }
             Question::Secured(facts) => self.secured(facts),
             Question::Proxied(told) => self.proxied(*told),
             Question::Auth(question) => self.auth(*question).await,

@@ -46,12 +46,14 @@ pub struct Entrance {
     pub service: Service,
     /// How its connections are put under TLS.
     pub tls: TlsMode,
+    /// Whether a proxy says first who the client is, by the PROXY protocol: then only the proxies that are named are listened to.
+    pub proxy: bool,
 }
 
 /// In clear.
 impl From<Service> for Entrance {
     fn from(service: Service) -> Self {
-        Self { service, tls: TlsMode::None }
+        Self { service, tls: TlsMode::None, proxy: false }
     }
 }
 

@@ -89,6 +89,15 @@ pub enum Authentication {
     By(Mechanisms),
 }
 
+/// What a client did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Command lines, wrong ones too.
+    pub commands: u32,
+    /// Bad commands, as [`Limits::errors_max`] counts them.
+    pub errors: u32,
+}
+
 /// What the driver does next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {

@@ -11,6 +11,7 @@ pub(crate) mod dsn;
 pub(crate) mod event;
 pub(crate) mod header;
 pub(crate) mod pattern;
+pub(crate) mod proxy;
 pub(crate) mod query;
 pub(crate) mod record;
 pub(crate) mod reply;

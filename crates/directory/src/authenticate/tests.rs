@@ -28,7 +28,7 @@ fn authenticator(accounts: Vec<AccountConfig>) -> Authenticator {
 }
 
 fn attempt(scope: Scope) -> Attempt {
-    Attempt { client: None, scope, binding: None }
+    Attempt { client: None, shared: false, at: Timestamp::from_millis(0), scope, binding: None }
 }
 
 async fn password(authenticator: &Authenticator, login: &str, password: &str) -> Option<String> {
@@ -250,4 +250,35 @@ async fn a_changed_directory_holds_at_once() {
     authenticator.change(Arc::new(changed));
     assert_eq!(password(&authenticator, "anna@example.org", "tiger").await, None);
     assert!(password(&authenticator, "anna@example.org", "lion").await.is_some());
+}
+
+#[tokio::test]
+async fn who_fails_too_often_is_not_looked_at_any_more_and_a_lifted_ban_is_gone() {
+    let authenticator = authenticator(vec![account("anna@example.org", Some("tiger"))]);
+    let at = Timestamp::from_millis(1_000_000_000);
+    let from =
+        |client: &str, at| Attempt { client: Some(client.parse().unwrap()), at, ..attempt(Scope::Smtp) };
+    let ask = async |attempt: &Attempt, tried: &str| {
+        let login = "anna@example.org".into();
+        let question = Question::Password { login, acts_as: None, password: Password::new(tried) };
+        authenticator.authenticate(attempt, question).await.0
+    };
+    let (guesser, owner) = (from("192.0.2.1", at), from("198.51.100.7", at));
+    assert_eq!(ask(&owner, "tiger").await, Answer::Granted);
+    for _ in 0..4 {
+        assert_eq!(ask(&guesser, "lion").await, Answer::Denied);
+    }
+    assert_eq!(ask(&guesser, "tiger").await, Answer::Unavailable, "not even the right one");
+    assert_eq!(ask(&owner, "tiger").await, Answer::Granted, "the owner is where she was before");
+    let later = from("192.0.2.1", at.after(std::time::Duration::from_secs(2)));
+    assert_eq!(ask(&later, "lion").await, Answer::Denied, "the delay is over");
+    let keys = Question::Keys { login: "anna@example.org".into() };
+    assert_eq!(
+        authenticator.authenticate(&later, keys).await.0,
+        Answer::Unavailable,
+        "whatever the mechanism"
+    );
+    assert_eq!(authenticator.bans(later.at).len(), 1);
+    assert_eq!((authenticator.lift("192.0.2.1"), authenticator.lift("192.0.2.1")), (1, 0));
+    assert_eq!(ask(&later, "tiger").await, Answer::Granted);
 }

@@ -75,6 +75,7 @@ pub(super) fn build(config: Config, flavour: Flavour) -> Result<Built, Failure> 
     let mut own = Own { addresses: own::addresses(), ..Own::default() };
     let directory = Arc::new(make_directory(config.directory.clone(), &own)?);
     let authenticator = authenticator(&directory, flavour, random.as_ref());
+    authenticator.limit(config.login);
     let resolver = resolver(&config, flavour)?;
     let (identities, authority) = identities(&config, flavour, clock.as_ref())?;
     let certificates = Certificates::new(&identities);
@@ -223,7 +224,8 @@ fn identities(
 fn bind(listeners: &[Listener], acceptor: &Acceptor) -> Result<Vec<(Entrance, Bound)>, Failure> {
     let mut all = Vec::new();
     for listener in listeners {
-        let entrance = Entrance { service: listener.service, tls: tls_mode(listener.tls, acceptor) };
+        let (service, proxy) = (listener.service, listener.proxy);
+        let entrance = Entrance { service, tls: tls_mode(listener.tls, acceptor), proxy };
         for address in &listener.bind {
             match net::bind(&[*address]) {
                 Ok(bound) => all.extend(bound.into_iter().map(|bound| (entrance.clone(), bound))),

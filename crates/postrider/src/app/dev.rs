@@ -36,6 +36,7 @@ pub(super) fn config(dir: &Path, wanted: &cli::Dev) -> Config {
         identities: Vec::new(),
         resolver: net::resolver::Config::default(),
         receive: receive_config(),
+        login: limits::LoginLimits::default(),
         deliver: deliver::Config {
             hostname: HOSTNAME.to_owned(),
             maildir_root: dir.join("mail"),
@@ -60,7 +61,7 @@ fn listeners(wanted: &cli::Dev) -> Vec<Listener> {
         wanted.listen.is_empty() && wanted.submission.is_empty() && wanted.submissions.is_empty();
     let listener = |service, tls, named: &[SocketAddr], port| {
         let bind = if nothing_named { at_home(port) } else { named.to_vec() };
-        Listener { service, bind, tls, v6_optional: nothing_named }
+        Listener { service, bind, tls, proxy: false, v6_optional: nothing_named }
     };
     vec![
         listener(Service::Dev, Tls::None, &wanted.listen, PORT),
@@ -69,12 +70,13 @@ fn listeners(wanted: &cli::Dev) -> Vec<Listener> {
     ]
 }
 
-/// All clients are at one address here, so the limit for one is that for all.
+/// All clients are at one address here, so the limit for one is that for all, and tests send as fast as they can.
 fn receive_config() -> receive::Config {
     let default = receive::Config::default();
     receive::Config {
         hostname: HOSTNAME.to_owned(),
         sessions_per_address_max: default.sessions_max,
+        rates: limits::Limits::of_sessions(default.sessions_max),
         login_in_clear: true,
         ..default
     }

@@ -7,6 +7,7 @@ use std::{
 
 use admin::api::Reloaded;
 use deliver::{Own, Settings};
+use directory::Authenticator;
 use net::Certificates;
 use receive::Receiver;
 use serde_json::Value;
@@ -15,12 +16,13 @@ use super::build;
 use crate::config::{self, Config, LoadError};
 
 /// What can only change with a restart: it was opened, bound or counted when the server started. The reference lists the same.
-const NEEDS_RESTART: [&str; 20] = [
+const NEEDS_RESTART: [&str; 21] = [
     "hostname",
     "data_dir",
     "listener.service",
     "listener.bind",
     "listener.tls",
+    "listener.proxy",
     "dns.servers",
     "dns.cache_entries_max",
     "receive.sessions_max",
@@ -54,6 +56,7 @@ pub(super) struct Reloader {
 /// What takes up a configuration while it runs.
 pub(super) struct Running {
     pub(super) receiver: Receiver,
+    pub(super) logins: Authenticator,
     pub(super) delivery: Settings,
     pub(super) certificates: Certificates,
 }
@@ -114,7 +117,8 @@ impl Reloader {
         for warning in merged.warnings.lines() {
             tracing::warn!("{warning}");
         }
-        let Running { receiver, delivery, certificates } = &self.parts;
+        let Running { receiver, logins, delivery, certificates } = &self.parts;
+        logins.limit(merged.login);
         certificates.replace(&merged.identities);
         receiver.change(merged.receive.clone(), Arc::clone(&directory));
         delivery.change(&merged.deliver, directory);
@@ -146,6 +150,7 @@ fn merged(running: &Config, wanted: Config) -> Config {
             delay_notice,
             ..running.deliver.clone()
         },
+        login: wanted.login,
         certificates,
         identities,
         directory: wanted.directory,
@@ -213,6 +218,7 @@ postmaster = "anna@example.org"
 [[listener]]
 service = "smtp"
 bind = ["127.0.0.1:2500"]
+proxy = "required"
 [[listener]]
 service = "lmtp"
 bind = ["127.0.0.1:2400"]
@@ -226,6 +232,16 @@ errors_max = 21
 transactions_max = 10001
 sessions_max = 10001
 sessions_per_address_max = 101
+connection_rate = "601/m"
+message_rate = "6001/h"
+recipient_rate = "none"
+error_rate = "601/h"
+command_rate = "12001/m"
+octet_rate = "1GiB/h"
+ipv4_prefix = 24
+ipv6_prefix = 56
+content_rate_min = 501
+greet_delay = "1s"
 memory_max = "257MiB"
 handshake_timeout = "31s"
 idle_timeout = "6m"
@@ -233,11 +249,18 @@ content_timeout = "6m"
 trusted_networks = ["192.0.2.1"]
 lmtp_networks = ["192.0.2.2"]
 xclient_networks = ["192.0.2.3"]
+proxy_networks = ["192.0.2.5"]
 etrn_networks = ["192.0.2.4"]
+[[limit]]
+networks = ["192.0.2.0/24"]
 [[rule]]
 name = "one"
 action = "reject"
 clients = ["198.51.100.0/24"]
+[login]
+failures_max = 21
+ban = "16m"
+ban_max = "25h"
 [queue]
 recipients_max = 5000001
 retry = ["2m"]

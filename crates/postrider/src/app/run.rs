@@ -52,6 +52,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     let (running, own) = (built.config.clone(), built.own.clone());
     let parts = Running {
         receiver: receiver.clone(),
+        logins: built.authenticator.clone(),
         delivery: deliverer.settings(),
         certificates: built.certificates.clone(),
     };
@@ -186,6 +187,7 @@ fn control(
         stop: shutdown.clone(),
         disk: Arc::clone(&built.disk),
         clock: Arc::clone(&built.clock),
+        logins: built.authenticator.clone(),
         reload: Arc::new(move || reloader.reload().map_err(|refused| refused.report)),
         sites: Arc::new(move || {
             let now = clock.now();

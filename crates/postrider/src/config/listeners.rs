@@ -20,6 +20,8 @@ pub(crate) struct Listener {
     pub bind: Vec<SocketAddr>,
     /// How its connections are put under TLS.
     pub tls: Tls,
+    /// Whether a proxy says first who the client is.
+    pub proxy: bool,
     /// Nobody named the addresses, so on a machine without IPv6 those are left out.
     pub v6_optional: bool,
 }
@@ -52,6 +54,8 @@ impl Tls {
 pub(super) struct Surroundings {
     /// Whether any network may speak LMTP.
     pub lmtp_clients: bool,
+    /// Whether any network is one of proxies.
+    pub proxies: bool,
     /// Whether there are certificates.
     pub certificates: bool,
 }
@@ -64,7 +68,7 @@ pub(super) fn read(root: &Section<'_>, around: &Surroundings) -> Vec<Listener> {
     let sections = root.sections("listener");
     if sections.is_empty() {
         let (service, tls) = (Service::Smtp, default_tls(Service::Smtp, around));
-        return vec![Listener { service, bind: default_bind(service), tls, v6_optional: true }];
+        return vec![Listener { service, bind: default_bind(service), tls, proxy: false, v6_optional: true }];
     }
     let mut taken = Vec::new();
     sections.into_iter().filter_map(|section| one(section, around, &mut taken)).collect()
@@ -100,6 +104,7 @@ fn one(section: Section<'_>, around: &Surroundings, taken: &mut Vec<(SocketAddr,
         let hint = "name its files: [[tls.certificate]] with certificate = \"...\" and key = \"...\"";
         section.wrong(value.span, wrong.hint(hint));
     }
+    let proxy = proxy(&section, around.proxies);
     let bind = section.parsed_list("bind", value::socket_address);
     if bind.as_ref().is_some_and(Vec::is_empty)
         && let Some(value) = section.get("bind")
@@ -122,7 +127,18 @@ fn one(section: Section<'_>, around: &Surroundings, taken: &mut Vec<(SocketAddr,
         bind.unwrap_or_else(|| service.map(|service| absent(&section, service, taken)).unwrap_or_default());
     section.finish();
     let service = service?;
-    Some(Listener { service, bind, tls: tls.unwrap_or_else(|| default_tls(service, around)), v6_optional })
+    let tls = tls.unwrap_or_else(|| default_tls(service, around));
+    Some(Listener { service, bind, tls, proxy, v6_optional })
+}
+
+/// Whether it is for proxies. Then somebody must be one.
+fn proxy(section: &Section<'_>, proxies: bool) -> bool {
+    let proxy = section.choice("proxy", &[("none", false), ("required", true)]).unwrap_or(false);
+    if let (true, false, Some(value)) = (proxy, proxies, section.get("proxy")) {
+        let wrong = Wrong::new("nobody may use this listener: `receive.proxy_networks` names no proxy");
+        section.wrong(value.span, wrong.hint("name the proxies, such as proxy_networks = [\"192.0.2.25\"]"));
+    }
+    proxy
 }
 
 /// The addresses of a listener that names none.

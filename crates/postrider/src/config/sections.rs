@@ -11,7 +11,7 @@ use net::{Network, Networks};
 use toml_span::Span;
 
 use super::{
-    Bounds, Config, Log, LogFormat, LogLevel, Report, certificates, listeners,
+    Bounds, Config, Log, LogFormat, LogLevel, Report, certificates, limits, listeners,
     next_hop::{Keeper, keeper},
     people,
     routes::{self, Surroundings},
@@ -25,6 +25,8 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 const DATA_DIR: &str = "/var/lib/postrider";
+/// RFC 5321 §4.5.3.2.1: clients wait five minutes for a greeting, but some lose patience long before.
+const GREET_DELAY_MAX: Duration = Duration::from_secs(30);
 const SITES_FILE: &str = "sites.jsonl";
 
 /// Reads the whole file. `None` only if `hostname` is missing or wrong, which is reported then.
@@ -40,9 +42,11 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     let resolver = resolver(root.section("dns"));
     let mut bounds = Bounds::default();
     let mut receive = receive(root.section("receive"), hostname.as_deref(), &mut bounds);
+    receive.named_limits = limits::named(&root, &receive);
     let certificates = certificates::read(&root, dir);
     let around = listeners::Surroundings {
         lmtp_clients: receive.lmtp_networks.iter().next().is_some(),
+        proxies: !receive.proxy_networks.is_empty(),
         certificates: root.get("tls").is_some(),
     };
     let listeners = listeners::read(&root, &around);
@@ -67,6 +71,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         port: deliver.port,
     };
     (deliver.routes, deliver.relay, deliver.local) = routes::read(&root, &around, keepers);
+    let login = limits::logins(root.section("login"));
     let log = log(root.section("log"));
     root.finish();
     Some(Config {
@@ -77,6 +82,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         identities: Vec::new(),
         resolver,
         receive,
+        login,
         deliver,
         bounds,
         directory,
@@ -107,6 +113,10 @@ fn count(number: Option<u32>) -> Option<usize> {
     number.and_then(|number| usize::try_from(number).ok())
 }
 
+fn prefix(number: Option<u32>) -> Option<u8> {
+    number.and_then(|number| u8::try_from(number).ok())
+}
+
 fn resolver(section: Section<'_>) -> net::resolver::Config {
     let mut config = net::resolver::Config::default();
     let servers = section.parsed_list("servers", value::dns_server).unwrap_or_default();
@@ -127,13 +137,19 @@ fn receive(section: Section<'_>, hostname: Option<&str>, bounds: &mut Bounds) ->
     set(&mut config.sessions_max, count(section.integer("sessions_max", 1..=1_000_000)));
     let per_address = section.integer("sessions_per_address_max", 1..=1_000_000);
     set(&mut config.sessions_per_address_max, count(per_address));
+    config.rates = limits::rates(&section, config.rates);
+    set(&mut config.ipv4_prefix, prefix(section.integer("ipv4_prefix", 8..=32)));
+    set(&mut config.ipv6_prefix, prefix(section.integer("ipv6_prefix", 16..=128)));
     set(&mut bounds.memory_max, section.size("memory_max", &(16 << 20..=1 << 40)));
     set(&mut config.handshake_timeout, section.duration("handshake_timeout", SECOND..=HOUR));
     set(&mut config.idle_timeout, section.duration("idle_timeout", SECOND..=HOUR));
     set(&mut config.content_timeout, section.duration("content_timeout", SECOND..=HOUR));
+    set(&mut config.content_rate_min, section.integer("content_rate_min", 0..=1_000_000));
+    set(&mut config.greet_delay, section.duration("greet_delay", Duration::ZERO..=GREET_DELAY_MAX));
     config.trusted_networks = networks(&section, "trusted_networks", value::trusted_network);
     config.lmtp_networks = networks(&section, "lmtp_networks", value::named_network);
     config.xclient_networks = networks(&section, "xclient_networks", value::named_network);
+    config.proxy_networks = networks(&section, "proxy_networks", value::named_network);
     config.etrn_networks = networks(&section, "etrn_networks", value::named_network);
     section.finish();
     config

@@ -6,7 +6,7 @@ use deliver::{Hosts, LocalDelivery, NamedHost, PrivateAddresses, TlsPolicy};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Bounds, Config, Files, LogFormat, LogLevel, rules,
+    Bounds, Config, Files, LogFormat, LogLevel, limits, rules,
     value::{show_duration, show_size},
 };
 
@@ -37,6 +37,7 @@ pub(crate) fn effective(config: &Config) -> Shown {
             ("service", json!(listener.service.name())),
             ("bind", json!(bind)),
             ("tls", json!(listener.tls.word())),
+            ("proxy", json!(if listener.proxy { "required" } else { "none" })),
         ];
         sections.push((Heading::Many("listener"), values));
     }
@@ -47,7 +48,10 @@ pub(crate) fn effective(config: &Config) -> Shown {
     }
     sections.push((Heading::One("dns"), dns(&config.resolver)));
     sections.push((Heading::One("receive"), receive(&config.receive, &config.bounds)));
+    let named = config.receive.named_limits.iter();
+    sections.extend(named.map(|named| (Heading::Many("limit"), limits::show_named(named))));
     sections.extend(config.receive.rules.iter().map(|rule| (Heading::Many("rule"), rules::show(rule))));
+    sections.push((Heading::One("login"), limits::show_logins(&config.login)));
     sections.push((Heading::One("queue"), queue(&config.deliver, &config.bounds)));
     sections.push((Heading::One("deliver"), deliver(&config.deliver)));
     for route in &config.deliver.routes {
@@ -69,22 +73,29 @@ fn dns(config: &net::resolver::Config) -> Vec<(&'static str, Value)> {
 fn receive(config: &receive::Config, bounds: &Bounds) -> Vec<(&'static str, Value)> {
     let networks =
         |networks: &net::Networks| -> Vec<String> { networks.iter().map(ToString::to_string).collect() };
-    vec![
+    let mut values = vec![
         ("message_size_max", json!(show_size(config.message_size_max))),
         ("recipients_max", json!(config.recipients_max)),
         ("errors_max", json!(config.errors_max)),
         ("transactions_max", json!(config.transactions_max)),
         ("sessions_max", json!(config.sessions_max)),
         ("sessions_per_address_max", json!(config.sessions_per_address_max)),
+        ("ipv4_prefix", json!(config.ipv4_prefix)),
+        ("ipv6_prefix", json!(config.ipv6_prefix)),
         ("memory_max", json!(show_size(bounds.memory_max))),
         ("handshake_timeout", json!(show_duration(config.handshake_timeout))),
         ("idle_timeout", json!(show_duration(config.idle_timeout))),
         ("content_timeout", json!(show_duration(config.content_timeout))),
+        ("content_rate_min", json!(config.content_rate_min)),
+        ("greet_delay", json!(show_duration(config.greet_delay))),
         ("trusted_networks", json!(networks(&config.trusted_networks))),
         ("lmtp_networks", json!(networks(&config.lmtp_networks))),
         ("xclient_networks", json!(networks(&config.xclient_networks))),
+        ("proxy_networks", json!(networks(&config.proxy_networks))),
         ("etrn_networks", json!(networks(&config.etrn_networks))),
-    ]
+    ];
+    values.extend(limits::show(&config.rates));
+    values
 }
 
 fn queue(config: &deliver::Config, bounds: &Bounds) -> Vec<(&'static str, Value)> {

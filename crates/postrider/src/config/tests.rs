@@ -619,7 +619,9 @@ fn every_key_is_documented_and_every_documented_key_exists() {
         "listener",
         "dns",
         "receive",
+        "limit",
         "rule",
+        "login",
         "queue",
         "deliver",
         "route",
@@ -723,4 +725,53 @@ fn render(source: &str) {
     let report = Report { path: "x".into(), source: source.to_owned(), problems };
     assert!(report.problems.iter().all(|problem| report.position(problem) >= (1, 1)));
     report.render(true);
+}
+
+#[test]
+fn listeners_for_proxies() {
+    snapshot(&reports(
+        &[
+            ("no proxies", "[[listener]]\nservice = \"smtp\"\nproxy = \"required\"\n"),
+            ("another word", "[[listener]]\nservice = \"smtp\"\nproxy = \"yes\"\n"),
+            ("everybody", "[receive]\nproxy_networks = [\"0.0.0.0/0\"]\n"),
+        ],
+        SMALL,
+    ));
+}
+
+#[test]
+fn rates_and_limits_of_networks() {
+    snapshot(&reports(
+        &[
+            ("no time", "[receive]\nmessage_rate = \"600\"\n"),
+            ("no number", "[receive]\nmessage_rate = \"/m\"\n"),
+            ("nothing at all", "[receive]\nmessage_rate = \"0/m\"\n"),
+            ("no such time", "[receive]\ncommand_rate = \"6/week\"\n"),
+            ("no size", "[receive]\noctet_rate = \"6/m\"\n"),
+            ("a prefix of nothing", "[receive]\nipv4_prefix = 0\n"),
+            ("too long a delay", "[receive]\ngreet_delay = \"1m\"\n"),
+            ("nobody", "[[limit]]\nmessage_rate = \"1/m\"\n"),
+            ("nobody in the list", "[[limit]]\nnetworks = []\n"),
+            ("no network", "[[limit]]\nnetworks = \"here\"\n"),
+            ("a key of another section", "[[limit]]\nnetworks = \"192.0.2.1\"\nmemory_max = \"1GiB\"\n"),
+        ],
+        SMALL,
+    ));
+}
+
+#[test]
+fn a_limit_that_is_not_said_is_that_of_all() {
+    let config = good(&format!(
+        "{SMALL}[receive]\nmessage_rate = \"7/s\"\noctet_rate = \"1MiB/d\"\n[[limit]]\nnetworks = \"192.0.2.1\"\nerror_rate = \"none\"\n"
+    ));
+    let shown = effective(&config).toml();
+    let (_, limit) = shown.split_once("[[limit]]").unwrap();
+    for line in [
+        "message_rate = \"7/s\"",
+        "octet_rate = \"1MiB/d\"",
+        "error_rate = \"none\"",
+        "sessions_per_address_max = 100",
+    ] {
+        assert!(limit.contains(line), "{line}: {shown}");
+    }
 }

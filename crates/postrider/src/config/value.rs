@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use limits::Rate;
 use mail::Domain;
 use net::Network;
 
@@ -66,6 +67,46 @@ pub(crate) fn size(text: &str) -> Result<u64, Wrong> {
     let (number, unit) = split_number(text).ok_or_else(wrong)?;
     let (_, factor) = SIZE_UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
     number.checked_mul(*factor).ok_or_else(wrong)
+}
+
+const RATE_UNITS: [(&str, Duration); 4] = [
+    ("s", Duration::from_secs(1)),
+    ("m", Duration::from_mins(1)),
+    ("h", Duration::from_hours(1)),
+    ("d", Duration::from_hours(24)),
+];
+
+/// A rate such as `600/m`; none at all for `none`.
+pub(crate) fn rate(text: &str) -> Result<Option<Rate>, Wrong> {
+    let hint = "write a number and a time, s, m, h or d, such as \"600/m\"; or \"none\" for no limit";
+    rate_of(text, hint, |count| count.parse().ok())
+}
+
+/// A rate of octets such as `1GiB/h`; none at all for `none`.
+pub(crate) fn octet_rate(text: &str) -> Result<Option<Rate>, Wrong> {
+    let hint = "write a size and a time, s, m, h or d, such as \"1GiB/h\"; or \"none\" for no limit";
+    rate_of(text, hint, |count| size(count).ok())
+}
+
+fn rate_of(text: &str, hint: &str, count: impl Fn(&str) -> Option<u64>) -> Result<Option<Rate>, Wrong> {
+    if text == "none" {
+        return Ok(None);
+    }
+    let read = || {
+        let (many, unit) = text.split_once('/')?;
+        let (_, per) = RATE_UNITS.into_iter().find(|(name, _)| *name == unit)?;
+        // Far below what would overflow, and far above what anybody wants.
+        let count = count(many).filter(|count| (1..=1 << 50).contains(count))?;
+        Some(Rate { count, per })
+    };
+    read().map(Some).ok_or_else(|| Wrong::new(format!("`{text}` is not a rate")).hint(hint))
+}
+
+/// A rate in the form that [`rate`] reads; `count` writes the number.
+pub(crate) fn show_rate(rate: Option<Rate>, count: impl Fn(u64) -> String) -> String {
+    let Some(rate) = rate else { return "none".to_owned() };
+    let unit = RATE_UNITS.iter().find(|(_, per)| *per == rate.per).map_or("s", |(name, _)| name);
+    format!("{}/{unit}", count(rate.count))
 }
 
 fn split_number(text: &str) -> Option<(u64, &str)> {

@@ -70,6 +70,7 @@ macro_rules! dialogues {
 
 dialogues! {
     both:
+        a_ban_is_for_logins_alone
         a_hundred_recipients
         a_message_is_accepted
         a_named_network_may_relay
@@ -150,6 +151,10 @@ dialogues! {
         port_25_judges_no_form
         postmaster
         proxy_header_from_a_stranger
+        proxy_protocol
+        proxy_protocol_by_strangers
+        proxy_protocol_gives_no_right
+        proxy_protocol_session_limit
         quit_at_once
         quoted_local_part
         received_names_a_sole_recipient
@@ -224,6 +229,13 @@ dialogues! {
     memory:
         early_talker
         etrn_not_too_often
+        greet_delay
+        password_guessing
+        rate_of_commands
+        rate_of_errors
+        rate_of_messages
+        rate_of_octets
+        rate_of_recipients
         slow_content
         slowloris_commands
         timeout_before_the_first_command

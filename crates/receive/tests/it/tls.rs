@@ -42,7 +42,7 @@ async fn connected(tls: TlsMode, config: Config) -> (TcpStream, Machine) {
 async fn connected_to(service: Service, tls: TlsMode, config: Config) -> (TcpStream, Machine) {
     let (receiver, machine) = receiver(config);
     let (bound, address) = bind();
-    let entrance = Entrance { service, tls };
+    let entrance = Entrance { service, tls, proxy: false };
     tokio::spawn(async move { receiver.serve(entrance, bound, Shutdown::never()).await });
     (TcpStream::connect(address).await.unwrap(), machine)
 }

@@ -278,7 +278,7 @@ impl Session {
 
     /// A bad command: counted, and refused.
     pub(super) fn bad(&mut self, stage: Stage, reply: &Reply) {
-        self.errors = self.errors.saturating_add(1);
+        self.erred();
         self.refused_or_over(stage, reply);
     }
 
@@ -296,9 +296,14 @@ impl Session {
     pub(super) fn idle_too_long(&mut self) -> bool {
         self.idle = self.idle.saturating_add(1);
         if self.idle_is_over() {
-            self.errors = self.errors.saturating_add(1);
+            self.erred();
         }
         self.errors >= self.config.limits.errors_max
+    }
+
+    fn erred(&mut self) {
+        self.errors = self.errors.saturating_add(1);
+        self.tally.errors = self.tally.errors.saturating_add(1);
     }
 
     fn idle_is_over(&self) -> bool {

@@ -21,6 +21,8 @@ pub(super) const NOT_EXPANDED: Reply = Reply::fixed(502, (5, 5, 1), "Lists are n
 pub(super) const SHUTTING_DOWN: Reply = Reply::fixed(421, (4, 3, 2), "Service is shutting down");
 pub(super) const TIMED_OUT: Reply = Reply::fixed(421, (4, 4, 2), "Timeout, closing");
 pub(super) const TOO_MANY_ERRORS: Reply = Reply::fixed(421, (4, 7, 0), "Too many errors, closing");
+pub(super) const TOO_OFTEN: Reply =
+    Reply::fixed(421, (4, 7, 0), "Too many commands or errors from your address; try again later");
 pub(super) const TOO_MANY_TRANSACTIONS: Reply =
     Reply::fixed(421, (4, 7, 0), "Too many messages, connect again");
 // What the policy must not say, whatever it meant: the client keeps its copy.

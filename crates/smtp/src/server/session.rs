@@ -5,7 +5,7 @@ use std::{mem, sync::Arc};
 use mail::{Reply, TlsFacts};
 
 use super::{
-    Answer, Config, Offers, Phase, Question, Step,
+    Answer, Config, Offers, Phase, Question, Step, Tally,
     content::{Content, Progress},
     lines::Lines,
     replies,
@@ -28,6 +28,7 @@ pub struct Session {
     /// Commands that did no work since the last accepted message.
     pub(super) idle: u32,
     pub(super) transactions: u32,
+    pub(super) tally: Tally,
     /// The last greeting was EHLO or LHLO, so extensions may be used.
     pub(super) extended: bool,
     /// How many replies the message that is coming in gets at its end.
@@ -50,6 +51,7 @@ impl Session {
             errors: 0,
             idle: 0,
             transactions: 0,
+            tally: Tally::default(),
             extended: false,
             replies_due: 1,
             channel: Channel::Clear,
@@ -88,6 +90,16 @@ impl Session {
     /// The driver's deadline passed: `421 4.4.2` and close (RFC 5321 §4.5.3.2).
     pub fn timed_out(&mut self) {
         self.close_with(&replies::TIMED_OUT);
+    }
+
+    /// What the client did since this was last asked.
+    pub fn tally(&mut self) -> Tally {
+        mem::take(&mut self.tally)
+    }
+
+    /// The client does too much in too short a time: `421 4.7.0` and close. For when it is awaited.
+    pub fn over_rate(&mut self) {
+        self.close_with(&replies::TOO_OFTEN);
     }
 
     /// The server stops: `421 4.3.2` at the next command boundary (RFC 5321 §3.8). Content that is under way is
@@ -182,6 +194,7 @@ impl Session {
             return None;
         }
         if let Some(line) = self.next_line() {
+            self.tally.commands = self.tally.commands.saturating_add(1);
             return self.obey(stage, line);
         }
         if self.input_ended {

@@ -6,10 +6,12 @@ mod wire;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
-use directory::{AccountConfig, AliasConfig, Authenticator, Directory, DomainConfig, Secret};
+use directory::{AccountConfig, AliasConfig, Attempt, Authenticator, Directory, DomainConfig, Scope, Secret};
+use disk::Clock;
+use limits::{Kind, Limits, Rate};
 use mail::{Body, Envelope, Notify, Recipient};
 use net::{Acceptor, Certificates, Identity, Networks, Shutdown, ShutdownSwitch, TlsMode};
-use receive::{Config, Entrance, Receiver, Service};
+use receive::{Config, Entrance, NamedLimits, Receiver, Service};
 use spool::ListFilter;
 use testkit::dialogue::{World, escape, matches};
 
@@ -25,9 +27,12 @@ pub(crate) struct Stage<W> {
     directory: directory::Config,
     service: Service,
     tls: TlsMode,
+    proxy: bool,
     clients: HashMap<usize, IpAddr>,
     /// Made when the first client connects.
     receiver: Option<Receiver>,
+    /// Failed logins of before that: from where, as whom, how often.
+    failed: Vec<(IpAddr, String, usize)>,
     switch: ShutdownSwitch,
     shutdown: Shutdown,
     /// Whether the clock is ours to move.
@@ -47,8 +52,10 @@ impl<W: Wire> Stage<W> {
             },
             service: Service::Smtp,
             tls: TlsMode::None,
+            proxy: false,
             clients: HashMap::new(),
             receiver: None,
+            failed: Vec::new(),
             switch,
             shutdown,
             virtual_time,
@@ -105,18 +112,36 @@ impl<W: Wire> Stage<W> {
         Ok(())
     }
 
-    fn receiver(&mut self) -> Receiver {
+    async fn receiver(&mut self) -> Receiver {
+        if let Some(receiver) = &self.receiver {
+            return receiver.clone();
+        }
         let (config, directory, machine, service) =
             (&self.config, &self.directory, &self.machine, self.service);
-        let make = || {
-            let directory = Arc::new(Directory::new(directory.clone()).expect("a good directory"));
-            let logins = match service {
-                Service::Dev => Authenticator::for_anybody(Arc::clone(&directory)),
-                _ => logins(&directory),
-            };
-            Receiver::new(config.clone(), machine.spool.clone(), directory, logins, machine.clock.clone())
+        let directory = Arc::new(Directory::new(directory.clone()).expect("a good directory"));
+        let logins = match service {
+            Service::Dev => Authenticator::for_anybody(Arc::clone(&directory)),
+            _ => logins(&directory),
         };
-        self.receiver.get_or_insert_with(make).clone()
+        let (spool, clock) = (machine.spool.clone(), machine.clock.clone());
+        let receiver = Receiver::new(config.clone(), spool, directory, logins.clone(), clock);
+        self.fail(&logins).await;
+        self.receiver = Some(receiver.clone());
+        receiver
+    }
+
+    /// Makes the failures true that are given.
+    async fn fail(&mut self, logins: &Authenticator) {
+        for (client, login, times) in std::mem::take(&mut self.failed) {
+            let at = self.machine.clock.now();
+            let shared = client.is_loopback();
+            let attempt = Attempt { client: Some(client), shared, at, scope: Scope::Smtp, binding: None };
+            for _ in 0..times {
+                let login = login.as_str().into();
+                let question = sasl::server::Question::Proof { login, acts_as: None, right: false };
+                logins.authenticate(&attempt, question).await;
+            }
+        }
     }
 
     /// The content of the youngest message, or of the youngest report, as lines, escaped.
@@ -142,8 +167,8 @@ impl<W: Wire> World for Stage<W> {
 
     async fn connect(&mut self, client: usize) -> std::io::Result<W::Stream> {
         let address = self.clients.get(&client).copied().unwrap_or(IpAddr::from([192, 0, 2, 1]));
-        let receiver = self.receiver();
-        let entrance = Entrance { service: self.service, tls: self.tls.clone() };
+        let receiver = self.receiver().await;
+        let entrance = Entrance { service: self.service, tls: self.tls.clone(), proxy: self.proxy };
         self.wire.connect(&receiver, entrance, address, &self.shutdown).await
     }
 
@@ -160,11 +185,30 @@ impl<W: Wire> World for Stage<W> {
                 let account = self.directory.accounts.iter_mut().find(|account| account.login == login);
                 account.ok_or("no such account")?.roles.push(role.into());
             }
+            ["failed", times, "as", login, "from", client] => {
+                let times = times.parse().map_err(|_| "no number")?;
+                let client = client.parse().map_err(|_| "no address")?;
+                self.failed.push((client, login.to_owned(), times));
+            }
             ["login", "in", "clear"] => self.config.login_in_clear = true,
             ["trusted", network] => add(&mut self.config.trusted_networks, network)?,
             ["lmtp", "from", network] => add(&mut self.config.lmtp_networks, network)?,
+            ["proxy", "from", network] => {
+                self.proxy = true;
+                add(&mut self.config.proxy_networks, network)?;
+            }
             ["xclient", "from", network] => add(&mut self.config.xclient_networks, network)?,
             ["etrn", "from", network] => add(&mut self.config.etrn_networks, network)?,
+            ["rate", kind, rate] => self.config.rates = rated(self.config.rates, kind, rate)?,
+            ["limit", "for", network, kind, rate] => {
+                let networks = Networks::parse([network]).map_err(|error| error.to_string())?;
+                let limits = rated(self.config.rates.with_sessions(99), kind, rate)?;
+                self.config.named_limits.push(NamedLimits { networks, limits });
+            }
+            ["greet", "delay", seconds] => {
+                let seconds = seconds.parse().map_err(|_| "no number")?;
+                self.config.greet_delay = Duration::from_secs(seconds);
+            }
             ["client", number, "at", address] => {
                 let number = number.parse().map_err(|_| "no number")?;
                 self.clients.insert(number, address.parse().map_err(|_| "no address")?);
@@ -294,6 +338,21 @@ fn notify_words(Notify { success, failure, delay, given }: Notify) -> String {
         (true, []) => "never".into(),
         (true, words) => words.join(","),
     }
+}
+
+/// `KIND N/m`, or `none`.
+fn rated(limits: Limits, kind: &str, rate: &str) -> Result<Limits, String> {
+    let kinds = [
+        ("connections", Kind::Connections),
+        ("messages", Kind::Messages),
+        ("recipients", Kind::Recipients),
+        ("errors", Kind::Errors),
+        ("commands", Kind::Commands),
+        ("octets", Kind::Octets),
+    ];
+    let (_, kind) = kinds.into_iter().find(|(word, _)| *word == kind).ok_or("no such kind")?;
+    let count = rate.strip_suffix("/m").map(|count| count.parse().map_err(|_| "no number")).transpose()?;
+    Ok(limits.with(kind, count.map(|count| Rate { count, per: Duration::from_mins(1) })))
 }
 
 fn add(networks: &mut Networks, network: &str) -> Result<(), String> {

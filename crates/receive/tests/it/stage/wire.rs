@@ -71,7 +71,8 @@ impl Sockets {
                 let _ = receiver.session(entrance, client, accepted.stream, &mut until).await;
             }
         };
-        let (admission, drain) = (Admission::new(99, 99), Duration::from_mins(1));
+        let (admission, drain) =
+            (Admission::new(99, net::ClientLimits::of_sessions(99)), Duration::from_mins(1));
         tokio::spawn(bound.serve(admission, shutdown.clone(), drain, session, |_| Vec::new()));
         address
     }
