@@ -8,6 +8,9 @@ use std::{
 /// Entries of one set. A key has its place in one set only, by a hash with a secret of this process: nobody outside can aim at a set.
 const WAYS: usize = 8;
 
+/// A few entries.
+type Set<K, V> = Mutex<Vec<(K, V)>>;
+
 /// What is lost when an entry is forgotten.
 pub trait Weigh {
     /// 0: nothing, for a new entry would be as good. More: the larger, the later it goes. `now` as whoever uses the table counts time.
@@ -20,7 +23,7 @@ pub trait Weigh {
 /// push out each other; an entry goes only when all others of its set are heavier.
 #[derive(Debug)]
 pub struct Table<K, V> {
-    sets: Box<[Mutex<Vec<(K, V)>>]>,
+    sets: Box<[Set<K, V>]>,
     hasher: RandomState,
 }
 

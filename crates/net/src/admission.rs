@@ -254,8 +254,8 @@ mod tests {
         Admission::new(sessions, ClientLimits::of_sessions(per_client))
     }
 
-    fn rate(count: u64) -> Option<Rate> {
-        Some(Rate { count, per: Duration::from_mins(1) })
+    fn rate(count: u64) -> Rate {
+        Rate { count, per: Duration::from_mins(1) }
     }
 
     #[test]
@@ -333,7 +333,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_connects_too_often_is_refused_until_a_while_has_passed() {
-        let others = Arc::new(Limits::of_sessions(9).with(Kind::Connections, rate(2)));
+        let others = Arc::new(Limits::of_sessions(9).with(Kind::Connections, Some(rate(2))));
         let admission = Admission::new(99, ClientLimits { others, ..ClientLimits::of_sessions(9) });
         let (client, other) = (ip("192.0.2.1"), ip("192.0.2.2"));
         assert!(admission.admit(client).is_ok() && admission.admit(client).is_ok());
@@ -347,7 +347,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_session_is_metered_for_the_client_behind_its_proxy() {
-        let others = Arc::new(Limits::of_sessions(9).with(Kind::Messages, rate(1)));
+        let others = Arc::new(Limits::of_sessions(9).with(Kind::Messages, Some(rate(1))));
         let admission = Admission::new(99, ClientLimits { others, ..ClientLimits::of_sessions(9) });
         let meter = admission.meter(ip("192.0.2.1"));
         assert!(meter.spend(Kind::Messages, 1) && !meter.clone().spend(Kind::Messages, 1));

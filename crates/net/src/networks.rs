@@ -105,7 +105,7 @@ impl Networks {
         texts.into_iter().map(|text| text.as_ref().parse()).collect()
     }
 
-    /// This machine: 127.0.0.0/8 and ::1.
+    /// This machine: `127.0.0.0/8` and `::1`.
     pub fn loopback() -> Self {
         let v6 = Network::around(Ipv6Addr::LOCALHOST.into(), 128);
         Self(vec![Network::around(Ipv4Addr::LOCALHOST.into(), 8), v6])

@@ -1,6 +1,6 @@
 //! The PROXY protocol, versions 1 and 2: who the client behind a proxy is, said by the proxy before anything else.
 //!
-//! The specification is HAProxy's `proxy-protocol.txt`; its sections are cited. [`read`] is without I/O; [`proxied`] reads from a stream, never
+//! The specification is `proxy-protocol.txt` of `HAProxy`; its sections are cited. [`read`] is without I/O; [`proxied`] reads from a stream, never
 //! an octet beyond the header.
 
 use std::{

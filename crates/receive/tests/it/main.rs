@@ -5,6 +5,7 @@
 
 mod dialogues;
 mod listeners;
+mod open_relay;
 mod properties;
 mod relaying;
 mod replies;
