@@ -69,6 +69,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     layer("mailstore", &["mail", "message", "store"]),
     layer("directory", &["mail", "sasl", "limits", "store"]),
     layer("net", &["mail", "dns", "limits"]),
+    layer("acme", &["mail", "disk", "net"]),
     layer("receive", BELOW_SERVICES),
     layer("deliver", BELOW_SERVICES),
     layer("access", BELOW_SERVICES),
@@ -137,6 +138,7 @@ const RUNTIME: &[&str] = &[
     "store",
     "directory",
     "net",
+    "acme",
     "receive",
     "deliver",
     "access",
@@ -179,9 +181,9 @@ pub(crate) const RESERVED: &[Reserved] = &[
     Reserved { name: "tokio-rustls", users: &["net"], limited: &[], reason: "TLS ends in `net`" },
     Reserved {
         name: "rcgen",
-        users: &["net", "receive", "postrider", "e2e"],
+        users: &["net", "acme", "receive", "postrider", "e2e"],
         limited: &[],
-        reason: "certificates are made for development and tests only",
+        reason: "certificates are asked for by `acme`, and made for development and tests",
     },
     Reserved { name: "rusqlite", users: &["store"], limited: &[], reason: "only `store` knows the engines" },
     Reserved {
@@ -193,9 +195,9 @@ pub(crate) const RESERVED: &[Reserved] = &[
     Reserved { name: "axum", users: &["admin"], limited: &[], reason: "HTTP is served by `admin`" },
     Reserved {
         name: "hyper*",
-        users: &["admin", "postrider"],
+        users: &["admin", "acme", "postrider"],
         limited: &[],
-        reason: "HTTP belongs to `admin`",
+        reason: "HTTP belongs to `admin`, and to who asks by it",
     },
     Reserved {
         name: "clap",

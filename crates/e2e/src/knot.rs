@@ -24,6 +24,15 @@ pub struct Zone<'a> {
     pub records: Option<&'a str>,
 }
 
+/// A key for HMAC-SHA256 that updates are signed with.
+#[derive(Debug, Clone, Copy)]
+pub struct Key<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The key, base64.
+    pub secret: &'a str,
+}
+
 /// A running name server.
 #[derive(Debug)]
 pub struct Knot {
@@ -35,12 +44,21 @@ pub struct Knot {
 impl Knot {
     /// Starts Knot and waits until it answers for the first zone.
     pub fn start(net: &Loopback, zones: &[Zone<'_>]) -> Self {
+        Self::start_with(net, zones, None)
+    }
+
+    /// As `start`; takes updates that are signed with this key.
+    pub fn updatable(net: &Loopback, zones: &[Zone<'_>], key: Key<'_>) -> Self {
+        Self::start_with(net, zones, Some(key))
+    }
+
+    fn start_with(net: &Loopback, zones: &[Zone<'_>], key: Option<Key<'_>>) -> Self {
         // A resolver's question may leave from any port of all addresses: then Knot cannot have that port for a moment.
-        (0..5).find_map(|_| Self::try_start(net, zones)).expect("a port for Knot")
+        (0..5).find_map(|_| Self::try_start(net, zones, key)).expect("a port for Knot")
     }
 
     /// None if its port was taken.
-    fn try_start(net: &Loopback, zones: &[Zone<'_>]) -> Option<Self> {
+    fn try_start(net: &Loopback, zones: &[Zone<'_>], key: Option<Key<'_>>) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         let address = SocketAddr::from((net.host(HOST), net.port()));
         let config = folder.path().join("knot.conf");
@@ -48,7 +66,9 @@ impl Knot {
             fs::write(folder.path().join(format!("{}zone", zone.name)), zone_file(zone, net.host(HOST)))
                 .unwrap();
         }
-        fs::write(&config, configuration(folder.path().to_str().expect("UTF-8"), address, zones)).unwrap();
+        let path = folder.path().to_str().expect("UTF-8");
+        fs::create_dir(folder.path().join("db")).unwrap();
+        fs::write(&config, configuration(path, address, zones, key)).unwrap();
         let mut command = Command::new("/usr/sbin/knotd");
         command.arg("--config").arg(&config);
         let mut process = Process::start("knotd", command, &folder.path().join("log"));
@@ -93,13 +113,23 @@ fn zone_file(zone: &Zone<'_>, server: Ipv4Addr) -> String {
     format!("$ORIGIN {}\n$TTL 60\n{soa}{records}\n", zone.name)
 }
 
-fn configuration(folder: &str, address: SocketAddr, zones: &[Zone<'_>]) -> String {
+fn configuration(folder: &str, address: SocketAddr, zones: &[Zone<'_>], key: Option<Key<'_>>) -> String {
     let zones: String = zones.iter().map(|zone| zone_entry(folder, zone)).collect();
+    let (key, journal) = match key {
+        Some(Key { name, secret }) => (
+            format!(
+                "key:\n  - id: {name}\n    algorithm: hmac-sha256\n    secret: {secret}\n\
+                 acl:\n  - id: updates\n    key: {name}\n    action: update\n"
+            ),
+            "changes\n    acl: updates",
+        ),
+        None => (String::new(), "none"),
+    };
     format!(
         "server:\n    rundir: \"{folder}\"\n    listen: {}@{}\n    udp-workers: 1\n    tcp-workers: 1\n\
          \x20   background-workers: 1\n    user: root\nlog:\n  - target: stderr\n    any: warning\n\
-         database:\n    storage: \"{folder}/db\"\n\
-         template:\n  - id: default\n    journal-content: none\n    zonefile-sync: -1\nzone:\n{zones}",
+         {key}database:\n    storage: \"{folder}/db\"\n\
+         template:\n  - id: default\n    journal-content: {journal}\n    zonefile-sync: -1\nzone:\n{zones}",
         address.ip(),
         address.port(),
     )

@@ -25,5 +25,6 @@ pub use networks::{Network, NetworkError, Networks};
 pub use patience::Pace;
 pub use shutdown::{Shutdown, ShutdownSwitch};
 pub use tls::{
-    Acceptor, Certificates, Channel, Connector, HandshakeError, Identity, IdentityError, TlsError, TlsMode,
+    Acceptor, Anchors, AnchorsError, CertificateId, Certificates, Channel, Connector, HandshakeError,
+    Identity, IdentityError, TlsChallenges, TlsError, TlsMode,
 };

@@ -2,9 +2,12 @@
 
 mod acceptor;
 mod alarm;
+mod anchors;
 mod certificates;
+mod challenges;
 mod channel;
 mod connector;
+mod der;
 mod identity;
 mod validity;
 
@@ -15,10 +18,13 @@ use rustls::{CommonState, crypto::CryptoProvider};
 
 pub use acceptor::{Acceptor, TlsMode};
 pub use alarm::{HandshakeError, TlsError};
+pub use anchors::{Anchors, AnchorsError};
 pub use certificates::Certificates;
+pub use challenges::TlsChallenges;
 pub use channel::Channel;
 pub use connector::Connector;
 pub use identity::{Identity, IdentityError};
+pub use validity::CertificateId;
 
 /// The one provider of cryptography. Named wherever a configuration is made, so that none depends on process-wide state.
 fn provider() -> Arc<CryptoProvider> {

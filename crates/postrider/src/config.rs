@@ -1,5 +1,6 @@
 //! The configuration file: read whole, checked whole, all mistakes told at once.
 
+mod acme;
 mod certificates;
 mod limits;
 mod listeners;
@@ -30,6 +31,7 @@ use disk::{Clock, SystemClock};
 use net::Identity;
 use toml_span::{ErrorKind, Span};
 
+pub(crate) use acme::Acme;
 pub(crate) use certificates::Files;
 pub(crate) use listeners::{Listener, Tls};
 pub(crate) use problem::{Problem, Report, Severity};
@@ -53,6 +55,8 @@ pub(crate) struct Config {
     pub data_dir: PathBuf,
     /// What listens where.
     pub listeners: Vec<Listener>,
+    /// What we obtain from an authority ourselves.
+    pub acme: Option<Acme>,
     /// Where our certificates are.
     pub certificates: Vec<Files>,
     /// What was read there.
@@ -162,6 +166,7 @@ pub(crate) fn load(path: &Path) -> Result<Config, LoadError> {
             certificates::open(&config.certificates, &config.hostname, SystemClock.now());
         config.identities = identities;
         problems.extend(found);
+        problems.extend(config.acme.as_mut().and_then(Acme::open));
         problems.sort_by_key(|problem| problem.span.start);
     }
     let report = Report { path: path.to_owned(), source, problems };
@@ -171,14 +176,19 @@ pub(crate) fn load(path: &Path) -> Result<Config, LoadError> {
     }
 }
 
-/// Reads a text of at most `max` octets. The length of a file says little: a device has none, and no end.
+/// Reads a text of at most `max` octets.
 fn read(path: &Path, max: u64) -> io::Result<String> {
+    String::from_utf8(contents(path, max)?).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// Reads at most `max` octets. The length of a file says little: a device has none, and no end.
+fn contents(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
     File::open(path)?.take(max + 1).read_to_end(&mut octets)?;
     if octets.len() as u64 > max {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "file too large"));
     }
-    String::from_utf8(octets).map_err(|_| io::ErrorKind::InvalidData.into())
+    Ok(octets)
 }
 
 /// Whether all users of this machine can read a file.

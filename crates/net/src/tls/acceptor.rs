@@ -10,11 +10,14 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
-use super::{Certificates, HandshakeError, TlsError, facts, provider};
+use super::{Certificates, HandshakeError, TlsChallenges, TlsError, facts, provider};
 
 /// Answers handshakes with the certificates of a store. Clones are the same.
 #[derive(Clone)]
-pub struct Acceptor(TlsAcceptor);
+pub struct Acceptor {
+    usual: TlsAcceptor,
+    challenges: Option<TlsChallenges>,
+}
 
 /// How a listener uses TLS.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +49,14 @@ impl Acceptor {
         config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
         // Mail clients open one session at a time.
         config.send_tls13_tickets = 1;
-        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+        Ok(Self { usual: TlsAcceptor::from(Arc::new(config)), challenges: None })
+    }
+
+    /// The same, and while a challenge of an authority is open, handshakes that ask for it by ALPN get the answer to it (RFC 8737) and
+    /// nothing else. For connections that begin with TLS alone: the authority says nothing in clear before.
+    #[must_use]
+    pub fn answering(self, challenges: &TlsChallenges) -> Self {
+        Self { challenges: Some(challenges.clone()), ..self }
     }
 
     /// Shakes hands over a stream.
@@ -55,9 +65,15 @@ impl Acceptor {
         stream: S,
         within: Duration,
     ) -> Result<(TlsStream<S>, TlsFacts), HandshakeError> {
-        let accepted = timeout(within, self.0.accept(stream)).await;
-        let accepted = accepted.map_err(|_| HandshakeError::TimedOut(within))?;
-        let stream = accepted.map_err(|error| HandshakeError::new(&error))?;
+        // Only then is anything else done than ever.
+        let challenges = self.challenges.as_ref().filter(|challenges| challenges.are_open());
+        let accepted = timeout(within, async {
+            match challenges {
+                Some(challenges) => challenges.accept_or_answer(stream, self.usual.config()).await,
+                None => self.usual.accept(stream).await.map_err(|error| HandshakeError::new(&error)),
+            }
+        });
+        let stream = accepted.await.map_err(|_| HandshakeError::TimedOut(within))??;
         let facts = facts(stream.get_ref().1);
         Ok((TlsStream::Server(stream), facts))
     }

@@ -19,6 +19,9 @@ pub enum HandshakeError {
     /// It took longer than this.
     #[error("TLS handshake not done in {} s", .0.as_secs())]
     TimedOut(Duration),
+    /// Nothing failed: it was an authority of certificates that asked whether we are who we say, and it has its answer (RFC 8737).
+    #[error("an authority of certificates had its challenge answered")]
+    Challenge,
     /// TLS was asked for where there is none.
     #[error("there is no TLS here")]
     NotOffered,
@@ -52,7 +55,7 @@ impl From<HandshakeError> for io::Error {
     fn from(error: HandshakeError) -> Self {
         let kind = match error {
             HandshakeError::TimedOut(_) => io::ErrorKind::TimedOut,
-            HandshakeError::Lost(_) => io::ErrorKind::ConnectionAborted,
+            HandshakeError::Lost(_) | HandshakeError::Challenge => io::ErrorKind::ConnectionAborted,
             HandshakeError::Failed(_) | HandshakeError::NotOffered => io::ErrorKind::InvalidData,
         };
         Self::new(kind, error)

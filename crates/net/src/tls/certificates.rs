@@ -15,10 +15,18 @@ use super::Identity;
 /// Chooses by the name that the client asks for (SNI, RFC 6066 §3). Clones are the same store: a handshake that begins after
 /// [`replace`](Self::replace) sees what is new, and sessions under way go on as they are.
 ///
-/// Whoever obtains certificates while the server runs, as ACME does, puts them here. Its challenge by TLS (RFC 8737) is for
-/// port 443 alone, so it has no place in the handshakes of mail.
+/// There are those that somebody else keeps, and behind them those that were [obtained](Self::replace_obtained) while the server runs, as ACME
+/// does: each kind is replaced without the other.
 #[derive(Debug, Clone, Default)]
-pub struct Certificates(Arc<RwLock<Arc<Table>>>);
+pub struct Certificates(Arc<RwLock<Kinds>>);
+
+#[derive(Debug, Default)]
+struct Kinds {
+    given: Vec<Identity>,
+    obtained: Vec<Identity>,
+    /// Of both.
+    table: Arc<Table>,
+}
 
 #[derive(Debug, Default)]
 struct Table {
@@ -36,20 +44,40 @@ impl Certificates {
         certificates
     }
 
-    /// From now on these and no others.
+    /// From now on these and no others, but for what was obtained.
     pub fn replace(&self, identities: &[Identity]) {
+        let mut kinds = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        kinds.given = identities.to_vec();
+        kinds.sort_out();
+    }
+
+    /// From now on these in the place of all that were obtained before. They come behind those that somebody else keeps.
+    pub fn replace_obtained(&self, identities: &[Identity]) {
+        let mut kinds = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        kinds.obtained = identities.to_vec();
+        kinds.sort_out();
+    }
+
+    /// Those that somebody else keeps.
+    pub fn given(&self) -> Vec<Identity> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).given.clone()
+    }
+
+    fn table(&self) -> Arc<Table> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).table)
+    }
+}
+
+impl Kinds {
+    fn sort_out(&mut self) {
         let mut table = Table::default();
-        for identity in identities {
+        for identity in self.given.iter().chain(&self.obtained) {
             table.all.push(Arc::clone(&identity.certified));
             for name in identity.names() {
                 table.by_name.entry(name.clone()).or_default().push(Arc::clone(&identity.certified));
             }
         }
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
-    }
-
-    fn table(&self) -> Arc<Table> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        self.table = Arc::new(table);
     }
 }
 
@@ -100,6 +128,27 @@ mod tests {
         );
         certificates.replace(&identities[2..]);
         assert!(Arc::ptr_eq(&certificates.table().for_host(None)[0], &identities[2].certified));
+    }
+
+    #[test]
+    fn what_was_obtained_and_what_is_given_come_and_go_without_each_other() {
+        let [given, obtained] =
+            [identity(&["mx.example.org"]), identity(&["mx.example.org", "mx.example.net"])];
+        let certificates = Certificates::default();
+        let first = |host| certificates.table().for_host(host).first().cloned();
+        let is =
+            |host, identity: &Identity| first(host).is_some_and(|it| Arc::ptr_eq(&it, &identity.certified));
+        certificates.replace_obtained(std::slice::from_ref(&obtained));
+        assert!(is(None, &obtained));
+        certificates.replace(std::slice::from_ref(&given));
+        assert!(
+            is(None, &given) && is(Some("mx.example.org"), &given) && is(Some("mx.example.net"), &obtained)
+        );
+        assert_eq!(certificates.given(), std::slice::from_ref(&given));
+        certificates.replace(&[]);
+        assert!(is(Some("mx.example.org"), &obtained));
+        certificates.replace_obtained(&[]);
+        assert!(first(None).is_none());
     }
 
     #[test]

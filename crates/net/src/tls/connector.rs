@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, TlsStream};
 
-use super::{Channel, HandshakeError, TlsError, facts, provider};
+use super::{Anchors, AnchorsError, Channel, HandshakeError, TlsError, facts, provider};
 
 /// Hosts whose last session is remembered, to resume it. The oldest are forgotten.
 const RESUMED_HOSTS_MAX: usize = 512;
@@ -41,6 +41,21 @@ impl Connector {
             .with_custom_certificate_verifier(Arc::new(Anybody(schemes)))
             .with_no_client_auth();
         config.resumption = Resumption::in_memory_sessions(RESUMED_HOSTS_MAX);
+        Ok(Self(TlsConnector::from(Arc::new(config))))
+    }
+
+    /// Only a host that proves its name, or its address if that is what it is asked for by, with a certificate that leads to one of the anchors
+    /// (RFC 9525). It is told that we speak `protocol` (ALPN, RFC 7301).
+    ///
+    /// # Errors
+    /// There are no anchors, or the cryptography cannot be set up.
+    pub fn verifying(anchors: &Anchors, protocol: &str) -> Result<Self, AnchorsError> {
+        let roots = anchors.load()?;
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(TlsError::from)?;
+        let mut config = config.with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
 

@@ -9,7 +9,10 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-use super::{provider, validity::validity};
+use super::{
+    provider,
+    validity::{CertificateId, authority_and_serial, validity},
+};
 
 /// A certificate with its chain and its key, which fit together. Cheap to clone; never shows the key.
 #[derive(Clone)]
@@ -75,6 +78,12 @@ impl Identity {
         let parent = host.split_once('.').map(|(_, parent)| parent);
         let fits = |name: &str| name == host || parent.is_some() && name.strip_prefix("*.") == parent;
         self.names.iter().any(|name| fits(name))
+    }
+
+    /// The key identifier of its authority, and its serial number as DER has it: what a renewal is asked for by (RFC 9773 §4.1). None: the
+    /// certificate does not say whose it is.
+    pub fn id(&self) -> Option<CertificateId> {
+        authority_and_serial(self.certified.cert.first()?)
     }
 
     /// When it begins to hold.

@@ -1,6 +1,20 @@
-//! From when until when a certificate holds, read out of its DER: no crate that we depend on tells.
+//! What is read out of the DER of a certificate, because no crate that we depend on tells: from when until when it holds, and by what its
+//! authority knows it.
 
 use mail::Timestamp;
+
+use super::der::{INTEGER, Reader, SEQUENCE};
+
+/// `version` of a certificate: context-specific, constructed, 0.
+const VERSION: u8 = 0xa0;
+/// `extensions` of a certificate: context-specific, constructed, 3.
+const EXTENSIONS: u8 = 0xa3;
+const OBJECT_IDENTIFIER: u8 = 0x06;
+const OCTET_STRING: u8 = 0x04;
+/// `keyIdentifier` of an `AuthorityKeyIdentifier`: context-specific, primitive, 0.
+const KEY_IDENTIFIER: u8 = 0x80;
+/// id-ce-authorityKeyIdentifier, 2.5.29.35 (RFC 5280 §4.2.1.1).
+const AUTHORITY_KEY_IDENTIFIER: &[u8] = &[0x55, 0x1d, 0x23];
 
 /// The validity of a certificate (RFC 5280 §4.1.2.5). None: it is no certificate.
 ///
@@ -10,48 +24,68 @@ use mail::Timestamp;
 /// Validity       ::= SEQUENCE { notBefore Time, notAfter Time }
 /// ```
 pub(super) fn validity(der: &[u8]) -> Option<(Timestamp, Timestamp)> {
-    let mut certificate = Reader(Reader(der).expect(SEQUENCE)?);
-    let mut body = Reader(certificate.expect(SEQUENCE)?);
-    if body.0.first() == Some(&VERSION) {
-        body.next()?;
-    }
-    body.expect(INTEGER)?;
-    body.expect(SEQUENCE)?;
-    body.expect(SEQUENCE)?;
-    let mut validity = Reader(body.expect(SEQUENCE)?);
+    let mut validity = Reader(Body::of(der)?.validity);
     Some((validity.time()?, validity.time()?))
 }
 
-const INTEGER: u8 = 0x02;
+/// The key identifier of the authority and the serial number, as they stand in the certificate: by these two a renewal is
+/// asked for (RFC 9773 §4.1). None: it does not say whose it is.
+///
+/// ```text
+/// TBSCertificate ::= SEQUENCE { ..., validity, subject, subjectPublicKeyInfo, issuerUniqueID [1] OPTIONAL, subjectUniqueID [2] OPTIONAL,
+///                               extensions [3] EXPLICIT SEQUENCE OF SEQUENCE { extnID, critical BOOLEAN OPTIONAL, extnValue OCTET STRING } }
+/// AuthorityKeyIdentifier ::= SEQUENCE { keyIdentifier [0] OPTIONAL, ... }
+/// ```
+pub(super) fn authority_and_serial(der: &[u8]) -> Option<CertificateId> {
+    let Body { serial, mut rest, .. } = Body::of(der)?;
+    let extensions = std::iter::from_fn(|| rest.next()).find(|(tag, _)| *tag == EXTENSIONS)?.1;
+    let mut extensions = Reader(Reader(extensions).expect(SEQUENCE)?);
+    while let Some(extension) = extensions.expect(SEQUENCE) {
+        let mut extension = Reader(extension);
+        if extension.expect(OBJECT_IDENTIFIER)? != AUTHORITY_KEY_IDENTIFIER {
+            continue;
+        }
+        let value = std::iter::from_fn(|| extension.next()).find(|(tag, _)| *tag == OCTET_STRING)?.1;
+        let authority = Reader(Reader(value).expect(SEQUENCE)?).expect(KEY_IDENTIFIER)?;
+        return Some(CertificateId { authority: authority.into(), serial: serial.into() });
+    }
+    None
+}
+
+/// What an authority knows a certificate by (RFC 9773 §4.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateId {
+    /// The identifier of the authority's key.
+    pub authority: Box<[u8]>,
+    /// The serial number, as DER has it.
+    pub serial: Box<[u8]>,
+}
+
+/// A `TBSCertificate`, read as far as its validity.
+struct Body<'a> {
+    serial: &'a [u8],
+    validity: &'a [u8],
+    rest: Reader<'a>,
+}
+
+impl<'a> Body<'a> {
+    fn of(der: &'a [u8]) -> Option<Self> {
+        let mut certificate = Reader(Reader(der).expect(SEQUENCE)?);
+        let mut body = Reader(certificate.expect(SEQUENCE)?);
+        if body.0.first() == Some(&VERSION) {
+            body.next()?;
+        }
+        let serial = body.expect(INTEGER)?;
+        body.expect(SEQUENCE)?;
+        body.expect(SEQUENCE)?;
+        Some(Self { serial, validity: body.expect(SEQUENCE)?, rest: body })
+    }
+}
+
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
-const SEQUENCE: u8 = 0x30;
-const VERSION: u8 = 0xa0;
 
-/// Values of DER, one after the other (X.690 §8.1).
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
-        self.next().filter(|(found, _)| *found == tag).map(|(_, content)| content)
-    }
-
-    fn next(&mut self) -> Option<(u8, &'a [u8])> {
-        let [tag, length, rest @ ..] = self.0 else { return None };
-        let (length, rest) = match usize::from(*length) {
-            short if short < 0x80 => (short, rest),
-            // A certificate of more than four octets of length is none.
-            long @ 0x81..=0x84 => {
-                let (octets, rest) = rest.split_at_checked(long - 0x80)?;
-                (octets.iter().fold(0, |length, octet| length << 8 | usize::from(*octet)), rest)
-            }
-            _ => return None,
-        };
-        let (content, rest) = rest.split_at_checked(length)?;
-        self.0 = rest;
-        Some((*tag, content))
-    }
-
+impl Reader<'_> {
     /// `YYMMDDHHMMSSZ` until 2049, `YYYYMMDDHHMMSSZ` from then on.
     fn time(&mut self) -> Option<Timestamp> {
         let (tag, content) = self.next()?;
@@ -134,5 +168,26 @@ mod tests {
         for end in 0..der.len() {
             assert_eq!(validity(&der[..end]), None, "{end}");
         }
+    }
+
+    #[test]
+    fn a_certificate_says_whose_it_is_and_its_number() {
+        use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SerialNumber};
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(vec![7; 20]);
+        let (authority_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let mut params = CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+        params.serial_number = Some(SerialNumber::from_slice(&[0x87, 0x65, 0x43, 0x21]));
+        params.use_authority_key_identifier_extension = true;
+        let signed = params.signed_by(&key, &Issuer::from_params(&authority, &authority_key)).unwrap();
+        let CertificateId { authority, serial } = authority_and_serial(signed.der()).unwrap();
+        // The zero keeps the number positive, and belongs to it: the example of RFC 9773 §4.1 has one too.
+        assert_eq!((&*authority, &*serial), (&[7; 20][..], &[0, 0x87, 0x65, 0x43, 0x21][..]));
+        for end in 0..signed.der().len() {
+            assert_eq!(authority_and_serial(&signed.der()[..end]), None, "{end}");
+        }
+        let own = params.self_signed(&key).unwrap();
+        assert!(authority_and_serial(own.der()).is_some_and(|id| *id.authority != [7; 20]));
     }
 }

@@ -2,17 +2,19 @@
 
 use std::{
     io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use acme::{Keeper, Method};
 use admin::api::Listener as Address;
 use deliver::{LocalDelivery, Own};
 use directory::{Authenticator, Directory};
 use disk::{Caveat, Clock, Disk, Lock, OsDisk, OsRandom, Random, SystemClock};
 use dns::Resolve;
 use events::Log;
-use net::{Acceptor, Bound, Certificates, Connector, Identity, TlsMode};
+use net::{Acceptor, Bound, Certificates, Connector, Identity, TlsChallenges, TlsMode};
 use receive::Entrance;
 use spool::{Opened, Spool};
 use tokio::net::UnixListener;
@@ -48,6 +50,8 @@ pub(super) struct Built {
     pub certificates: Certificates,
     pub connector: Connector,
     pub bound: Vec<(Entrance, Bound)>,
+    /// What keeps the certificate that we obtain ourselves, and where it answers challenges.
+    pub acme: Option<(Keeper, Vec<Bound>)>,
     pub own: Own,
     pub directory: Arc<Directory>,
     pub authenticator: Authenticator,
@@ -81,7 +85,19 @@ pub(super) fn build(config: Config, flavour: Flavour) -> Result<Built, Failure> 
     let certificates = Certificates::new(&identities);
     let acceptor = Acceptor::new(&certificates, "smtp").map_err(Failure::new)?;
     let connector = Connector::opportunistic().map_err(Failure::new)?;
-    let bound = bind(&config.listeners, &acceptor)?;
+    let challenges = TlsChallenges::new().map_err(Failure::new)?;
+    let by_tls = config.acme.as_ref().is_some_and(|acme| acme.settings.method == Method::Tls);
+    // RFC 8737 knows only connections that begin with TLS.
+    let implicit = if by_tls { acceptor.clone().answering(&challenges) } else { acceptor.clone() };
+    let bound = bind(&config.listeners, &acceptor, &implicit)?;
+    let parts = acme::Parts {
+        disk: Arc::clone(&disk),
+        clock: Arc::clone(&clock),
+        random: Arc::clone(&random),
+        certificates: certificates.clone(),
+        challenges,
+    };
+    let acme = config.acme.as_ref().map(|acme| keeper(acme, parts)).transpose()?;
     own.sockets = bound.iter().map(|(_, bound)| bound.address()).collect();
     Ok(Built {
         config,
@@ -90,6 +106,7 @@ pub(super) fn build(config: Config, flavour: Flavour) -> Result<Built, Failure> 
         certificates,
         connector,
         bound,
+        acme,
         own,
         directory,
         authenticator,
@@ -221,30 +238,48 @@ fn identities(
     }
 }
 
-fn bind(listeners: &[Listener], acceptor: &Acceptor) -> Result<Vec<(Entrance, Bound)>, Failure> {
+fn bind(
+    listeners: &[Listener],
+    on_demand: &Acceptor,
+    implicit: &Acceptor,
+) -> Result<Vec<(Entrance, Bound)>, Failure> {
     let mut all = Vec::new();
     for listener in listeners {
+        let tls = match listener.tls {
+            Tls::None => TlsMode::None,
+            Tls::OnDemand => TlsMode::StartTls(on_demand.clone()),
+            Tls::Implicit => TlsMode::Implicit(implicit.clone()),
+        };
         let (service, proxy) = (listener.service, listener.proxy);
-        let entrance = Entrance { service, tls: tls_mode(listener.tls, acceptor), proxy };
-        for address in &listener.bind {
-            match net::bind(&[*address]) {
-                Ok(bound) => all.extend(bound.into_iter().map(|bound| (entrance.clone(), bound))),
-                Err(error) if listener.v6_optional && address.is_ipv6() && without_v6(&error) => {
-                    tracing::info!(%address, "this machine has no IPv6; not listening there");
-                }
-                Err(error) => return Err(explain::listen(&error)),
+        let entrance = Entrance { service, tls, proxy };
+        let bound = bind_all(&listener.bind, listener.v6_optional)?;
+        all.extend(bound.into_iter().map(|bound| (entrance.clone(), bound)));
+    }
+    Ok(all)
+}
+
+fn bind_all(addresses: &[SocketAddr], v6_optional: bool) -> Result<Vec<Bound>, Failure> {
+    let mut all = Vec::new();
+    for address in addresses {
+        match net::bind(&[*address]) {
+            Ok(bound) => all.extend(bound),
+            Err(error) if v6_optional && address.is_ipv6() && without_v6(&error) => {
+                tracing::info!(%address, "this machine has no IPv6; not listening there");
             }
+            Err(error) => return Err(explain::listen(&error)),
         }
     }
     Ok(all)
 }
 
-fn tls_mode(tls: Tls, acceptor: &Acceptor) -> TlsMode {
-    match tls {
-        Tls::None => TlsMode::None,
-        Tls::OnDemand => TlsMode::StartTls(acceptor.clone()),
-        Tls::Implicit => TlsMode::Implicit(acceptor.clone()),
+/// Shows the certificate that is kept, and opens the ports for challenges.
+fn keeper(acme: &config::Acme, parts: acme::Parts) -> Result<(Keeper, Vec<Bound>), Failure> {
+    let bound = bind_all(&acme.settings.bind, acme.v6_optional)?;
+    for bound in &bound {
+        tracing::info!(address = %bound.address(), challenge = acme.settings.method.word(), "listening for an authority");
     }
+    let keeper = Keeper::open(acme.settings.clone(), parts);
+    Ok((keeper.map_err(|error| explain::acme(&error))?, bound))
 }
 
 fn tls_word(mode: &TlsMode) -> &'static str {

@@ -32,6 +32,7 @@ pub(super) fn config(dir: &Path, wanted: &cli::Dev) -> Config {
         data_dir: dir.to_owned(),
         listeners: listeners(wanted),
         // Made when the server starts.
+        acme: None,
         certificates: Vec::new(),
         identities: Vec::new(),
         resolver: net::resolver::Config::default(),

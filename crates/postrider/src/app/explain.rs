@@ -2,6 +2,7 @@
 
 use std::{io, path::Path};
 
+use acme::OpenError;
 use events::EventsError;
 use spool::SpoolError;
 
@@ -55,5 +56,16 @@ pub(super) fn listen(error: &net::ListenError) -> Failure {
     match error.hint() {
         Some(hint) => failure.hint(hint),
         None => failure,
+    }
+}
+
+pub(super) fn acme(error: &OpenError) -> Failure {
+    let failure = Failure::new(error);
+    match error {
+        OpenError::Store(_) => failure.hint(WRITABLE),
+        OpenError::Anchors(_) => failure.hint(
+            "install the authorities of certificates (on Debian: apt-get install ca-certificates), or name `ca_file` in [tls.acme]",
+        ),
+        OpenError::SelfSigned(_) => failure,
     }
 }

@@ -16,13 +16,14 @@ use super::build;
 use crate::config::{self, Config, LoadError};
 
 /// What can only change with a restart: it was opened, bound or counted when the server started. The reference lists the same.
-const NEEDS_RESTART: [&str; 21] = [
+const NEEDS_RESTART: [&str; 22] = [
     "hostname",
     "data_dir",
     "listener.service",
     "listener.bind",
     "listener.tls",
     "listener.proxy",
+    "tls.acme",
     "dns.servers",
     "dns.cache_entries_max",
     "receive.sessions_max",
@@ -42,6 +43,8 @@ const NEEDS_RESTART: [&str; 21] = [
 
 /// What differs when a certificate does.
 const CERTIFICATES: &str = "tls.certificate";
+/// What differs when anything of that section does.
+const ACME: &str = "tls.acme";
 
 /// Takes up configurations.
 pub(super) struct Reloader {
@@ -59,6 +62,8 @@ pub(super) struct Running {
     pub(super) logins: Authenticator,
     pub(super) delivery: Settings,
     pub(super) certificates: Certificates,
+    /// The certificate that we obtain ourselves.
+    pub(super) acme: Option<acme::Watch>,
 }
 
 /// Why the old configuration stays in force.
@@ -117,9 +122,11 @@ impl Reloader {
         for warning in merged.warnings.lines() {
             tracing::warn!("{warning}");
         }
-        let Running { receiver, logins, delivery, certificates } = &self.parts;
+        let Running { receiver, logins, delivery, certificates, acme } = &self.parts;
         logins.limit(merged.login);
         certificates.replace(&merged.identities);
+        // Whoever reloads may have mended what an authority did not like.
+        acme.iter().for_each(acme::Watch::nudge);
         receiver.change(merged.receive.clone(), Arc::clone(&directory));
         delivery.change(&merged.deliver, directory);
         *running = merged;
@@ -133,7 +140,7 @@ fn merged(running: &Config, wanted: Config) -> Config {
     let hostname = running.receive.hostname.clone();
     let deliver::Config { routes, relay, tls, retry, expire, expire_null, delay_notice, .. } = wanted.deliver;
     // Listeners that stay under TLS until a restart cannot be without one.
-    let (certificates, identities) = if wanted.identities.is_empty() {
+    let (certificates, identities) = if wanted.identities.is_empty() && running.acme.is_none() {
         (running.certificates.clone(), running.identities.clone())
     } else {
         (wanted.certificates, wanted.identities)
@@ -163,6 +170,9 @@ fn merged(running: &Config, wanted: Config) -> Config {
 fn differences(running: &Config, wanted: &Config) -> Vec<String> {
     // A renewed certificate is in the same file.
     let certificates = running.identities != wanted.identities || running.certificates != wanted.certificates;
+    // Its secrets are not shown.
+    let settings = |config: &Config| config.acme.as_ref().map(|acme| acme.settings.clone());
+    let acme = settings(running) != settings(wanted);
     let (running, wanted) = (config::effective(running).json(), config::effective(wanted).json());
     let none = serde_json::Map::new();
     let (running, wanted) = (running.as_object().unwrap_or(&none), wanted.as_object().unwrap_or(&none));
@@ -170,6 +180,7 @@ fn differences(running: &Config, wanted: &Config) -> Vec<String> {
     names.sort();
     names.dedup();
     let mut found: Vec<String> = certificates.then(|| CERTIFICATES.to_owned()).into_iter().collect();
+    found.extend(acme.then(|| ACME.to_owned()));
     for name in names.into_iter().filter(|name| *name != "tls") {
         match (running.get(name), wanted.get(name)) {
             (Some(Value::Object(before)), Some(Value::Object(after))) => {
@@ -222,6 +233,8 @@ proxy = "required"
 [[listener]]
 service = "lmtp"
 bind = ["127.0.0.1:2400"]
+[tls.acme]
+agree_to_terms = true
 [dns]
 servers = ["127.0.0.53:53"]
 cache_entries_max = 32769
@@ -341,7 +354,11 @@ level = "debug"
         let section = section.split("\n## ").next().unwrap();
         for key in NEEDS_RESTART {
             assert!(section.contains(&format!("`{key}`")), "{key} is not in the list");
-            assert!(REFERENCE.contains(&format!("\n### `{key}`\n")), "there is no {key}");
+            let is_there = |heading: &str| REFERENCE.contains(&format!("\n{heading}\n"));
+            assert!(
+                is_there(&format!("### `{key}`")) || is_there(&format!("## `[{key}]`")),
+                "there is no {key}"
+            );
         }
     }
 }

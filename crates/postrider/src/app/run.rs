@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use acme::Keeper;
 use admin::{Control, Server, api};
 use deliver::{BlockingThreads, Deliverer, LaneStatus, SiteStatus, Sites, SocketConnect};
 use mail::Timestamp;
@@ -45,6 +46,8 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     let listeners = build::addresses(&built.bound);
     let server = server(&built, listeners.clone());
     let bound = std::mem::take(&mut built.bound);
+    let keeper = built.acme.take();
+    let watch = keeper.as_ref().map(|(keeper, _)| keeper.watch());
 
     let deliverer = deliverer(&built);
     let receiver = receiver(&built);
@@ -55,6 +58,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
         logins: built.authenticator.clone(),
         delivery: deliverer.settings(),
         certificates: built.certificates.clone(),
+        acme: watch.clone(),
     };
     let reloader = Arc::new(Reloader::new(file, running, own, parts));
     let mut delivery = Part::start("deliver", STOP_MAX, |shutdown| delivery(deliverer, shutdown));
@@ -62,6 +66,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
         control(&built, sites, Arc::clone(&reloader), server, control_socket, shutdown)
     });
     let mut receiving = Part::start("receive", STOP_MAX, |shutdown| receiving(receiver, bound, shutdown));
+    let mut certifying = Part::start("acme", STOP_MAX, |shutdown| certifying(keeper, shutdown));
 
     let listening = announced(&built, audience, &listeners);
     let ended = tokio::select! {
@@ -69,6 +74,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
         failure = receiving.ended() => Err(failure),
         failure = control.ended() => Err(failure),
         failure = delivery.ended() => Err(failure),
+        failure = certifying.ended() => Err(failure),
         () = std::future::ready(()), if listening.is_err() => Ok(()),
     };
     tokio::spawn(async move {
@@ -77,6 +83,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
         std::process::exit(1);
     });
     let ended = listening.map(drop).and(ended);
+    certifying.stop().await;
     receiving.stop().await;
     control.stop().await;
     delivery.stop().await;
@@ -131,6 +138,15 @@ async fn receiving(
     while let Some(ended) = listeners.join_next().await {
         ended.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
     }
+    Ok(())
+}
+
+/// Keeps the certificate that we obtain ourselves, if there is one.
+async fn certifying(keeper: Option<(Keeper, Vec<Bound>)>, mut shutdown: Shutdown) -> Result<(), String> {
+    if let Some((keeper, bound)) = keeper {
+        return keeper.run(bound, shutdown).await.map_err(|error| error.to_string());
+    }
+    shutdown.requested().await;
     Ok(())
 }
 

@@ -3,7 +3,6 @@
 
 use std::{
     fs,
-    io::{self, Read},
     ops::Range,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -13,7 +12,7 @@ use mail::Timestamp;
 use net::{Identity, IdentityError};
 use toml_span::Span;
 
-use super::{problem::Problem, secret::words, sections::path, walk::Section};
+use super::{contents, problem::Problem, secret::words, sections::path, walk::Section};
 
 /// A chain of certificates is some kilobytes.
 const FILE_OCTETS_MAX: u64 = 1 << 20;
@@ -34,11 +33,8 @@ pub(crate) struct Files {
 }
 
 /// All of `[[tls.certificate]]`.
-pub(super) fn read(root: &Section<'_>, dir: &Path) -> Vec<Files> {
-    let tls = root.section("tls");
-    let sections = tls.sections("certificate");
-    tls.finish();
-    sections.into_iter().filter_map(|section| one(section, dir)).collect()
+pub(super) fn read(tls: &Section<'_>, dir: &Path) -> Vec<Files> {
+    tls.sections("certificate").into_iter().filter_map(|section| one(section, dir)).collect()
 }
 
 fn one(section: Section<'_>, dir: &Path) -> Option<Files> {
@@ -142,21 +138,12 @@ impl Files {
 
 /// What is in a file, or where its name stands in the configuration.
 fn named(path: &Path, span: &Range<usize>) -> Result<Vec<u8>, Problem> {
-    contents(path).map_err(|error| {
+    contents(path, FILE_OCTETS_MAX).map_err(|error| {
         let message = format!("cannot read {}: {}", path.display(), words(&error));
         Problem::new(span.clone(), message).hint(
             "a relative path starts at the configuration file; the server's user must be able to read it",
         )
     })
-}
-
-fn contents(path: &Path) -> io::Result<Vec<u8>> {
-    let mut octets = Vec::new();
-    fs::File::open(path)?.take(FILE_OCTETS_MAX + 1).read_to_end(&mut octets)?;
-    if octets.len() as u64 > FILE_OCTETS_MAX {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    Ok(octets)
 }
 
 /// The permissions of a file. None: it cannot be looked at, so it cannot be read either, which is told then.

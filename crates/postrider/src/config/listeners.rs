@@ -101,7 +101,7 @@ fn one(section: Section<'_>, around: &Surroundings, taken: &mut Vec<(SocketAddr,
         && let Some(value) = section.get("tls")
     {
         let wrong = Wrong::new(format!("tls = \"{}\" needs a certificate, and there is none", wanted.word()));
-        let hint = "name its files: [[tls.certificate]] with certificate = \"...\" and key = \"...\"";
+        let hint = "name its files in [[tls.certificate]], or have one obtained by [tls.acme]";
         section.wrong(value.span, wrong.hint(hint));
     }
     let proxy = proxy(&section, around.proxies);
@@ -173,7 +173,7 @@ fn clash(section: &Section<'_>, taken: &[(SocketAddr, Span)], address: SocketAdd
 }
 
 /// Two sockets that the kernel would not let us have both. An IPv6 socket takes no IPv4 clients here.
-fn clashes(a: SocketAddr, b: SocketAddr) -> bool {
+pub(super) fn clashes(a: SocketAddr, b: SocketAddr) -> bool {
     let wild = |ip: IpAddr| ip.is_unspecified();
     a.port() == b.port()
         && a.port() != 0

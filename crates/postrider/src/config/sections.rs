@@ -11,7 +11,7 @@ use net::{Network, Networks};
 use toml_span::Span;
 
 use super::{
-    Bounds, Config, Log, LogFormat, LogLevel, Report, certificates, limits, listeners,
+    Bounds, Config, Log, LogFormat, LogLevel, Report, acme, certificates, limits, listeners,
     next_hop::{Keeper, keeper},
     people,
     routes::{self, Surroundings},
@@ -43,13 +43,19 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     let mut bounds = Bounds::default();
     let mut receive = receive(root.section("receive"), hostname.as_deref(), &mut bounds);
     receive.named_limits = limits::named(&root, &receive);
-    let certificates = certificates::read(&root, dir);
+    let tls = root.section("tls");
+    let certificates = certificates::read(&tls, dir);
     let around = listeners::Surroundings {
         lmtp_clients: receive.lmtp_networks.iter().next().is_some(),
         proxies: !receive.proxy_networks.is_empty(),
         certificates: root.get("tls").is_some(),
     };
     let listeners = listeners::read(&root, &around);
+    let (hostname_text, listening) = (hostname.as_deref(), listeners.as_slice());
+    let around =
+        acme::Surroundings { dir, data_dir: &data_dir, hostname: hostname_text, listeners: listening };
+    let acme = acme::read(&tls, &around);
+    tls.finish();
     let queue = root.section("queue");
     let queued = queue.integer("recipients_max", 1000..=1_000_000_000);
     set(&mut bounds.queued_recipients_max, queued);
@@ -78,6 +84,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         hostname: hostname?,
         data_dir,
         listeners,
+        acme,
         certificates,
         identities: Vec::new(),
         resolver,

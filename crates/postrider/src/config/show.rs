@@ -6,12 +6,12 @@ use deliver::{Hosts, LocalDelivery, NamedHost, PrivateAddresses, TlsPolicy};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Bounds, Config, Files, LogFormat, LogLevel, limits, rules,
+    Bounds, Config, Files, LogFormat, LogLevel, acme, limits, rules,
     value::{show_duration, show_size},
 };
 
 /// Stands for a secret.
-const NOT_SHOWN: &str = "(not shown)";
+pub(super) const NOT_SHOWN: &str = "(not shown)";
 
 /// A configuration to show: sections in the order of the reference, the first one being the top of the file.
 pub(crate) struct Shown(Vec<(Heading, Vec<(&'static str, Value)>)>);
@@ -46,6 +46,7 @@ pub(crate) fn effective(config: &Config) -> Shown {
         let values = vec![("certificate", path(certificate)), ("key", path(key))];
         sections.push((Heading::Many("tls.certificate"), values));
     }
+    sections.extend(config.acme.as_ref().map(|acme| (Heading::One("tls.acme"), acme::show(acme))));
     sections.push((Heading::One("dns"), dns(&config.resolver)));
     sections.push((Heading::One("receive"), receive(&config.receive, &config.bounds)));
     let named = config.receive.named_limits.iter();
@@ -202,7 +203,15 @@ impl Shown {
                 values.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
             match heading {
                 Heading::Top => all.extend(object),
-                Heading::One(name) => drop(all.insert((*name).to_owned(), Value::Object(object))),
+                Heading::One(name) => {
+                    let (within, key) = match name.split_once('.') {
+                        Some((outer, inner)) => {
+                            (all.entry(outer).or_insert_with(|| json!({})).as_object_mut(), inner)
+                        }
+                        None => (Some(&mut all), *name),
+                    };
+                    within.map(|within| within.insert(key.to_owned(), Value::Object(object)));
+                }
                 Heading::Many(name) => {
                     let list = match name.split_once('.') {
                         Some((outer, inner)) => {

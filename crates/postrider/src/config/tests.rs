@@ -84,6 +84,96 @@ fn the_top_of_the_file() {
 }
 
 #[test]
+fn certificates_by_acme() {
+    let agreed = |rest: &str| format!("[tls.acme]\nagree_to_terms = true\n{rest}");
+    let cases = [
+        ("nobody agreed", "[tls.acme]\nnames = [\"mail.example.org\"]\n".to_owned()),
+        ("somebody disagreed", "[tls.acme]\nagree_to_terms = false\n".to_owned()),
+        ("agreement in words", "[tls.acme]\nagree_to_terms = \"yes\"\n".to_owned()),
+        ("no directory", agreed("directory = \"lets-encrypt\"\n")),
+        ("directory in clear", agreed("directory = \"http://ca.example/dir\"\n")),
+        ("contact as a URL", agreed("contact = [\"mailto:me@example.org\"]\n")),
+        ("no name", agreed("names = []\n")),
+        ("name of no host", agreed("names = [\"localhost\", \"192.0.2.1\", \"bücher.example\"]\n")),
+        ("wildcard without DNS", agreed("names = [\"*.example.org\"]\n")),
+        ("challenge misspelt", agreed("challenge = \"http\"\n")),
+        ("DNS without server", agreed("challenge = \"dns-01\"\n")),
+        (
+            "half a key",
+            agreed("challenge = \"dns-01\"\ndns_server = \"192.0.2.53\"\ndns_key_name = \"acme\"\n"),
+        ),
+        (
+            "key of no form",
+            agreed(
+                "challenge = \"dns-01\"\ndns_server = \"192.0.2.53\"\ndns_key_name = \"a b\"\ndns_key = \"&&\"\ndns_wait = \"2h\"\n",
+            ),
+        ),
+        ("half an account", agreed("eab_key = \"AAAA\"\n")),
+        ("profile of several words", agreed("profile = \"a b\"\n")),
+        ("answers nowhere", agreed("bind = []\n")),
+        (
+            "port taken",
+            agreed("bind = [\"0.0.0.0:25\"]\n[[listener]]\nservice = \"smtp\"\nbind = [\"192.0.2.1:25\"]\n"),
+        ),
+        ("port of HTTP taken", agreed("[[listener]]\nservice = \"smtp\"\nbind = [\"192.0.2.1:80\"]\n")),
+        ("unknown key", agreed("name = \"mail.example.org\"\n")),
+    ];
+    let cases: Vec<(&str, &str)> = cases.iter().map(|(name, source)| (*name, source.as_str())).collect();
+    snapshot(&reports(&cases, SMALL));
+}
+
+#[test]
+fn acme_has_defaults_that_suit_a_mail_server() {
+    let acme = |more: &str| {
+        let config = good(&format!("{SMALL}[tls.acme]\nagree_to_terms = true\n{more}"));
+        let bind = &config.acme.as_ref().unwrap().settings.bind;
+        let bind: Vec<String> = bind.iter().map(ToString::to_string).collect();
+        (config, bind)
+    };
+    let (config, bind) = acme("");
+    let settings = config.acme.unwrap().settings;
+    assert_eq!(
+        (settings.names, bind),
+        (vec!["mail.example.org".into()], vec!["0.0.0.0:80".into(), "[::]:80".into()])
+    );
+    assert_eq!(settings.dir, Path::new("/var/lib/postrider/acme"));
+    assert_eq!(config.listeners[0].tls, super::Tls::OnDemand);
+    let by_tls = "challenge = \"tls-alpn-01\"\n";
+    assert_eq!(acme(by_tls).1, ["0.0.0.0:443", "[::]:443"]);
+    // A listener that begins with TLS there answers by itself.
+    let there = "[[listener]]\nservice = \"submission\"\nbind = [\"0.0.0.0:443\"]\ntls = \"implicit\"\n";
+    assert_eq!(acme(&format!("{by_tls}{there}")).1, [""; 0]);
+    let elsewhere = there.replace("443", "465");
+    assert_eq!(acme(&format!("{by_tls}{elsewhere}")).1.len(), 2);
+    assert_eq!(acme(&format!("{by_tls}bind = []\n{elsewhere}")).1, [""; 0]);
+    // Our own name comes first.
+    let names = "names = [\"imap.example.org\", \"Mail.example.org\", \"*.example.org\"]\nchallenge = \"dns-01\"\ndns_server = \"::1\"\n";
+    let settings = acme(names).0.acme.unwrap().settings;
+    assert_eq!(settings.names, ["mail.example.org", "imap.example.org", "*.example.org"]);
+}
+
+#[test]
+fn who_is_believed_is_read_when_the_file_is_loaded() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("postrider.toml");
+    fs::write(&file, format!("{SMALL}[tls.acme]\nagree_to_terms = true\nca_file = \"ca.pem\"\n")).unwrap();
+    let load = |text: Option<&str>| {
+        if let Some(text) = text {
+            fs::write(dir.path().join("ca.pem"), text).unwrap();
+        }
+        load(&file).map_err(|error| match error {
+            LoadError::Wrong(report) => report.render(false),
+            LoadError::Read { source, .. } => source.to_string(),
+        })
+    };
+    assert!(load(None).unwrap_err().contains("ca.pem: no such file"));
+    assert!(load(Some("hello")).unwrap_err().contains("there is no certificate in it"));
+    let made = rcgen::generate_simple_self_signed(vec!["ca.example".to_owned()]).unwrap();
+    let config = load(Some(&made.cert.pem())).unwrap();
+    assert!(matches!(config.acme.unwrap().settings.anchors, net::Anchors::Pem(_)));
+}
+
+#[test]
 fn listeners() {
     snapshot(&reports(
         &[
@@ -578,7 +668,10 @@ fn what_is_shown_is_read_as_the_same() {
         let config = good(source);
         let shown = effective(&config).toml();
         // All but secrets, of which only a comment tells.
-        let again = shown.replace("# password is set, and not shown", "password = \"other\"");
+        let mut again = shown.replace("# password is set, and not shown", "password = \"other\"");
+        for key in ["dns_key", "eab_key"] {
+            again = again.replace(&format!("# {key} is set, and not shown"), &format!("{key} = \"AAAA\""));
+        }
         assert_eq!(effective(&good(&again)).toml(), shown);
     }
     snapshot(&effective(&good(SMALL)).toml());
@@ -632,6 +725,7 @@ fn every_key_is_documented_and_every_documented_key_exists() {
         "log",
         "tls",
         "tls.certificate",
+        "tls.acme",
     ];
     let known: BTreeSet<String> = known.into_iter().filter(|key| !sections.contains(&key.as_str())).collect();
     let documented: BTreeSet<String> = documented().into_keys().collect();
