@@ -164,6 +164,14 @@ pub(crate) const RESERVED: &[Reserved] = &[
         limited: &[],
         reason: "system calls are made in few places",
     },
+    Reserved { name: "nix", users: &["postrider"], limited: &[], reason: "the program alone changes users" },
+    Reserved { name: "landlock", users: &["postrider"], limited: &[], reason: "the program shuts itself in" },
+    Reserved {
+        name: "seccompiler",
+        users: &["postrider"],
+        limited: &[],
+        reason: "the program shuts itself in",
+    },
     Reserved {
         name: "socket2",
         users: &["net", "bench"],

@@ -1,6 +1,7 @@
 //! What watches over the tree: layers, licences, tidiness. `cargo xtask help` lists the commands.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
+mod attacks;
 mod conformance;
 mod counts;
 mod finding;

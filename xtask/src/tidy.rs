@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::attacks;
 use crate::conformance;
 use crate::finding::Finding;
 use crate::links;
@@ -31,6 +32,7 @@ pub(crate) fn run(root: &Path) -> Result<Vec<Finding>, String> {
     }
     findings.extend(links::judge(&tree));
     findings.extend(conformance::judge(&tree));
+    findings.extend(attacks::judge(&tree));
     findings.sort();
     Ok(findings)
 }

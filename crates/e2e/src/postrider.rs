@@ -258,6 +258,11 @@ impl Postrider {
         self.process.wait(PATIENCE)
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What it printed.
     pub fn printed(&self) -> String {
         self.process.printed()

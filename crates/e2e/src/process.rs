@@ -20,9 +20,14 @@ pub struct Process {
 
 impl Process {
     /// Starts `command` with both outputs in the file `log`.
-    pub fn start(name: &str, mut command: Command, log: &Path) -> Self {
+    pub fn start(name: &str, command: Command, log: &Path) -> Self {
+        Self::start_with(name, command, Stdio::null(), log)
+    }
+
+    /// As [`start`](Self::start), with this as its standard input.
+    pub fn start_with(name: &str, mut command: Command, input: Stdio, log: &Path) -> Self {
         let file = File::options().create(true).append(true).open(log).expect("a log file");
-        command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file).process_group(0);
+        command.stdin(input).stdout(file.try_clone().unwrap()).stderr(file).process_group(0);
         let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
         Self { name: name.to_owned(), child, log: log.to_path_buf() }
     }

@@ -128,6 +128,17 @@ fn bind_one(address: SocketAddr) -> io::Result<Bound> {
 }
 
 impl Bound {
+    /// A socket that somebody else has bound and listens on, as a service manager does.
+    ///
+    /// # Errors
+    /// It is no such socket.
+    pub fn inherited(listener: StdListener) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        SockRef::from(&listener).set_tcp_nodelay(true)?;
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener, address })
+    }
+
     /// Where it listens: the real port, if port 0 was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address

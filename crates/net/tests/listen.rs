@@ -88,3 +88,25 @@ async fn a_session_that_does_not_end_is_ended_at_the_deadline() {
     assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
     assert_eq!(admission.sessions(), 0);
 }
+
+/// rfcs §5.4 no. 40. A process of its own in nextest; elsewhere other tests would miss the descriptors, so the limit is given back at once.
+#[tokio::test]
+async fn the_accept_loop_outlives_emfile() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let (_switch, shutdown) = ShutdownSwitch::new();
+    let (address, serving) =
+        serve(&Admission::new(9, ClientLimits::of_sessions(9)), shutdown, Duration::ZERO);
+    // Made before there are none left, and connected by the kernel alone.
+    let (mut first, mut second) =
+        (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
+    assert_eq!((line(&mut first).await, line(&mut second).await), ("hello\n".into(), "hello\n".into()));
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    let usual = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(3), maximum: usual.maximum }).unwrap();
+    let mut third = socket.connect(address).await.unwrap();
+    let waits = tokio::time::timeout(Duration::from_millis(20), third.read_u8()).await;
+    assert!(waits.is_err(), "there is no descriptor for it");
+    assert!(!serving.is_finished(), "the loop goes on");
+    setrlimit(Resource::Nofile, usual).unwrap();
+    assert_eq!(line(&mut third).await, "hello\n");
+}

@@ -15,8 +15,11 @@ mod run;
 
 use std::path::Path;
 
-use crate::{cli, failure::Failure, place, terminal};
+use crate::{cli, failure::Failure, place, process, terminal};
 use announce::Audience;
+pub(crate) use explain::{
+    data_dir as data_dir_failure, listen as listen_failure, maildir as maildir_failure,
+};
 
 /// `postrider serve`.
 pub(crate) fn serve(file: &Path, json: bool) -> Result<(), Failure> {
@@ -29,7 +32,9 @@ pub(crate) fn serve(file: &Path, json: bool) -> Result<(), Failure> {
     let audience = if json { Audience::Program } else { Audience::Log };
     // Whatever the directory is by then, the same file is read again.
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    run::run(build::build(config, build::Flavour::Server)?, Some(file), audience)
+    // Before the first thread is made.
+    let sockets = process::confine(&config, &file)?;
+    run::run(build::build(config, build::Flavour::Server, sockets)?, Some(file), audience)
 }
 
 /// `postrider dev`.
@@ -42,5 +47,5 @@ pub(crate) fn dev(wanted: &cli::Dev, json: bool) -> Result<(), Failure> {
     logging::start(config.log)?;
     let audience =
         if json { Audience::Program } else { Audience::Developer { colours: terminal::colours_on_stdout() } };
-    run::run(build::build(config, build::Flavour::Dev)?, None, audience)
+    run::run(build::build(config, build::Flavour::Dev, None)?, None, audience)
 }

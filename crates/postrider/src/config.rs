@@ -73,6 +73,10 @@ pub(crate) struct Config {
     pub bounds: Bounds,
     /// Who exists.
     pub directory: directory::Config,
+    /// What the process is to the system.
+    pub process: Process,
+    /// The files that secrets were read from.
+    pub secret_files: Vec<PathBuf>,
     /// What is logged and how.
     pub log: Log,
     /// What somebody should know of it though it can be used.
@@ -91,6 +95,23 @@ pub(crate) struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self { memory_max: 256 << 20, queued_recipients_max: 5_000_000 }
+    }
+}
+
+/// `[process]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Process {
+    /// Whom to become after binding.
+    pub user: Option<String>,
+    /// Its group, if not the user's own.
+    pub group: Option<String>,
+    /// Whether the server shuts itself in.
+    pub sandbox: bool,
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Self { user: None, group: None, sandbox: true }
     }
 }
 

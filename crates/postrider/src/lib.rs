@@ -12,6 +12,7 @@ mod failure;
 #[doc(hidden)]
 pub mod parts;
 mod place;
+mod process;
 mod terminal;
 
 use std::process::ExitCode;

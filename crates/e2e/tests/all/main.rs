@@ -16,5 +16,6 @@ mod queue;
 mod refusals;
 mod reload;
 mod reports;
+mod rights;
 mod rules;
 mod tls;

@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -29,6 +28,7 @@ use super::{
 use crate::{
     config::{self, Bounds, Config, Listener, Tls},
     failure::Failure,
+    process::{self, Sockets},
 };
 
 /// Which server it is to be.
@@ -65,7 +65,9 @@ pub(super) struct Built {
 }
 
 /// Opens all that the configuration names.
-pub(super) fn build(config: Config, flavour: Flavour) -> Result<Built, Failure> {
+///
+/// `sockets`: those that are bound already.
+pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) -> Result<Built, Failure> {
     let (disk, clock, random): (Arc<dyn Disk>, Arc<dyn Clock>, Arc<dyn Random>) =
         (Arc::new(OsDisk), Arc::new(SystemClock), Arc::new(OsRandom));
     let lock = claim(disk.as_ref(), &config.data_dir)?;
@@ -89,7 +91,8 @@ pub(super) fn build(config: Config, flavour: Flavour) -> Result<Built, Failure> 
     let by_tls = config.acme.as_ref().is_some_and(|acme| acme.settings.method == Method::Tls);
     // RFC 8737 knows only connections that begin with TLS.
     let implicit = if by_tls { acceptor.clone().answering(&challenges) } else { acceptor.clone() };
-    let bound = bind(&config.listeners, &acceptor, &implicit)?;
+    let Sockets { mail, acme: opened } = sockets.map_or_else(|| process::bind(&config), Ok)?;
+    let bound = entrances(&config.listeners, mail, &acceptor, &implicit);
     let parts = acme::Parts {
         disk: Arc::clone(&disk),
         clock: Arc::clone(&clock),
@@ -97,7 +100,7 @@ pub(super) fn build(config: Config, flavour: Flavour) -> Result<Built, Failure> 
         certificates: certificates.clone(),
         challenges,
     };
-    let acme = config.acme.as_ref().map(|acme| keeper(acme, parts)).transpose()?;
+    let acme = config.acme.as_ref().map(|acme| keeper(acme, opened, parts)).transpose()?;
     own.sockets = bound.iter().map(|(_, bound)| bound.address()).collect();
     Ok(Built {
         config,
@@ -238,43 +241,31 @@ fn identities(
     }
 }
 
-fn bind(
+/// What is served on each socket.
+fn entrances(
     listeners: &[Listener],
+    sockets: Vec<(usize, Bound)>,
     on_demand: &Acceptor,
     implicit: &Acceptor,
-) -> Result<Vec<(Entrance, Bound)>, Failure> {
-    let mut all = Vec::new();
-    for listener in listeners {
+) -> Vec<(Entrance, Bound)> {
+    let entrance = |listener: &Listener| {
         let tls = match listener.tls {
             Tls::None => TlsMode::None,
             Tls::OnDemand => TlsMode::StartTls(on_demand.clone()),
             Tls::Implicit => TlsMode::Implicit(implicit.clone()),
         };
-        let (service, proxy) = (listener.service, listener.proxy);
-        let entrance = Entrance { service, tls, proxy };
-        let bound = bind_all(&listener.bind, listener.v6_optional)?;
-        all.extend(bound.into_iter().map(|bound| (entrance.clone(), bound)));
-    }
-    Ok(all)
+        Entrance { service: listener.service, tls, proxy: listener.proxy }
+    };
+    let of = |(number, bound): (usize, Bound)| Some((entrance(listeners.get(number)?), bound));
+    sockets.into_iter().filter_map(of).collect()
 }
 
-fn bind_all(addresses: &[SocketAddr], v6_optional: bool) -> Result<Vec<Bound>, Failure> {
-    let mut all = Vec::new();
-    for address in addresses {
-        match net::bind(&[*address]) {
-            Ok(bound) => all.extend(bound),
-            Err(error) if v6_optional && address.is_ipv6() && without_v6(&error) => {
-                tracing::info!(%address, "this machine has no IPv6; not listening there");
-            }
-            Err(error) => return Err(explain::listen(&error)),
-        }
-    }
-    Ok(all)
-}
-
-/// Shows the certificate that is kept, and opens the ports for challenges.
-fn keeper(acme: &config::Acme, parts: acme::Parts) -> Result<(Keeper, Vec<Bound>), Failure> {
-    let bound = bind_all(&acme.settings.bind, acme.v6_optional)?;
+/// Shows the certificate that is kept, and takes the ports for challenges.
+fn keeper(
+    acme: &config::Acme,
+    bound: Vec<Bound>,
+    parts: acme::Parts,
+) -> Result<(Keeper, Vec<Bound>), Failure> {
     for bound in &bound {
         tracing::info!(address = %bound.address(), challenge = acme.settings.method.word(), "listening for an authority");
     }
@@ -289,11 +280,6 @@ fn tls_word(mode: &TlsMode) -> &'static str {
         TlsMode::Implicit(_) => Tls::Implicit,
     };
     tls.word()
-}
-
-/// Whether it failed because there is no IPv6 on this machine, not because something is in the way.
-fn without_v6(error: &net::ListenError) -> bool {
-    matches!(error, net::ListenError::NotOurs { .. } | net::ListenError::Other { .. })
 }
 
 /// What listens where, for the API and for people.

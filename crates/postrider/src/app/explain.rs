@@ -10,7 +10,7 @@ use crate::{config::words, failure::Failure};
 
 const WRITABLE: &str = "the server's user must be able to write there; or choose another data directory";
 
-pub(super) fn data_dir(dir: &Path, error: &io::Error) -> Failure {
+pub(crate) fn data_dir(dir: &Path, error: &io::Error) -> Failure {
     let failure = Failure::new(format!("cannot use the data directory {}: {}", dir.display(), words(error)));
     failure.hint(WRITABLE)
 }
@@ -20,7 +20,7 @@ pub(super) fn locked(dir: &Path) -> Failure {
         .hint("stop it first, or give this one a data directory of its own")
 }
 
-pub(super) fn maildir(dir: &Path, error: &io::Error) -> Failure {
+pub(crate) fn maildir(dir: &Path, error: &io::Error) -> Failure {
     Failure::new(format!("cannot use the mail directory {}: {}", dir.display(), words(error))).hint(WRITABLE)
 }
 
@@ -51,7 +51,7 @@ pub(super) fn events(error: &EventsError) -> Failure {
     Failure::new(error).hint(WRITABLE)
 }
 
-pub(super) fn listen(error: &net::ListenError) -> Failure {
+pub(crate) fn listen(error: &net::ListenError) -> Failure {
     let failure = Failure::new(error);
     match error.hint() {
         Some(hint) => failure.hint(hint),

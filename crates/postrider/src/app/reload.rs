@@ -13,10 +13,13 @@ use receive::Receiver;
 use serde_json::Value;
 
 use super::build;
-use crate::config::{self, Config, LoadError};
+use crate::{
+    config::{self, Config, LoadError},
+    process,
+};
 
 /// What can only change with a restart: it was opened, bound or counted when the server started. The reference lists the same.
-const NEEDS_RESTART: [&str; 22] = [
+const NEEDS_RESTART: [&str; 25] = [
     "hostname",
     "data_dir",
     "listener.service",
@@ -37,6 +40,9 @@ const NEEDS_RESTART: [&str; 22] = [
     "deliver.connections_max",
     "deliver.connections_per_site_max",
     "deliver.sites_remembered_max",
+    "process.user",
+    "process.group",
+    "process.sandbox",
     "log.format",
     "log.level",
 ];
@@ -88,7 +94,9 @@ impl Reloader {
 
     /// Reads the file and takes it up, or leaves everything as it is. Reads files: not for a thread that serves mail.
     pub(super) fn reload(&self) -> Result<Reloaded, Refused> {
+        process::reloading();
         let reloaded = self.try_reload();
+        process::ready();
         match &reloaded {
             Ok(Reloaded { changed, needs_restart }) => {
                 tracing::info!(changed = changed.join(" "), "configuration reloaded");
@@ -300,6 +308,10 @@ login = "anna@example.org"
 [[alias]]
 address = "info@example.org"
 to = ["anna@example.org"]
+[process]
+user = "postrider"
+group = "mail"
+sandbox = "off"
 [log]
 format = "json"
 level = "debug"

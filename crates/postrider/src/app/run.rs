@@ -21,7 +21,7 @@ use super::{
     part::Part,
     reload::{Reloader, Running},
 };
-use crate::{config, failure::Failure};
+use crate::{config, failure::Failure, process};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// How long a part gets to stop, beyond the deadlines that it keeps itself.
@@ -82,6 +82,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
         tracing::warn!("{signal} again: stopping at once; what was accepted is safe");
         std::process::exit(1);
     });
+    process::stopping();
     let ended = listening.map(drop).and(ended);
     certifying.stop().await;
     receiving.stop().await;
@@ -110,6 +111,7 @@ fn announced(built: &Built, audience: Audience, listeners: &[api::Listener]) -> 
         tracing::info!(service = listener.service, address = listener.address, "listening");
     }
     tracing::info!(version = VERSION, pid, data_dir = %data_dir.display(), "ready");
+    process::ready();
     Ok(listening)
 }
 

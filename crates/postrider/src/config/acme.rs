@@ -86,6 +86,11 @@ pub(super) fn read(tls: &Section<'_>, around: &Surroundings<'_>) -> Option<Acme>
 }
 
 impl Acme {
+    /// Where the anchors of trust are, if not with the system.
+    pub(crate) fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_ref().map(|(file, _)| file.as_path())
+    }
+
     /// Reads who is believed to be the authority.
     pub(super) fn open(&mut self) -> Option<Problem> {
         let (file, span) = self.ca_file.as_ref()?;

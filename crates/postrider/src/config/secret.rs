@@ -29,7 +29,10 @@ pub(super) fn read(section: &Section<'_>, key: &'static str, dir: &Path) -> Opti
         return None;
     };
     let found = match (from.name.as_ref(), place.as_str()) {
-        ("file", Some(path)) => from_file(&dir.join(path)),
+        ("file", Some(path)) => {
+            section.findings.add_secret_file(dir.join(path));
+            from_file(&dir.join(path))
+        }
         ("env", Some(name)) => from_env(name),
         _ => Err(Wrong::new(format!("`{key}` wants a secret")).hint(hint)),
     };

@@ -11,7 +11,7 @@ use net::{Network, Networks};
 use toml_span::Span;
 
 use super::{
-    Bounds, Config, Log, LogFormat, LogLevel, Report, acme, certificates, limits, listeners,
+    Bounds, Config, Log, LogFormat, LogLevel, Process, Report, acme, certificates, limits, listeners,
     next_hop::{Keeper, keeper},
     people,
     routes::{self, Surroundings},
@@ -78,7 +78,9 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     };
     (deliver.routes, deliver.relay, deliver.local) = routes::read(&root, &around, keepers);
     let login = limits::logins(root.section("login"));
+    let process = process(root.section("process"));
     let log = log(root.section("log"));
+    let secret_files = root.findings.secret_files();
     root.finish();
     Some(Config {
         hostname: hostname?,
@@ -93,6 +95,8 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         deliver,
         bounds,
         directory,
+        process,
+        secret_files,
         log,
         warnings: Report::default(),
     })
@@ -241,6 +245,21 @@ fn delay_notice(text: &str) -> Result<Option<Duration>, Wrong> {
             Err(Wrong::new(format!("`delay_notice` is out of range: {text}")).hint(hint))
         }
     }
+}
+
+fn process(section: Section<'_>) -> Process {
+    let mut process = Process {
+        user: section.parsed("user", value::account_name),
+        group: section.parsed("group", value::account_name),
+        ..Process::default()
+    };
+    set(&mut process.sandbox, section.choice("sandbox", &[("on", true), ("off", false)]));
+    if let (Some(value), None) = (section.get("group"), section.get("user")) {
+        let wrong = Wrong::new("`group` is for a `user`, and none is named");
+        section.wrong(value.span, wrong.hint("add the user: user = \"postrider\""));
+    }
+    section.finish();
+    process
 }
 
 fn log(section: Section<'_>) -> Log {

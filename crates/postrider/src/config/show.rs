@@ -6,7 +6,7 @@ use deliver::{Hosts, LocalDelivery, NamedHost, PrivateAddresses, TlsPolicy};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Bounds, Config, Files, LogFormat, LogLevel, acme, limits, rules,
+    Bounds, Config, Files, LogFormat, LogLevel, Process, acme, limits, rules,
     value::{show_duration, show_size},
 };
 
@@ -61,6 +61,7 @@ pub(crate) fn effective(config: &Config) -> Shown {
         sections.push((Heading::Many("route"), values));
     }
     sections.extend(config.deliver.relay.as_ref().map(|relay| (Heading::One("relay"), self::relay(relay))));
+    sections.push((Heading::One("process"), process(&config.process)));
     sections.push((Heading::One("log"), log(config)));
     people(&config.directory, &mut sections);
     Shown(sections)
@@ -144,6 +145,13 @@ fn relay(relay: &Hosts) -> Vec<(&'static str, Value)> {
     };
     let port = port.map(|port| ("port", json!(port)));
     [("host", json!(host))].into_iter().chain(port).collect()
+}
+
+fn process(process: &Process) -> Vec<(&'static str, Value)> {
+    let user = process.user.as_ref().map(|user| ("user", json!(user)));
+    let group = process.group.as_ref().map(|group| ("group", json!(group)));
+    let sandbox = ("sandbox", json!(if process.sandbox { "on" } else { "off" }));
+    user.into_iter().chain(group).chain([sandbox]).collect()
 }
 
 fn log(config: &Config) -> Vec<(&'static str, Value)> {

@@ -722,6 +722,7 @@ fn every_key_is_documented_and_every_documented_key_exists() {
         "domain",
         "account",
         "alias",
+        "process",
         "log",
         "tls",
         "tls.certificate",
@@ -819,6 +820,19 @@ fn render(source: &str) {
     let report = Report { path: "x".into(), source: source.to_owned(), problems };
     assert!(report.problems.iter().all(|problem| report.position(problem) >= (1, 1)));
     report.render(true);
+}
+
+#[test]
+fn the_process() {
+    snapshot(&reports(
+        &[
+            ("no name", "[process]\nuser = \"\"\n"),
+            ("an option", "[process]\nuser = \"-root\"\n"),
+            ("a group of nobody", "[process]\ngroup = \"mail\"\n"),
+            ("another word", "[process]\nsandbox = \"yes\"\n"),
+        ],
+        SMALL,
+    ));
 }
 
 #[test]

@@ -161,6 +161,16 @@ fn network(text: &str, too_wide: &str) -> Result<Network, Wrong> {
     Ok(network)
 }
 
+/// A user or a group of this machine. Whether there is one is asked at the start: a file may be checked elsewhere.
+pub(crate) fn account_name(text: &str) -> Result<String, Wrong> {
+    let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '$');
+    if text.is_empty() || text.starts_with('-') || !text.chars().all(known) {
+        let wrong = Wrong::new(format!("`{text}` is not the name of a user or a group"));
+        return Err(wrong.hint("write a name such as \"postrider\"; numbers are not taken"));
+    }
+    Ok(text.to_owned())
+}
+
 /// An address and a port to listen on or to ask.
 pub(crate) fn socket_address(text: &str) -> Result<SocketAddr, Wrong> {
     text.parse().map_err(|_| {

@@ -1,6 +1,8 @@
 //! Walks the tree of a TOML file: every value that is asked for is checked, every key that nobody asked for is an error.
 
-use std::{cell::RefCell, collections::BTreeSet, fmt::Display, ops::RangeInclusive, time::Duration};
+use std::{
+    cell::RefCell, collections::BTreeSet, fmt::Display, ops::RangeInclusive, path::PathBuf, time::Duration,
+};
 
 use toml_span::{
     Span, Value,
@@ -21,6 +23,8 @@ pub(crate) struct Findings {
     /// Full names of all keys that were asked for, such as `receive.recipients_max`.
     asked: RefCell<BTreeSet<String>>,
     unknown: RefCell<Vec<Unknown>>,
+    /// Files that secrets were read from.
+    secret_files: RefCell<Vec<PathBuf>>,
 }
 
 #[derive(Debug)]
@@ -40,6 +44,16 @@ impl Findings {
 
     pub(crate) fn add(&self, problem: Problem) {
         self.problems.borrow_mut().push(problem);
+    }
+
+    /// A secret was read there.
+    pub(crate) fn add_secret_file(&self, path: PathBuf) {
+        self.secret_files.borrow_mut().push(path);
+    }
+
+    /// Where secrets were read.
+    pub(crate) fn secret_files(&self) -> Vec<PathBuf> {
+        self.secret_files.borrow().clone()
     }
 
     /// All problems in the order of the file, and the names of all keys there are.
