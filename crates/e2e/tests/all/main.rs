@@ -11,6 +11,7 @@ mod dns;
 mod fates;
 mod harness;
 mod lifecycle;
+mod logins;
 mod peers;
 mod queue;
 mod refusals;
