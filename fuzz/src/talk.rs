@@ -106,6 +106,10 @@ fn answer(choice: u8, question: &Question) -> Answer {
             etrn: choice & 16 != 0,
             starttls: choice & 32 != 0,
             auth: auth(choice),
+            schedule: Some(smtp::server::Scheduling {
+                hold_seconds_max: 60,
+                hold_until_max: mail::Timestamp::default(),
+            }),
         }),
         (Question::Auth(question), 0..=6) => Answer::Auth(Box::new(granted(question, choice % 8 < 3))),
         (Question::EndOfContent { .. }, 0..=4) => Answer::Replied(reply(250, "Queued")),

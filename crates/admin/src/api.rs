@@ -82,9 +82,32 @@ pub struct Message {
     pub held: bool,
     /// Recipients that are still owed.
     pub recipients: Vec<Recipient>,
+    /// MT-PRIORITY (RFC 6710), -9 to 9.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub priority: i8,
+    /// Its sender wants it held until then (RFC 4865).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_until: Option<String>,
+    /// Its sender wants it delivered by then (RFC 2852).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deliver_by: Option<DeliverBy>,
     /// Who gave it to us.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<Client>,
+}
+
+/// By when a message is to be delivered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliverBy {
+    /// When.
+    pub at: String,
+    /// Whether it is returned then; else its sender is told, and it is tried on.
+    pub return_then: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_usual(priority: &i8) -> bool {
+    *priority == 0
 }
 
 /// Who gave us a message.

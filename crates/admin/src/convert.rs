@@ -28,6 +28,10 @@ pub(crate) fn message(shown: &Shown) -> api::Message {
     };
     api::Message {
         reverse_path: Some(envelope.reverse_path.address().map(ToString::to_string).unwrap_or_default()),
+        hold_until: envelope.hold_until.map(|until| until.to_string()),
+        deliver_by: envelope
+            .deliver_by
+            .map(|by| api::DeliverBy { at: by.deadline.to_string(), return_then: by.return_then }),
         client: Some(client(envelope)),
         recipients: shown.summary.recipients.iter().map(owed).collect(),
         ..summary(&shown.summary)
@@ -41,6 +45,9 @@ pub(crate) fn summary(summary: &Summary) -> api::Message {
         reverse_path: None,
         size: summary.size,
         held: summary.held,
+        priority: summary.priority,
+        hold_until: None,
+        deliver_by: None,
         recipients: summary.recipients.iter().map(|owed| recipient(owed, None)).collect(),
         client: None,
     }

@@ -30,6 +30,11 @@ pub(crate) fn route_lost() -> Reply {
     Reply::fixed(451, (4, 3, 0), "the route could not be worked out")
 }
 
+/// The sender's deadline is over (RFC 2852 §4; RFC 3463 §3.5: delivery time expired).
+pub(crate) fn too_late() -> Reply {
+    Reply::fixed(451, (4, 4, 7), "the time that the sender gave for delivery is over")
+}
+
 /// There is no host to try (any more).
 pub(crate) fn no_host() -> Reply {
     Reply::fixed(451, (4, 4, 1), "no host of the domain is left to try")

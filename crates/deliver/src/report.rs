@@ -64,6 +64,13 @@ pub(crate) fn waits(envelope: &Envelope, finding: &Finding, verdict: &Verdict) -
 fn told<'a>(envelope: &'a Envelope, finding: &Finding, verdict: &Verdict) -> Option<(&'a Recipient, Action)> {
     let recipient = envelope.recipients.get(usize::try_from(finding.recipient).ok()?)?;
     let action = action(finding, verdict)?;
+    // RFC 2852 §4: who asked for a trace hears of each relay, unless it wants to hear nothing.
+    let notify = recipient.notify;
+    let hears = notify.success || notify.failure || notify.delay;
+    let traced = envelope.deliver_by.is_some_and(|by| by.trace) && action == Action::Relayed;
+    if traced && hears && envelope.may_bounce && !envelope.reverse_path.is_null() {
+        return Some((recipient, action));
+    }
     // RFC 3461 §5.2.8: nothing is said of those whose sender did not want to hear.
     is_told(envelope, recipient, action.topic()).then_some((recipient, action))
 }

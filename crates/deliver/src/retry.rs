@@ -41,12 +41,20 @@ impl RetryPolicy {
     /// from its receipt, and stands still while it is on hold (mail-rules 12).
     pub(crate) fn expires_at(&self, envelope: &Envelope, recipient: &Recipient) -> Timestamp {
         let lifetime = if envelope.reverse_path.is_null() { self.expire_null } else { self.expire };
-        begun(envelope, recipient).after(lifetime)
+        let end = begun(envelope, recipient).after(lifetime);
+        match envelope.deliver_by {
+            Some(by) if by.return_then => by.deadline.min(end),
+            _ => end,
+        }
     }
 
     /// When a recipient is so late that its sender is to hear of it, if ever. Counted as its lifetime is.
     pub(crate) fn late_at(&self, envelope: &Envelope, recipient: &Recipient) -> Option<Timestamp> {
-        self.delay_notice.map(|patience| begun(envelope, recipient).after(patience))
+        match envelope.deliver_by {
+            // RFC 2852 §4: the mode N asks for a notice then, whatever we do for others.
+            Some(by) if !by.return_then => Some(by.deadline),
+            _ => self.delay_notice.map(|patience| begun(envelope, recipient).after(patience)),
+        }
     }
 
     /// When to try again after the failure of attempt number `attempt` (the first is 1) at `now`; none when the
@@ -84,6 +92,11 @@ impl RetryPolicy {
     }
 }
 
+/// Whether its sender wants it returned rather than delivered this late (RFC 2852 §4).
+pub(crate) fn is_too_late(envelope: &Envelope, now: Timestamp) -> bool {
+    envelope.deliver_by.is_some_and(|by| by.return_then && by.deadline <= now)
+}
+
 /// Where a recipient's time in the queue is counted from: the message's release (RFC 4865), else its receipt, and as much
 /// later as it was on hold.
 fn begun(envelope: &Envelope, recipient: &Recipient) -> Timestamp {
@@ -102,7 +115,7 @@ pub(crate) fn jittered(interval: Duration, random: u64) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use mail::{Address, ReversePath};
+    use mail::{Address, DeliverBy, ReversePath};
 
     use super::*;
     use crate::fixtures;
@@ -155,6 +168,26 @@ mod tests {
         envelope.hold_until = Some(at(500));
         envelope.reverse_path = ReversePath::Null;
         assert_eq!(expires_at(&envelope), at(1000 + 86_400));
+    }
+
+    #[test]
+    fn a_deadline_of_the_sender_ends_a_lifetime_or_is_told() {
+        let policy = RetryPolicy::new(&Config::default());
+        let mut envelope = fixtures::envelope(&["anna@example.org"]);
+        envelope.received = at(1000);
+        envelope.reverse_path = ReversePath::Address(Address::parse("otto@example.net").unwrap());
+        let by = |return_then| Some(DeliverBy { deadline: at(1600), return_then, trace: false });
+        let times = |envelope: &Envelope| {
+            let recipient = &envelope.recipients[0];
+            (policy.expires_at(envelope, recipient), policy.late_at(envelope, recipient))
+        };
+        let (end, late) = times(&envelope);
+        envelope.deliver_by = by(true);
+        assert_eq!(times(&envelope), (at(1600), late));
+        assert!(!is_too_late(&envelope, at(1599)) && is_too_late(&envelope, at(1600)));
+        envelope.deliver_by = by(false);
+        assert_eq!(times(&envelope), (end, Some(at(1600))));
+        assert!(!is_too_late(&envelope, at(9999)), "the mode N gives nothing up");
     }
 
     #[test]

@@ -85,7 +85,9 @@ impl Shared {
             tracing::warn!(queue_id = %envelope.id, station = report::STATION, "a report cannot be delivered; the postmaster gets a copy");
         }
         let (content, octets) = self.beginning(envelope.id).await;
-        let is_bulk = envelope.stream == Stream::Bulk || HeaderSection::read(&content).is_bulk();
+        // Who asked to hear of it by DELIVERBY does.
+        let asked = envelope.deliver_by.is_some();
+        let is_bulk = !asked && (envelope.stream == Stream::Bulk || HeaderSection::read(&content).is_bulk());
         let live = self.live();
         let reporter =
             Reporter { hostname: &self.config.hostname, postmaster: live.directory.postmaster(), now };

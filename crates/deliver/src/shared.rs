@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use mail::{Domain, Reply, Timestamp};
+use mail::{Domain, Envelope, Reply, Timestamp};
 use net::Complaint;
 use spool::{Disposition, Finished, Loaded, RecipientOutcome, SpoolError, Work};
 use tokio::{
@@ -24,6 +24,7 @@ use crate::{
     outcome::{Endpoint, Fate, Finding, Rest},
     places::Places,
     replies,
+    retry::is_too_late,
     site::{Cleared, Job, Limits, Site, SiteKey, SiteStatus, Suspension, forgotten_by},
     strangers::Strangers,
     wave::Waves,
@@ -252,6 +253,10 @@ impl Shared {
     /// Reads a message back. If that cannot be, its recipients are put off and it is said loudly.
     pub(crate) async fn load(&self, work: &Work) -> Option<Loaded> {
         match self.parts.spool.load(work.id).await {
+            Ok(loaded) if is_too_late(&loaded.envelope, self.now()) => {
+                self.too_late(work, &loaded.envelope).await;
+                None
+            }
             Ok(loaded) => Some(loaded),
             // Removed by an operator in the meantime, or the spool is being closed: nothing is owed or can be said.
             Err(SpoolError::Unknown(_) | SpoolError::Closed | SpoolError::Poisoned) => {
@@ -263,6 +268,13 @@ impl Shared {
                 None
             }
         }
+    }
+
+    /// RFC 2852 §4: what its sender wants returned by now is not tried any more. By a clock that is in doubt it waits.
+    async fn too_late(&self, work: &Work, envelope: &Arc<Envelope>) {
+        let late = |number: &u32| Finding::own(*number, Fate::Deferred, replies::too_late());
+        let findings: Vec<Finding> = work.recipients.iter().map(late).collect();
+        self.settle("deliver/route", envelope, &findings).await;
     }
 
     /// Puts recipients off whose message cannot be read: there is no envelope to judge by.

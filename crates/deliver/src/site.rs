@@ -132,7 +132,7 @@ impl Site {
         let entry = state.lanes.entry(Arc::clone(lane)).or_default();
         for job in jobs {
             if let Some(job) = entry.hand_over(job) {
-                entry.jobs.push_back(job);
+                entry.queue(job);
             }
         }
         state.start_workers(lane)

@@ -22,7 +22,7 @@ fn domain(name: &str) -> Domain {
 }
 
 fn jobs(count: u64) -> Vec<Job> {
-    let work = |n| Work { id: QueueId::new(NOW, 0, n), recipients: vec![0] };
+    let work = |n| Work { id: QueueId::new(NOW, 0, n), priority: 0, recipients: vec![0] };
     (0..count).map(|n| Job { work: work(n), hop: None }).collect()
 }
 

@@ -1,7 +1,7 @@
 //! From an envelope to what a next hop is told of it.
 
-use mail::{Address, Envelope, OriginalRecipient, Recipient, ReversePath};
-use smtp::{ForwardPath, MailFrom, RcptTo, client::Transaction};
+use mail::{Address, Envelope, OriginalRecipient, Recipient, ReversePath, Timestamp};
+use smtp::{By, ForwardPath, MailFrom, RcptTo, Schedule, client::Transaction};
 
 use crate::content::Form;
 
@@ -11,6 +11,7 @@ pub(crate) fn transaction(
     recipients: &[u32],
     form: Form,
     size: Option<u64>,
+    now: Timestamp,
 ) -> Transaction {
     let mail = MailFrom {
         size,
@@ -18,6 +19,7 @@ pub(crate) fn transaction(
         smtputf8: envelope.smtputf8 && form.utf8_paths,
         ret: envelope.ret,
         envid: envelope.envid.clone(),
+        schedule: schedule(envelope, now),
         ..MailFrom::new(match &envelope.reverse_path {
             ReversePath::Null => ReversePath::Null,
             ReversePath::Address(address) => ReversePath::Address(path(address, form)),
@@ -25,6 +27,18 @@ pub(crate) fn transaction(
     };
     let recipients = recipients.iter().filter_map(|number| recipient(envelope, *number));
     Transaction { mail, recipients: recipients.map(|recipient| rcpt(envelope, recipient, form)).collect() }
+}
+
+/// What is left of the time that the sender gave, and how urgent it is, for hosts that have words for it.
+fn schedule(envelope: &Envelope, now: Timestamp) -> Schedule {
+    let by = envelope.deliver_by.map(|by| {
+        let signed = |time: std::time::Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        let seconds = signed(by.deadline.since(now)) - signed(now.since(by.deadline));
+        // RFC 2852 §4: nine digits, and more than nothing with the mode R.
+        let seconds = seconds.clamp(if by.return_then { 1 } else { -999_999_999 }, 999_999_999);
+        By { seconds, return_then: by.return_then, trace: by.trace }
+    });
+    Schedule { hold: None, by, priority: (envelope.priority != 0).then_some(envelope.priority) }
 }
 
 /// The recipient of this number.
@@ -82,7 +96,8 @@ mod tests {
         let never = Notify { success: false, failure: false, delay: false, given: true };
         envelope.recipients[2].notify = never;
         let orcpts = |envelope: &Envelope| -> Vec<Option<String>> {
-            let rcpts = transaction(envelope, &[0, 1, 2], Form::default(), Some(5)).recipients;
+            let rcpts =
+                transaction(envelope, &[0, 1, 2], Form::default(), Some(5), Timestamp::default()).recipients;
             rcpts.into_iter().map(|rcpt| rcpt.orcpt.map(|orcpt| orcpt.to_string())).collect()
         };
         let (own, list) = ("rfc822;anna@example.org".to_owned(), "rfc822;List@Example.NET".to_owned());

@@ -123,9 +123,10 @@ impl Worker<'_> {
         let expansion = (hop.chosen == Chosen::AsStore)
             .then(|| Expansion::new(&self.shared.live().directory, &envelope, &work.recipients));
         let (told, work) = match &expansion {
-            Some(expansion) => {
-                (Arc::clone(&expansion.envelope), Work { id: work.id, recipients: expansion.numbers() })
-            }
+            Some(expansion) => (
+                Arc::clone(&expansion.envelope),
+                Work { id: work.id, priority: work.priority, recipients: expansion.numbers() },
+            ),
             None => (Arc::clone(&envelope), work),
         };
         let mut attempt = Attempt::new(self.site, work, told, hop, content);
@@ -141,7 +142,11 @@ impl Worker<'_> {
             None => (findings, untried),
         };
         if !untried.is_empty() {
-            self.shared.parts.spool.put_back(&Work { id: work.id, recipients: untried });
+            self.shared.parts.spool.put_back(&Work {
+                id: work.id,
+                priority: work.priority,
+                recipients: untried,
+            });
         }
         if !findings.is_empty() {
             self.shared.settle(STATION, &envelope, &findings).await;
@@ -187,7 +192,7 @@ impl Worker<'_> {
         };
         let Attempt { envelope, tour, open, .. } = attempt;
         open.note = form.note();
-        let transaction = transaction(envelope, &open.recipients, form, content.octets());
+        let transaction = transaction(envelope, &open.recipients, form, content.octets(), self.shared.now());
         let dsn = connection.capabilities().dsn && has_dsn_parameters(&transaction);
         match connection.transact(transaction, &mut content, &self.shared.config.timeouts).await {
             Ended::Done(outcome) => {

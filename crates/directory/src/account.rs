@@ -12,16 +12,19 @@ use crate::{AppPassword, DIRECTORY_NAME_OCTETS_MAX, password::Verifier};
 pub enum Role {
     /// Send mail with any address of the domain of its login.
     SendAsDomain,
+    /// Send mail that goes before that of others (MT-PRIORITY, RFC 6710).
+    Priority,
 }
 
 impl Role {
     /// All.
-    pub const ALL: [Self; 1] = [Self::SendAsDomain];
+    pub const ALL: [Self; 2] = [Self::SendAsDomain, Self::Priority];
 
     /// Its word.
     pub fn name(self) -> &'static str {
         match self {
             Self::SendAsDomain => "send-as-domain",
+            Self::Priority => "priority",
         }
     }
 

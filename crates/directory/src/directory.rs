@@ -113,6 +113,12 @@ impl Directory {
         owned || account.may(Role::SendAsDomain) && self.index.is_same_domain(own.domain(), address.domain())
     }
 
+    /// Whether somebody who has logged in may send mail that goes before that of others.
+    pub fn may_hurry(&self, login: &Login) -> bool {
+        let Some(own) = &login.account else { return true };
+        self.by_login(&own.to_string()).is_some_and(|account| account.may(Role::Priority))
+    }
+
     /// Whether SCRAM works for all who can log in at all.
     pub(crate) fn knows_scram(&self) -> bool {
         let mut who = self.accounts.iter().filter(|account| account.may_log_in()).peekable();

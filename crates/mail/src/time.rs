@@ -59,9 +59,38 @@ impl Timestamp {
         (year, month, day, rest / 3600, rest / 60 % 60, rest % 60)
     }
 
+    /// From a date of the Gregorian calendar, UTC, and seconds from its beginning on, of which there may be more than a day has, or fewer than
+    /// none. What was before 1970 is its beginning. `None`: there is no such day.
+    pub fn from_civil(year: i64, month: i64, day: i64, seconds: i64) -> Option<Self> {
+        if !(1..=12).contains(&month)
+            || day < 1
+            || day > days_in(month, year)
+            || !(0..=99_999).contains(&year)
+        {
+            return None;
+        }
+        // Over 400-year eras that begin on 1 March, so that a leap day ends its year.
+        let shifted = if month <= 2 { year - 1 } else { year };
+        let (era, year_of_era) = (shifted.div_euclid(400), shifted.rem_euclid(400));
+        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+        let days =
+            era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
+        let seconds = u64::try_from(days * 86_400 + seconds).unwrap_or(0);
+        Some(Self::from_millis(seconds.saturating_mul(1000)))
+    }
+
     /// The day of the week, 0 for Sunday.
     pub fn weekday(self) -> u64 {
         (self.as_secs() / 86_400 + 4) % 7
+    }
+}
+
+fn days_in(month: i64, year: i64) -> i64 {
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    match month {
+        2 => 28 + i64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
     }
 }
 
@@ -112,6 +141,21 @@ mod tests {
         ] {
             let time = Timestamp::from_millis(secs * 1000);
             assert_eq!((time.to_string().as_str(), time.weekday()), (shown, weekday));
+        }
+    }
+
+    #[test]
+    fn civil_dates_there_and_back() {
+        for secs in [0, 951_782_400, 951_868_799, 1_795_456_934, 4_107_542_399, 253_402_300_799] {
+            let time = Timestamp::from_millis(secs * 1000);
+            let (year, month, day, hour, minute, second) = time.civil();
+            let [year, month, day] = [year, month, day].map(|part| i64::try_from(part).unwrap());
+            let seconds = i64::try_from(hour * 3600 + minute * 60 + second).unwrap();
+            assert_eq!(Timestamp::from_civil(year, month, day, seconds), Some(time));
+        }
+        assert_eq!(Timestamp::from_civil(1960, 1, 1, 0), Some(Timestamp::default()));
+        for (year, month, day) in [(2026, 2, 29), (2026, 0, 1), (2026, 13, 1), (2026, 4, 31), (2026, 1, 0)] {
+            assert_eq!(Timestamp::from_civil(year, month, day, 0), None);
         }
     }
 

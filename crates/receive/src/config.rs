@@ -52,6 +52,8 @@ pub struct Config {
     pub proxy_networks: Networks,
     /// Who may ask by ETRN for mail that waits.
     pub etrn_networks: Networks,
+    /// So long a message may be held at the wish of who submits it (RFC 4865); zero: it may not be.
+    pub hold_max: Duration,
     /// What becomes of mail by its client, envelope, size and header fields; the first that matches holds.
     pub rules: Vec<Rule>,
     /// For a TLS handshake.
@@ -99,6 +101,7 @@ impl Default for Config {
             xclient_networks: Networks::default(),
             proxy_networks: Networks::default(),
             etrn_networks: Networks::default(),
+            hold_max: Duration::from_hours(24 * 30),
             rules: Vec::new(),
             handshake_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_mins(5),

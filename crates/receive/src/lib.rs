@@ -15,6 +15,7 @@ mod receiver;
 mod reception;
 mod record;
 mod rules;
+mod schedule;
 mod service;
 mod storing;
 mod submission;

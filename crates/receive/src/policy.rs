@@ -89,6 +89,11 @@ impl Origin {
         self.service == Service::Submission || self.service == Service::Dev && self.authenticated
     }
 
+    /// Whether it may say when its mail is to go: that is for submission alone (RFC 4865 §3).
+    pub(crate) fn schedules(self) -> bool {
+        matches!(self.service, Service::Submission | Service::Dev)
+    }
+
     /// What a recipient becomes: the mailboxes it stands for, or itself if we relay.
     ///
     /// Anyone may write to what is local. Only who has logged in, and named networks, may write to the rest: that is the whole

@@ -20,6 +20,7 @@ use crate::{
     receiver::{Shared, Visitor},
     record,
     rules::{EnvelopeFacts, Outlook, Refusal, in_ascii, settle},
+    schedule::{self, Planned},
     storing::NOT_STORED,
     transaction::{Taken, Transaction},
 };
@@ -109,6 +110,10 @@ impl Reception {
             etrn: self.origin.service != Service::Lmtp && self.is_in(etrn_networks),
             starttls: self.starttls && self.client.tls.is_none(),
             auth: self.authentication(),
+            schedule: self
+                .origin
+                .schedules()
+                .then(|| schedule::offered(self.shared.config.hold_max, self.shared.clock.now())),
         }
     }
 
@@ -154,7 +159,26 @@ impl Reception {
         if decision != Decision::Accept(()) {
             tracing::info!(station = STATION, client = %self.shown(), "transaction refused");
         }
-        decision.answer(|()| self.transaction = Some(Box::new(Transaction::new(mail))))
+        match decision {
+            Decision::Accept(()) => self.begin(mail),
+            Decision::Reject(reply) | Decision::Defer(reply) => Answer::Refuse(reply),
+        }
+    }
+
+    fn begin(&mut self, mail: MailFrom) -> Answer {
+        // Named networks that submit without a login are trusted in this, too.
+        let login = self.logins.login.as_deref();
+        let may_hurry = login.map_or(self.origin.trusted, |login| self.shared.directory.may_hurry(login));
+        let (hold_max, now) = (self.shared.config.hold_max, self.shared.clock.now());
+        let planned = match Planned::new(&mail.schedule, may_hurry, hold_max, now) {
+            Ok(planned) => planned,
+            Err(reply) => return Answer::Refuse(reply),
+        };
+        let reply = planned.reply(&mail.schedule);
+        let mut transaction = Transaction::new(mail);
+        transaction.planned = planned;
+        self.transaction = Some(Box::new(transaction));
+        reply.map_or(Answer::Proceed, Answer::Replied)
     }
 
     /// Whether the client may send another message now. Those of an account are that account's to count, wherever it is.

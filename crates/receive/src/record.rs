@@ -2,7 +2,7 @@
 //! of its recipients.
 
 use events::{Event, Kind, Tls};
-use mail::Address;
+use mail::{Address, Envelope};
 
 use crate::{
     Rule,
@@ -33,7 +33,8 @@ pub(crate) fn events(
         client: envelope.client.address.map(|address| address.to_string()),
         tls: envelope.client.tls.as_ref().map(Tls::from),
         account: envelope.account.as_deref().map(str::to_owned),
-        reason: repaired.then(|| REPAIRED.to_owned()),
+        next_due: envelope.hold_until,
+        reason: reason(envelope, repaired),
         rule: sole(ruled).and_then(name),
         ..event(Kind::Accepted)
     };
@@ -45,6 +46,18 @@ pub(crate) fn events(
         all.push(Event { recipient, recipients, rule: ruling.rule.and_then(name), ..event(kind) });
     }
     all
+}
+
+/// What else there is to say of it.
+fn reason(envelope: &Envelope, repaired: bool) -> Option<String> {
+    let by = envelope.deliver_by.map(|by| {
+        let then = if by.return_then { "returned after" } else { "told if not delivered by" };
+        format!("to be {then} {}", by.deadline)
+    });
+    let priority = (envelope.priority != 0).then(|| format!("priority {}", envelope.priority));
+    let repaired = repaired.then(|| REPAIRED.to_owned());
+    let words: Vec<String> = [by, priority, repaired].into_iter().flatten().collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 /// The rule by which all recipients are delivered to, if it is one.

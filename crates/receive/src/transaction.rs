@@ -9,6 +9,7 @@ use crate::{
     Rule, Service,
     content::Incoming,
     rules::{Fate, Outlook, Ruling},
+    schedule::Planned,
 };
 
 /// What an open transaction knows.
@@ -26,6 +27,8 @@ pub(crate) struct Transaction {
     pub(crate) expanded: Vec<Recipient>,
     /// The content, once it has begun.
     pub(crate) content: Option<Incoming>,
+    /// When it is to go.
+    pub(crate) planned: Planned,
 }
 
 /// An address that a recipient became, with what the client said of that recipient.
@@ -55,6 +58,7 @@ impl Transaction {
             outlooks: Vec::new(),
             expanded: Vec::new(),
             content: None,
+            planned: Planned::default(),
         }
     }
 
@@ -130,12 +134,13 @@ impl Transaction {
             (addressed, ruling)
         }));
         let ruled = all.iter().map(|(addressed, ruling)| (addressed.address.clone(), *ruling)).collect();
+        let due = self.planned.hold_until.map_or(received, |until| until.max(received));
         let kept = all.into_iter().filter(|(_, ruling)| ruling.fate != Fate::Drop);
         let recipients = kept.map(|(Addressed { address, notify, orcpt, .. }, ruling)| Recipient {
             notify,
             orcpt,
             held: ruling.fate == Fate::Hold,
-            ..Recipient::new(address, received)
+            ..Recipient::new(address, due)
         });
         let envelope = Envelope {
             id,
@@ -144,9 +149,9 @@ impl Transaction {
             listener: service.name().into(),
             account: None,
             stream: Stream::default(),
-            priority: 0,
-            deliver_by: None,
-            hold_until: None,
+            priority: self.planned.priority,
+            deliver_by: self.planned.deliver_by,
+            hold_until: self.planned.hold_until,
             reverse_path: self.mail.reverse_path,
             ret: self.mail.ret,
             envid: self.mail.envid,

@@ -3,6 +3,7 @@
 mod auth;
 mod etrn;
 mod parse;
+mod schedule;
 mod xclient;
 
 use std::fmt;
@@ -14,6 +15,7 @@ pub(crate) use auth::looks_like_auth;
 pub use etrn::Node;
 pub use parse::CommandError;
 pub(crate) use parse::looks_like_bdat;
+pub use schedule::{By, Hold, Schedule};
 pub(crate) use xclient::ATTRIBUTES as XCLIENT_ATTRIBUTES;
 pub use xclient::{ClientProtocol, Told, Xclient};
 
@@ -78,6 +80,8 @@ pub struct MailFrom {
     pub envid: Option<Box<str>>,
     /// `AUTH=`, decoded: who submitted the message first; null if nobody knows (RFC 4954 §5).
     pub auth: Option<ReversePath>,
+    /// When it is to go, and how urgent it is.
+    pub schedule: Schedule,
 }
 
 /// The arguments of `RCPT`.
@@ -102,6 +106,7 @@ impl MailFrom {
             ret: None,
             envid: None,
             auth: None,
+            schedule: Schedule::default(),
         }
     }
 }
@@ -180,10 +185,11 @@ impl fmt::Display for MailFrom {
             write!(f, " ENVID={}", encode_xtext(envid))?;
         }
         match &self.auth {
-            Some(ReversePath::Address(address)) => write!(f, " AUTH={}", encode_xtext(&address.to_string())),
-            Some(ReversePath::Null) => f.write_str(" AUTH=<>"),
-            None => Ok(()),
+            Some(ReversePath::Address(address)) => write!(f, " AUTH={}", encode_xtext(&address.to_string()))?,
+            Some(ReversePath::Null) => f.write_str(" AUTH=<>")?,
+            None => {}
         }
+        self.schedule.fmt(f)
     }
 }
 

@@ -14,7 +14,8 @@ pub mod stuffing;
 use std::fmt;
 
 pub use command::{
-    Auth, ClientProtocol, Command, CommandError, ForwardPath, MailFrom, Node, RcptTo, Told, Xclient,
+    Auth, By, ClientProtocol, Command, CommandError, ForwardPath, Hold, MailFrom, Node, RcptTo, Schedule,
+    Told, Xclient,
 };
 
 /// What is spoken.

@@ -15,7 +15,7 @@ use sasl::Mechanisms;
 
 pub use crate::{
     Protocol,
-    command::{ForwardPath, MailFrom, Node, RcptTo, Xclient},
+    command::{By, ForwardPath, Hold, MailFrom, Node, RcptTo, Schedule, Xclient},
 };
 pub use session::Session;
 
@@ -75,6 +75,17 @@ pub struct Offers {
     pub starttls: bool,
     /// AUTH: it may show who it is.
     pub auth: Authentication,
+    /// FUTURERELEASE, DELIVERBY and MT-PRIORITY: it may say when its mail is to go.
+    pub schedule: Option<Scheduling>,
+}
+
+/// How far a client may say when its mail is to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scheduling {
+    /// The most seconds that a message is held (RFC 4865 §4); 0: FUTURERELEASE is not offered.
+    pub hold_seconds_max: u32,
+    /// The end of that, from when the client came.
+    pub hold_until_max: mail::Timestamp,
 }
 
 /// Whether, and how, a client may show who it is.

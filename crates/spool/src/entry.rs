@@ -176,6 +176,8 @@ pub(crate) struct Message {
     /// Recipients not done.
     pub(crate) left: u32,
     pub(crate) priority: i8,
+    /// Its sender wants it held for now (RFC 4865), and nothing has become of it yet.
+    pub(crate) waits_for_release: bool,
 }
 
 impl Message {
@@ -193,6 +195,7 @@ impl Message {
             left: u32::try_from(left).unwrap_or(u32::MAX),
             recipients,
             priority,
+            waits_for_release: false,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{
 /// Reads the fields of an envelope record. Its places and its size are for the caller to set. `held`: all recipients are on hold,
 /// which older records say of the message. None if it cannot be read.
 pub(crate) fn message(queue: &mut Queue, id: QueueId, fields: &[u8], held: bool) -> Option<Message> {
-    let (mut received, mut priority) = (Timestamp::default(), 0);
+    let (mut received, mut priority, mut hold_until) = (Timestamp::default(), 0, None);
     let mut recipients = Gathered::default();
     let mut cursor = Octets(fields);
     while !cursor.is_empty() {
@@ -23,11 +23,14 @@ pub(crate) fn message(queue: &mut Queue, id: QueueId, fields: &[u8], held: bool)
             // It comes first.
             (1, value) => received = Timestamp::from_millis(number(value)?),
             (10, value) => priority = i8::from_le_bytes(Octets(value).array()?),
+            (12, value) => hold_until = Some(Timestamp::from_millis(number(value)?)),
             (20, value) => recipients.push(entry(queue, value, received, held)?),
             _ => {}
         }
     }
-    Some(Message::new(id, received, priority, recipients.done()))
+    let mut message = Message::new(id, received, priority, recipients.done());
+    message.waits_for_release = hold_until.is_some_and(|until| until > received);
+    Some(message)
 }
 
 /// Recipients as they come, without a list for the one that mostly is all.

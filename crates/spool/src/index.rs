@@ -9,7 +9,7 @@ use crate::{
     entry::Recipients,
     message::State,
     payload::{Control, Outcome},
-    queue::Queue,
+    queue::{At, Queue},
     slots::Slots,
 };
 
@@ -90,6 +90,7 @@ impl Index {
             .collect();
         let mut message = Message::new(envelope.id, envelope.received, envelope.priority, recipients);
         message.size = size;
+        message.waits_for_release = envelope.hold_until.is_some_and(|until| until > envelope.received);
         message
     }
 
@@ -111,8 +112,11 @@ impl Index {
         };
         let bounces = entries().filter(|(.., entry)| entry.is_owed() && entry.is_to_bounce());
         let bounces = bounces.map(|(slot, place, _)| (slot, place)).collect();
-        let scheduled = entries().filter(|(.., entry)| entry.is_scheduled());
-        queue.fill(scheduled.map(|(slot, place, entry)| (entry.domain, (entry.due, slot, place))), bounces);
+        let scheduled = slots.iter().flat_map(|(slot, message)| {
+            let entries = (0..).zip(message.recipients.iter()).filter(|(_, entry)| entry.is_scheduled());
+            entries.map(move |(place, entry)| (entry.domain, entry.due, at(message.priority, slot, place)))
+        });
+        queue.fill(scheduled, bounces);
     }
 
     /// Takes a message in and puts its recipients into the queue.
@@ -122,11 +126,11 @@ impl Index {
         self.entries += message.recipients.len();
         let slot = self.slots.insert(message);
         let Self { slots, queue, .. } = self;
-        for (place, entry) in
-            (0..).zip(slots.get(slot).into_iter().flat_map(|message| message.recipients.iter()))
-        {
-            queue.hold_domain(entry.domain);
-            enqueue(queue, entry, slot, place);
+        if let Some(message) = slots.get(slot) {
+            for (place, entry) in (0..).zip(message.recipients.iter()) {
+                queue.hold_domain(entry.domain);
+                enqueue(queue, entry, at(message.priority, slot, place));
+            }
         }
         self.by_id.insert(id, slot);
     }
@@ -137,7 +141,7 @@ impl Index {
         let message = self.slots.remove(slot)?;
         self.entries = self.entries.saturating_sub(message.recipients.len());
         for (place, entry) in (0..).zip(message.recipients.iter()) {
-            dequeue(&mut self.queue, entry, slot, place);
+            dequeue(&mut self.queue, entry, at(message.priority, slot, place));
             self.queue.drop_domain(entry.domain);
         }
         Some(message)
@@ -154,6 +158,8 @@ impl Index {
         for (place, ordered) in &outcome.controls {
             control(queue, message, slot, *place, ordered.clone());
         }
+        // From its first attempt on it waits for nothing but the next.
+        message.waits_for_release &= outcome.recipients.is_empty();
         for state in &outcome.recipients {
             let standing = if state.done { Standing::Done } else { Standing::Waiting };
             set(queue, message, slot, state.recipient, standing, Some((state.due, state.attempts)));
@@ -211,7 +217,8 @@ impl Index {
         let Self { slots, queue, .. } = self;
         let Some(message) = slots.get_mut(slot) else { return false };
         let Some(entry) = message.recipients.get(place as usize) else { return false };
-        let waits = entry.is_scheduled() && entry.due > now;
+        // RFC 4865 §4: nobody but its sender says when it may go.
+        let waits = entry.is_scheduled() && entry.due > now && !message.waits_for_release;
         let attempts = entry.attempts.into();
         if waits {
             set(queue, message, slot, place, Standing::Waiting, Some((now, attempts)));
@@ -253,30 +260,35 @@ fn hold_all(queue: &mut Queue, message: &mut Message, slot: u32, held: bool) {
 fn control(queue: &mut Queue, message: &mut Message, slot: u32, place: u32, ordered: Control) {
     let Some(entry) = message.recipients.get_mut(place as usize) else { return };
     let in_flight = entry.standing == Standing::InFlight;
+    let at = at(message.priority, slot, place);
     if !in_flight {
-        dequeue(queue, entry, slot, place);
+        dequeue(queue, entry, at);
     }
     entry.control = Some(Box::new(ordered));
     if !in_flight {
-        enqueue(queue, entry, slot, place);
+        enqueue(queue, entry, at);
     }
 }
 
+fn at(priority: i8, slot: u32, place: u32) -> At {
+    At { priority, slot, place }
+}
+
 /// Puts a recipient into the queue where it belongs.
-fn enqueue(queue: &mut Queue, entry: &Entry, slot: u32, place: u32) {
+fn enqueue(queue: &mut Queue, entry: &Entry, at: At) {
     if entry.standing == Standing::Waiting && entry.is_to_bounce() {
-        queue.insert_bounce(slot, place);
+        queue.insert_bounce(at.slot, at.place);
     } else if entry.is_scheduled() {
-        queue.insert(entry.domain, entry.due, slot, place);
+        queue.insert(entry.domain, entry.due, at);
     }
 }
 
 /// Takes a recipient out of the queue where it is, in flight too.
-fn dequeue(queue: &mut Queue, entry: &Entry, slot: u32, place: u32) {
+fn dequeue(queue: &mut Queue, entry: &Entry, at: At) {
     match entry.standing {
         Standing::InFlight => queue.landed(entry.domain),
-        Standing::Waiting if entry.is_to_bounce() => queue.remove_bounce(slot, place),
-        Standing::Waiting if entry.is_scheduled() => queue.remove(entry.domain, entry.due, slot, place),
+        Standing::Waiting if entry.is_to_bounce() => queue.remove_bounce(at.slot, at.place),
+        Standing::Waiting if entry.is_scheduled() => queue.remove(entry.domain, entry.due, at),
         Standing::Waiting | Standing::Done => {}
     }
 }
@@ -295,7 +307,8 @@ fn set(
         // What is done stays done: completions win whatever the order.
         return;
     }
-    dequeue(queue, entry, slot, place);
+    let at = at(message.priority, slot, place);
+    dequeue(queue, entry, at);
     if let Some((due, attempts)) = due {
         entry.due = due;
         entry.attempts = u16::try_from(attempts).unwrap_or(u16::MAX);
@@ -304,6 +317,6 @@ fn set(
     if standing == Standing::Done {
         message.left = message.left.saturating_sub(1);
     } else {
-        enqueue(queue, entry, slot, place);
+        enqueue(queue, entry, at);
     }
 }

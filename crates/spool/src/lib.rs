@@ -51,6 +51,7 @@ mod survey;
 mod unseen;
 mod verify;
 mod view;
+mod waiting;
 
 #[cfg(test)]
 mod simulation;

@@ -56,6 +56,8 @@ impl Receipt {
 pub struct Work {
     /// The message.
     pub id: QueueId,
+    /// How urgent it is (RFC 6710).
+    pub priority: i8,
     /// The recipients' numbers: their places in the envelope's list.
     pub recipients: Vec<u32>,
 }

@@ -8,18 +8,27 @@ use std::{
 
 use mail::{Domain, Timestamp};
 
+use crate::waiting::Waiting;
+
 /// One recipient domain.
 #[derive(Debug)]
 struct DomainQueue {
     name: Domain,
-    /// Due time, message and recipient of those that wait.
-    waiting: BTreeSet<(Timestamp, u32, u32)>,
+    waiting: Waiting,
     in_flight: u32,
     checked_out: bool,
     /// Somebody asks for its mail.
     wanted: bool,
     /// Recipients that refer to this domain, done ones too.
     held_by: u32,
+}
+
+/// A recipient by its place in memory, and how urgent its message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct At {
+    pub(crate) priority: i8,
+    pub(crate) slot: u32,
+    pub(crate) place: u32,
 }
 
 /// The queues of all domains.
@@ -47,7 +56,7 @@ impl Queue {
         }
         let queue = DomainQueue {
             name: name.clone(),
-            waiting: BTreeSet::new(),
+            waiting: Waiting::default(),
             in_flight: 0,
             checked_out: false,
             wanted: false,
@@ -120,18 +129,18 @@ impl Queue {
         }
     }
 
-    pub(crate) fn insert(&mut self, domain: u32, due: Timestamp, slot: u32, place: u32) {
+    pub(crate) fn insert(&mut self, domain: u32, due: Timestamp, at: At) {
         if self.is_shut {
             return;
         }
-        self.change(domain, |queue| queue.waiting.insert((due, slot, place)));
+        self.change(domain, |queue| queue.waiting.insert(due, at));
     }
 
-    pub(crate) fn remove(&mut self, domain: u32, due: Timestamp, slot: u32, place: u32) {
+    pub(crate) fn remove(&mut self, domain: u32, due: Timestamp, at: At) {
         if self.is_shut {
             return;
         }
-        self.change(domain, |queue| queue.waiting.remove(&(due, slot, place)));
+        self.change(domain, |queue| queue.waiting.remove(due, at));
     }
 
     /// A recipient is to be given up.
@@ -148,7 +157,7 @@ impl Queue {
     /// Opens the queue: all who wait are put in, domain by domain, which is much less work than one by one.
     pub(crate) fn fill(
         &mut self,
-        scheduled: impl Iterator<Item = (u32, (Timestamp, u32, u32))>,
+        scheduled: impl Iterator<Item = (u32, Timestamp, At)>,
         bounces: BTreeSet<(u32, u32)>,
     ) {
         self.is_shut = false;
@@ -156,13 +165,18 @@ impl Queue {
         let room = |queue: &Option<DomainQueue>| queue.as_ref().map_or(0, |queue| queue.held_by as usize);
         let mut waiting: Vec<Vec<(Timestamp, u32, u32)>> =
             self.domains.iter().map(|queue| Vec::with_capacity(room(queue))).collect();
-        for (domain, one) in scheduled {
-            if let Some(waiting) = waiting.get_mut(domain as usize) {
-                waiting.push(one);
+        let mut others = Vec::new();
+        for (domain, due, at) in scheduled {
+            match waiting.get_mut(domain as usize) {
+                Some(waiting) if at.priority == 0 => waiting.push((due, at.slot, at.place)),
+                _ => others.push((domain, due, at)),
             }
         }
         for (domain, waiting) in (0..).zip(waiting) {
-            self.change(domain, |queue| queue.waiting = waiting.into_iter().collect());
+            self.change(domain, |queue| queue.waiting = Waiting::usual(waiting));
+        }
+        for (domain, due, at) in others {
+            self.insert(domain, due, at);
         }
     }
 
@@ -208,12 +222,10 @@ impl Queue {
     pub(crate) fn take(&mut self, domain: u32, now: Timestamp, max: usize) -> Vec<(u32, u32)> {
         let taken = self.change(domain, |queue| {
             let mut taken = Vec::new();
-            while taken.len() < max {
-                match queue.waiting.first() {
-                    Some((due, slot, place)) if *due <= now => taken.push((*slot, *place)),
-                    _ => break,
-                }
-                queue.waiting.pop_first();
+            while taken.len() < max
+                && let Some(next) = queue.waiting.pop_due(now)
+            {
+                taken.push(next);
             }
             queue.in_flight += u32::try_from(taken.len()).unwrap_or(u32::MAX);
             taken
@@ -253,10 +265,8 @@ impl Queue {
 
     /// The messages and recipients of a domain that wait for a time after `now`.
     pub(crate) fn later(&self, domain: u32, now: Timestamp) -> impl Iterator<Item = (u32, u32)> {
-        let from = (now.after(Duration::from_millis(1)), 0, 0);
-        self.get(domain)
-            .into_iter()
-            .flat_map(move |queue| queue.waiting.range(from..).map(|(_, slot, place)| (*slot, *place)))
+        let from = now.after(Duration::from_millis(1));
+        self.get(domain).into_iter().flat_map(move |queue| queue.waiting.due_from(from))
     }
 
     /// Some of the domains with somebody who waits or is in flight, and the number to go on with.
@@ -274,7 +284,7 @@ impl Queue {
     /// Each domain with the number waiting, the number in flight and its first due time.
     pub(crate) fn domains(&self) -> impl Iterator<Item = (&Domain, usize, u32, Option<Timestamp>)> {
         self.domains.iter().flatten().map(|queue| {
-            let first = queue.waiting.first().map(|(due, ..)| *due);
+            let first = queue.waiting.first();
             (&queue.name, queue.waiting.len(), queue.in_flight, first)
         })
     }
@@ -287,7 +297,7 @@ fn key(name: &Domain) -> Cow<'_, str> {
 
 /// When the domain can next be checked out.
 fn first_ready(queue: &DomainQueue) -> Option<Timestamp> {
-    queue.waiting.first().filter(|_| !queue.checked_out).map(|(due, ..)| *due)
+    queue.waiting.first().filter(|_| !queue.checked_out)
 }
 
 #[cfg(test)]
@@ -298,19 +308,23 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
+    fn one(slot: u32) -> At {
+        At { priority: 0, slot, place: 0 }
+    }
+
     #[test]
     fn a_domain_is_checked_out_once_and_comes_back_with_what_came_meanwhile() {
         let mut queue = Queue::default();
         let name = Domain::parse("example.org").unwrap();
         let domain = queue.domain(&name);
         queue.hold_domain(domain);
-        queue.insert(domain, at(5), 0, 0);
+        queue.insert(domain, at(5), one(0));
         assert!(queue.is_earlier() && !queue.is_earlier());
         assert_eq!(queue.checkout(at(4)), None);
         assert_eq!(queue.checkout(at(5)), Some(name.clone()));
         assert_eq!(queue.checkout(at(5)), None);
         assert_eq!(queue.take(domain, at(5), 10), [(0, 0)]);
-        queue.insert(domain, at(6), 1, 0);
+        queue.insert(domain, at(6), one(1));
         assert_eq!(queue.next_due(), None);
         queue.release(&name);
         assert!(queue.is_earlier());
@@ -323,7 +337,7 @@ mod tests {
         let name = Domain::parse("example.org").unwrap();
         let domain = queue.domain(&name);
         queue.hold_domain(domain);
-        queue.insert(domain, at(0), 0, 0);
+        queue.insert(domain, at(0), one(0));
         queue.checkout(at(0));
         queue.take(domain, at(0), 1);
         queue.landed(domain);

@@ -269,7 +269,11 @@ impl Spool {
             let entry = message.and_then(|message| message.recipients.get(*number as usize));
             entry.is_some_and(|entry| entry.standing == Standing::InFlight)
         };
-        Work { id: work.id, recipients: work.recipients.iter().copied().filter(is_in_flight).collect() }
+        Work {
+            id: work.id,
+            priority: work.priority,
+            recipients: work.recipients.iter().copied().filter(is_in_flight).collect(),
+        }
     }
 
     /// Reads a message back. A fresh one comes from memory, any other from disk, off the caller's thread.
@@ -351,7 +355,7 @@ pub(crate) fn by_message(state: &State, taken: Vec<(u32, u32)>) -> Vec<Work> {
     for (slot, recipient) in taken {
         let Some(message) = state.index.at(slot) else { continue };
         let place = *places.entry(slot).or_insert_with(|| {
-            work.push(Work { id: message.id, recipients: Vec::new() });
+            work.push(Work { id: message.id, priority: message.priority, recipients: Vec::new() });
             work.len() - 1
         });
         if let Some(work) = work.get_mut(place) {

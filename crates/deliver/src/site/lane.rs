@@ -51,6 +51,12 @@ impl Lane {
         Some(job)
     }
 
+    /// Lets a job wait: behind those that are as urgent as it is (RFC 6710 §5), before those that are less.
+    pub(super) fn queue(&mut self, job: Job) {
+        let place = self.jobs.iter().rposition(|other| other.work.priority >= job.work.priority);
+        self.jobs.insert(place.map_or(0, |place| place + 1), job);
+    }
+
     /// How many jobs of a domain the lane takes now. None: the domain is parked.
     ///
     /// A domain alone may have all the room. As soon as there are others they take turns, an eighth of the room at a

@@ -13,6 +13,7 @@ mod queue;
 mod remote;
 mod reports;
 mod routes;
+mod schedule;
 mod sites;
 mod support;
 mod tls;

@@ -40,11 +40,10 @@ pub(super) fn parse(text: &str) -> Option<Timestamp> {
     let year = number(words.next()?, 4..=5)?;
     let second_of_day = time(words.next()?)?;
     let zone = zone(words.next()?)?;
-    if words.next().is_some() || day == 0 || day > days_in(month, year) {
+    if words.next().is_some() {
         return None;
     }
-    let seconds = days(year, month, day) * 86_400 + second_of_day - zone;
-    Some(Timestamp::default().after(Duration::from_secs(u64::try_from(seconds).unwrap_or(0))))
+    Timestamp::from_civil(year, month, day, second_of_day - zone)
 }
 
 fn without_comments(text: &str) -> Option<String> {
@@ -99,27 +98,6 @@ fn zone(text: &str) -> Option<i64> {
     };
     let digits = number(digits, 4..=4)?;
     (digits % 100 < 60).then_some(sign * (digits / 100 * 3600 + digits % 100 * 60))
-}
-
-fn is_leap(year: i64) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-}
-
-fn days_in(month: i64, year: i64) -> i64 {
-    match month {
-        2 => 28 + i64::from(is_leap(year)),
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days since 1970-01-01, over 400-year eras that begin on 1 March.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let month_from_march = (month + 9) % 12;
-    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 #[cfg(test)]

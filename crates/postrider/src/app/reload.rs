@@ -267,6 +267,7 @@ memory_max = "257MiB"
 handshake_timeout = "31s"
 idle_timeout = "6m"
 content_timeout = "6m"
+hold_max = "31d"
 trusted_networks = ["192.0.2.1"]
 lmtp_networks = ["192.0.2.2"]
 xclient_networks = ["192.0.2.3"]

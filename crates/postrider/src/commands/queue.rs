@@ -153,6 +153,14 @@ async fn show(socket: &Path, wanted: &QueueShow, json: bool) -> Result<(), Failu
         let hello = client.hello.as_deref().map(|hello| format!(" ({})", clean(hello))).unwrap_or_default();
         lines.push(format!("client     {address}{hello} by {}", clean(&client.listener)));
     }
+    if message.priority != 0 {
+        lines.push(format!("priority   {}", message.priority));
+    }
+    lines.extend(message.hold_until.as_ref().map(|until| format!("not before {}", time(until))));
+    lines.extend(message.deliver_by.as_ref().map(|by| {
+        let then = if by.return_then { "then it is returned" } else { "then its sender is told" };
+        format!("deliver by {}: {then}", time(&by.at))
+    }));
     lines.extend(message.recipients.iter().map(recipient_text));
     terminal::print(&lines.join("\n"))
 }

@@ -157,6 +157,7 @@ fn receive(section: Section<'_>, hostname: Option<&str>, bounds: &mut Bounds) ->
     set(&mut config.content_timeout, section.duration("content_timeout", SECOND..=HOUR));
     set(&mut config.content_rate_min, section.integer("content_rate_min", 0..=1_000_000));
     set(&mut config.greet_delay, section.duration("greet_delay", Duration::ZERO..=GREET_DELAY_MAX));
+    set(&mut config.hold_max, section.duration("hold_max", Duration::ZERO..=366 * DAY));
     config.trusted_networks = networks(&section, "trusted_networks", value::trusted_network);
     config.lmtp_networks = networks(&section, "lmtp_networks", value::named_network);
     config.xclient_networks = networks(&section, "xclient_networks", value::named_network);

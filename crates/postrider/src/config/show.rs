@@ -90,6 +90,7 @@ fn receive(config: &receive::Config, bounds: &Bounds) -> Vec<(&'static str, Valu
         ("content_timeout", json!(show_duration(config.content_timeout))),
         ("content_rate_min", json!(config.content_rate_min)),
         ("greet_delay", json!(show_duration(config.greet_delay))),
+        ("hold_max", json!(show_duration(config.hold_max))),
         ("trusted_networks", json!(networks(&config.trusted_networks))),
         ("lmtp_networks", json!(networks(&config.lmtp_networks))),
         ("xclient_networks", json!(networks(&config.xclient_networks))),

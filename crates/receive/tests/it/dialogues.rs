@@ -149,7 +149,9 @@ dialogues! {
         pipelining
         pipelining_all_recipients_refused
         port_25_judges_no_form
+        port_25_takes_no_schedule
         postmaster
+        priority_only_by_right
         proxy_header_from_a_stranger
         proxy_protocol
         proxy_protocol_by_strangers
@@ -238,6 +240,7 @@ dialogues! {
         rate_of_recipients
         slow_content
         slowloris_commands
+        submission_says_when
         timeout_before_the_first_command
         timeout_in_commands
         timeout_in_content;

@@ -29,6 +29,10 @@ pub struct Capabilities {
     pub dsn: bool,
     /// CHUNKING (RFC 3030).
     pub chunking: bool,
+    /// DELIVERBY (RFC 2852).
+    pub deliver_by: bool,
+    /// MT-PRIORITY (RFC 6710).
+    pub priority: bool,
     /// STARTTLS (RFC 3207).
     pub starttls: bool,
     /// LIMITS (RFC 9422).
@@ -53,6 +57,8 @@ impl Capabilities {
                 "SMTPUTF8" => capabilities.smtputf8 = true,
                 "ENHANCEDSTATUSCODES" => capabilities.enhanced_status_codes = true,
                 "DSN" => capabilities.dsn = true,
+                "DELIVERBY" => capabilities.deliver_by = true,
+                "MT-PRIORITY" => capabilities.priority = true,
                 "CHUNKING" => capabilities.chunking = true,
                 "STARTTLS" => capabilities.starttls = true,
                 "LIMITS" => words.for_each(|word| capabilities.limits.read(word)),

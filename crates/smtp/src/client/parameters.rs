@@ -16,6 +16,11 @@ impl Transaction {
         if self.mail.body == Body::EightBitMime && !capabilities.eight_bit_mime {
             self.mail.body = Body::SevenBit;
         }
+        // RFC 2852 §4, RFC 6710 §5. FUTURERELEASE is for submission alone.
+        let schedule = &mut self.mail.schedule;
+        schedule.hold = None;
+        schedule.by = schedule.by.filter(|_| capabilities.deliver_by);
+        schedule.priority = schedule.priority.filter(|_| capabilities.priority);
         if !capabilities.dsn {
             // RFC 3461 §5.2.2: none of its parameters may be said.
             (self.mail.ret, self.mail.envid) = (None, None);

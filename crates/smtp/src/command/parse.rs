@@ -245,7 +245,11 @@ fn mail_parameters(mail: &mut MailFrom, parameters: &str) -> Result<(), CommandE
             let value = value.and_then(submitter).ok_or(CommandError::ParameterValue)?;
             mail.auth = Some(value);
         } else {
-            return Err(CommandError::Parameter);
+            match mail.schedule.read(keyword, value) {
+                Some(true) => {}
+                Some(false) => return Err(CommandError::ParameterValue),
+                None => return Err(CommandError::Parameter),
+            }
         }
     }
     mail.body = body.unwrap_or_default();

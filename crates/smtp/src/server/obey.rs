@@ -197,6 +197,7 @@ impl Session {
         // to the sender, or changes what may be sent, needs a client that knows of it.
         let promises = mail.ret.is_some() || mail.envid.is_some();
         let unknown = mail.auth.is_some() && !matches!(self.offers.auth, Authentication::By(_));
+        let unknown = unknown || !mail.schedule.is_empty() && self.cannot_schedule(&mail);
         if unknown
             || !self.extended
                 && (promises || mail.smtputf8 || mail.auth.is_some() || mail.body == Body::BinaryMime)
@@ -214,6 +215,12 @@ impl Session {
         let (size, smtputf8, binary) = (mail.size, mail.smtputf8, mail.body == Body::BinaryMime);
         let envelope = Envelope { size, smtputf8, binary, accepted: 0, refused: 0 };
         Some(self.ask(Asked::Mail(envelope), Question::Mail(mail)))
+    }
+
+    /// Whether a client says when its mail is to go, and that was not offered to it.
+    fn cannot_schedule(&self, mail: &MailFrom) -> bool {
+        let holds = self.offers.schedule.map(|offered| offered.hold_seconds_max > 0);
+        !self.extended || holds.is_none() || mail.schedule.hold.is_some() && holds == Some(false)
     }
 
     fn recipient(&mut self, mut envelope: Envelope, rcpt: Box<RcptTo>) -> Option<Step> {

@@ -3,7 +3,7 @@
 
 use mail::{EnhancedStatus, Reply};
 
-use super::{Authentication, Config, Limits, Offers, Protocol, lines::LineFault};
+use super::{Authentication, Config, Limits, Offers, Protocol, Scheduling, lines::LineFault};
 use crate::{CommandError, command::XCLIENT_ATTRIBUTES, framing::Fault};
 
 pub(super) const OK: Reply = Reply::fixed(250, (2, 0, 0), "Ok");
@@ -100,11 +100,22 @@ pub(super) fn extended_hello(config: &Config, offers: Offers) -> Reply {
     let starttls = if offers.starttls { "\nSTARTTLS" } else { "" };
     let etrn = if offers.etrn { "\nETRN" } else { "" };
     let xclient = if offers.xclient { format!("\nXCLIENT {XCLIENT_ATTRIBUTES}") } else { String::new() };
+    let schedule = offers.schedule.map(schedule).unwrap_or_default();
     let auth = match offers.auth {
         Authentication::By(mechanisms) => format!("\nAUTH {mechanisms}"),
         Authentication::AfterTls | Authentication::Unknown => String::new(),
     };
-    Reply::plain(250, format!("{hostname}\n{keywords}{starttls}{auth}{etrn}{xclient}"))
+    Reply::plain(250, format!("{hostname}\n{keywords}{starttls}{schedule}{auth}{etrn}{xclient}"))
+}
+
+/// RFC 4865 §4, RFC 2852 §3 (without a least time, for there is none), RFC 6710 §3.
+fn schedule(Scheduling { hold_seconds_max, hold_until_max }: Scheduling) -> String {
+    let hold = if hold_seconds_max == 0 {
+        String::new()
+    } else {
+        format!("\nFUTURERELEASE {hold_seconds_max} {hold_until_max}")
+    };
+    format!("{hold}\nDELIVERBY\nMT-PRIORITY")
 }
 
 /// What RFC 9422 §3 has words for: transactions of a session and recipients of a transaction, six digits at most.

@@ -84,7 +84,24 @@ fn command() -> impl Strategy<Value = Command> {
             let auth = Some(reverse_path.clone()).filter(|path| {
                 !path.address().is_some_and(Address::is_utf8) && size.is_some_and(|n| n % 2 == 0)
             });
-            Command::Mail(Box::new(MailFrom { reverse_path, size, body, smtputf8, ret, envid, auth }))
+            let number = size.unwrap_or_default();
+            let by = smtp::By { seconds: 120, return_then: number % 3 == 0, trace: number % 2 == 0 };
+            let until = mail::Timestamp::from_millis(number % 4_000_000_000 * 1000);
+            let schedule = smtp::Schedule {
+                hold: (number % 7 == 0).then_some(smtp::Hold::Until(until)),
+                by: (number % 5 == 0).then_some(by),
+                priority: (number % 11 == 0).then_some(-3),
+            };
+            Command::Mail(Box::new(MailFrom {
+                reverse_path,
+                size,
+                body,
+                smtputf8,
+                ret,
+                envid,
+                auth,
+                schedule,
+            }))
         },
     );
     let rcpt = prop_oneof![9 => address().prop_map(ForwardPath::Address), 1 => Just(ForwardPath::Postmaster)]
@@ -214,6 +231,10 @@ fn everything_offered(question: &Question) -> Option<Answer> {
         etrn: true,
         starttls: false,
         auth: all_mechanisms(),
+        schedule: Some(smtp::server::Scheduling {
+            hold_seconds_max: 60,
+            hold_until_max: mail::Timestamp::default(),
+        }),
     }))
 }
 

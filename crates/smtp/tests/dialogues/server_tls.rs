@@ -4,7 +4,8 @@ use smtp::server::{Answer, Authentication, Limits, Offers, Question, Step};
 
 use crate::common::{EHLO, GREETING, HELO, MAIL, RCPT, Talk, at_every_split, tls};
 
-const OFFERED: Offers = Offers { xclient: false, etrn: false, starttls: true, auth: Authentication::Unknown };
+const OFFERED: Offers =
+    Offers { xclient: false, etrn: false, starttls: true, auth: Authentication::Unknown, schedule: None };
 const STARTTLS: (&[u8], &str) = (b"STARTTLS\r\n", "220 2.0.0 Ready to start TLS\r\n");
 
 fn offering(question: &Question) -> Option<Answer> {

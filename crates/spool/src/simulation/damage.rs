@@ -338,7 +338,7 @@ fn a_message_with_damaged_content_is_given_up_and_kept_for_people() {
     let kept = filled.world.disk.read(&Path::new(DIR).join(format!("damaged/{hurt}.eml"))).unwrap();
     assert_eq!(kept.len(), 30_000);
     let machine = filled.world.open();
-    assert_eq!(machine.spool.take_bounces(10), [Work { id: hurt, recipients: vec![0] }]);
+    assert_eq!(machine.spool.take_bounces(10), [Work { id: hurt, priority: 0, recipients: vec![0] }]);
     let read = machine.read(hurt).unwrap();
     assert!(String::from_utf8(read).unwrap().ends_with("damaged in storage]\r\n"));
     assert_eq!(machine.read(whole).unwrap(), content_of(whole, 3000));

@@ -13,7 +13,7 @@ fn a_deferred_recipient_keeps_its_due_time_attempts_and_reply_over_a_restart() {
     let until = world.clock.now().after(std::time::Duration::from_mins(1));
     let domain = machine.spool.checkout(world.clock.now()).unwrap();
     let work = machine.spool.take(&domain, world.clock.now(), 10);
-    assert_eq!(work, [Work { id, recipients: vec![0] }]);
+    assert_eq!(work, [Work { id, priority: 0, recipients: vec![0] }]);
     let mut outcome = RecipientOutcome::new(0, Disposition::Deferred { until });
     outcome.reply = Some(mail::Reply::plain(450, "later"));
     machine.spool.finish(Finished { id, outcomes: vec![outcome], events: vec![], reports: vec![] });
@@ -39,7 +39,7 @@ fn that_a_delay_was_told_is_known_from_then_on() {
     let domain = spool.checkout(now).unwrap();
     // The first outcome says so, as from a site at rest, without an attempt; the next one replaces its record.
     for delay_told in [true, false] {
-        assert_eq!(spool.take(&domain, now, 10), [Work { id, recipients: vec![0] }]);
+        assert_eq!(spool.take(&domain, now, 10), [Work { id, priority: 0, recipients: vec![0] }]);
         let deferred = RecipientOutcome::new(0, Disposition::Deferred { until: now });
         let outcomes = vec![RecipientOutcome { delay_told, attempted: false, ..deferred }];
         spool.finish(Finished { id, outcomes, events: vec![], reports: vec![] });
@@ -86,7 +86,7 @@ fn a_message_held_for_some_recipients_goes_to_the_others() {
         spool.release(&domain);
         work
     };
-    assert_eq!(took(&spool), [Work { id, recipients: vec![0] }]);
+    assert_eq!(took(&spool), [Work { id, priority: 0, recipients: vec![0] }]);
     let summary = |spool: &Spool| spool.list(&ListFilter::default()).remove(0);
     assert!(summary(&spool).held);
     assert_eq!(summary(&spool).recipients[1].state, State::Held);
@@ -104,7 +104,7 @@ fn a_message_held_for_some_recipients_goes_to_the_others() {
     drop((machine, spool));
     world.disk.crash(&world.random);
     let machine = world.open();
-    assert_eq!(took(&machine.spool), [Work { id, recipients: vec![1] }]);
+    assert_eq!(took(&machine.spool), [Work { id, priority: 0, recipients: vec![1] }]);
     assert!(!summary(&machine.spool).held);
 }
 
@@ -117,7 +117,7 @@ fn a_release_outlives_its_record() {
     let id = commit_held(&mut machine, &world, &[("anna@example.org", true)]);
     assert_eq!(machine.run(spool.unhold(Selection::message(id), now)).unwrap().messages, 1);
     let domain = spool.checkout(now).unwrap();
-    assert_eq!(spool.take(&domain, now, 10), [Work { id, recipients: vec![0] }]);
+    assert_eq!(spool.take(&domain, now, 10), [Work { id, priority: 0, recipients: vec![0] }]);
     let outcome = RecipientOutcome::new(0, Disposition::Deferred { until: now });
     let outcome = outcome_of(&spool.shared.state(), id, vec![outcome]);
     assert_eq!(outcome.controls, [(0, Control::default())]);

@@ -225,7 +225,7 @@ fn an_order_to_give_up_outranks_holds_and_due_times_and_waits_for_an_attempt_und
         machine.commit(&world, &["anna@example.org", "bob@example.net", "eve@example.com"], 300).unwrap();
     let (spool, now) = (machine.spool.clone(), world.clock.now());
     let domain = spool.checkout(now).unwrap();
-    assert_eq!(spool.take(&domain, now, 1), [Work { id, recipients: vec![0] }]);
+    assert_eq!(spool.take(&domain, now, 1), [Work { id, priority: 0, recipients: vec![0] }]);
     let bob = Selection { to: vec![Pattern::address("bob@*").unwrap()], ..Selection::default() };
     machine.run(spool.hold(bob, now)).unwrap();
     let changed = machine.run(spool.bounce(Selection::message(id), "no more", now)).unwrap();
@@ -237,9 +237,9 @@ fn an_order_to_give_up_outranks_holds_and_due_times_and_waits_for_an_attempt_und
     assert!(now_or_never(spool.bounces_ordered()).is_some());
     assert_eq!(spool.retry_all(now).recipients, 0);
     assert_eq!(spool.underway(id, now), 3);
-    assert_eq!(spool.take_bounces(10), [Work { id, recipients: vec![1, 2] }]);
+    assert_eq!(spool.take_bounces(10), [Work { id, priority: 0, recipients: vec![1, 2] }]);
     machine.finish(id, &[(1, Disposition::Bounced)], Vec::new());
-    spool.revoke_bounce(&Work { id, recipients: vec![2] });
+    spool.revoke_bounce(&Work { id, priority: 0, recipients: vec![2] });
     machine.finish(
         id,
         &[(0, Disposition::Deferred { until: now.after(Duration::from_hours(1)) })],
@@ -250,13 +250,17 @@ fn an_order_to_give_up_outranks_holds_and_due_times_and_waits_for_an_attempt_und
     world.disk.crash(&world.random);
     let machine = world.open();
     let spool = &machine.spool;
-    assert_eq!(spool.take_bounces(10), [Work { id, recipients: vec![0] }], "the order outlives a restart");
+    assert_eq!(
+        spool.take_bounces(10),
+        [Work { id, priority: 0, recipients: vec![0] }],
+        "the order outlives a restart"
+    );
     let envelope = now_or_never(spool.load(id)).unwrap().unwrap().envelope;
     assert_eq!(envelope.recipients[0].bounce.as_deref(), Some("no more"));
     let domain = mail::Domain::parse("example.com").unwrap();
     assert_eq!(
         spool.take(&domain, now, 10),
-        [Work { id, recipients: vec![2] }],
+        [Work { id, priority: 0, recipients: vec![2] }],
         "a revoked order leaves it as it was"
     );
 }

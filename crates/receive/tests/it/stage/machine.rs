@@ -89,7 +89,7 @@ impl Machine {
         let now = self.clock.now();
         let until = now.after(Duration::from_hours(1));
         let work = self.spool.take(&domain, now, usize::MAX);
-        for Work { id, recipients } in work {
+        for Work { id, recipients, .. } in work {
             let deferred = |number| RecipientOutcome::new(number, Disposition::Deferred { until });
             let outcomes = recipients.into_iter().map(deferred).collect();
             let finished = Finished { id, outcomes, events: Vec::new(), reports: Vec::new() };
@@ -102,7 +102,7 @@ impl Machine {
     /// Delivers all that is due in a domain.
     pub(crate) async fn deliver(&self, domain: &str) {
         let domain = mail::Domain::parse(domain).unwrap();
-        for Work { id, recipients } in self.spool.take(&domain, self.clock.now(), usize::MAX) {
+        for Work { id, recipients, .. } in self.spool.take(&domain, self.clock.now(), usize::MAX) {
             let delivered = |number| RecipientOutcome::new(number, Disposition::Delivered);
             let outcomes = recipients.into_iter().map(delivered).collect();
             let finished = Finished { id, outcomes, events: Vec::new(), reports: Vec::new() };
