@@ -13,6 +13,7 @@ use std::ops::Range;
 
 use mail::{Address, Timestamp};
 
+pub use addresses::qualified;
 pub use flaw::{Flaw, FlawKind};
 
 use crate::{Field, HeaderSection, header, write::LINE_OCTETS_MAX};

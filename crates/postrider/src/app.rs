@@ -8,6 +8,7 @@ mod dev_tls;
 mod explain;
 mod listening;
 mod logging;
+mod maildrop;
 mod own;
 mod part;
 mod reload;

@@ -70,6 +70,13 @@ pub(crate) enum Command {
     ///
     /// Works without a running server too: then it reads the event log in the data directory.
     Trace(Trace),
+    /// Send the message on standard input, as `sendmail` does
+    ///
+    /// Also done by this program under the names `sendmail`, `mailq` and `newaliases`. The message goes into the server's maildrop, whether it runs
+    /// or not. Options are those of Sendmail: -t -i -f -F -N -R -V -bs -bp -bv -q and those that say nothing to us. `-O QueueDirectory=DIR` or
+    /// `-C FILE` names the server. Exit codes are those of sysexits(3): 0 left for the server, 64 wrong usage, 65 a message that cannot be
+    /// sent, 75 try again, 77 not your address.
+    Sendmail(Sendmail),
     /// Look after the files that hold mail in transit
     #[command(subcommand)]
     Spool(SpoolCommand),
@@ -150,6 +157,13 @@ pub(crate) struct Trace {
     pub what: String,
     #[command(flatten)]
     pub place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sendmail {
+    /// Options of Sendmail, and recipients
+    #[arg(value_name = "OPTION|ADDRESS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub words: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

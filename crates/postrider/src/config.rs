@@ -43,6 +43,9 @@ use walk::{Findings, Section};
 /// Where `serve` looks if nobody says otherwise.
 pub(crate) const DEFAULT_FILE: &str = "/etc/postrider/postrider.toml";
 
+/// Where state is if nobody says otherwise.
+pub(crate) const DATA_DIR: &str = "/var/lib/postrider";
+
 /// A file larger than this is no configuration.
 const FILE_OCTETS_MAX: u64 = 16 << 20;
 
@@ -77,6 +80,8 @@ pub(crate) struct Config {
     pub process: Process,
     /// The files that secrets were read from.
     pub secret_files: Vec<PathBuf>,
+    /// What programs of this machine may send.
+    pub sendmail: Sendmail,
     /// What is logged and how.
     pub log: Log,
     /// What somebody should know of it though it can be used.
@@ -113,6 +118,15 @@ impl Default for Process {
     fn default() -> Self {
         Self { user: None, group: None, sandbox: true }
     }
+}
+
+/// `[sendmail]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Sendmail {
+    /// The domain of addresses that have none. Never none once `hostname` is one.
+    pub domain: Option<mail::Domain>,
+    /// Who may send as anybody, beside root and the server's own user.
+    pub trusted_users: Vec<String>,
 }
 
 /// `[log]`.

@@ -9,10 +9,12 @@ mod client;
 mod commands;
 mod config;
 mod failure;
+mod maildrop;
 #[doc(hidden)]
 pub mod parts;
 mod place;
 mod process;
+mod sendmail;
 mod terminal;
 
 use std::process::ExitCode;
@@ -24,6 +26,10 @@ use failure::Failure;
 
 /// What the program does: all of it.
 pub fn main() -> ExitCode {
+    let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    if let Some(ended) = sendmail::run(&args) {
+        return ended;
+    }
     // Wrong usage and `--help` end here, with codes 2 and 0.
     let cli = Cli::parse();
     match run(&cli) {
@@ -44,6 +50,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Queue(command) => commands::queue::run(command, cli.json),
         Command::Events(wanted) => commands::events::run(wanted, cli.json),
         Command::Trace(wanted) => commands::trace::run(wanted, cli.json),
+        // Only `--help` comes here.
+        Command::Sendmail(_) => Ok(()),
         Command::Spool(command) => commands::spool::run(command, cli.json),
     }
 }

@@ -7,6 +7,7 @@
 mod config;
 mod content;
 mod expansion;
+mod local;
 mod login;
 mod machine;
 mod policy;
@@ -24,6 +25,7 @@ mod turn;
 mod verdict;
 
 pub use config::{Config, NamedLimits};
+pub use local::LocalMail;
 pub use policy::Decision;
 pub use receiver::Receiver;
 pub use rules::{Action, AddressPattern, Conditions, FieldName, FieldPattern, Glob, Rule};

@@ -69,13 +69,15 @@ impl Origin {
             Service::Submission if self.trusted || self.authenticated => Decision::Accept(()),
             Service::Submission if logins => Decision::Reject(LOGIN_FIRST),
             Service::Submission => Decision::Reject(NOT_SUBMITTER),
-            Service::Smtp | Service::Lmtp | Service::Dev => Decision::Accept(()),
+            Service::Smtp | Service::Lmtp | Service::Sendmail | Service::Dev => Decision::Accept(()),
         }
     }
 
     /// Whether the content's bare CR and LF are repaired instead of refused.
     pub(crate) fn normalises(self) -> bool {
-        self.trusted || self.authenticated || matches!(self.service, Service::Dev | Service::Lmtp)
+        self.trusted
+            || self.authenticated
+            || matches!(self.service, Service::Dev | Service::Lmtp | Service::Sendmail)
     }
 
     /// Whether missing Date and Message-ID fields are added.
@@ -86,12 +88,13 @@ impl Origin {
     /// Whether what it sends is new, and this its first server: then the header section is judged, completed, and cleared of Bcc
     /// (RFC 6409 §3.1). In development that is so for who has logged in; to the others the same port is an MX.
     pub(crate) fn submits(self) -> bool {
-        self.service == Service::Submission || self.service == Service::Dev && self.authenticated
+        matches!(self.service, Service::Submission | Service::Sendmail)
+            || self.service == Service::Dev && self.authenticated
     }
 
     /// Whether it may say when its mail is to go: that is for submission alone (RFC 4865 §3).
     pub(crate) fn schedules(self) -> bool {
-        matches!(self.service, Service::Submission | Service::Dev)
+        matches!(self.service, Service::Submission | Service::Sendmail | Service::Dev)
     }
 
     /// What a recipient becomes: the mailboxes it stands for, or itself if we relay.
@@ -109,7 +112,8 @@ impl Origin {
     }
 
     fn relays(self) -> bool {
-        (self.trusted || self.authenticated) && !matches!(self.service, Service::Dev | Service::Lmtp)
+        self.service == Service::Sendmail
+            || (self.trusted || self.authenticated) && !matches!(self.service, Service::Dev | Service::Lmtp)
     }
 }
 

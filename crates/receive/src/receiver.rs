@@ -81,7 +81,7 @@ impl Receiver {
         });
     }
 
-    fn current(&self) -> Arc<Shared> {
+    pub(crate) fn current(&self) -> Arc<Shared> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -58,6 +58,8 @@ pub(crate) struct Reception {
     pub(crate) origin: Origin,
     pub(crate) client: Client,
     pub(crate) logins: Logins,
+    /// The user of this machine who gives the mail, without a session.
+    pub(crate) user: Option<Box<str>>,
     /// The client spoke before it was greeted.
     early: bool,
     /// The connection can be put under TLS.
@@ -77,6 +79,7 @@ impl Reception {
             origin: Origin::new(&shared.config, service, client),
             client: Client { address: Some(client), ..Client::default() },
             logins: Logins::default(),
+            user: None,
             shared,
             early,
             starttls,
@@ -334,6 +337,10 @@ impl Reception {
         let mut taken = transaction.taken(id, now, self.client.clone(), service, &rulings);
         taken.envelope.account = self.logins.login.as_ref().map(|login| login.name().into());
         let mut events = record::events(rules, &taken, content.len(), message_id, repaired);
+        if let (Some(user), Some(event)) = (&self.user, events.first_mut()) {
+            let reason = event.reason.take().map(|reason| format!("; {reason}")).unwrap_or_default();
+            event.reason = Some(format!("given by user {user}{reason}"));
+        }
         let Taken { envelope, .. } = taken;
         let (size, recipients) = (content.len(), envelope.recipients.len());
         let mut reports = Vec::new();
@@ -353,7 +360,8 @@ impl Reception {
     }
 
     pub(crate) fn shown(&self) -> String {
-        self.client.address.map_or_else(|| "local".to_owned(), |address| address.to_string())
+        let user = || self.user.as_deref().map_or_else(|| "local".to_owned(), |user| format!("user {user}"));
+        self.client.address.map_or_else(user, |address| address.to_string())
     }
 }
 

@@ -13,6 +13,8 @@ pub enum Service {
     Submission,
     /// Mail from other servers of ours for the mailboxes here (LMTP, RFC 2033). From the networks named for it only.
     Lmtp,
+    /// Mail from programs of this machine, by `sendmail`. No listener has it.
+    Sendmail,
     /// Both on one port, for development: takes mail from anyone for what is local, completes it as submission does, and never relays.
     Dev,
 }
@@ -24,6 +26,7 @@ impl Service {
             Self::Smtp => "smtp",
             Self::Submission => "submission",
             Self::Lmtp => "lmtp",
+            Self::Sendmail => "sendmail",
             Self::Dev => "dev",
         }
     }
@@ -35,7 +38,7 @@ impl Service {
 
     /// Whether missing fields are added to what its clients send (RFC 6409 §8). A relay must not (RFC 5321 §6.4).
     pub(crate) fn completes(self) -> bool {
-        matches!(self, Self::Submission | Self::Dev)
+        matches!(self, Self::Submission | Self::Sendmail | Self::Dev)
     }
 }
 

@@ -19,4 +19,5 @@ mod reload;
 mod reports;
 mod rights;
 mod rules;
+mod sendmail;
 mod tls;

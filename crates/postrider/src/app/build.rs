@@ -28,6 +28,7 @@ use super::{
 use crate::{
     config::{self, Bounds, Config, Listener, Tls},
     failure::Failure,
+    maildrop::{self, Facts},
     process::{self, Sockets},
 };
 
@@ -43,6 +44,8 @@ pub(super) enum Flavour {
 /// Everything that was opened, nothing of it running yet. Dropped in the order of its fields: the lock goes last.
 pub(super) struct Built {
     pub config: Config,
+    /// What `sendmail` knows of us.
+    pub facts: Facts,
     /// Where mail can be read.
     pub maildir: PathBuf,
     /// What a client has to trust to believe a certificate that we made ourselves.
@@ -73,6 +76,8 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
     let lock = claim(disk.as_ref(), &config.data_dir)?;
     Listening::forget(&config.data_dir)?;
     let maildir = maildir(disk.as_ref(), &config, flavour)?;
+    let facts = facts(&config);
+    super::maildrop::prepare(&config.data_dir, &facts)?;
     let events = events::Config::new(config::events_dir(&config.data_dir));
     let events =
         Log::open(events, Arc::clone(&disk), Arc::clone(&clock)).map_err(|error| explain::events(&error))?;
@@ -104,6 +109,7 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
     own.sockets = bound.iter().map(|(_, bound)| bound.address()).collect();
     Ok(Built {
         config,
+        facts,
         maildir,
         authority,
         certificates,
@@ -121,6 +127,18 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
         random,
         _lock: lock,
     })
+}
+
+/// What `sendmail` has to know. Root, and who could read the maildrop anyway, may send as anybody.
+fn facts(config: &Config) -> Facts {
+    let named = |user: &maildrop::User| config.sendmail.trusted_users.contains(&user.name);
+    let trusted = maildrop::users().into_iter().filter(named).map(|user| user.uid);
+    let own = rustix::process::getuid().as_raw();
+    Facts {
+        domain: config.sendmail.domain.as_ref().map(ToString::to_string).unwrap_or_default(),
+        message_size_max: config.receive.message_size_max,
+        trusted: [0, own].into_iter().chain(trusted).collect(),
+    }
 }
 
 /// Makes the data directory and locks it: two servers on one queue would deliver everything twice.

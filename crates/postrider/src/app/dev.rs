@@ -12,7 +12,7 @@ use dns::{Answer, BoxFuture, DnsError, Mx, Resolve};
 use receive::Service;
 
 use crate::cli;
-use crate::config::{Bounds, Config, Listener, Log, LogFormat, LogLevel, Process, Report, Tls};
+use crate::config::{Bounds, Config, Listener, Log, LogFormat, LogLevel, Process, Report, Sendmail, Tls};
 
 /// A name that never leads anywhere else (RFC 6761 §6.3) and is fully qualified.
 const HOSTNAME: &str = "postrider.localhost";
@@ -51,6 +51,7 @@ pub(super) fn config(dir: &Path, wanted: &cli::Dev) -> Config {
         bounds: Bounds::default(),
         process: Process::default(),
         secret_files: Vec::new(),
+        sendmail: Sendmail { domain: mail::Domain::parse(HOSTNAME).ok(), ..Sendmail::default() },
         log: Log { format: LogFormat::Text, level: LogLevel::Warn },
         warnings: Report::default(),
     }

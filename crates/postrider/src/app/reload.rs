@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What can only change with a restart: it was opened, bound or counted when the server started. The reference lists the same.
-const NEEDS_RESTART: [&str; 25] = [
+const NEEDS_RESTART: [&str; 27] = [
     "hostname",
     "data_dir",
     "listener.service",
@@ -43,6 +43,8 @@ const NEEDS_RESTART: [&str; 25] = [
     "process.user",
     "process.group",
     "process.sandbox",
+    "sendmail.domain",
+    "sendmail.trusted_users",
     "log.format",
     "log.level",
 ];
@@ -313,6 +315,9 @@ to = ["anna@example.org"]
 user = "postrider"
 group = "mail"
 sandbox = "off"
+[sendmail]
+domain = "example.com"
+trusted_users = ["www-data"]
 [log]
 format = "json"
 level = "debug"

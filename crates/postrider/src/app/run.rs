@@ -18,6 +18,7 @@ use super::{
     announce::{self, Audience, Ready},
     build::{self, Built},
     listening::Listening,
+    maildrop::Maildrop,
     part::Part,
     reload::{Reloader, Running},
 };
@@ -65,6 +66,8 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     let mut control = Part::start("admin", CONTROL_STOP_MAX, |shutdown| {
         control(&built, sites, Arc::clone(&reloader), server, control_socket, shutdown)
     });
+    let mut maildrop =
+        Part::start("sendmail", STOP_MAX, |shutdown| maildrop(&built, receiver.clone(), shutdown));
     let mut receiving = Part::start("receive", STOP_MAX, |shutdown| receiving(receiver, bound, shutdown));
     let mut certifying = Part::start("acme", STOP_MAX, |shutdown| certifying(keeper, shutdown));
 
@@ -72,6 +75,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     let ended = tokio::select! {
         signal = signals.stop(&reloader), if listening.is_ok() => { tracing::info!("{signal}: stopping"); Ok(()) }
         failure = receiving.ended() => Err(failure),
+        failure = maildrop.ended() => Err(failure),
         failure = control.ended() => Err(failure),
         failure = delivery.ended() => Err(failure),
         failure = certifying.ended() => Err(failure),
@@ -86,6 +90,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     let ended = listening.map(drop).and(ended);
     certifying.stop().await;
     receiving.stop().await;
+    maildrop.stop().await;
     control.stop().await;
     delivery.stop().await;
     close(built).await;
@@ -123,6 +128,23 @@ fn receiver(built: &Built) -> Receiver {
         built.authenticator.clone(),
         Arc::clone(&built.clock),
     )
+}
+
+/// Takes up what programs of this machine send.
+fn maildrop(
+    built: &Built,
+    receiver: Receiver,
+    shutdown: Shutdown,
+) -> impl Future<Output = Result<(), String>> + Send + 'static {
+    let Built { config, facts, .. } = built;
+    let domain = config.sendmail.domain.clone();
+    let maildrop = domain.map(|domain| Maildrop::new(&config.data_dir, domain, facts, receiver));
+    async move {
+        match maildrop {
+            Some(maildrop) => maildrop.run(shutdown).await,
+            None => Err("there is no domain for mail of this machine".to_owned()),
+        }
+    }
 }
 
 /// Accepts clients on all listeners.

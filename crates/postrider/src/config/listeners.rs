@@ -80,7 +80,7 @@ fn default_bind(service: Service) -> Vec<SocketAddr> {
     match service {
         Service::Lmtp => vec![(Ipv4Addr::LOCALHOST, 24).into(), (Ipv6Addr::LOCALHOST, 24).into()],
         Service::Submission => everywhere(587),
-        Service::Smtp | Service::Dev => everywhere(25),
+        Service::Smtp | Service::Sendmail | Service::Dev => everywhere(25),
     }
 }
 

@@ -11,7 +11,8 @@ use net::{Network, Networks};
 use toml_span::Span;
 
 use super::{
-    Bounds, Config, Log, LogFormat, LogLevel, Process, Report, acme, certificates, limits, listeners,
+    Bounds, Config, DATA_DIR, Log, LogFormat, LogLevel, Process, Report, Sendmail, acme, certificates,
+    limits, listeners,
     next_hop::{Keeper, keeper},
     people,
     routes::{self, Surroundings},
@@ -24,7 +25,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
-const DATA_DIR: &str = "/var/lib/postrider";
 /// RFC 5321 §4.5.3.2.1: clients wait five minutes for a greeting, but some lose patience long before.
 const GREET_DELAY_MAX: Duration = Duration::from_secs(30);
 const SITES_FILE: &str = "sites.jsonl";
@@ -79,6 +79,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     (deliver.routes, deliver.relay, deliver.local) = routes::read(&root, &around, keepers);
     let login = limits::logins(root.section("login"));
     let process = process(root.section("process"));
+    let sendmail = sendmail(root.section("sendmail"), &directory, hostname.as_deref());
     let log = log(root.section("log"));
     let secret_files = root.findings.secret_files();
     root.finish();
@@ -97,6 +98,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         directory,
         process,
         secret_files,
+        sendmail,
         log,
         warnings: Report::default(),
     })
@@ -261,6 +263,32 @@ fn process(section: Section<'_>) -> Process {
     }
     section.finish();
     process
+}
+
+/// `[sendmail]`: the domain of what has none is the first that is declared, else our own name.
+fn sendmail(section: Section<'_>, directory: &directory::Config, hostname: Option<&str>) -> Sendmail {
+    let domain = section.parsed("domain", |text| {
+        mail::Domain::parse(text).map_err(|error| {
+            Wrong::new(format!("`{text}` is no domain: {error}")).hint("write a name such as \"example.org\"")
+        })
+    });
+    let usual = || {
+        let first = directory.domains.first().map(|domain| domain.name.as_str()).or(hostname);
+        first.and_then(|name| mail::Domain::parse(name).ok())
+    };
+    let trusted = section.parsed_list("trusted_users", user).unwrap_or_default();
+    section.finish();
+    Sendmail {
+        domain: domain.or_else(usual),
+        trusted_users: trusted.into_iter().map(|(user, _)| user).collect(),
+    }
+}
+
+fn user(text: &str) -> Result<String, Wrong> {
+    let is_name = !text.is_empty() && !text.contains([':', '/', '\0', ' ']);
+    let wrong =
+        || Wrong::new(format!("`{text}` is no name of a user")).hint("write one such as \"www-data\"");
+    is_name.then(|| text.to_owned()).ok_or_else(wrong)
 }
 
 fn log(section: Section<'_>) -> Log {

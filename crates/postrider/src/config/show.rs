@@ -61,6 +61,9 @@ pub(crate) fn effective(config: &Config) -> Shown {
         sections.push((Heading::Many("route"), values));
     }
     sections.extend(config.deliver.relay.as_ref().map(|relay| (Heading::One("relay"), self::relay(relay))));
+    let domain = config.sendmail.domain.as_ref().map(|domain| ("domain", json!(domain.to_string())));
+    let trusted = ("trusted_users", json!(config.sendmail.trusted_users));
+    sections.push((Heading::One("sendmail"), domain.into_iter().chain([trusted]).collect()));
     sections.push((Heading::One("process"), process(&config.process)));
     sections.push((Heading::One("log"), log(config)));
     people(&config.directory, &mut sections);

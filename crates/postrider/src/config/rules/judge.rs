@@ -126,7 +126,7 @@ impl<'a> Judge<'a> {
         let receive = self.around.receive;
         let may = |network: &Network| {
             services.iter().any(|service| match service {
-                Service::Smtp | Service::Dev => true,
+                Service::Smtp | Service::Sendmail | Service::Dev => true,
                 Service::Submission => meet(network, &receive.trusted_networks),
                 Service::Lmtp => meet(network, &receive.lmtp_networks),
             })
