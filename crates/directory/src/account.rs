@@ -14,17 +14,20 @@ pub enum Role {
     SendAsDomain,
     /// Send mail that goes before that of others (MT-PRIORITY, RFC 6710).
     Priority,
+    /// Send any amount of mail at once: no flood of it is held.
+    Bulk,
 }
 
 impl Role {
     /// All.
-    pub const ALL: [Self; 2] = [Self::SendAsDomain, Self::Priority];
+    pub const ALL: [Self; 3] = [Self::SendAsDomain, Self::Priority, Self::Bulk];
 
     /// Its word.
     pub fn name(self) -> &'static str {
         match self {
             Self::SendAsDomain => "send-as-domain",
             Self::Priority => "priority",
+            Self::Bulk => "bulk",
         }
     }
 

@@ -69,6 +69,11 @@ pub struct Login {
 }
 
 impl Login {
+    /// Whether it is that of an account: in development it need not be.
+    pub fn is_of_account(&self) -> bool {
+        self.account.is_some()
+    }
+
     /// The login, as the account is declared.
     pub fn name(&self) -> &str {
         &self.name

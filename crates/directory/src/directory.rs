@@ -119,6 +119,12 @@ impl Directory {
         self.by_login(&own.to_string()).is_some_and(|account| account.may(Role::Priority))
     }
 
+    /// Whether somebody who has logged in may send any amount of mail at once.
+    pub fn may_send_much(&self, login: &Login) -> bool {
+        let Some(own) = &login.account else { return true };
+        self.by_login(&own.to_string()).is_some_and(|account| account.may(Role::Bulk))
+    }
+
     /// Whether SCRAM works for all who can log in at all.
     pub(crate) fn knows_scram(&self) -> bool {
         let mut who = self.accounts.iter().filter(|account| account.may_log_in()).peekable();

@@ -139,7 +139,7 @@ impl Problem {
                 "set a new password; hashes of Argon2, crypt ($5$, $6$, $2b$, $y$) and {SSHA512} are known, and {PLAIN} stands \
                  before a password that looks like one"
             }
-            Self::UnknownRole(_) => "there are \"send-as-domain\" and \"priority\"",
+            Self::UnknownRole(_) => "there are \"send-as-domain\", \"priority\" and \"bulk\"",
             Self::LoginTooLong => "choose a shorter login, and keep this address in `addresses`",
             Self::NoPostmaster => "declare an [[account]]: RFC 5321 wants somebody to read postmaster's mail",
         }

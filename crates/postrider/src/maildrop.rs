@@ -4,7 +4,7 @@
 //! (setgid), so that the server can read them; who owns a file is told by the kernel. A file is whole once its group may read it.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{self, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -47,12 +47,29 @@ pub(crate) fn is_whole(mode: u32) -> bool {
 
 /// Leaves a message: it is on stable storage when this returns.
 pub(crate) fn leave(dir: &Path, letter: &[&[u8]]) -> io::Result<()> {
-    let name = format!("{:016x}{:016x}", OsRandom.next_u64(), OsRandom.next_u64());
+    leave_named(dir, "", |file| letter.iter().try_for_each(|part| file.write_all(part)))
+}
+
+/// Leaves what is left of a message of a user's: only the server does so.
+pub(crate) fn leave_for(
+    dir: &Path,
+    uid: u32,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
+    leave_named(dir, &format!(".{uid}"), write)
+}
+
+/// Whose a file is: its owner's, or, where that is the server, that of the user in its name.
+pub(crate) fn sender_of(path: &Path, owner: u32, server: u32) -> u32 {
+    let named = path.extension().and_then(|uid| uid.to_str()?.parse().ok());
+    named.filter(|_| owner == server).unwrap_or(owner)
+}
+
+fn leave_named(dir: &Path, end: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let name = format!("{:016x}{:016x}{end}", OsRandom.next_u64(), OsRandom.next_u64());
     let path = dir.join(name);
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(OPEN_MODE).open(&path)?;
-    let written = letter
-        .iter()
-        .try_for_each(|part| file.write_all(part))
+    let written = write(&mut file)
         .and_then(|()| file.sync_all())
         .and_then(|()| file.set_permissions(fs::Permissions::from_mode(WHOLE_MODE)))
         .and_then(|()| file.sync_all());
@@ -107,6 +124,13 @@ mod tests {
         );
         let shown: Vec<_> = users.iter().map(|user| (user.uid, &*user.name, &*user.full_name)).collect();
         assert_eq!(shown, [(0, "root", "root"), (1000, "anna", "Anna Bee"), (7, "bob", "bob")]);
+    }
+
+    #[test]
+    fn only_the_server_writes_for_others() {
+        let name = Path::new("/m/0123.1000");
+        assert_eq!((sender_of(name, 7, 7), sender_of(name, 8, 7)), (1000, 8));
+        assert_eq!(sender_of(Path::new("/m/0123"), 7, 7), 7);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use limits::{Kind, Limits, Rate};
 use net::{ClientLimits, Networks};
 use smtp::server::Protocol;
 
-use crate::Rule;
+use crate::{Quotas, Rule};
 
 /// How mail is received. Every default holds for the open Internet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct Config {
     pub etrn_networks: Networks,
     /// So long a message may be held at the wish of who submits it (RFC 4865); zero: it may not be.
     pub hold_max: Duration,
+    /// How much each login may send, and what counts as a flood.
+    pub quotas: Quotas,
     /// What becomes of mail by its client, envelope, size and header fields; the first that matches holds.
     pub rules: Vec<Rule>,
     /// For a TLS handshake.
@@ -102,6 +104,7 @@ impl Default for Config {
             proxy_networks: Networks::default(),
             etrn_networks: Networks::default(),
             hold_max: Duration::from_hours(24 * 30),
+            quotas: Quotas::default(),
             rules: Vec::new(),
             handshake_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_mins(5),

@@ -111,7 +111,8 @@ impl Incoming {
             Some(editor) => editor.read(piece)?,
         };
         match edited {
-            Some(edited) => self.keep_edited(edited).await,
+            // Boxed: idle sessions must not hold room for it.
+            Some(edited) => Box::pin(self.keep_edited(edited)).await,
             None => Ok(()),
         }
     }

@@ -7,9 +7,11 @@
 mod config;
 mod content;
 mod expansion;
+mod flood;
 mod local;
 mod login;
 mod machine;
+mod meter;
 mod policy;
 mod proxied;
 mod receiver;
@@ -26,6 +28,7 @@ mod verdict;
 
 pub use config::{Config, NamedLimits};
 pub use local::LocalMail;
+pub use meter::Quotas;
 pub use policy::Decision;
 pub use receiver::Receiver;
 pub use rules::{Action, AddressPattern, Conditions, FieldName, FieldPattern, Glob, Rule};

@@ -29,9 +29,12 @@ impl Receiver {
             client: std::net::Ipv4Addr::LOCALHOST.into(),
             early: false,
             starttls: false,
+            proxy: false,
             permit: None,
         };
-        let mut reception = Reception::new(self.current(), visitor);
+        let shared = self.current();
+        let meter = shared.admission.meter(visitor.client);
+        let mut reception = Reception::new(shared, visitor, meter);
         reception.client = Client { address: None, via: Via::Local, ..Client::default() };
         reception.user = Some(user.into());
         LocalMail { reception }
@@ -138,9 +141,8 @@ impl LocalMail {
     async fn ask(&mut self, question: Question) -> Result<Option<Reply>, Reply> {
         use net::Policy;
         match self.reception.answer(question).await {
-            Answer::Refuse(reply) | Answer::RefuseAndClose(reply) => Err(reply),
             Answer::Replied(reply) if reply.is_completion() => Ok(Some(reply)),
-            Answer::Replied(reply) => Err(reply),
+            Answer::Replied(reply) | Answer::Refuse(reply) | Answer::RefuseAndClose(reply) => Err(reply),
             Answer::Proceed | Answer::Normalise | Answer::Greet(_) | Answer::Auth(_) => Ok(None),
         }
     }

@@ -18,7 +18,7 @@ use spool::Spool;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::{
-    Config, Entrance, Service, machine::Machine, proxied::NOBODY_KNOWS, reception::Reception,
+    Config, Entrance, Service, machine::Machine, meter::Usages, proxied::NOBODY_KNOWS, reception::Reception,
     storing::Storing, turn::Turns,
 };
 
@@ -38,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) admission: Admission,
     pub(crate) turns: Arc<Turns>,
     pub(crate) storing: Arc<Storing>,
+    pub(crate) usages: Arc<Usages>,
 }
 
 impl Receiver {
@@ -54,8 +55,19 @@ impl Receiver {
         let (smtp, lmtp) = machines(&config);
         let admission = Admission::new(config.sessions_max, config.clients());
         let (turns, storing) = (Arc::default(), Arc::new(Storing::new(Arc::clone(&clock))));
-        let shared =
-            Shared { config, spool, directory, authenticator, clock, smtp, lmtp, admission, turns, storing };
+        let shared = Shared {
+            config,
+            spool,
+            directory,
+            authenticator,
+            clock,
+            smtp,
+            lmtp,
+            admission,
+            turns,
+            storing,
+            usages: Arc::default(),
+        };
         Self(Arc::new(RwLock::new(Arc::new(shared))))
     }
 
@@ -78,11 +90,22 @@ impl Receiver {
             admission: current.admission.clone(),
             turns: Arc::clone(&current.turns),
             storing: Arc::clone(&current.storing),
+            usages: Arc::clone(&current.usages),
         });
     }
 
     pub(crate) fn current(&self) -> Arc<Shared> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How much each login has sent, in lines, to be taken up by [`Receiver::recall`] in the next run.
+    pub fn usage(&self) -> String {
+        self.current().usages.written()
+    }
+
+    /// Takes up what [`Receiver::usage`] gave.
+    pub fn recall(&self, usage: &str) {
+        self.current().usages.recall(usage);
     }
 
     /// Sessions now, over all listeners.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use events::Event;
 use limits::Kind;
 use mail::{Address, Client, Domain, Reply, ReversePath, TlsFacts, Via};
 use net::{Meter, Networks, Permit, Policy};
@@ -14,8 +15,9 @@ use spool::{Receipt, Submission};
 use crate::{
     Config, Service,
     content::{Incoming, Trace},
-    expansion,
+    expansion, flood,
     login::Logins,
+    meter::Amount,
     policy::{Decision, Origin, addressee, room_for, sender},
     receiver::{Shared, Visitor},
     record,
@@ -46,6 +48,10 @@ const TOO_MANY_OCTETS: Reply =
     Reply::fixed(450, (4, 7, 1), "Too much data from your address; try again later");
 const TOO_MANY_ADDRESSED: Reply =
     Reply::fixed(450, (4, 7, 1), "Too many recipients from your address; try again later");
+
+/// RFC 6409 §6.4 would have 552 5.2.2; 4yz, for it is over soon, and the client keeps the message.
+const QUOTA: Reply =
+    Reply::fixed(451, (4, 7, 1), "This login has sent as much as it may for now; try again later");
 
 /// RFC 5321 §4.2.5: with this reply the message is ours to deliver or to bounce. Only a receipt earns it.
 fn accepted(receipt: &Receipt) -> Reply {
@@ -169,6 +175,9 @@ impl Reception {
     }
 
     fn begin(&mut self, mail: MailFrom) -> Answer {
+        if !self.has_room(1) {
+            return Answer::Refuse(QUOTA);
+        }
         // Named networks that submit without a login are trusted in this, too.
         let login = self.logins.login.as_deref();
         let may_hurry = login.map_or(self.origin.trusted, |login| self.shared.directory.may_hurry(login));
@@ -186,7 +195,7 @@ impl Reception {
 
     /// Whether the client may send another message now. Those of an account are that account's to count, wherever it is.
     fn within_rates(&self) -> Decision<()> {
-        if self.origin.authenticated {
+        if self.origin.authenticated || self.user.is_some() {
             return self.room();
         }
         match (self.meter.charge(Kind::Octets, 0), self.room()) {
@@ -196,6 +205,42 @@ impl Reception {
             }
             (true, room) => room,
         }
+    }
+
+    /// Whose mail is counted: an account's, or that of a user of this machine.
+    fn metered(&self) -> Option<String> {
+        let login = self.logins.login.as_deref().filter(|login| login.is_of_account());
+        let user = || self.user.as_deref().map(|user| format!("user {user}"));
+        login.map(|login| login.name().to_owned()).or_else(user)
+    }
+
+    /// Whether a message to so many recipients is within the quotas.
+    fn has_room(&self, recipients: usize) -> bool {
+        let (quotas, now) = (&self.shared.config.quotas, self.shared.clock.now());
+        let recipients = u32::try_from(recipients).unwrap_or(u32::MAX);
+        self.metered().is_none_or(|login| self.shared.usages.has_room(&login, quotas, recipients, now))
+    }
+
+    /// Counts a message. If it is part of a flood: its event, and a notice where it is the first.
+    fn count(&self, taken: &mut Taken, recipients: usize) -> (Option<Event>, Option<Submission>) {
+        let Some(login) = self.metered() else { return (None, None) };
+        let Shared { config, directory, spool, usages, .. } = &*self.shared;
+        let now = taken.envelope.received;
+        let recipients = u32::try_from(recipients).unwrap_or(u32::MAX);
+        let amount = usages.count(&login, &config.quotas, recipients, now);
+        let may = self.logins.login.as_deref().is_some_and(|login| directory.may_send_much(login));
+        let Amount::Flood { begins } = amount else { return (None, None) };
+        if may || taken.envelope.recipients.is_empty() {
+            return (None, None);
+        }
+        tracing::warn!(station = STATION, login, queue_id = %taken.envelope.id, "sends far more than it used to: held");
+        let event = flood::hold(&mut taken.envelope, &login);
+        let to = match directory.resolve(directory.postmaster()) {
+            directory::Resolution::Mailboxes(mailboxes) => mailboxes,
+            _ => vec![directory.postmaster().clone()],
+        };
+        let notice = begins.then(|| flood::notice(&config.hostname, spool.new_id(now), now, to, &login));
+        (Some(event), notice)
     }
 
     /// Whether the spool could take a message now: better refused at MAIL than after its content has come.
@@ -209,9 +254,12 @@ impl Reception {
     fn recipient(&mut self, rcpt: RcptTo) -> Answer {
         let Some(transaction) = &self.transaction else { return Answer::Refuse(NOT_STORED) };
         // Before anything is looked up: refused recipients count too.
-        if !self.origin.authenticated && !self.meter.spend(Kind::Recipients, 1) {
+        if !self.origin.authenticated && self.user.is_none() && !self.meter.spend(Kind::Recipients, 1) {
             tracing::info!(station = STATION, client = %self.shown(), "too many recipients");
             return Answer::Refuse(TOO_MANY_ADDRESSED);
+        }
+        if !self.has_room(transaction.accepted + 1) {
+            return Answer::Refuse(QUOTA);
         }
         let outlook = self.outlook(&transaction.mail, &rcpt.forward_path);
         let decision = match outlook.refusal(&self.shared.config.rules) {
@@ -285,7 +333,9 @@ impl Reception {
         tracing::info!(station = STATION, client = %self.shown(), recipient = path, reply, "recipient refused");
         self.recipients_refused = self.recipients_refused.saturating_add(1);
         // Whether those were too many is asked before the next command is read.
-        self.meter.charge(Kind::Errors, 1);
+        if self.user.is_none() {
+            self.meter.charge(Kind::Errors, 1);
+        }
         let guesses = self.recipients_refused.saturating_sub(self.recipients_accepted);
         (guesses >= self.shared.config.errors_max).then_some(Answer::RefuseAndClose(HARVESTING))
     }
@@ -309,7 +359,8 @@ impl Reception {
             let (login, directory) = (self.logins.login.as_deref(), &self.shared.directory);
             let trace = Trace { config, client: &self.client, origin: self.origin, login, directory, now };
             let (spool, storing) = (&self.shared.spool, Arc::clone(&self.shared.storing));
-            let incoming = Incoming::begin(spool, storing, trace, transaction, &piece).await?;
+            // Boxed, as the end of the content is: idle sessions must not hold room for it.
+            let incoming = Box::pin(Incoming::begin(spool, storing, trace, transaction, &piece)).await?;
             transaction.content = Some(incoming);
         }
         let incoming = transaction.content.as_mut().ok_or(NOT_STORED)?;
@@ -334,6 +385,7 @@ impl Reception {
         let content = incoming.finish().await?;
         let now = self.shared.clock.now();
         let service = self.origin.service;
+        let accepted_recipients = transaction.accepted;
         let mut taken = transaction.taken(id, now, self.client.clone(), service, &rulings);
         taken.envelope.account = self.logins.login.as_ref().map(|login| login.name().into());
         let mut events = record::events(rules, &taken, content.len(), message_id, repaired);
@@ -341,9 +393,11 @@ impl Reception {
             let reason = event.reason.take().map(|reason| format!("; {reason}")).unwrap_or_default();
             event.reason = Some(format!("given by user {user}{reason}"));
         }
+        let (flood, notice) = self.count(&mut taken, accepted_recipients);
+        events.extend(flood);
         let Taken { envelope, .. } = taken;
         let (size, recipients) = (content.len(), envelope.recipients.len());
-        let mut reports = Vec::new();
+        let mut reports: Vec<Submission> = notice.into_iter().collect();
         let hostname = &self.shared.config.hostname;
         if let Some((report, event)) = beginning.and_then(|beginning| {
             let report = self.shared.spool.new_id(now);

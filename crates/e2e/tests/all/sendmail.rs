@@ -41,7 +41,8 @@ fn user_id() -> u32 {
     fs::metadata("/proc/self").unwrap().uid()
 }
 
-/// The words of Debian's cron; the server is down meanwhile. The user has no mailbox.
+/// The words of Debian's cron; the server is down meanwhile. The user has no mailbox, so the postmaster gets it: Anna, the first
+/// account.
 #[test]
 fn cron_reports_to_a_user_without_a_mailbox_while_the_server_is_down() {
     let house = house();
@@ -53,7 +54,7 @@ fn cron_reports_to_a_user_without_a_mailbox_while_the_server_is_down() {
     let sent = sendmail(&house, &["-FCronDaemon", "-i", "-B8BITMIME", "-oem", &me], &input);
     assert_eq!(sent.code, 0, "{}", sent.err);
     let _server = house.start();
-    let mail = arrived(&house, "postmaster@here.test", "X-Cron-Env");
+    let mail = arrived(&house, "anna@here.test", "X-Cron-Env");
     assert_eq!(mail.field("To").unwrap(), format!("{me}@here.test"));
     assert_eq!(mail.field("From").unwrap(), format!("{me}@here.test (Cron Daemon)"));
     assert_eq!(mail.field("Return-Path").unwrap(), format!("<{me}@here.test>"));
@@ -97,6 +98,7 @@ fn git_send_email_sends() {
     let smtp_server = format!("--smtp-server={}", as_program(&house).display());
     let mut git = Command::new("/usr/bin/git");
     git.env("HOME", house.path()).env("GIT_CONFIG_NOSYSTEM", "1").current_dir(house.path());
+    git.args(["-c", "user.name=Anna", "-c", "user.email=anna@here.test"]);
     git.args(["send-email", &smtp_server, "--from=anna@here.test", "--to=ben@here.test", "--confirm=never"]);
     git.args(["--quiet", "--suppress-cc=all"]).arg(&patch);
     let sent = said(&mut git, b"");
@@ -133,10 +135,10 @@ fn other_words_and_a_session_do_too() {
     arrived(&house, "ben@here.test", "by-mutt");
     let session = format!("{} -bs", as_program(&house).display());
     let arguments = ["--pipe", &session, "--ehlo", "client.test", "--from", "anna@here.test"];
-    let rest = ["--to", "ben@here.test", "--header", "Subject: by-session", "--body", "."];
+    let rest = ["--to", "ben@here.test", "--header", "Subject: by-session", "--body", ".dot"];
     let told = run("swaks", &[&arguments[..], &rest[..]].concat(), b"");
     assert!(told.contains("250 2.0.0 Left for the server"), "{told}");
-    assert!(arrived(&house, "ben@here.test", "by-session").body().starts_with(b".\n"));
+    assert!(arrived(&house, "ben@here.test", "by-session").body().starts_with(b".dot\n"));
 }
 
 #[test]
@@ -164,6 +166,33 @@ fn what_cannot_be_sent_is_told_by_exit_codes_and_reports() {
     arrived(&house, "ben@here.test", "Subject: half");
     let report = arrived(&house, "anna@here.test", "Final-Recipient: rfc822; nobody-here@here.test");
     assert!(report.contains("550 5.1.1 No such mailbox here"), "{}", report.text());
+}
+
+/// Those who cannot be taken now wait in the maildrop; the others do not wait for them.
+#[test]
+fn who_is_over_a_quota_waits_and_the_others_do_not() {
+    let house = House::new("[quota]\nrecipients_per_hour_max = 1\n");
+    let _server = house.start();
+    let sent = sendmail(
+        &house,
+        &["-f", "anna@here.test", "ben@here.test", "postmaster@here.test"],
+        "Subject: two\n\nx\n",
+    );
+    assert_eq!(sent.code, 0, "{}", sent.err);
+    assert_eq!(arrived(&house, "ben@here.test", "Subject: two").body(), b"x\n");
+    let left = e2e::eventually("one letter that waits", SOON, || {
+        let mut files =
+            fs::read_dir(house.data().join("maildrop")).unwrap().map(|entry| entry.unwrap().path());
+        files
+            .next()
+            .filter(|path| path.extension().is_some_and(|uid| uid.to_str() == Some(&user_id().to_string())))
+    });
+    let text = fs::read_to_string(left).unwrap();
+    assert!(
+        text.starts_with("MAIL FROM:<anna@here.test>\r\nRCPT TO:<postmaster@here.test>\r\nDATA\r\nFrom: "),
+        "{text}"
+    );
+    assert!(house.maildir("postmaster@here.test").messages().is_empty());
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub fn qualified(text: &str, domain: &Domain) -> Option<(String, Vec<Address>)> 
     let (mut whole, mut at) = (String::with_capacity(text.len()), 0);
     for end in reader.bare {
         whole.push_str(text.get(at..end)?);
-        whole.push_str(&format!("@{domain}"));
+        whole.extend(["@", &domain.to_string()]);
         at = end;
     }
     whole.push_str(text.get(at..)?);
@@ -281,7 +281,7 @@ mod tests {
 
         #[test]
         fn what_is_written_is_read(local in "[ -~]{1,20}", name in "[ -~&&[^\"\\\\]]{0,20}") {
-            let address = Address::new(&local, mail::Domain::parse("example.org").unwrap()).unwrap();
+            let address = Address::new(&local, Domain::parse("example.org").unwrap()).unwrap();
             prop_assume!(!local.contains("=?"));
             prop_assert_eq!(mailbox(&format!("\"{name}\" <{address}>")), Some(address));
         }

@@ -5,10 +5,10 @@
 use std::{
     collections::{HashMap, HashSet},
     fs::{self, File},
-    io::{self, Read},
+    io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use mail::{Address, Domain, OriginalRecipient, Reply, ReversePath};
@@ -16,6 +16,7 @@ use net::Shutdown;
 use receive::Receiver;
 use rustix::fs::OFlags;
 use smtp::{Command, ForwardPath, MailFrom, RcptTo};
+use tokio::time::Instant;
 
 use crate::{
     failure::Failure,
@@ -52,6 +53,15 @@ struct Letter {
     /// Content that was read with the commands.
     begun: Vec<u8>,
     octets: u64,
+    /// Where the content begins.
+    head: u64,
+}
+
+/// What became of recipients that were not taken.
+#[derive(Default)]
+struct Outcomes {
+    refused: Vec<(RcptTo, Reply)>,
+    later: Vec<RcptTo>,
 }
 
 /// Makes the maildrop, and tells `sendmail` of it.
@@ -60,6 +70,12 @@ pub(super) fn prepare(data_dir: &Path, facts: &Facts) -> Result<(), Failure> {
     let failed =
         |path: &Path, error: &io::Error| Failure::new(format!("cannot prepare {}: {error}", path.display()));
     fs::create_dir_all(&dir).map_err(|error| failed(&dir, &error))?;
+    // Everybody has to get there. What lies beside it is closed to them, each by itself.
+    let above = fs::metadata(data_dir).map(|found| found.mode()).map_err(|error| failed(data_dir, &error))?;
+    if above & 0o011 != 0o011 {
+        let permissions = fs::Permissions::from_mode(above & 0o7777 | 0o011);
+        fs::set_permissions(data_dir, permissions).map_err(|error| failed(data_dir, &error))?;
+    }
     let mode = fs::metadata(&dir).map(|found| found.mode() & 0o7777).map_err(|error| failed(&dir, &error))?;
     if mode != DIR_MODE {
         let permissions = fs::Permissions::from_mode(DIR_MODE);
@@ -130,11 +146,12 @@ impl Maildrop {
 
     /// Whether the file has done its work.
     async fn pass_on(&self, letter: Letter) -> bool {
-        let Letter { mut file, user, mut mail, recipients, begun, octets } = letter;
+        let Letter { mut file, user, mut mail, recipients, begun, octets, head } = letter;
         self.hold_to_sender(&user, &mut mail);
         let beginning = begun.clone();
-        let mut refused = Vec::new();
-        let outcome = self.feed(&user, &mail, &recipients, (&mut file, begun), &mut refused).await;
+        let mut outcomes = Outcomes::default();
+        let outcome = self.feed(&user, &mail, &recipients, (&mut file, begun), &mut outcomes).await;
+        let Outcomes { mut refused, mut later } = outcomes;
         match outcome {
             Ok(()) => {}
             Err(reply) if reply.is_transient() => {
@@ -145,9 +162,41 @@ impl Maildrop {
             Err(reply) => {
                 tracing::info!(station = "sendmail", user = user.name, %reply, "refused");
                 refused = recipients.into_iter().map(|rcpt| (rcpt, reply.clone())).collect();
+                later.clear();
             }
         }
-        refused.is_empty() || self.receiver.report_refused(&mail, &refused, &beginning, octets).await.is_ok()
+        if !refused.is_empty()
+            && self.receiver.report_refused(&mail, &refused, &beginning, octets).await.is_err()
+        {
+            return false;
+        }
+        later.is_empty() || self.leave_rest(&user, mail, &later, (file, head)).await
+    }
+
+    /// Leaves the message for those who are to come in a transaction of their own: what one reply covers is one class of recipients
+    /// (mail-rules 3), and quotas may be used up.
+    async fn leave_rest(
+        &self,
+        user: &User,
+        mail: MailFrom,
+        later: &[RcptTo],
+        (mut file, head): (File, u64),
+    ) -> bool {
+        let (dir, uid) = (self.dir.clone(), user.uid);
+        let mut commands = Vec::new();
+        Command::Mail(Box::new(mail)).write_to(&mut commands);
+        for rcpt in later {
+            Command::Rcpt(Box::new(rcpt.clone())).write_to(&mut commands);
+        }
+        Command::Data.write_to(&mut commands);
+        let leave = move || {
+            maildrop::leave_for(&dir, uid, |rest| {
+                rest.write_all(&commands)?;
+                file.seek(SeekFrom::Start(head))?;
+                io::copy(&mut file, rest).map(drop)
+            })
+        };
+        tokio::task::spawn_blocking(leave).await.is_ok_and(|left| left.is_ok())
     }
 
     /// Who is not trusted sends as itself: what its file says otherwise was not written by our `sendmail`.
@@ -170,23 +219,28 @@ impl Maildrop {
         mail: &MailFrom,
         recipients: &[RcptTo],
         (file, mut piece): (&mut File, Vec<u8>),
-        refused: &mut Vec<(RcptTo, Reply)>,
+        outcomes: &mut Outcomes,
     ) -> Result<(), Reply> {
         let mut local = self.receiver.local(&user.name);
         local.mail(mail.clone()).await?;
+        let (mut taken, mut last) = (false, None);
         for rcpt in recipients {
             let mut answer = local.recipient(rcpt.clone()).await;
             if answer.as_ref().is_err_and(|reply| is_unknown(reply) && self.is_user(rcpt)) {
                 answer = local.recipient(to_postmaster(rcpt)).await;
             }
             match answer {
-                Err(reply) if reply.is_transient() => return Err(reply),
-                Err(reply) => refused.push((rcpt.clone(), reply)),
-                Ok(()) => {}
+                Err(reply) if reply.is_transient() => {
+                    outcomes.later.push(rcpt.clone());
+                    last = Some(reply);
+                }
+                Err(reply) => outcomes.refused.push((rcpt.clone(), reply)),
+                Ok(()) => taken = true,
             }
         }
-        if refused.len() == recipients.len() {
-            return Ok(());
+        if !taken {
+            // Nobody is taken now: all of it waits, unless all are refused for good.
+            return last.map_or(Ok(()), Err);
         }
         loop {
             if !piece.is_empty() {
@@ -218,7 +272,7 @@ fn is_unknown(reply: &Reply) -> bool {
 
 /// What programs write to users without a mailbox must not vanish: whoever runs the machine gets it.
 fn to_postmaster(rcpt: &RcptTo) -> RcptTo {
-    let orcpt = OriginalRecipient::of(&rcpt.forward_path.to_string().trim_matches(['<', '>']).to_owned());
+    let orcpt = OriginalRecipient::of(rcpt.forward_path.to_string().trim_matches(['<', '>']));
     RcptTo { orcpt: Some(orcpt), forward_path: ForwardPath::Postmaster, ..rcpt.clone() }
 }
 
@@ -264,8 +318,9 @@ fn open(path: &Path, size_max: u64) -> io::Result<Option<Letter>> {
     }
     let (mail, recipients, begun, head) = read_head(&mut file)?;
     let octets = metadata.len().saturating_sub(head);
-    let user = maildrop::user(metadata.uid());
-    Ok(Some(Letter { file, user, mail, recipients, begun, octets }))
+    let server = rustix::process::getuid().as_raw();
+    let user = maildrop::user(maildrop::sender_of(path, metadata.uid(), server));
+    Ok(Some(Letter { file, user, mail, recipients, begun, octets, head }))
 }
 
 fn wrong(why: &str) -> io::Error {

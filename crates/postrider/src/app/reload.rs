@@ -275,6 +275,13 @@ lmtp_networks = ["192.0.2.2"]
 xclient_networks = ["192.0.2.3"]
 proxy_networks = ["192.0.2.5"]
 etrn_networks = ["192.0.2.4"]
+[quota]
+messages_per_hour_max = 1
+recipients_per_hour_max = 2
+messages_per_day_max = 3
+recipients_per_day_max = 4
+flood_recipients_min = 501
+flood_factor = 6
 [[limit]]
 networks = ["192.0.2.0/24"]
 [[rule]]
@@ -343,7 +350,8 @@ level = "debug"
         );
         let (restart, live): (Vec<String>, Vec<String>) =
             differences(&before, &after).into_iter().partition(|name| needs_restart(name));
-        assert_eq!(restart, ["listener", "log.level", "receive.sessions_max"]);
+        // Addresses without a domain get the first one that is declared.
+        assert_eq!(restart, ["listener", "log.level", "receive.sessions_max", "sendmail.domain"]);
         assert_eq!(live, ["domain", "receive.errors_max"]);
         let merged = merged(&before, after.clone());
         assert_eq!((merged.receive.sessions_max, merged.receive.errors_max), (5, 7));

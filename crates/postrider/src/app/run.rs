@@ -21,6 +21,7 @@ use super::{
     maildrop::Maildrop,
     part::Part,
     reload::{Reloader, Running},
+    usage,
 };
 use crate::{config, failure::Failure, process};
 
@@ -66,6 +67,10 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     let mut control = Part::start("admin", CONTROL_STOP_MAX, |shutdown| {
         control(&built, sites, Arc::clone(&reloader), server, control_socket, shutdown)
     });
+    usage::recall(&built.config.data_dir, &receiver);
+    let mut counting = Part::start("usage", CONTROL_STOP_MAX, |shutdown| {
+        usage::keep(built.config.data_dir.clone(), receiver.clone(), shutdown)
+    });
     let mut maildrop =
         Part::start("sendmail", STOP_MAX, |shutdown| maildrop(&built, receiver.clone(), shutdown));
     let mut receiving = Part::start("receive", STOP_MAX, |shutdown| receiving(receiver, bound, shutdown));
@@ -76,6 +81,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
         signal = signals.stop(&reloader), if listening.is_ok() => { tracing::info!("{signal}: stopping"); Ok(()) }
         failure = receiving.ended() => Err(failure),
         failure = maildrop.ended() => Err(failure),
+        failure = counting.ended() => Err(failure),
         failure = control.ended() => Err(failure),
         failure = delivery.ended() => Err(failure),
         failure = certifying.ended() => Err(failure),
@@ -91,6 +97,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     certifying.stop().await;
     receiving.stop().await;
     maildrop.stop().await;
+    counting.stop().await;
     control.stop().await;
     delivery.stop().await;
     close(built).await;

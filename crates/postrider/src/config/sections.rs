@@ -43,6 +43,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     let mut bounds = Bounds::default();
     let mut receive = receive(root.section("receive"), hostname.as_deref(), &mut bounds);
     receive.named_limits = limits::named(&root, &receive);
+    receive.quotas = quotas(root.section("quota"));
     let tls = root.section("tls");
     let certificates = certificates::read(&tls, dir);
     let around = listeners::Surroundings {
@@ -167,6 +168,19 @@ fn receive(section: Section<'_>, hostname: Option<&str>, bounds: &mut Bounds) ->
     config.etrn_networks = networks(&section, "etrn_networks", value::named_network);
     section.finish();
     config
+}
+
+fn quotas(section: Section<'_>) -> receive::Quotas {
+    let mut quotas = receive::Quotas::default();
+    let most = 0..=1_000_000_000;
+    set(&mut quotas.messages_per_hour, section.integer("messages_per_hour_max", most.clone()));
+    set(&mut quotas.recipients_per_hour, section.integer("recipients_per_hour_max", most.clone()));
+    set(&mut quotas.messages_per_day, section.integer("messages_per_day_max", most.clone()));
+    set(&mut quotas.recipients_per_day, section.integer("recipients_per_day_max", most.clone()));
+    set(&mut quotas.flood_recipients, section.integer("flood_recipients_min", most));
+    set(&mut quotas.flood_factor, section.integer("flood_factor", 2..=1000));
+    section.finish();
+    quotas
 }
 
 fn networks(

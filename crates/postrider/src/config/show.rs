@@ -51,6 +51,7 @@ pub(crate) fn effective(config: &Config) -> Shown {
     sections.push((Heading::One("receive"), receive(&config.receive, &config.bounds)));
     let named = config.receive.named_limits.iter();
     sections.extend(named.map(|named| (Heading::Many("limit"), limits::show_named(named))));
+    sections.push((Heading::One("quota"), quotas(&config.receive.quotas)));
     sections.extend(config.receive.rules.iter().map(|rule| (Heading::Many("rule"), rules::show(rule))));
     sections.push((Heading::One("login"), limits::show_logins(&config.login)));
     sections.push((Heading::One("queue"), queue(&config.deliver, &config.bounds)));
@@ -102,6 +103,17 @@ fn receive(config: &receive::Config, bounds: &Bounds) -> Vec<(&'static str, Valu
     ];
     values.extend(limits::show(&config.rates));
     values
+}
+
+fn quotas(quotas: &receive::Quotas) -> Vec<(&'static str, Value)> {
+    vec![
+        ("messages_per_hour_max", json!(quotas.messages_per_hour)),
+        ("recipients_per_hour_max", json!(quotas.recipients_per_hour)),
+        ("messages_per_day_max", json!(quotas.messages_per_day)),
+        ("recipients_per_day_max", json!(quotas.recipients_per_day)),
+        ("flood_recipients_min", json!(quotas.flood_recipients)),
+        ("flood_factor", json!(quotas.flood_factor)),
+    ]
 }
 
 fn queue(config: &deliver::Config, bounds: &Bounds) -> Vec<(&'static str, Value)> {

@@ -1,6 +1,6 @@
 //! From what a program says to a message that can be sent: recipients, qualified addresses, an author.
 
-use mail::{Address, Domain, ReversePath, Timestamp};
+use mail::{Address, Domain, Notify, ReversePath, Timestamp};
 use message::{
     Field, FieldName, FieldText, FieldWriter, HeaderSection,
     strict::{Form, Terms, qualified},
@@ -142,7 +142,7 @@ impl Edited {
         }
         match FieldName::new(name).filter(|_| text.as_bytes() != &*value) {
             Some(name) => {
-                FieldWriter::new(&mut self.octets, name).words(&FieldText::neutralised(&text)).end()
+                FieldWriter::new(&mut self.octets, name).words(&FieldText::neutralised(&text)).end();
             }
             None => self.octets.extend_from_slice(field.octets()),
         }
@@ -198,10 +198,10 @@ fn mail(wanted: &Wanted<'_>, smtputf8: bool) -> Result<MailFrom, Refused> {
         line.push_str(" SMTPUTF8");
     }
     if let Some(ret) = &wanted.options.ret {
-        line.push_str(&format!(" RET={ret}"));
+        line.extend([" RET=", ret]);
     }
     if let Some(envid) = &wanted.options.envid {
-        line.push_str(&format!(" ENVID={}", mail::xtext::encode_xtext(envid)));
+        line.extend([" ENVID=", &mail::xtext::encode_xtext(envid)]);
     }
     match Command::parse(line.as_bytes()) {
         Ok(Command::Mail(mail)) => Ok(*mail),
@@ -210,21 +210,20 @@ fn mail(wanted: &Wanted<'_>, smtputf8: bool) -> Result<MailFrom, Refused> {
 }
 
 fn recipients(to: &[Address], options: &Options) -> Result<Vec<RcptTo>, Refused> {
-    let notify = match &options.notify {
-        None => None,
-        Some(words) => match Command::parse(format!("RCPT TO:<postmaster> NOTIFY={words}").as_bytes()) {
-            Ok(Command::Rcpt(rcpt)) => Some(rcpt.notify),
-            _ => {
-                let text = "-N wants never, or some of success, failure, delay".to_owned();
-                return Err(Refused(exit::USAGE, text));
-            }
-        },
-    };
+    let notify = options.notify.as_deref().map(notify).transpose()?;
     let rcpt = |address: &Address| {
         let rcpt = RcptTo::new(ForwardPath::Address(address.clone()));
         RcptTo { notify: notify.unwrap_or(rcpt.notify), ..rcpt }
     };
     Ok(to.iter().map(rcpt).collect())
+}
+
+fn notify(words: &str) -> Result<Notify, Refused> {
+    if let Ok(Command::Rcpt(rcpt)) = Command::parse(format!("RCPT TO:<postmaster> NOTIFY={words}").as_bytes())
+    {
+        return Ok(rcpt.notify);
+    }
+    Err(Refused(exit::USAGE, "-N wants never, or some of success, failure, delay".to_owned()))
 }
 
 #[cfg(test)]

@@ -95,8 +95,7 @@ impl Options {
             } else if PERHAPS_VALUED.contains(letter) {
                 return self.valued(letter, rest);
             } else if VALUED.contains(letter) {
-                let next = || words.next().map(String::as_str);
-                let value = if rest.is_empty() { next() } else { Some(rest) };
+                let value = if rest.is_empty() { words.next().map(String::as_str) } else { Some(rest) };
                 let missing = || Refused(exit::USAGE, format!("option -{letter} needs a value"));
                 return self.valued(letter, value.ok_or_else(missing)?);
             } else {
@@ -128,7 +127,7 @@ impl Options {
             'o' if value == "i" => self.dots_are_text = true,
             'o' | 'O' => match value.split_once('=') {
                 Some((name, dir)) if name.eq_ignore_ascii_case("QueueDirectory") => {
-                    self.dir = Some(dir.into())
+                    self.dir = Some(dir.into());
                 }
                 Some((name, "true" | "True" | "TRUE")) if name.eq_ignore_ascii_case("IgnoreDots") => {
                     self.dots_are_text = true;

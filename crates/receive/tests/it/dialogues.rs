@@ -122,6 +122,7 @@ dialogues! {
         exim_cve_2017_16943
         exim_cve_2017_16944
         extensions_need_ehlo
+        flood
         helo
         http_to_smtp
         large_message
@@ -233,6 +234,7 @@ dialogues! {
         etrn_not_too_often
         greet_delay
         password_guessing
+        quota
         rate_of_commands
         rate_of_errors
         rate_of_messages

@@ -107,6 +107,9 @@ impl<W: Wire> Stage<W> {
             "sessions_per_address_max" => self.config.sessions_per_address_max = size,
             "transactions_max" => self.config.transactions_max = value,
             "received_max" => self.config.received_max = size,
+            "recipients_per_hour" => self.config.quotas.recipients_per_hour = value,
+            "messages_per_day" => self.config.quotas.messages_per_day = value,
+            "flood_recipients" => self.config.quotas.flood_recipients = value,
             _ => return Err("no such limit".into()),
         }
         Ok(())
