@@ -25,11 +25,13 @@ impl<'a> Field<'a> {
     }
 
     /// The name, in the case in which it was written.
+    #[inline]
     pub fn name(&self) -> &'a [u8] {
         self.octets.get(..self.name_len).unwrap_or_default()
     }
 
     /// Whether it has this name, in any case.
+    #[inline]
     pub fn is(&self, name: &str) -> bool {
         self.name().eq_ignore_ascii_case(name.as_bytes())
     }

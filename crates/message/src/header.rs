@@ -121,6 +121,7 @@ pub struct Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = Field<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Field<'a>> {
         let begin = self.at;
         let mut lines = Lines { octets: self.octets, at: begin };
