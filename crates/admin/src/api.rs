@@ -17,6 +17,30 @@ pub struct Status {
     pub listeners: Vec<Listener>,
     /// What is in the queue.
     pub queue: Totals,
+    /// The certificate that the server obtains itself, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
+}
+
+/// How a certificate fares that the server obtains itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// The names that it is to be for.
+    pub names: Vec<String>,
+    /// Whether an authority has certified them all; else what is shown is older, or of our own making.
+    pub certified: bool,
+    /// When the one that is shown expires.
+    pub expires_at: String,
+    /// When the next one is asked for.
+    pub next_attempt_at: String,
+    /// Attempts that failed since the last success.
+    pub failures: u32,
+    /// Why the last one failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// How bad that is: `warning`, `error` or `urgent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarm: Option<String>,
 }
 
 /// An address that is listened on.

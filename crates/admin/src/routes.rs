@@ -43,6 +43,8 @@ pub struct Control {
     pub logins: Authenticator,
     /// How sites fare.
     pub sites: Arc<dyn Fn() -> Vec<api::Site> + Send + Sync>,
+    /// How the certificate fares that the server obtains itself, if it does.
+    pub certificate: Arc<dyn Fn() -> Option<api::Certificate> + Send + Sync>,
     /// Facts about the server that do not change while it runs.
     pub server: Arc<Server>,
 }
@@ -104,6 +106,7 @@ async fn status(Shared(control): Shared<Control>) -> Json<api::Status> {
         started_at: started.to_string(),
         listeners: listeners.clone(),
         queue: convert::totals(&control.spool.stats()),
+        certificate: (control.certificate)(),
     })
 }
 

@@ -85,6 +85,10 @@ impl Fixture {
                     rests_until,
                 }]
             }),
+            certificate: Arc::new(|| {
+                let names = vec!["mx.example.org".to_owned()];
+                Some(api::Certificate { names, failures: 3, ..api::Certificate::default() })
+            }),
             server: Arc::new(server),
         };
         let listener = admin::bind(&socket(dir.path())).unwrap();
@@ -219,6 +223,7 @@ async fn the_status_tells_what_listens_and_what_waits() {
     assert_eq!(status.listeners[0].address, "127.0.0.1:25");
     assert_eq!((status.queue.messages, status.queue.recipients, status.queue.queued), (1, 2, 2));
     assert!(!status.queue.poisoned);
+    assert_eq!(status.certificate.map(|certificate| certificate.failures), Some(3));
     api.stop().await;
 }
 

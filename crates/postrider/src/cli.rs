@@ -77,6 +77,10 @@ pub(crate) enum Command {
     /// `-C FILE` names the server. Exit codes are those of sysexits(3): 0 left for the server, 64 wrong usage, 65 a message that cannot be
     /// sent, 75 try again, 77 not your address.
     Sendmail(Sendmail),
+    /// Tell how the server is: what listens, what waits, and how its certificate fares
+    ///
+    /// Needs a running server. Fails if somebody should look: mail is not taken because the disk failed, or the certificate is not renewed.
+    Status(Status),
     /// Look after the files that hold mail in transit
     #[command(subcommand)]
     Spool(SpoolCommand),
@@ -146,6 +150,13 @@ pub(crate) struct Events {
     /// Only since then: an age such as 1h, or a time in UTC such as 2026-11-23T18:00
     #[arg(long, value_name = "AGE|TIME")]
     pub since: Option<String>,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// What `status` looks at.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
     #[command(flatten)]
     pub place: Place,
 }
@@ -286,6 +297,7 @@ mod tests {
     #[test]
     fn options_come_after_the_command_too() {
         for line in [
+            "postrider status --json --dir d",
             "postrider ban list --json",
             "postrider ban lift 192.0.2.1 --dir d",
             "postrider queue list --json --config a.toml",

@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod events;
 pub(crate) mod queue;
 pub(crate) mod spool;
+pub(crate) mod status;
 pub(crate) mod trace;
 
 use crate::failure::Failure;

@@ -52,6 +52,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Trace(wanted) => commands::trace::run(wanted, cli.json),
         // Only `--help` comes here.
         Command::Sendmail(_) => Ok(()),
+        Command::Status(wanted) => commands::status::run(wanted, cli.json),
         Command::Spool(command) => commands::spool::run(command, cli.json),
     }
 }

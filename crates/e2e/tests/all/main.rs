@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "other programs run by the real clock")]
 
 mod acme;
+mod acme_fake;
 mod clients;
 mod crash;
 mod damage;

@@ -65,7 +65,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     let reloader = Arc::new(Reloader::new(file, running, own, parts));
     let mut delivery = Part::start("deliver", STOP_MAX, |shutdown| delivery(deliverer, shutdown));
     let mut control = Part::start("admin", CONTROL_STOP_MAX, |shutdown| {
-        control(&built, sites, Arc::clone(&reloader), server, control_socket, shutdown)
+        control(&built, sites, watch, Arc::clone(&reloader), server, control_socket, shutdown)
     });
     usage::recall(&built.config.data_dir, &receiver);
     let mut counting = Part::start("usage", CONTROL_STOP_MAX, |shutdown| {
@@ -217,10 +217,25 @@ fn site(status: &SiteStatus, now: Timestamp) -> api::Site {
     }
 }
 
+/// How our certificate fares, in the API's words.
+fn certificate(status: acme::Status) -> api::Certificate {
+    let acme::Status { names, certified, expires, next_attempt, failures, failure, alarm } = status;
+    api::Certificate {
+        names,
+        certified,
+        expires_at: expires.to_string(),
+        next_attempt_at: next_attempt.to_string(),
+        failures,
+        failure,
+        alarm: alarm.map(|alarm| alarm.word().to_owned()),
+    }
+}
+
 /// Answers the command line.
 fn control(
     built: &Built,
     sites: Sites,
+    watch: Option<acme::Watch>,
     reloader: Arc<Reloader>,
     server: Server,
     listener: UnixListener,
@@ -240,6 +255,7 @@ fn control(
             let now = clock.now();
             sites.status().iter().map(|status| site(status, now)).collect()
         }),
+        certificate: Arc::new(move || watch.as_ref().map(|watch| certificate(watch.status()))),
         server: Arc::new(server),
     });
     async move {
