@@ -205,6 +205,13 @@ impl Postrider {
         self.first_listener(|service, _| service != "lmtp")
     }
 
+    /// Where all listeners of a service are, in the order of the configuration.
+    pub fn listeners(&self, service: &str) -> Vec<SocketAddr> {
+        let listeners = self.listening.get("listeners").and_then(Value::as_array).expect("listeners");
+        let of = listeners.iter().filter(|listener| text(listener, "service") == Some(service));
+        of.filter_map(|listener| text(listener, "address")?.parse().ok()).collect()
+    }
+
     /// Where the first listener of a service is.
     pub fn listener(&self, service: &str) -> SocketAddr {
         self.first_listener(|other, _| other == service)

@@ -181,7 +181,7 @@ impl Receiver {
         let shared = self.current();
         if visitor.proxy {
             let may = tokio::select! {
-                may = shared.behind(&mut visitor, &mut stream) => may?,
+                may = shared.behind(&mut visitor, &mut stream, tls.is_implicit()) => may?,
                 () = shutdown.requested() => false,
             };
             if !may {
@@ -204,6 +204,7 @@ impl Shared {
         &self,
         visitor: &mut Visitor,
         stream: &mut S,
+        implicit: bool,
     ) -> io::Result<bool> {
         let proxy = visitor.client;
         if !self.config.proxy_networks.contains(proxy) {
@@ -226,8 +227,11 @@ impl Shared {
         visitor.client = client;
         if let Err(refused) = passed {
             tracing::info!(station = "receive", %proxy, %client, limit = ?refused, "over the session limit");
-            stream.write_all(&busy(&self.config.hostname, refused)).await?;
-            stream.shutdown().await?;
+            // In clear, where TLS comes first, nobody would understand it.
+            if !implicit {
+                stream.write_all(&busy(&self.config.hostname, refused)).await?;
+                stream.shutdown().await?;
+            }
         }
         Ok(passed.is_ok())
     }

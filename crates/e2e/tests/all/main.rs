@@ -4,12 +4,14 @@
 
 mod acme;
 mod acme_fake;
+mod bans;
 mod clients;
 mod crash;
 mod damage;
 mod disk;
 mod dns;
 mod fates;
+mod haproxy;
 mod harness;
 mod lifecycle;
 mod logins;
