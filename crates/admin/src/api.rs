@@ -1,6 +1,13 @@
 //! What goes over the wire: the documents of the API, for server and clients alike. Times are RFC 3339, durations seconds.
 
+mod people;
+
 use serde::{Deserialize, Serialize};
+
+pub use people::{
+    Account, AccountChange, Accounts, Alias, Aliases, AppPassword, Domain, Domains, Done, MadeAppPassword,
+    NewAccount, NewAlias, NewAppPassword, NewDomain, NewPassword, Secret, Source,
+};
 
 /// `GET /v1/status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

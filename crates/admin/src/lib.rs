@@ -11,6 +11,7 @@ mod follow;
 mod gist;
 #[doc(hidden)]
 pub mod parts;
+mod people;
 mod problem;
 mod query;
 mod queue;

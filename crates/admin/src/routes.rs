@@ -8,7 +8,7 @@ use axum::{
     http::{Method, Uri},
     routing::{get, post},
 };
-use directory::Authenticator;
+use directory::{Authenticator, People};
 use disk::{Clock, Disk};
 use events::{Log, Query, Reader};
 use mail::Timestamp;
@@ -16,7 +16,7 @@ use net::Shutdown;
 use spool::Spool;
 
 use crate::{
-    Problem, api, bans, convert, follow,
+    Problem, api, bans, convert, follow, people,
     query::{self, Params, TraceParams},
     queue, stats,
     trace::trace,
@@ -27,6 +27,8 @@ use crate::{
 pub struct Control {
     /// The queue.
     pub spool: Spool,
+    /// Who exists.
+    pub people: Arc<People>,
     /// What happens.
     pub events: Arc<Log>,
     /// Where the event log is.
@@ -84,6 +86,7 @@ pub fn router(control: Control) -> Router {
         .route("/v1/bans", get(bans::list))
         .route("/v1/bans/lift", post(bans::lift))
         .route("/v1/reload", post(reload))
+        .merge(people::router())
         .fallback(no_resource)
         .method_not_allowed_fallback(no_method)
         .with_state(control)

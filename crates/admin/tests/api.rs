@@ -67,8 +67,17 @@ impl Fixture {
             listeners,
         };
         let (switch, shutdown) = net::ShutdownSwitch::new();
+        let database = dir.path().join("store.db");
+        let (store, _) = store::Store::open(&database, &[directory::SCHEMA]).unwrap();
+        let declared = Config {
+            domains: vec![DomainConfig { name: "example.org".into(), ..Default::default() }],
+            accounts: vec![AccountConfig { login: "postmaster@example.org".into(), ..Default::default() }],
+            ..Default::default()
+        };
+        let (people, _) = directory::People::load(store, declared).unwrap();
         let control = Control {
             spool: spool.clone(),
+            people: Arc::new(people),
             events: Arc::clone(&events),
             stop: shutdown.clone(),
             events_dir: dir.path().join("events"),
@@ -650,4 +659,44 @@ async fn a_path_that_the_kernel_cannot_take_is_told() {
     let error = admin::bind(&path).unwrap_err();
     assert!(matches!(error, SocketError::TooLong { .. }));
     assert!(error.to_string().contains("at most 107"), "{error}");
+}
+
+#[tokio::test]
+async fn people_come_and_go_by_the_api() {
+    let fixture = Fixture::new();
+    let post = async |path: &str, body: &str| fixture.send(Method::POST, path, body).await;
+    let anna = r#"{"login":"anna@example.org","addresses":["a@example.org"],"password":"tiger"}"#;
+    let account: api::Account = post("/v1/accounts", anna).await.document();
+    assert_eq!((account.has_password, account.has_scram, account.source), (true, true, api::Source::Store));
+    assert!(account.created_at.is_some());
+    let again = post("/v1/accounts", anna).await;
+    let problem: Problem = serde_json::from_slice(&again.body).unwrap();
+    assert_eq!((again.status, problem.hint.is_some()), (StatusCode::CONFLICT, true), "{problem:?}");
+    for (path, body, status) in [
+        ("/v1/accounts", r#"{"login":"bob@example.org","password":"a","hash":"b"}"#, 400),
+        ("/v1/accounts", r#"{"login":"bob@example.org","passwort":"a"}"#, 400),
+        ("/v1/accounts", r#"{"login":"bob@example.net"}"#, 400),
+        ("/v1/accounts/anna%40example.org/password", "{}", 400),
+        ("/v1/accounts/bob%40example.org/password", r#"{"password":"a"}"#, 404),
+        ("/v1/accounts/postmaster%40example.org/disable", "", 409),
+        ("/v1/accounts/anna%40example.org/app-passwords", r#"{"name":"x","scopes":["ftp"]}"#, 400),
+        ("/v1/aliases", r#"{"address":"a@example.org","to":["anna@example.org"]}"#, 409),
+    ] {
+        assert_eq!(post(path, body).await.status.as_u16(), status, "{path} {body}");
+    }
+    let app = r#"{"name":"phone","scopes":["smtp"]}"#;
+    let made: api::MadeAppPassword =
+        post("/v1/accounts/Anna%40example.org/app-passwords", app).await.document();
+    assert!(made.password.expose().starts_with(&format!("pr-{}-", made.app_password.id)));
+    let shown: api::Account = fixture.get("/v1/accounts/ANNA%40example.org").await;
+    assert_eq!(shown.app_passwords, std::slice::from_ref(&made.app_password));
+    let path = format!("/v1/accounts/anna%40example.org/app-passwords/{}", made.app_password.id);
+    assert_eq!(fixture.ask(Method::DELETE, &path).await.status, StatusCode::OK);
+    assert_eq!(fixture.problem(Method::DELETE, &path).await.0, 404);
+    let all: api::Accounts = fixture.get("/v1/accounts").await;
+    let logins: Vec<_> = all.accounts.iter().map(|account| account.login.as_str()).collect();
+    assert_eq!(logins, ["postmaster@example.org", "anna@example.org"]);
+    assert_eq!(fixture.ask(Method::DELETE, "/v1/accounts/anna%40example.org").await.status, StatusCode::OK);
+    assert_eq!(fixture.problem(Method::GET, "/v1/accounts/anna%40example.org").await.0, 404);
+    fixture.stop().await;
 }

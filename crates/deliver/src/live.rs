@@ -42,6 +42,12 @@ impl Lives {
         let live = Live::new(config, directory, self.own.clone());
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = live;
     }
+
+    fn change_directory(&self, directory: Arc<Directory>) {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let (retry, rules) = (current.retry.clone(), Arc::clone(&current.rules));
+        *current = Arc::new(Live { directory, retry, rules });
+    }
 }
 
 /// Changes the settings of delivery while it runs.
@@ -56,6 +62,12 @@ impl Settings {
     pub fn change(&self, config: &Config, directory: Arc<Directory>) {
         self.shared.lives.change(config, directory);
         // Routes that were found by the old rules are looked for anew.
+        self.shared.poke.notify_one();
+    }
+
+    /// Takes up another directory alone.
+    pub fn change_directory(&self, directory: Arc<Directory>) {
+        self.shared.lives.change_directory(directory);
         self.shared.poke.notify_one();
     }
 }

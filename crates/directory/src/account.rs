@@ -44,6 +44,9 @@ pub(crate) struct Credentials {
     pub(crate) scram: Option<ScramKeys>,
     pub(crate) app_passwords: Vec<AppPassword>,
     pub(crate) roles: Vec<Role>,
+    pub(crate) disabled: bool,
+    /// In the store, where it can be changed.
+    pub(crate) stored: bool,
 }
 
 /// Somebody with a mailbox.
@@ -92,9 +95,21 @@ impl Account {
         self.credentials.app_passwords.iter().find(|app| *app.id == *id)
     }
 
-    /// Whether it has anything to log in with.
+    /// Whether it has anything to log in with, and may.
     pub(crate) fn may_log_in(&self) -> bool {
-        self.credentials.verifier.is_some() || !self.credentials.app_passwords.is_empty()
+        let Credentials { verifier, app_passwords, disabled, .. } = &self.credentials;
+        !disabled && (verifier.is_some() || !app_passwords.is_empty())
+    }
+
+    /// Whether nobody may log in to it.
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.credentials.disabled
+    }
+
+    /// Whether something stronger can be kept of its password than there is, once that is at hand.
+    pub(crate) fn is_worth_renewing(&self) -> bool {
+        let Credentials { verifier, scram, stored, .. } = &self.credentials;
+        *stored && verifier.as_ref().is_some_and(|verifier| verifier.is_weak() || scram.is_none())
     }
 
     /// Whether SCRAM works for it, whatever it logs in with.

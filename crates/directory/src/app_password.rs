@@ -69,6 +69,8 @@ pub struct AppPassword {
     pub digest: [u8; 32],
     /// When it was made, in milliseconds since 1970.
     pub created: i64,
+    /// When it last let somebody in, to some minutes, in milliseconds since 1970.
+    pub last_used: Option<i64>,
 }
 
 impl fmt::Debug for AppPassword {
@@ -90,7 +92,9 @@ impl AppPassword {
         let (id, secret) = letters.split_at(ID_CHARACTERS);
         let (id, secret): (String, String) = (id.iter().collect(), secret.iter().collect());
         let words = format!("{PREFIX}{id}-{secret}");
-        Some((Self { id: id.into(), name: name.into(), scopes, digest: digest_of(&words), created }, words))
+        let digest = digest_of(&words);
+        let made = Self { id: id.into(), name: name.into(), scopes, digest, created, last_used: None };
+        Some((made, words))
     }
 
     /// Whether these are its words, and it is good for that.

@@ -5,7 +5,7 @@
 use std::{
     fmt,
     net::IpAddr,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use aws_lc_rs::{hmac, rand};
@@ -15,9 +15,10 @@ use sasl::{
     Mechanism, Mechanisms, Password, ScramKeys,
     server::{Answer, Question, ScramFacts},
 };
+use tokio::sync::mpsc;
 
 use crate::{
-    Account, Directory, Scope,
+    Account, Checked, Directory, Noticed, Scope,
     app_password::id_of,
     hashing::Hashing,
     password::{Verifier, waste},
@@ -66,6 +67,8 @@ pub struct Login {
     name: Box<str>,
     /// None: in development, where there are no accounts, and anybody may send as anybody.
     pub(crate) account: Option<Address>,
+    /// The id of the app password that it came by.
+    pub(crate) app: Option<Box<str>>,
 }
 
 impl Login {
@@ -93,6 +96,8 @@ struct Inner {
     /// What the salts are made of that have to stay the same.
     secret: hmac::Key,
     anybody: bool,
+    /// Who hears of what is worth keeping.
+    notices: OnceLock<mpsc::Sender<Noticed>>,
 }
 
 impl Authenticator {
@@ -116,6 +121,7 @@ impl Authenticator {
             limits: RwLock::default(),
             secret,
             anybody,
+            notices: OnceLock::new(),
         }))
     }
 
@@ -148,7 +154,22 @@ impl Authenticator {
         self.0.logins.lift(who)
     }
 
-    fn directory(&self) -> Arc<Directory> {
+    /// Who hears which app passwords are used, and of which passwords more can be kept. Only the first call counts; what comes when the
+    /// receiver is full is not heard.
+    pub fn notify(&self, notices: mpsc::Sender<Noticed>) {
+        // Set once, when all parts are there.
+        let _ = self.0.notices.set(notices);
+    }
+
+    fn notice(&self, noticed: Noticed) {
+        if let Some(notices) = self.0.notices.get() {
+            // It comes again with the next login.
+            let _ = notices.try_send(noticed);
+        }
+    }
+
+    /// The directory that holds now.
+    pub fn directory(&self) -> Arc<Directory> {
         Arc::clone(&self.0.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -194,10 +215,13 @@ impl Authenticator {
         let answered = match question {
             Question::Keys { login } => return (self.keys(attempt, &login).await, None),
             Question::Password { login, acts_as, password } => {
-                let right = self.password(attempt, &login, password).await;
-                self.decide(login, acts_as.as_deref(), right)
+                let shown = self.password(attempt, &login, password).await;
+                self.decide(login, acts_as.as_deref(), shown)
             }
-            Question::Proof { login, acts_as, right } => self.decide(login, acts_as.as_deref(), Some(right)),
+            Question::Proof { login, acts_as, right } => {
+                let shown = if right { Shown::Password } else { Shown::Nothing };
+                self.decide(login, acts_as.as_deref(), shown)
+            }
             // Tokens and certificates are not offered yet: nothing here could check one.
             Question::Token { login, .. } => {
                 Decided { login: login.unwrap_or_default(), answer: Err(Refused::Wrong) }
@@ -208,7 +232,7 @@ impl Authenticator {
         };
         match &answered.answer {
             Ok(_) => self.0.logins.succeeded(&caller),
-            Err(Refused::Wrong) => self.0.logins.failed(&caller, &self.limits()),
+            Err(Refused::Wrong | Refused::Disabled) => self.0.logins.failed(&caller, &self.limits()),
             Err(Refused::Busy) => {}
         }
         answered.told(attempt)
@@ -218,25 +242,39 @@ impl Authenticator {
         if self.0.anybody { None } else { self.0.logins.admits(caller, &self.limits()).err() }
     }
 
-    /// Whether a password is the login's. `None`: it cannot be checked now.
-    async fn password(&self, attempt: &Attempt, login: &str, password: Password) -> Option<bool> {
+    /// Whether a password is the login's.
+    async fn password(&self, attempt: &Attempt, login: &str, password: Password) -> Shown {
         if self.0.anybody {
-            return Some(true);
+            return Shown::Password;
         }
         let directory = self.directory();
         let account = directory.by_login(login);
         let app = id_of(password.expose()).and_then(|id| account?.app_password(id));
-        if app.is_some_and(|app| app.is(password.expose(), attempt.scope)) {
-            return Some(true);
+        if let Some(app) = app.filter(|app| app.is(password.expose(), attempt.scope)) {
+            return Shown::AppPassword(app.id.clone());
         }
         let verifier = account.and_then(Account::verifier).cloned();
+        let renewal = account.filter(|account| account.is_worth_renewing()).and_then(|account| {
+            let checked = verifier.clone().map(Checked);
+            let login = account.login().to_string().into();
+            checked.map(|checked| Noticed::Renewable { login, password: password.clone(), checked })
+        });
         let check = move || {
             if !verifier.as_ref().is_some_and(Verifier::is_slow) {
                 waste(password.expose());
             }
             verifier.is_some_and(|verifier| verifier.is(password.expose()))
         };
-        self.0.hashing.run(check).await
+        match self.0.hashing.run(check).await {
+            Some(true) => {
+                if let Some(renewal) = renewal {
+                    self.notice(renewal);
+                }
+                Shown::Password
+            }
+            Some(false) => Shown::Nothing,
+            None => Shown::Unknown,
+        }
     }
 
     /// The keys of a login; of one that nobody has, such that no proof fits and that are always the same.
@@ -270,27 +308,33 @@ impl Authenticator {
         hmac::sign(&self.0.secret, text.as_bytes()).as_ref().to_vec()
     }
 
-    /// Whether a login is let in that has shown that it knows its password, or not.
-    fn decide(&self, login: Box<str>, acts_as: Option<&str>, right: Option<bool>) -> Decided {
-        let answer = match right {
-            None => Err(Refused::Busy),
-            Some(false) => Err(Refused::Wrong),
-            Some(true) if self.0.anybody => Ok(Login { name: login.clone(), account: None }),
-            Some(true) => self.let_in(&login, acts_as).ok_or(Refused::Wrong),
+    /// Whether a login is let in by what it has shown to know.
+    fn decide(&self, login: Box<str>, acts_as: Option<&str>, shown: Shown) -> Decided {
+        let answer = match shown {
+            Shown::Unknown => Err(Refused::Busy),
+            Shown::Nothing => Err(Refused::Wrong),
+            _ if self.0.anybody => Ok(Login { name: login.clone(), account: None, app: None }),
+            Shown::Password => self.let_in(&login, acts_as, None),
+            Shown::AppPassword(id) => self.let_in(&login, acts_as, Some(id)),
         };
         Decided { login, answer }
     }
 
-    /// `None`: there is no such login, or it wants to act as another.
-    fn let_in(&self, login: &str, acts_as: Option<&str>) -> Option<Login> {
+    /// Refused: there is no such login, it is disabled, or it wants to act as another.
+    fn let_in(&self, login: &str, acts_as: Option<&str>, app: Option<Box<str>>) -> Result<Login, Refused> {
         let directory = self.directory();
-        let account = directory.by_login(login)?;
-        if let Some(other) = acts_as
-            && directory.by_login(other)?.login() != account.login()
-        {
-            return None;
+        let account = directory.by_login(login).ok_or(Refused::Wrong)?;
+        let acts_as = acts_as.map_or(Some(account), |other| directory.by_login(other));
+        if acts_as.is_none_or(|other| other.login() != account.login()) {
+            return Err(Refused::Wrong);
         }
-        Some(Login { name: account.login().to_string().into(), account: Some(account.login().clone()) })
+        if account.is_disabled() {
+            return Err(Refused::Disabled);
+        }
+        if let Some(id) = &app {
+            self.notice(Noticed::Used { login: account.login().to_string().into(), id: id.clone() });
+        }
+        Ok(Login { name: account.login().to_string().into(), account: Some(account.login().clone()), app })
     }
 }
 
@@ -306,8 +350,20 @@ struct Decided {
     answer: Result<Login, Refused>,
 }
 
+/// What a client has shown to know.
+enum Shown {
+    Password,
+    /// By its id.
+    AppPassword(Box<str>),
+    Nothing,
+    /// It could not be checked.
+    Unknown,
+}
+
 enum Refused {
     Wrong,
+    /// It was right, but nobody may log in to the account.
+    Disabled,
     /// It could not be checked: too many want in at once.
     Busy,
 }
@@ -324,6 +380,16 @@ impl Decided {
             }
             Err(Refused::Wrong) => {
                 tracing::info!(station = STATION, client, login, scope, "login refused");
+                (Answer::Denied, None)
+            }
+            Err(Refused::Disabled) => {
+                tracing::info!(
+                    station = STATION,
+                    client,
+                    login,
+                    scope,
+                    "login refused: the account is disabled"
+                );
                 (Answer::Denied, None)
             }
             Err(Refused::Busy) => {

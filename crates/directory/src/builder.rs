@@ -21,6 +21,8 @@ struct Declared<'a> {
     scram: Option<ScramKeys>,
     app_passwords: Vec<AppPassword>,
     roles: &'a [String],
+    disabled: bool,
+    stored: bool,
 }
 
 pub(crate) struct Builder {
@@ -154,6 +156,8 @@ impl Builder {
                 scram: config.scram,
                 app_passwords: config.app_passwords,
                 roles: &config.roles,
+                disabled: config.disabled,
+                stored: config.stored,
             },
         );
         let Some(login) = login else { return };
@@ -182,7 +186,8 @@ impl Builder {
         });
         let roles: Vec<Option<Role>> = roles.collect();
         let roles = roles.into_iter().collect::<Option<_>>()?;
-        Some(Credentials { verifier, scram: declared.scram, app_passwords: declared.app_passwords, roles })
+        let Declared { scram, app_passwords, disabled, stored, .. } = declared;
+        Some(Credentials { verifier, scram, app_passwords, roles, disabled, stored })
     }
 
     fn add(&mut self, entry: Entry, key: &'static str, address: &Address, place: Place) {

@@ -21,6 +21,9 @@ pub struct Config {
     /// For development: every address of every domain is local and ends in the account of this login, unless the
     /// address is declared. An account that is not declared is made.
     pub catch_everything: Option<String>,
+    /// The login of the one account if nobody declared it, but a postmaster there has to be (RFC 5321 §4.5.1): one of the same login in
+    /// the store takes its place.
+    pub implied: Option<String>,
     /// Our own addresses: mail to `user@[192.0.2.1]` is mail to `user` at the first domain (RFC 5321 §4.1.3).
     pub own_addresses: Vec<IpAddr>,
 }
@@ -51,6 +54,10 @@ pub struct AccountConfig {
     pub app_passwords: Vec<AppPassword>,
     /// What it may do beside what every account may: the words of [`crate::Role`].
     pub roles: Vec<String>,
+    /// Nobody logs in to it and nobody who has is heard any more; its mail still comes.
+    pub disabled: bool,
+    /// It is kept in the store, where a better hash of its password can be put.
+    pub stored: bool,
 }
 
 /// `[[alias]]`

@@ -89,6 +89,14 @@ impl Directory {
         }
     }
 
+    /// Whether a login still holds: its account is there and not disabled, and so is the app password that it came by.
+    pub fn holds(&self, login: &Login) -> bool {
+        let Some(own) = &login.account else { return true };
+        let Some(account) = self.by_login(&own.to_string()) else { return false };
+        let app = login.app.as_deref();
+        !account.is_disabled() && app.is_none_or(|id| account.app_password(id).is_some())
+    }
+
     /// Whether somebody who has logged in may send mail with this address as its reverse-path or author: one of its own, with or
     /// without a detail; an alias that stands for it alone; or by its role any of its domain.
     pub fn may_send_as(&self, login: &Login, address: &Address) -> bool {

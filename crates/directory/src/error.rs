@@ -119,7 +119,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    fn hint(&self) -> &'static str {
+    pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::BadDomain { .. } => "write a name such as example.org, without a final dot",
             Self::BadAddress { .. } => "write an address such as anna@example.org",

@@ -1,6 +1,6 @@
 //! Who exists here: domains, accounts, aliases; and who may log in.
 //!
-//! *Takes* what the configuration declares, and the questions of those who want to log in. *Hands on* what an address stands for,
+//! *Takes* what the configuration declares and what is kept in the store, and the questions of those who want to log in. *Hands on* what an address stands for,
 //! the account that gets it, and whose login it is. *Never* lets an address outside: an alias ends in an account of ours, and a name
 //! on disk is never the peer's text; and never lets the time of an answer tell whether a login exists.
 
@@ -16,6 +16,7 @@ mod error;
 mod hashing;
 mod index;
 mod password;
+mod people;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,10 @@ pub use directory::{Directory, Resolution};
 pub use domain_pattern::{DomainPattern, in_ascii};
 pub use error::{DirectoryError, Entry, Problem};
 pub use password::{BadPassword, hash_password};
+pub use people::{
+    Checked, Everyone, Kept, Kind, Listed, ListedAccount, NewAccount, NewPassword, Noticed, People,
+    PeopleError, Publish, Rights, SCHEMA, spelling,
+};
 
 /// The most mailboxes that one alias may stand for.
 pub const ALIAS_MAILBOXES_MAX: usize = 1000;

@@ -338,6 +338,7 @@ proptest! {
             ],
             postmaster: Some(texts[10].clone()),
             catch_everything: dev.then(|| texts[11].clone()),
+            implied: None,
             own_addresses: Vec::new(),
         };
         let simple = Config { domains: vec![domain("a")], accounts: vec![account("a@a")], ..Config::default() };

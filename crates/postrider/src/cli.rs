@@ -1,6 +1,7 @@
 //! The command line: what may be said, and the help that explains it.
 
 mod ban;
+mod people;
 mod queue;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -8,6 +9,11 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use ban::BanCommand;
+pub(crate) use people::{
+    AccountAdd, AccountChange, AccountCommand, AccountPassword, AliasAdd, AliasCommand, AliasRemove,
+    AppPasswordAdd, AppPasswordCommand, AppPasswordRevoke, DomainAdd, DomainCommand, DomainRemove,
+    PasswordSource,
+};
 pub(crate) use queue::{
     QueueBounce, QueueChange, QueueCommand, QueueDestroy, QueueList, QueueShow, QueueStats, Selecting,
 };
@@ -49,6 +55,21 @@ pub(crate) enum Command {
     /// Check, show or reload a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look at the domains whose mail ends here, and change them
+    ///
+    /// Needs a running server. Those of the configuration file are shown too, and changed there.
+    #[command(subcommand)]
+    Domain(DomainCommand),
+    /// Look at accounts and change them
+    ///
+    /// Needs a running server, in which each change holds at once. Accounts of the configuration file are shown too, and changed there.
+    #[command(subcommand)]
+    Account(Box<AccountCommand>),
+    /// Look at aliases and change them
+    ///
+    /// Needs a running server. Those of the configuration file are shown too, and changed there.
+    #[command(subcommand)]
+    Alias(AliasCommand),
     /// Look at the queue and change it
     ///
     /// Needs a running server, which is found by its configuration or directory. What is meant is said by queue ids and marks of recipients: all
@@ -84,6 +105,9 @@ pub(crate) enum Command {
     /// Look after the files that hold mail in transit
     #[command(subcommand)]
     Spool(SpoolCommand),
+    /// Look after the database of domains, accounts and aliases
+    #[command(subcommand)]
+    Store(StoreCommand),
 }
 
 #[derive(Debug, Args)]
@@ -189,6 +213,25 @@ pub(crate) enum SpoolCommand {
     /// With the server stopped. Damaged segments and what is left of damaged messages are kept in `damaged` in the spool; whole messages stay in
     /// the queue; a message whose content is damaged is given up at the next start, with a report to its sender.
     Repair(SpoolRepair),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Bring the tables up to date, as the start of a server does
+    ///
+    /// With the server stopped. All steps are made in one transaction; a database that a newer program has used is refused and left as it is.
+    Migrate(StoreMigrate),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreMigrate {
+    /// Try it and take it back: say which steps there are, or which of them fails
+    ///
+    /// The server may run; if there are steps, its changes wait for as long as they take.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub place: Place,
 }
 
 #[derive(Debug, Args)]
@@ -315,6 +358,13 @@ mod tests {
             "postrider queue bounce --site a.b --text gone -y",
             "postrider events -f --kind bounced --kind expired --to a@b --from <> --id 1 --since 1h",
             "postrider spool verify d",
+            "postrider domain add example.org --catch-all a@example.org --subaddress -",
+            "postrider account add a@b --address c@b --role send-as-domain --password-file - --hash",
+            "postrider account add a@b --no-password",
+            "postrider account app-password add a@b --name phone --scope smtp --scope imap",
+            "postrider account app-password revoke a@b abcdef --json",
+            "postrider alias add a@b c@b d@b",
+            "postrider store migrate --dry-run --dir d",
             "postrider spool verify --config a.toml",
             "postrider dev --listen 127.0.0.1:0 --listen [::1]:0 --submission 127.0.0.1:0 --submissions [::1]:0",
         ] {
@@ -336,6 +386,13 @@ mod tests {
             "postrider queue list --state asleep",
             "postrider queue list --limit 0",
             "postrider spool verify d --dir e",
+            "postrider account add a@b tiger",
+            "postrider account add a@b --password tiger",
+            "postrider account add a@b --no-password --hash",
+            "postrider account add a@b --role king",
+            "postrider account app-password add a@b --name phone",
+            "postrider account app-password add a@b --name phone --scope ftp",
+            "postrider alias add a@b",
             "postrider dev --listen 2525",
             "postrider trace",
             "postrider ban lift",

@@ -84,6 +84,11 @@ pub(crate) async fn post<T: DeserializeOwned>(
     request(socket, Method::POST, path, body.into()).await
 }
 
+/// Removes a resource and reads the answer's document.
+pub(crate) async fn delete<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T, ClientError> {
+    request(socket, Method::DELETE, path, Bytes::new()).await
+}
+
 async fn request<T: DeserializeOwned>(
     socket: &Path,
     method: Method,
@@ -156,13 +161,19 @@ fn unreachable(socket: &Path, error: &io::Error) -> ClientError {
 
 fn refusal(status: u16, body: &[u8]) -> Failure {
     let problem = serde_json::from_slice::<admin::Problem>(body).ok();
+    let hint = problem.as_ref().and_then(|problem| problem.hint.clone());
     let text = problem.map(|problem| problem.detail.unwrap_or(problem.title));
     if status == UNPROCESSABLE
         && let Some(report) = text
     {
         return Failure::report(report, true);
     }
-    Failure::new(text.unwrap_or_else(|| format!("the server answered with HTTP status {status}")))
+    let failure =
+        Failure::new(text.unwrap_or_else(|| format!("the server answered with HTTP status {status}")));
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }
 
 /// A value of a query string or a segment of a path, percent-encoded (RFC 3986 §2.1): all but unreserved characters.

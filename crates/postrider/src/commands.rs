@@ -3,9 +3,12 @@
 pub(crate) mod ban;
 pub(crate) mod config;
 pub(crate) mod events;
+mod password;
+pub(crate) mod people;
 pub(crate) mod queue;
 pub(crate) mod spool;
 pub(crate) mod status;
+pub(crate) mod store;
 pub(crate) mod trace;
 
 use crate::failure::Failure;

@@ -173,6 +173,11 @@ pub(crate) fn spool_dir(data_dir: &Path) -> PathBuf {
     data_dir.join("spool")
 }
 
+/// The database of a data directory.
+pub(crate) fn store_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("store.db")
+}
+
 /// The event log of a data directory.
 pub(crate) fn events_dir(data_dir: &Path) -> PathBuf {
     data_dir.join("events")

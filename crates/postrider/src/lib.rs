@@ -14,6 +14,7 @@ mod maildrop;
 pub mod parts;
 mod place;
 mod process;
+mod schemas;
 mod sendmail;
 mod terminal;
 
@@ -47,6 +48,10 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Serve(file) => app::serve(&file.config, cli.json),
         Command::Config(command) => commands::config::run(command, cli.json),
         Command::Ban(command) => commands::ban::run(command, cli.json),
+        Command::Domain(command) => commands::people::domain(command, cli.json),
+        Command::Account(command) => commands::people::account(command, cli.json),
+        Command::Alias(command) => commands::people::alias(command, cli.json),
+        Command::Store(command) => commands::store::run(command, cli.json),
         Command::Queue(command) => commands::queue::run(command, cli.json),
         Command::Events(wanted) => commands::events::run(wanted, cli.json),
         Command::Trace(wanted) => commands::trace::run(wanted, cli.json),

@@ -99,6 +99,12 @@ pub(crate) fn size_text(octets: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, name.unwrap_or(&"KiB"))
 }
 
+/// A time to the second.
+pub(crate) fn time(text: &str) -> String {
+    let cut = text.split_once('.').map_or(text, |(seconds, _)| seconds);
+    clean(cut).replace('T', " ")
+}
+
 /// `1 message`, `2 messages`.
 pub(crate) fn count(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }

@@ -52,12 +52,12 @@ impl Receiver {
         octets: u64,
     ) -> Result<(), SpoolError> {
         let shared = self.current();
-        let now = shared.clock.now();
+        let (now, directory) = (shared.clock.now(), shared.authenticator.directory());
         let (id, of) = (shared.spool.new_id(now), shared.spool.new_id(now));
         let recipients: Vec<Recipient> = refused
             .iter()
             .map(|(rcpt, _)| {
-                let address = crate::policy::addressee(&shared.directory, &rcpt.forward_path).clone();
+                let address = crate::policy::addressee(&directory, &rcpt.forward_path).clone();
                 Recipient { notify: rcpt.notify, orcpt: rcpt.orcpt.clone(), ..Recipient::new(address, now) }
             })
             .collect();

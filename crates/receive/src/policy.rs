@@ -48,6 +48,8 @@ const NOT_SUBMITTER: Reply =
     Reply::fixed(550, (5, 7, 1), "Submission is for the networks of this server only");
 /// RFC 4954 §6.
 const LOGIN_FIRST: Reply = Reply::fixed(530, (5, 7, 0), "Authentication required");
+/// RFC 4954 §6: 530. Its account was disabled or removed, or its app password revoked, since it logged in.
+const NO_LONGER: Reply = Reply::fixed(530, (5, 7, 0), "Your login holds no more");
 /// RFC 6409 §6.1 has 550 5.7.1 for this; 553 is what clients know as a fault of the sender's address (RFC 5321 §4.2.3).
 const NOT_YOURS: Reply = Reply::fixed(553, (5, 7, 1), "Sender address is not one of this login");
 const RELAY: Reply = Reply::fixed(550, (5, 7, 1), "Relaying denied");
@@ -117,9 +119,11 @@ impl Origin {
     }
 }
 
-/// Whether somebody who has logged in may use this reverse-path. The null one is for reports, which programs of people send too.
+/// Whether somebody who has logged in may still send, and use this reverse-path. The null one is for reports, which programs of people
+/// send too.
 pub(crate) fn sender(directory: &Directory, login: Option<&Login>, path: &ReversePath) -> Decision<()> {
     match (login, path.address()) {
+        (Some(login), _) if !directory.holds(login) => Decision::Reject(NO_LONGER),
         (Some(login), Some(address)) if !directory.may_send_as(login, address) => Decision::Reject(NOT_YOURS),
         _ => Decision::Accept(()),
     }

@@ -30,7 +30,6 @@ pub struct Receiver(Arc<RwLock<Arc<Shared>>>);
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) spool: Spool,
-    pub(crate) directory: Arc<Directory>,
     pub(crate) authenticator: Authenticator,
     pub(crate) clock: Arc<dyn disk::Clock>,
     smtp: Arc<smtp::server::Config>,
@@ -52,13 +51,13 @@ impl Receiver {
         authenticator: Authenticator,
         clock: Arc<dyn disk::Clock>,
     ) -> Self {
+        authenticator.change(directory);
         let (smtp, lmtp) = machines(&config);
         let admission = Admission::new(config.sessions_max, config.clients());
         let (turns, storing) = (Arc::default(), Arc::new(Storing::new(Arc::clone(&clock))));
         let shared = Shared {
             config,
             spool,
-            directory,
             authenticator,
             clock,
             smtp,
@@ -71,17 +70,15 @@ impl Receiver {
         Self(Arc::new(RwLock::new(Arc::new(shared))))
     }
 
-    /// Takes up other settings and another directory. Sessions that begin from now on hold to them; those under way end as they began. How
-    /// many sessions there may be stays as it was.
+    /// Takes up other settings and another directory. Sessions that begin from now on hold to the settings; those under way end as they began.
+    /// The directory holds at once, in those too. How many sessions there may be stays as it was.
     pub fn change(&self, config: Config, directory: Arc<Directory>) {
         let (smtp, lmtp) = machines(&config);
-        // Who may log in changes at once, in sessions under way too.
         let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        current.authenticator.change(Arc::clone(&directory));
+        current.authenticator.change(directory);
         current.admission.change(config.clients());
         *current = Arc::new(Shared {
             config,
-            directory,
             smtp,
             lmtp,
             spool: current.spool.clone(),
@@ -92,6 +89,12 @@ impl Receiver {
             storing: Arc::clone(&current.storing),
             usages: Arc::clone(&current.usages),
         });
+    }
+
+    /// Takes up another directory alone: from the next command on it holds, in sessions under way too. A session may stay for hours, and must
+    /// not refuse mail for somebody who is there by then, nor take it from somebody who may no longer send.
+    pub fn change_directory(&self, directory: Arc<Directory>) {
+        self.current().authenticator.change(directory);
     }
 
     pub(crate) fn current(&self) -> Arc<Shared> {

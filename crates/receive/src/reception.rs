@@ -159,10 +159,13 @@ impl Reception {
         let (logins, login) =
             (self.authentication() != Authentication::Unknown, self.logins.login.as_deref());
         let decision = match self.origin.transaction(logins) {
-            Decision::Accept(()) => match sender(&self.shared.directory, login, &mail.reverse_path) {
-                Decision::Accept(()) => self.within_rates(),
-                refused => refused,
-            },
+            Decision::Accept(()) => {
+                let directory = self.shared.authenticator.directory();
+                match sender(&directory, login, &mail.reverse_path) {
+                    Decision::Accept(()) => self.within_rates(),
+                    refused => refused,
+                }
+            }
             refused => refused,
         };
         if decision != Decision::Accept(()) {
@@ -180,7 +183,8 @@ impl Reception {
         }
         // Named networks that submit without a login are trusted in this, too.
         let login = self.logins.login.as_deref();
-        let may_hurry = login.map_or(self.origin.trusted, |login| self.shared.directory.may_hurry(login));
+        let may_hurry =
+            login.map_or(self.origin.trusted, |login| self.shared.authenticator.directory().may_hurry(login));
         let (hold_max, now) = (self.shared.config.hold_max, self.shared.clock.now());
         let planned = match Planned::new(&mail.schedule, may_hurry, hold_max, now) {
             Ok(planned) => planned,
@@ -224,7 +228,8 @@ impl Reception {
     /// Counts a message. If it is part of a flood: its event, and a notice where it is the first.
     fn count(&self, taken: &mut Taken, recipients: usize) -> (Option<Event>, Option<Submission>) {
         let Some(login) = self.metered() else { return (None, None) };
-        let Shared { config, directory, spool, usages, .. } = &*self.shared;
+        let Shared { config, spool, usages, authenticator, .. } = &*self.shared;
+        let directory = authenticator.directory();
         let now = taken.envelope.received;
         let recipients = u32::try_from(recipients).unwrap_or(u32::MAX);
         let amount = usages.count(&login, &config.quotas, recipients, now);
@@ -277,11 +282,12 @@ impl Reception {
 
     /// What the rules say of a recipient.
     fn outlook(&self, mail: &MailFrom, path: &ForwardPath) -> Outlook {
-        let Shared { config, directory, .. } = &*self.shared;
+        let config = &self.shared.config;
         if config.rules.is_empty() {
             return Outlook::default();
         }
-        let recipient = in_ascii(addressee(directory, path));
+        let directory = self.shared.authenticator.directory();
+        let recipient = in_ascii(addressee(&directory, path));
         let local = || directory.is_local(recipient.domain());
         let postmaster = *path == ForwardPath::Postmaster || recipient.is_postmaster() && local();
         let sender = mail.reverse_path.address().map(in_ascii);
@@ -306,9 +312,9 @@ impl Reception {
         path: &ForwardPath,
         outlook: &Outlook,
     ) -> Decision<Vec<Address>> {
-        let Shared { config, directory, .. } = &*self.shared;
+        let config = &self.shared.config;
         let max = config.recipients_max.saturating_mul(EXPANSION_MAX);
-        let became = match self.origin.recipient(directory, path) {
+        let became = match self.origin.recipient(&self.shared.authenticator.directory(), path) {
             Decision::Accept(became) => became,
             refused => return refused,
         };
@@ -352,19 +358,23 @@ impl Reception {
     }
 
     async fn content(&mut self, piece: Vec<u8>) -> Result<(), Reply> {
-        let transaction = self.transaction.as_mut().ok_or(NOT_STORED)?;
-        let begun = transaction.content.is_none();
+        let begun = self.transaction.as_ref().ok_or(NOT_STORED)?.content.is_none();
         if begun {
-            let (config, now) = (&self.shared.config, self.shared.clock.now());
-            let (login, directory) = (self.logins.login.as_deref(), &self.shared.directory);
-            let trace = Trace { config, client: &self.client, origin: self.origin, login, directory, now };
-            let (spool, storing) = (&self.shared.spool, Arc::clone(&self.shared.storing));
-            // Boxed, as the end of the content is: idle sessions must not hold room for it.
-            let incoming = Box::pin(Incoming::begin(spool, storing, trace, transaction, &piece)).await?;
-            transaction.content = Some(incoming);
+            // Boxed, because it needs much for a moment, and idle sessions must not hold room for it.
+            Box::pin(self.begin_content(&piece)).await?;
         }
-        let incoming = transaction.content.as_mut().ok_or(NOT_STORED)?;
+        let incoming = self.transaction.as_mut().and_then(|open| open.content.as_mut()).ok_or(NOT_STORED)?;
         incoming.write(piece, begun, self.shared.config.received_max).await
+    }
+
+    async fn begin_content(&mut self, piece: &[u8]) -> Result<(), Reply> {
+        let transaction = self.transaction.as_mut().ok_or(NOT_STORED)?;
+        let (config, now) = (&self.shared.config, self.shared.clock.now());
+        let (login, directory) = (self.logins.login.as_deref(), &self.shared.authenticator.directory());
+        let trace = Trace { config, client: &self.client, origin: self.origin, login, directory, now };
+        let (spool, storing) = (&self.shared.spool, Arc::clone(&self.shared.storing));
+        transaction.content = Some(Incoming::begin(spool, storing, trace, transaction, piece).await?);
+        Ok(())
     }
 
     /// The last piece: from the commit on it is ours.

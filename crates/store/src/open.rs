@@ -58,6 +58,8 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     // SQLite reads a name that begins with `file:` as a URI only if it is told to; it is not.
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // The directories for temporary files are closed to a server in its sandbox.
+    connection.pragma_update(None, "temp_store", "memory")?;
     Ok(connection)
 }
 

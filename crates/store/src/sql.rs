@@ -83,6 +83,14 @@ impl Row<'_> {
         self.0.get(column).map_err(|_| StoreError::Column(column))
     }
 
+    /// A column that is a whole number or nothing.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn optional_integer(&self, column: usize) -> Result<Option<i64>, StoreError> {
+        self.0.get(column).map_err(|_| StoreError::Column(column))
+    }
+
     /// A column of octets.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use std::{
 };
 
 use rusqlite::Connection;
+use tokio::sync::oneshot;
 
 use crate::{
     Pending, Schema, Sql, StoreError, migrate, open,
@@ -66,13 +67,29 @@ impl Store {
         &self,
         work: impl FnOnce(&Sql<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.ask(work)?.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// As [`Store::write`]. Waits for the disk: not for a thread of a runtime, and before there is one.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write_and_wait<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Sql<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.ask(work)?.blocking_recv().unwrap_or(Err(StoreError::Closed))
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Sql<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
         let (change, told) = writer::asked(work);
-        {
-            let changes = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
-            let changes = changes.as_ref().ok_or(StoreError::Closed)?;
-            changes.send(change).map_err(|_| StoreError::Closed)?;
-        }
-        told.await.unwrap_or(Err(StoreError::Closed))
+        let changes = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let changes = changes.as_ref().ok_or(StoreError::Closed)?;
+        changes.send(change).map_err(|_| StoreError::Closed)?;
+        Ok(told)
     }
 
     /// Looks at something, as it was when the first statement began. Waits for the disk: not for a thread that serves mail.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 #![expect(clippy::disallowed_methods, reason = "other programs run by the real clock")]
 
+mod accounts;
 mod acme;
 mod acme_fake;
 mod bans;

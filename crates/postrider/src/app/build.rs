@@ -9,13 +9,14 @@ use std::{
 use acme::{Keeper, Method};
 use admin::api::Listener as Address;
 use deliver::{LocalDelivery, Own};
-use directory::{Authenticator, Directory};
+use directory::{Authenticator, Directory, People, PeopleError};
 use disk::{Caveat, Clock, Disk, Lock, OsDisk, OsRandom, Random, SystemClock};
 use dns::Resolve;
 use events::Log;
 use net::{Acceptor, Bound, Certificates, Connector, Identity, TlsChallenges, TlsMode};
 use receive::Entrance;
 use spool::{Opened, Spool};
+use store::{Pending, Store};
 use tokio::net::UnixListener;
 
 use super::{
@@ -30,6 +31,7 @@ use crate::{
     failure::Failure,
     maildrop::{self, Facts},
     process::{self, Sockets},
+    schemas,
 };
 
 /// Which server it is to be.
@@ -57,7 +59,9 @@ pub(super) struct Built {
     pub acme: Option<(Keeper, Vec<Bound>)>,
     pub own: Own,
     pub directory: Arc<Directory>,
+    pub people: Arc<People>,
     pub authenticator: Authenticator,
+    pub store: Store,
     pub resolver: Arc<dyn Resolve>,
     pub spool: Spool,
     pub events: Arc<Log>,
@@ -84,8 +88,10 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
     let events = Arc::new(events);
     let spool = open_spool(&config, flavour, &disk, &clock, &random, &events)?;
     let mut own = Own { addresses: own::addresses(), ..Own::default() };
-    let directory = Arc::new(make_directory(config.directory.clone(), &own)?);
-    let authenticator = authenticator(&directory, flavour, random.as_ref());
+    let store = open_store(&config.data_dir)?;
+    let (people, directory) =
+        People::load(store.clone(), declared(&config, &own)).map_err(|error| explain::people(&error))?;
+    let authenticator = authenticator(&directory, &people, flavour, random.as_ref())?;
     authenticator.limit(config.login);
     let resolver = resolver(&config, flavour)?;
     let (identities, authority) = identities(&config, flavour, clock.as_ref())?;
@@ -118,7 +124,9 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
         acme,
         own,
         directory,
+        people: Arc::new(people),
         authenticator,
+        store,
         resolver,
         spool,
         events,
@@ -215,25 +223,38 @@ fn report(found: &Opened) {
     }
 }
 
-/// The configuration was checked already, so this fails for `dev` with its fixed settings never, and else only if it changed meanwhile.
-pub(super) fn make_directory(mut config: directory::Config, own: &Own) -> Result<Directory, Failure> {
-    config.own_addresses.clone_from(&own.addresses);
-    Directory::new(config).map_err(|errors| {
-        let first = errors.first();
-        let failure = Failure::usage(first.map(ToString::to_string).unwrap_or_default());
-        failure.hint(first.map(directory::DirectoryError::hint).unwrap_or_default())
-    })
+/// Opens the database and brings its tables up to date.
+fn open_store(data_dir: &Path) -> Result<Store, Failure> {
+    let file = config::store_file(data_dir);
+    let (store, made) =
+        Store::open(&file, &schemas::ALL).map_err(|error| Failure::new(&error).hint(error.hint()))?;
+    for Pending { owner, number, name } in made {
+        tracing::info!(station = "store", owner, number, name, "tables brought up to date");
+    }
+    Ok(store)
+}
+
+/// What the configuration says of who exists, and by which addresses we are meant ourselves.
+pub(super) fn declared(config: &Config, own: &Own) -> directory::Config {
+    directory::Config { own_addresses: own.addresses.clone(), ..config.directory.clone() }
 }
 
 /// Who may log in. In development anybody.
-fn authenticator(directory: &Arc<Directory>, flavour: Flavour, random: &dyn Random) -> Authenticator {
+fn authenticator(
+    directory: &Arc<Directory>,
+    people: &People,
+    flavour: Flavour,
+    random: &dyn Random,
+) -> Result<Authenticator, Failure> {
     let directory = Arc::clone(directory);
     if flavour == Flavour::Dev {
-        return Authenticator::for_anybody(directory);
+        return Ok(Authenticator::for_anybody(directory));
     }
     let mut secret = [0; 32];
     random.fill(&mut secret);
-    Authenticator::new(directory, &secret)
+    // The first that there was counts, so that nobody learns from a restart which logins are real.
+    let secret = people.login_secret(&secret).map_err(|error: PeopleError| explain::people(&error))?;
+    Ok(Authenticator::new(directory, &secret))
 }
 
 fn resolver(config: &Config, flavour: Flavour) -> Result<Arc<dyn Resolve>, Failure> {

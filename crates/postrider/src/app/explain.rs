@@ -3,6 +3,7 @@
 use std::{io, path::Path};
 
 use acme::OpenError;
+use directory::PeopleError;
 use events::EventsError;
 use spool::SpoolError;
 
@@ -49,6 +50,16 @@ pub(super) fn spool(error: &SpoolError) -> Failure {
 
 pub(super) fn events(error: &EventsError) -> Failure {
     Failure::new(error).hint(WRITABLE)
+}
+
+/// The configuration was checked already, so its people are wrong for `dev` with its fixed settings never, and else only if it changed
+/// meanwhile.
+pub(super) fn people(error: &PeopleError) -> Failure {
+    let failure = match error {
+        PeopleError::Wrong(_) => Failure::usage(error),
+        _ => Failure::new(error),
+    };
+    failure.hint(error.hint())
 }
 
 pub(crate) fn listen(error: &net::ListenError) -> Failure {

@@ -7,12 +7,12 @@ use std::{
 
 use admin::api::Reloaded;
 use deliver::{Own, Settings};
-use directory::Authenticator;
+use directory::{Authenticator, People};
 use net::Certificates;
 use receive::Receiver;
 use serde_json::Value;
 
-use super::build;
+use super::{build, explain};
 use crate::{
     config::{self, Config, LoadError},
     process,
@@ -66,6 +66,7 @@ pub(super) struct Reloader {
 
 /// What takes up a configuration while it runs.
 pub(super) struct Running {
+    pub(super) people: Arc<People>,
     pub(super) receiver: Receiver,
     pub(super) logins: Authenticator,
     pub(super) delivery: Settings,
@@ -123,22 +124,26 @@ impl Reloader {
         // One at a time: what is compared must be what is in effect.
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = config::load(file).map_err(|error| refused(file, &error))?;
-        let directory = build::make_directory(wanted.directory.clone(), &self.own)
-            .map_err(|failure| Refused { report: failure.text(false), lines: vec![failure.text(false)] })?;
         let (needs_restart, changed): (Vec<String>, Vec<String>) =
             differences(&running, &wanted).into_iter().partition(|name| needs_restart(name));
         let merged = merged(&running, wanted);
-        let directory = Arc::new(directory);
         for warning in merged.warnings.lines() {
             tracing::warn!("{warning}");
         }
-        let Running { receiver, logins, delivery, certificates, acme } = &self.parts;
-        logins.limit(merged.login);
-        certificates.replace(&merged.identities);
-        // Whoever reloads may have mended what an authority did not like.
-        acme.iter().for_each(acme::Watch::nudge);
-        receiver.change(merged.receive.clone(), Arc::clone(&directory));
-        delivery.change(&merged.deliver, directory);
+        let Running { people, receiver, logins, delivery, certificates, acme } = &self.parts;
+        let declared = build::declared(&merged, &self.own);
+        let redeclared = people.redeclare(declared, |directory| {
+            logins.limit(merged.login);
+            certificates.replace(&merged.identities);
+            // Whoever reloads may have mended what an authority did not like.
+            acme.iter().for_each(acme::Watch::nudge);
+            receiver.change(merged.receive.clone(), Arc::clone(directory));
+            delivery.change(&merged.deliver, Arc::clone(directory));
+        });
+        redeclared.map_err(|error| {
+            let text = explain::people(&error).text(false);
+            Refused { report: text.clone(), lines: vec![text] }
+        })?;
         *running = merged;
         Ok(Reloaded { changed, needs_restart })
     }

@@ -5,12 +5,15 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use acme::Keeper;
 use admin::{Control, Server, api};
 use deliver::{BlockingThreads, Deliverer, LaneStatus, SiteStatus, Sites, SocketConnect};
+use directory::{Noticed, People};
+use disk::Clock;
 use mail::Timestamp;
 use net::{Bound, Shutdown};
 use receive::{Entrance, Receiver};
 use tokio::{
     net::UnixListener,
     signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
     task::JoinSet,
 };
 
@@ -28,6 +31,8 @@ use crate::{config, failure::Failure, process};
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// How long a part gets to stop, beyond the deadlines that it keeps itself.
 const STOP_MAX: Duration = Duration::from_mins(1);
+/// What logins have shown waits so long to be kept: beyond that it is not heard, and comes again with the next login.
+const NOTICED_MAX: usize = 1024;
 /// The API's answers are short.
 const CONTROL_STOP_MAX: Duration = Duration::from_secs(5);
 
@@ -56,6 +61,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     let sites = deliverer.sites();
     let (running, own) = (built.config.clone(), built.own.clone());
     let parts = Running {
+        people: Arc::clone(&built.people),
         receiver: receiver.clone(),
         logins: built.authenticator.clone(),
         delivery: deliverer.settings(),
@@ -63,6 +69,11 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
         acme: watch.clone(),
     };
     let reloader = Arc::new(Reloader::new(file, running, own, parts));
+    publish(&built, &receiver, &deliverer);
+    let (notices, noticed) = mpsc::channel(NOTICED_MAX);
+    built.authenticator.notify(notices);
+    let (people, clock) = (Arc::clone(&built.people), Arc::clone(&built.clock));
+    let mut heeding = Part::start("directory", STOP_MAX, |shutdown| heed(people, noticed, clock, shutdown));
     let mut delivery = Part::start("deliver", STOP_MAX, |shutdown| delivery(deliverer, shutdown));
     let mut control = Part::start("admin", CONTROL_STOP_MAX, |shutdown| {
         control(&built, sites, watch, Arc::clone(&reloader), server, control_socket, shutdown)
@@ -85,6 +96,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
         failure = control.ended() => Err(failure),
         failure = delivery.ended() => Err(failure),
         failure = certifying.ended() => Err(failure),
+        failure = heeding.ended() => Err(failure),
         () = std::future::ready(()), if listening.is_err() => Ok(()),
     };
     tokio::spawn(async move {
@@ -100,8 +112,34 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     counting.stop().await;
     control.stop().await;
     delivery.stop().await;
+    heeding.stop().await;
     close(built).await;
     ended
+}
+
+/// Who exists changes for all who ask at the same time.
+fn publish(built: &Built, receiver: &Receiver, deliverer: &Deliverer) {
+    let (receiver, delivery) = (receiver.clone(), deliverer.settings());
+    built.people.publish_to(Box::new(move |directory| {
+        receiver.change_directory(Arc::clone(directory));
+        delivery.change_directory(Arc::clone(directory));
+    }));
+}
+
+/// Keeps what logins show.
+async fn heed(
+    people: Arc<People>,
+    mut noticed: mpsc::Receiver<Noticed>,
+    clock: Arc<dyn Clock>,
+    mut shutdown: Shutdown,
+) -> Result<(), String> {
+    let now = || i64::try_from(clock.now().as_millis()).unwrap_or(i64::MAX);
+    tokio::select! {
+        biased;
+        () = people.heed(&mut noticed, now) => {}
+        () = shutdown.requested() => {}
+    }
+    Ok(())
 }
 
 fn server(built: &Built, listeners: Vec<api::Listener>) -> Server {
@@ -244,6 +282,7 @@ fn control(
     let clock = Arc::clone(&built.clock);
     let router = admin::router(Control {
         spool: built.spool.clone(),
+        people: Arc::clone(&built.people),
         events: Arc::clone(&built.events),
         events_dir: config::events_dir(&built.config.data_dir),
         stop: shutdown.clone(),
@@ -270,6 +309,8 @@ async fn close(built: Built) {
     let events = Arc::clone(&built.events);
     // What the log could not write the spool keeps, and tells it again at the next start.
     let _ = tokio::task::spawn_blocking(move || events.flush()).await;
+    let store = built.store.clone();
+    let _ = tokio::task::spawn_blocking(move || store.close()).await;
     let _ = std::fs::remove_file(config::control_socket(&built.config.data_dir));
     tracing::info!("stopped");
 }

@@ -18,7 +18,7 @@ use crate::{
     config,
     failure::Failure,
     place,
-    terminal::{self, clean, count, size_text},
+    terminal::{self, clean, count, size_text, time},
 };
 
 /// Messages of one request; the server gives no more.
@@ -206,10 +206,4 @@ fn id(text: &str) -> Result<QueueId, Failure> {
 
 fn from(message: &Message) -> String {
     message.reverse_path.as_deref().map_or_else(|| "?".to_owned(), |path| format!("<{}>", clean(path)))
-}
-
-/// A time to the second.
-fn time(text: &str) -> String {
-    let cut = text.split_once('.').map_or(text, |(seconds, _)| seconds);
-    clean(cut).replace('T', " ")
 }

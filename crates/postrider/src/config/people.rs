@@ -52,6 +52,7 @@ fn add_postmaster(config: &mut Config, hostname: &str) {
         config.domains.push(DomainConfig { name: hostname.to_owned(), ..DomainConfig::default() });
     }
     let login = format!("postmaster@{hostname}");
+    config.implied = Some(login.clone());
     config.accounts.push(AccountConfig { login, ..AccountConfig::default() });
 }
 

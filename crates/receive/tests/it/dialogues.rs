@@ -134,6 +134,7 @@ dialogues! {
         lmtp_refused_at_the_end
         lmtp_without_recipients
         login_by_two_messages
+        login_holds_no_more
         login_is_forgotten_behind_a_proxy
         login_never_in_clear
         login_required
@@ -222,6 +223,7 @@ dialogues! {
         two_clients_at_once
         unauthorised_pipelining
         unknown_mailbox
+        who_exists_changes
         xclient
         xclient_for_nobody_known
         xclient_is_judged_by_the_client

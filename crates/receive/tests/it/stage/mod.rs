@@ -193,6 +193,10 @@ impl<W: Wire> World for Stage<W> {
                 let client = client.parse().map_err(|_| "no address")?;
                 self.failed.push((client, login.to_owned(), times));
             }
+            ["disabled", login] => {
+                let account = self.directory.accounts.iter_mut().find(|account| account.login == login);
+                account.ok_or("no such account")?.disabled = true;
+            }
             ["login", "in", "clear"] => self.config.login_in_clear = true,
             ["trusted", network] => add(&mut self.config.trusted_networks, network)?,
             ["lmtp", "from", network] => add(&mut self.config.lmtp_networks, network)?,
@@ -226,6 +230,11 @@ impl<W: Wire> World for Stage<W> {
             ["deferred", domain] => self.machine.deferred(domain).await?,
             ["shutdown"] => self.switch.press(),
             _ => return Err(format!("no fact: {fact}")),
+        }
+        // Who exists may change between the lines too.
+        if let Some(receiver) = &self.receiver {
+            let directory = Directory::new(self.directory.clone()).map_err(|errors| format!("{errors:?}"))?;
+            receiver.change_directory(Arc::new(directory));
         }
         Ok(())
     }
