@@ -106,7 +106,7 @@ fn git_send_email_sends() {
     let mail = arrived(&house, "ben@here.test", "by-git");
     // The author stands in the text too.
     assert!(mail.contains("\n\n.\n---\n"), "{}", mail.text());
-    assert!(mail.field("Message-ID").unwrap().contains("git-send-email"));
+    assert!(mail.field("X-Mailer").unwrap().contains("git-send-email"));
 }
 
 #[test]
