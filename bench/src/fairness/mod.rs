@@ -82,7 +82,7 @@ fn with_baselines(troubles: &[Trouble]) -> Vec<Trouble> {
 fn disk_alone(dir: &Path, per_second: f64, size: usize) -> Result<Case, Failure> {
     let due_to_sink = disk::alone(dir, per_second, size, LOAD)?;
     let server = "disk alone".to_owned();
-    Ok(Case { trouble: None, server, waiting: 0, per_second, due_to_sink, late: 0 })
+    Ok(Case { trouble: None, server, waiting: 0, per_second, due_to_sink, late: 0, cpu_us: None })
 }
 
 /// Runs one case. `rate` is what is offered; where it is not known yet it becomes half of this server's peak.
@@ -131,16 +131,19 @@ fn measure(
     let beside = trouble.beside(&plan)?;
     let (sessions, load) = (trouble.sessions(), Load::Open { per_second });
     let recipients = trouble.others(messages);
+    let before = server.cpu_ns();
     let report = accepted(&Plan { sessions, messages, load, recipients, ..plan }, &server)?;
     let refused = beside.end()?;
     if refused > 0 {
         return Err(format!("{refused} messages beside were refused:\n{}", server.log_end()).into());
     }
     come(&sink, warm.accepted + report.accepted);
+    let cpu_us = Some(stats::us_each(server.cpu_ns().saturating_sub(before), report.accepted));
     let (mut delays, late) = delays(&sink, &report, per_second, messages, clock::monotonic_ns());
     let due_to_sink = Latency::of(&mut delays);
     let waiting = (filled + waiting).saturating_sub(in_trouble.tally.messages());
-    Ok(Case { trouble: Some(trouble), server: who.name.clone(), waiting, per_second, due_to_sink, late })
+    let server = who.name.clone();
+    Ok(Case { trouble: Some(trouble), server, waiting, per_second, due_to_sink, late, cpu_us })
 }
 
 /// Messages of the last hour, all due, for the one destination.

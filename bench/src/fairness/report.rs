@@ -23,17 +23,21 @@ pub(super) struct Case {
     pub(super) due_to_sink: Option<Latency>,
     /// Messages for others that had not come out by then.
     pub(super) late: u64,
+    /// CPU of the server for each message of the others, in microseconds; what it did for the one in trouble is in it.
+    pub(super) cpu_us: Option<f64>,
 }
 
 pub(super) const LEGEND: &str = "\
 Mail for others is offered evenly at the same rate in all cases of a server: half of what it relays at its peak. p50, p99, max: \
-from the time a message was due at the source to its end of data at the sink. x: how many times the p99 without trouble (`one`: that of `many`). waiting: \
+from the time a message was due at the source to its end of data at the sink. x: how many times the p99 without trouble (`one`: that of `many`). CPU us: user and system time of the \
+server for each message for others, all that it did meanwhile. waiting: \
 messages that still wait for the destination in trouble when the last of the others has arrived. late: messages for others that had \
 not arrived a minute after the last was offered; their delays are what they had waited by then. disk alone: no server, but octets as of \
 these messages written to a file at that rate and synced as fast as syncs return, from the time that each was due; what this row shows is the disk's.";
 
 pub(super) fn table(cases: &[Case]) -> String {
-    let head = ["trouble", "server", "offered/s", "p50 ms", "p99 ms", "max ms", "x", "waiting", "late"];
+    let head =
+        ["trouble", "server", "offered/s", "p50 ms", "p99 ms", "max ms", "x", "CPU us", "waiting", "late"];
     let mut table = Table::new(2, &head);
     for case in cases {
         let ms = |part: fn(&Latency) -> u64| {
@@ -47,6 +51,7 @@ pub(super) fn table(cases: &[Case]) -> String {
             ms(|it| it.p99),
             ms(|it| it.max),
             times_worse(cases, case).map_or("-".to_owned(), |times| format!("{times:.1}")),
+            case.cpu_us.map_or("-".to_owned(), |us| format!("{us:.0}")),
             case.waiting.to_string(),
             case.late.to_string(),
         ]);
@@ -68,7 +73,7 @@ pub(super) fn write(dir: &Path, machine: &Machine, cases: &[Case]) -> Result<Pat
             json!({
                 "trouble": case.trouble.map(Trouble::name), "server": case.server, "offered_per_second": case.per_second,
                 "due_to_sink_ns": latency_json(case.due_to_sink), "waiting": case.waiting,
-                "late": case.late,
+                "late": case.late, "cpu_us": case.cpu_us,
             })
         })
         .collect();
@@ -96,6 +101,7 @@ mod tests {
             per_second: 1500.0,
             due_to_sink,
             late: 2,
+            cpu_us: Some(90.4),
         }
     }
 
@@ -104,8 +110,11 @@ mod tests {
         let text = table(&[case(Trouble::None, 4), case(Trouble::Dead, 6)]);
         let rows: Vec<Vec<&str>> =
             text.lines().skip(2).map(|line| line.split('|').map(str::trim).collect()).collect();
-        assert_eq!(rows[0][1..10], ["none", "Postrider", "1500", "1.0", "4.0", "90.0", "-", "7", "2"]);
-        assert_eq!(rows[1][1..10], ["dead", "Postrider", "1500", "1.0", "6.0", "90.0", "1.5", "7", "2"]);
+        assert_eq!(rows[0][1..11], ["none", "Postrider", "1500", "1.0", "4.0", "90.0", "-", "90", "7", "2"]);
+        assert_eq!(
+            rows[1][1..11],
+            ["dead", "Postrider", "1500", "1.0", "6.0", "90.0", "1.5", "90", "7", "2"]
+        );
     }
 
     #[test]
