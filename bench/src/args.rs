@@ -361,6 +361,9 @@ pub(crate) struct FairnessOptions {
     /// Messages a second for others; without it half of each server's own peak
     #[arg(long, value_parser = rate)]
     pub(crate) rate: Option<f64>,
+    /// How often all of it is measured; the middle counts
+    #[arg(long, default_value = "3", value_parser = at_least_one)]
+    pub(crate) rounds: u64,
     /// Leave Postfix out
     #[arg(long)]
     pub(crate) no_peer: bool,

@@ -18,7 +18,7 @@ use crate::sink::{Manner, Sink};
 use crate::source::{self, Load, Plan, Report};
 use crate::stats::{self, Latency};
 use clap::ValueEnum;
-use report::{Case, LEGEND, table, write};
+use report::{LEGEND, Run, rows, table, write};
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -42,27 +42,31 @@ pub(crate) fn command(options: &FairnessOptions) -> Result<ExitCode, Failure> {
     say!("{}\n", machine.line());
     let peer = (!options.no_peer).then(|| Candidate::peer(Kind::Postfix));
     let troubles = if options.troubles.is_empty() { Trouble::value_variants() } else { &options.troubles };
-    let mut cases = Vec::new();
+    let mut runs = Vec::new();
     for who in peer.into_iter().chain([postrider]) {
-        let mut rates = BTreeMap::new();
         let of_server: Vec<Trouble> =
             troubles.iter().copied().filter(|trouble| trouble.is_for(&who)).collect();
-        for trouble in with_baselines(&of_server) {
-            let place = dir.path().join(format!("{}-{}", trouble.name(), who.name));
-            fs::create_dir(&place)?;
-            let rate = rates.entry(trouble.baseline()).or_insert(options.rate);
-            let case = measure(&who, trouble, rate, options, &place)?;
-            fs::remove_dir_all(&place)?;
-            eprintln!("{} beside {}: done", who.name, trouble.name());
-            if trouble == Trouble::None {
-                cases.push(disk_alone(dir.path(), case.per_second, options.size)?);
+        let cases = with_baselines(&of_server);
+        let mut rates = BTreeMap::new();
+        for round in 1..=options.rounds {
+            for &trouble in &cases {
+                let place = dir.path().join(format!("{}-{}", trouble.name(), who.name));
+                fs::create_dir(&place)?;
+                let rate = rates.entry(trouble.baseline()).or_insert(options.rate);
+                let run = measure(&who, trouble, rate, options, &place)?;
+                fs::remove_dir_all(&place)?;
+                eprintln!("{} beside {}, round {round}: done", who.name, trouble.name());
+                if trouble == Trouble::None {
+                    runs.push(disk_alone(dir.path(), run.per_second, options.size)?);
+                }
+                runs.push(run);
             }
-            cases.push(case);
         }
     }
-    say!("{}\n{LEGEND}", table(&cases));
+    let rows = rows(&runs);
+    say!("{}\n{LEGEND}", table(&rows));
     if let Some(results) = options.results.get() {
-        say!("\nwritten to {}", write(results, &machine, &cases)?.display());
+        say!("\nwritten to {}", write(results, &machine, &rows, &runs)?.display());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -79,20 +83,20 @@ fn with_baselines(troubles: &[Trouble]) -> Vec<Trouble> {
 }
 
 /// What the disk does with as many octets, as often, and without a server.
-fn disk_alone(dir: &Path, per_second: f64, size: usize) -> Result<Case, Failure> {
+fn disk_alone(dir: &Path, per_second: f64, size: usize) -> Result<Run, Failure> {
     let due_to_sink = disk::alone(dir, per_second, size, LOAD)?;
     let server = "disk alone".to_owned();
-    Ok(Case { trouble: None, server, waiting: 0, per_second, due_to_sink, late: 0, cpu_us: None })
+    Ok(Run { trouble: None, server, waiting: 0, per_second, due_to_sink, late: 0, cpu_us: None })
 }
 
-/// Runs one case. `rate` is what is offered; where it is not known yet it becomes half of this server's peak.
+/// Measures one case once. `rate` is what is offered; where it is not known yet it becomes half of this server's peak.
 fn measure(
     who: &Candidate,
     trouble: Trouble,
     rate: &mut Option<f64>,
     options: &FairnessOptions,
     dir: &Path,
-) -> Result<Case, Failure> {
+) -> Result<Run, Failure> {
     let (sink, in_trouble) = sinks(Manner::Recording, trouble.manner())?;
     let dns = Dns::start()?;
     let filled = trouble.filled(options);
@@ -143,7 +147,7 @@ fn measure(
     let due_to_sink = Latency::of(&mut delays);
     let waiting = (filled + waiting).saturating_sub(in_trouble.tally.messages());
     let server = who.name.clone();
-    Ok(Case { trouble: Some(trouble), server, waiting, per_second, due_to_sink, late, cpu_us })
+    Ok(Run { trouble: Some(trouble), server, waiting, per_second, due_to_sink, late, cpu_us })
 }
 
 /// Messages of the last hour, all due, for the one destination.
