@@ -140,6 +140,9 @@ pub struct Event {
     /// All recipients, of a message that became ours; those that a rule dropped or put on hold, if they are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<String>,
+    /// Recipients as the client wrote them, where they became others, such as aliases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub original_recipients: Vec<String>,
     /// The Message-ID field, angle brackets included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
@@ -198,6 +201,7 @@ impl Event {
             reverse_path: None,
             recipient: None,
             recipients: Vec::new(),
+            original_recipients: Vec::new(),
             message_id: None,
             size: None,
             client: None,

@@ -56,7 +56,9 @@ impl Query {
             Self::Id(id) => event.id == *id || event.report == Some(*id),
             Self::Address(address) => {
                 let single = [event.recipient.as_ref(), event.reverse_path.as_ref()];
-                let mut all = single.into_iter().chain(event.recipients.iter().map(Some));
+                let mut all = single
+                    .into_iter()
+                    .chain(event.recipients.iter().chain(&event.original_recipients).map(Some));
                 all.any(|field| is(field, address))
             }
             Self::MessageId(wanted) => event.message_id.as_deref().is_some_and(|found| {

@@ -30,6 +30,7 @@ fn full() -> Event {
         reverse_path: text(),
         recipient: text(),
         recipients: vec!["x".to_owned()],
+        original_recipients: vec!["x".to_owned()],
         message_id: text(),
         size: Some(1),
         client: text(),

@@ -22,12 +22,13 @@ pub(crate) fn events(
     message_id: Option<String>,
     repaired: bool,
 ) -> Vec<Event> {
-    let Taken { envelope, ruled } = taken;
+    let Taken { envelope, ruled, renamed } = taken;
     let name = |rule: usize| rules.get(rule).map(|rule| rule.name.to_string());
     let event = |kind| Event::new(envelope.received, envelope.id, kind, STATION);
     let accepted = Event {
         reverse_path: Some(envelope.reverse_path.address().map(ToString::to_string).unwrap_or_default()),
         recipients: ruled.iter().map(|(address, _)| address.to_string()).collect(),
+        original_recipients: renamed.iter().map(ToString::to_string).collect(),
         message_id,
         size: Some(size),
         client: envelope.client.address.map(|address| address.to_string()),

@@ -23,6 +23,8 @@ pub(crate) struct Transaction {
     first: Option<Address>,
     /// What the rules say of its recipients so far, each once; never none once there is a recipient.
     pub(crate) outlooks: Vec<Outlook>,
+    /// Recipients as the client wrote them that became other addresses, each once.
+    pub(crate) renamed: Vec<Address>,
     /// Aliases of several whose sender wants to hear of success: it is told that they were expanded.
     pub(crate) expanded: Vec<Recipient>,
     /// The content, once it has begun.
@@ -46,6 +48,8 @@ pub(crate) struct Taken {
     pub(crate) envelope: Envelope,
     /// Every recipient with its ruling, also those that a rule drops.
     pub(crate) ruled: Vec<(Address, Ruling)>,
+    /// See [`Transaction::renamed`].
+    pub(crate) renamed: Vec<Address>,
 }
 
 impl Transaction {
@@ -56,6 +60,7 @@ impl Transaction {
             accepted: 0,
             first: None,
             outlooks: Vec::new(),
+            renamed: Vec::new(),
             expanded: Vec::new(),
             content: None,
             planned: Planned::default(),
@@ -96,6 +101,9 @@ impl Transaction {
         // alias would name nobody that the sender has heard of.
         let renamed = given.as_ref().filter(|given| !matches!(&became[..], [same] if same == *given));
         let orcpt = rcpt.orcpt.or_else(|| renamed.map(|given| OriginalRecipient::of(&given.to_string())));
+        if let Some(given) = renamed.filter(|given| !self.renamed.contains(given)) {
+            self.renamed.push(given.clone());
+        }
         if self.accepted == 0 {
             self.first = given;
         }
@@ -162,7 +170,7 @@ impl Transaction {
             may_bounce: true,
             recipients: recipients.collect(),
         };
-        Taken { envelope, ruled }
+        Taken { envelope, ruled, renamed: self.renamed }
     }
 }
 
@@ -256,6 +264,11 @@ mod tests {
         transaction.add(rcpt(named), addresses(&["c@x.example"]), Outlook::default());
         let expanded: Vec<_> = transaction.expanded.iter().map(|r| r.forward_path.to_string()).collect();
         assert_eq!(expanded, ["team@x.example"], "the sender hears of its success now");
+        assert_eq!(
+            transaction.renamed,
+            addresses(&["team@x.example"]),
+            "once, and not who stands for itself"
+        );
         let told: Vec<_> =
             envelope(transaction).recipients.into_iter().map(|r| (r.notify, r.orcpt)).collect();
         let notify = |success, delay| Notify { success, failure: false, delay, given: true };

@@ -207,6 +207,10 @@ fn domains_and_aliases_are_added_listed_and_removed() {
     assert_eq!(code, 250);
     office.house.maildir("gus@new.test").wait_for("Subject: all", SOON);
     office.delivered("all");
+    let told = eventually("the story's end", SOON, || {
+        Some(office.command(&["trace", "ALL@new.test"], "")).filter(|told| told.contains("delivered from"))
+    });
+    assert!(told.contains("given as <all@new.test>"), "{told}");
     refused(&["alias", "add", "all@new.test", "ben@here.test"], "`all@new.test` is taken by an alias");
     refused(&["account", "remove", "gus@new.test"], "is needed by the alias `all@new.test`");
     refused(&["domain", "remove", "new.test"], "`new.test` is needed by");

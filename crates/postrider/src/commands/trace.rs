@@ -82,6 +82,7 @@ pub(crate) fn sentence(event: &Event) -> String {
     add(" (", (!event.actions.is_empty()).then(|| event.actions.join(", ") + ")"));
     add(" from ", event.reverse_path.as_ref().map(|path| format!("<{path}>")));
     add(if event.kind == Kind::Deferred { " for " } else { " to " }, recipients(event));
+    add(", given as ", addresses(event.original_recipients.iter()));
     add(", ", event.size.map(size_text));
     add(", client ", event.client.as_ref().map(|client| format!("{client}{over}")));
     add(", account ", event.account.clone());
@@ -106,10 +107,14 @@ pub(crate) fn sentence(event: &Event) -> String {
     text
 }
 
-/// The recipient, or of many the first few.
 fn recipients(event: &Event) -> Option<String> {
+    addresses(event.recipient.iter().chain(&event.recipients))
+}
+
+/// All addresses, or of many the first few.
+fn addresses<'a>(all: impl Iterator<Item = &'a String>) -> Option<String> {
     const SHOWN: usize = 3;
-    let all: Vec<&String> = event.recipient.iter().chain(&event.recipients).collect();
+    let all: Vec<&String> = all.collect();
     let shown: Vec<String> = all.iter().take(SHOWN).map(|to| format!("<{to}>")).collect();
     let more = all.len().saturating_sub(SHOWN);
     match more {
