@@ -16,8 +16,8 @@ mod talk;
 mod targets;
 
 use targets::{
-    address, chunks, client, command, config, content, convert, dsn, event, header, pattern, proxy, query,
-    record, reply, segment, server, site,
+    address, chunks, client, command, config, content, convert, dsn, event, header, imap_command,
+    imap_server, pattern, proxy, query, record, reply, segment, server, site,
 };
 
 /// Something that reads octets, and what must hold of it.
@@ -52,6 +52,8 @@ pub const TARGETS: &[Target] = &[
     target("site", site::run),
     target("query", query::run),
     target("proxy", proxy::run),
+    target("imap_command", imap_command::run),
+    target("imap_server", imap_server::run),
 ];
 
 /// The target of a name.

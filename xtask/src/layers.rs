@@ -103,6 +103,7 @@ pub(crate) const LAYERS: &[Layer] = &[
             "message",
             "sasl",
             "smtp",
+            "imap",
             "disk",
             "events",
             "spool",

@@ -24,6 +24,7 @@ pub use search::{
     ThreadAlgorithm, When,
 };
 pub use upload::{Announcement, Behind, MessageHead, Target, Upload, announcement, behind};
+pub(crate) use write::section as write_section;
 
 /// The word that a client puts before a command, and the server before its answer (RFC 9051 §2.2.1).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

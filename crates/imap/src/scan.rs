@@ -257,10 +257,13 @@ impl<'a> Scan<'a> {
     /// `["~"] "{" number64 ["+"] "}"`, of which nothing is taken unless it is one.
     pub(crate) fn announcement(&mut self) -> Option<Literal> {
         let rest = self.rest();
-        let starts = matches!(rest, [b'{', ..] | [b'~', b'{', ..]);
-        let length = rest.iter().position(|octet| *octet == b'}').filter(|_| starts)? + 1;
-        let literal = framing::announced(rest.get(..length)?)?;
-        self.at += length;
+        let mark = usize::from(rest.first() == Some(&b'~'));
+        let inner = rest.get(mark..)?.strip_prefix(b"{")?;
+        // Nothing but what it is made of, so that it begins where it seems to.
+        let length = inner.iter().take_while(|octet| octet.is_ascii_digit() || **octet == b'+').count();
+        let end = mark + length + 2;
+        let literal = framing::announced(rest.get(..end)?)?;
+        self.at += end;
         Some(literal)
     }
 

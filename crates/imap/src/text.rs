@@ -2,7 +2,12 @@
 
 use std::{fmt::Write as _, io::Write as _};
 
-use crate::{mailbox::Mailbox, scan, utf7};
+use crate::{
+    command::IdFields,
+    mailbox::Mailbox,
+    response::{Outgoing, Stream},
+    scan, utf7,
+};
 
 /// Longer strings are literals: nobody has to look through them for quotes.
 const QUOTED_OCTETS_MAX: usize = 1024;
@@ -11,7 +16,6 @@ const QUOTED_OCTETS_MAX: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     /// Literals wait for nobody.
-    #[cfg_attr(not(test), expect(dead_code, reason = "responses come in a later commit"))]
     Server,
     /// Literals are announced as not synchronising, which needs LITERAL+.
     Client,
@@ -24,11 +28,13 @@ pub(crate) struct Text {
     /// The other side reads UTF-8 in quotes and in mailbox names.
     pub(crate) utf8: bool,
     side: Side,
+    /// Where streams belong.
+    streams: Vec<(usize, Stream)>,
 }
 
 impl Text {
     pub(crate) fn new(side: Side, utf8: bool) -> Self {
-        Self { octets: Vec::new(), utf8, side }
+        Self { octets: Vec::new(), utf8, side, streams: Vec::new() }
     }
 
     /// What is of the grammar itself.
@@ -118,6 +124,52 @@ impl Text {
     pub(crate) fn pattern(&mut self, pattern: &str) {
         let bare = !pattern.is_empty() && pattern.bytes().all(scan::is_list_char);
         if bare && !pattern.contains('&') { self.raw(pattern) } else { self.name(pattern) }
+    }
+
+    /// Words for people (RFC 9051 §7.1, `text`): one line, and ASCII unless the other side reads UTF-8. `first`: nothing stands before
+    /// them, so they must not look like a response code.
+    pub(crate) fn words(&mut self, text: &str, first: bool) {
+        let start = self.octets.len();
+        for c in text.chars() {
+            match c {
+                ' '..='~' => self.octets.push(u8::try_from(c).unwrap_or(b'?')),
+                c if self.utf8 && !c.is_control() => self.show(c),
+                _ => self.octets.push(b'?'),
+            }
+        }
+        match self.octets.get_mut(start) {
+            None => self.raw("Done"),
+            Some(bracket @ b'[') if first => *bracket = b'(',
+            Some(_) => {}
+        }
+    }
+
+    /// Names and values of ID (RFC 2971), or NIL.
+    pub(crate) fn id(&mut self, fields: Option<&IdFields>) {
+        let Some(fields) = fields else { return self.raw("NIL") };
+        self.list(fields, |out, (name, value)| {
+            out.string(name.as_bytes());
+            out.sp();
+            out.nstring(value.as_deref().map(str::as_bytes));
+        });
+    }
+
+    /// Here come octets that somebody else holds; they have been announced.
+    pub(crate) fn stream(&mut self, stream: Stream) {
+        self.streams.push((self.octets.len(), stream));
+    }
+
+    /// All, in order.
+    pub(crate) fn outgoing(mut self) -> Vec<Outgoing> {
+        let mut parts = Vec::with_capacity(1 + 2 * self.streams.len());
+        for (at, stream) in self.streams.drain(..).rev() {
+            let behind = self.octets.split_off(at.min(self.octets.len()));
+            parts.push(Outgoing::Octets(behind));
+            parts.push(Outgoing::Stream(stream));
+        }
+        parts.push(Outgoing::Octets(self.octets));
+        parts.reverse();
+        parts
     }
 
     /// Items in parentheses with spaces between.

@@ -10,6 +10,8 @@ pub(crate) mod convert;
 pub(crate) mod dsn;
 pub(crate) mod event;
 pub(crate) mod header;
+pub(crate) mod imap_command;
+pub(crate) mod imap_server;
 pub(crate) mod pattern;
 pub(crate) mod proxy;
 pub(crate) mod query;

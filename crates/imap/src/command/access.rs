@@ -89,7 +89,7 @@ fn set_quota(scan: &mut Scan<'_>) -> Scanned<Command> {
     let root = root(scan)?;
     scan.sp()?;
     let limits = scan.list_or_empty(|scan| {
-        let resource = scan.keyword()?;
+        let resource = scan.atom()?.to_ascii_uppercase();
         scan.sp()?;
         Ok((resource.into(), scan.number64()?))
     })?;
@@ -115,7 +115,8 @@ fn set_acl(scan: &mut Scan<'_>) -> Scanned<Command> {
     Ok(Command::SetAcl(Box::new(SetAcl { mailbox, identifier, change, rights })))
 }
 
-/// The options stand before the mailbox in the grammar of RFC 5464 §5, and behind it in the examples of its §4.2.1: both are taken.
+/// The options stand before the mailbox in the grammar of RFC 5464 §5, and behind it in the examples of RFC 5464 §4.2.1: both are
+/// taken.
 fn get_metadata(scan: &mut Scan<'_>) -> Scanned<Command> {
     let mut get = GetMetadata { mailbox: None, octets_max: None, depth: Some(0), entries: Vec::new() };
     scan.sp()?;

@@ -1,5 +1,7 @@
 //! SEARCH, SORT and THREAD (RFC 9051 §6.4.4, RFC 5256): programs as trees with a bound on their depth and their size.
 
+use std::fmt;
+
 use super::{Command, CommandError};
 use crate::{
     Flag, Sequence,
@@ -226,6 +228,14 @@ impl Page {
             scan.expect(b'-')?;
         }
         Ok(Self { from, to: scan.nz_number()?, backwards })
+    }
+}
+
+/// As in a command.
+impl fmt::Display for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.backwards { "-" } else { "" };
+        write!(f, "{sign}{}:{sign}{}", self.from, self.to)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Commands as octets: the inverse of parsing.
 
 use super::{
-    Command, Create, DateKind, EntryKind, Event, EventGroup, Fetch, FetchItem, Field, GetMetadata, IdFields,
-    List, Mailboxes, Notify, Page, Request, Returns, RightsChange, SearchKey, Section, SectionText, Select,
-    SetAcl, SetMetadata, Slice, SortKey, Store, StoreChange, ThreadAlgorithm, When,
+    Command, Create, DateKind, EntryKind, Event, EventGroup, Fetch, FetchItem, Field, GetMetadata, List,
+    Mailboxes, Notify, Request, Returns, RightsChange, SearchKey, Section, SectionText, Select, SetAcl,
+    SetMetadata, Slice, SortKey, Store, StoreChange, ThreadAlgorithm, When,
 };
 use crate::text::{Side, Text, dotted};
 
@@ -39,7 +39,10 @@ fn command(out: &mut Text, command: &Command) {
         Command::Copy(it) => copy(out, "COPY", it),
         Command::Move(it) => copy(out, "MOVE", it),
         Command::Search(_) | Command::Sort(_) | Command::Thread(_) => search(out, command),
-        Command::Id(fields) => id(out, fields.as_ref()),
+        Command::Id(fields) => {
+            out.raw("ID ");
+            out.id(fields.as_ref());
+        }
         Command::Authenticate { mechanism, initial } => {
             out.show(format_args!("AUTHENTICATE {mechanism}"));
             match initial.as_ref().map(super::Response::expose) {
@@ -119,16 +122,6 @@ fn strings<'a>(out: &mut Text, verb: &str, strings: impl IntoIterator<Item = &'a
         out.sp();
         out.astring(text.as_bytes());
     }
-}
-
-fn id(out: &mut Text, fields: Option<&IdFields>) {
-    out.raw("ID ");
-    let Some(fields) = fields else { return out.raw("NIL") };
-    out.list(fields, |out, (name, value)| {
-        out.string(name.as_bytes());
-        out.sp();
-        out.nstring(value.as_deref().map(str::as_bytes));
-    });
 }
 
 fn select(out: &mut Text, select: &Select) {
@@ -316,11 +309,6 @@ fn store(out: &mut Text, store: &Store) {
     out.list(&store.flags, Text::show);
 }
 
-fn page(page: &Page) -> String {
-    let sign = if page.backwards { "-" } else { "" };
-    format!("{sign}{}:{sign}{}", page.from, page.to)
-}
-
 fn fetch(out: &mut Text, fetch: &Fetch) {
     uid_verb(out, fetch.uid, "FETCH");
     out.show(&fetch.set);
@@ -329,7 +317,7 @@ fn fetch(out: &mut Text, fetch: &Fetch) {
     let mut modifiers = Vec::new();
     modifiers.extend(fetch.changed_since.map(|since| format!("CHANGEDSINCE {since}")));
     modifiers.extend(fetch.vanished.then(|| "VANISHED".to_owned()));
-    modifiers.extend(fetch.page.as_ref().map(|of| format!("PARTIAL {}", page(of))));
+    modifiers.extend(fetch.page.as_ref().map(|of| format!("PARTIAL {of}")));
     if !modifiers.is_empty() {
         out.sp();
         out.list(modifiers, |out, modifier| out.raw(&modifier));
@@ -437,7 +425,7 @@ fn returns(out: &mut Text, returns: Option<&Returns>) {
         (returns.save, "SAVE"),
     ];
     let words = flags.into_iter().filter(|(chosen, _)| *chosen).map(|(_, word)| word.to_owned());
-    let of_page = returns.page.as_ref().map(|of| format!("PARTIAL {}", page(of)));
+    let of_page = returns.page.as_ref().map(|of| format!("PARTIAL {of}"));
     out.raw(" RETURN ");
     out.list(words.chain(of_page), |out, word| out.raw(&word));
 }
