@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::scan::{Scan, Scanned};
+use crate::scan::{Scan, Scanned, is_atom};
 
 /// A flag. Names are compared without regard to case.
 #[derive(Debug, Clone, Eq)]
@@ -37,6 +37,11 @@ impl Flag {
             Self::Recent => "Recent",
             Self::Keyword(name) | Self::Extension(name) => name,
         }
+    }
+
+    /// Whether it can be written: its name is an atom. What is read always is.
+    pub fn is_valid(&self) -> bool {
+        is_atom(self.name())
     }
 
     /// Whether it is written with a backslash.

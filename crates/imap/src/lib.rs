@@ -9,6 +9,7 @@ mod flag;
 pub mod framing;
 mod input;
 mod mailbox;
+mod object;
 pub mod response;
 mod scan;
 pub mod server;
@@ -20,5 +21,6 @@ pub use command::{Command, CommandError, Grammar, GrammarLimits, Rejected, Reque
 pub use date::{Date, DateTime};
 pub use flag::Flag;
 pub use mailbox::Mailbox;
+pub use object::ObjectId;
 pub use scan::Literal;
 pub use set::{Sequence, SequenceSet};

@@ -229,17 +229,32 @@ impl Status {
             StatusKind::Bye => "BYE ",
             StatusKind::PreAuth => "PREAUTH ",
         });
-        if let Some(code) = &self.code {
+        let code = self.code.as_ref().filter(|code| !code.is_empty());
+        if let Some(code) = code {
             code.write(out);
             out.sp();
         }
-        out.words(&self.text, self.code.is_none());
+        out.words(&self.text, code.is_none());
     }
 }
 
 impl Response {
-    /// With its CRLF. Without streams it is one run of octets.
+    /// Whether it tells of nothing at all, for which there is no form.
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Fetch(fetched) => fetched.values.is_empty(),
+            Self::Vanished { uids, .. } => uids.is_empty(),
+            Self::Metadata { values, .. } => values.is_empty(),
+            Self::MetadataChanged { names, .. } => names.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// With its CRLF. Without streams it is one run of octets; nothing, if it tells of nothing.
     pub fn write(&self, dialect: Dialect) -> Vec<Outgoing> {
+        if self.is_empty() {
+            return Vec::new();
+        }
         let mut out = Text::new(Side::Server, dialect.utf8);
         out.raw("* ");
         match self {
@@ -252,7 +267,7 @@ impl Response {
             }
             Self::Flags(flags) => {
                 out.raw("FLAGS ");
-                out.list(flags, Text::show);
+                out.flags(flags);
             }
             Self::Exists(count) => out.show(format_args!("{count} EXISTS")),
             Self::Recent(count) => out.show(format_args!("{count} RECENT")),

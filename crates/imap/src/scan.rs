@@ -35,6 +35,11 @@ pub(crate) fn is_atom_char(octet: u8) -> bool {
     octet.is_ascii_graphic() && !matches!(octet, b'(' | b')' | b'{' | b'%' | b'*' | b'"' | b'\\' | b']')
 }
 
+/// Whether a text is an atom.
+pub(crate) fn is_atom(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_atom_char)
+}
+
 /// `ASTRING-CHAR`: an atom's, and `]`.
 pub(crate) fn is_astring_char(octet: u8) -> bool {
     octet == b']' || is_atom_char(octet)

@@ -152,7 +152,8 @@ pub enum Question {
     IdleEnded,
     /// A client wants to send a message. `Proceed`: it may; or `Refuse`: it is skipped, and the whole command has failed.
     Message(Box<Incoming>),
-    /// A piece of it, about 64 KiB; more follows. `Proceed`; or `Refuse`: the rest is skipped, and the whole command has failed.
+    /// A piece of it, about 64 KiB; more follows. It may hold NUL, whether it was announced as a literal8 or not: what becomes of
+    /// that is for the policy. `Proceed`; or `Refuse`: the rest is skipped, and the whole command has failed.
     Piece(Vec<u8>),
     /// The last piece, perhaps empty. `Proceed` or `Refuse`, as with a piece.
     LastPiece(Vec<u8>),

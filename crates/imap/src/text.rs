@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, io::Write as _};
 
 use crate::{
+    Flag,
     command::IdFields,
     mailbox::Mailbox,
     response::{Outgoing, Stream},
@@ -142,6 +143,11 @@ impl Text {
             Some(bracket @ b'[') if first => *bracket = b'(',
             Some(_) => {}
         }
+    }
+
+    /// Flags in parentheses; those that cannot be written are left out.
+    pub(crate) fn flags(&mut self, flags: &[Flag]) {
+        self.list(flags.iter().filter(|flag| flag.is_valid()), Self::show);
     }
 
     /// Names and values of ID (RFC 2971), or NIL.

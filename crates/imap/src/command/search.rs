@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Command, CommandError};
 use crate::{
-    Flag, Sequence,
+    Flag, ObjectId, Sequence,
     date::Date,
     scan::{Scan, Scanned, is_astring_char},
 };
@@ -157,9 +157,9 @@ pub enum SearchKey {
         value: u64,
     },
     /// Those with this identity (RFC 8474).
-    EmailId(Box<str>),
+    EmailId(ObjectId),
     /// Those of this thread (RFC 8474).
-    ThreadId(Box<str>),
+    ThreadId(ObjectId),
     /// All, if the mailbox knows when messages were saved (RFC 8514).
     SaveDateSupported,
     /// The others.
@@ -422,8 +422,8 @@ fn with_argument(scan: &mut Scan<'_>, word: &str) -> Scanned<SearchKey> {
         "YOUNGER" => scan.nz_number().map(SearchKey::Younger),
         "UID" => Sequence::scan(scan).map(SearchKey::Uids),
         "MODSEQ" => mod_seq(scan),
-        "EMAILID" => object_id(scan).map(SearchKey::EmailId),
-        "THREADID" => object_id(scan).map(SearchKey::ThreadId),
+        "EMAILID" => ObjectId::scan(scan).map(SearchKey::EmailId),
+        "THREADID" => ObjectId::scan(scan).map(SearchKey::ThreadId),
         word => {
             let (kind, when) = dated(word).ok_or(CommandError::Syntax)?;
             Ok(SearchKey::Date(kind, when, Date::scan(scan)?))
@@ -454,13 +454,6 @@ fn string(scan: &mut Scan<'_>) -> Scanned<Box<[u8]>> {
 
 fn keyword(scan: &mut Scan<'_>) -> Scanned<Flag> {
     scan.atom().map(|name| Flag::Keyword(name.into()))
-}
-
-/// `objectid` (RFC 8474 §7).
-fn object_id(scan: &mut Scan<'_>) -> Scanned<Box<str>> {
-    let id = scan.take_while(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-'));
-    let id = std::str::from_utf8(id).ok().filter(|id| (1..=255).contains(&id.len()));
-    id.map(Into::into).ok_or(CommandError::Syntax)
 }
 
 /// `[SP entry-name SP entry-type-req] SP mod-sequence-valzer`, the first space being taken.

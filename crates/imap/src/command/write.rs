@@ -306,7 +306,7 @@ fn store(out: &mut Text, store: &Store) {
         StoreChange::Remove => " -FLAGS",
     });
     out.raw(if store.silent { ".SILENT " } else { " " });
-    out.list(&store.flags, Text::show);
+    out.flags(&store.flags);
 }
 
 fn fetch(out: &mut Text, fetch: &Fetch) {

@@ -1,6 +1,6 @@
 //! Response codes: what a status means to a program (RFC 9051 §7.1, RFC 5530 and the extensions).
 
-use crate::{Flag, SequenceSet, text::Text};
+use crate::{Flag, ObjectId, SequenceSet, text::Text};
 
 /// A response code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub enum Code {
     /// A limit of the server's was met.
     Limit,
     /// The identity of a mailbox (RFC 8474).
-    MailboxId(Box<str>),
+    MailboxId(ObjectId),
     /// Values were left out; the largest has so many octets (RFC 5464).
     MetadataLongEntries(u32),
     /// A value has more octets than this (RFC 5464).
@@ -119,6 +119,15 @@ pub enum Code {
 }
 
 impl Code {
+    /// Whether it tells of nothing at all, for which there is no form.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::AppendUid { uids, .. } | Self::Modified(uids) => uids.is_empty(),
+            Self::CopyUid { from, to, .. } => from.is_empty() || to.is_empty(),
+            _ => false,
+        }
+    }
+
     /// With its brackets.
     pub(super) fn write(&self, out: &mut Text) {
         out.raw("[");
@@ -136,9 +145,9 @@ impl Code {
             Self::MetadataMaxSize(octets) => out.show(format_args!("METADATA MAXSIZE {octets}")),
             Self::Modified(set) => out.show(format_args!("MODIFIED {set}")),
             Self::PermanentFlags { flags, new } => {
-                let names = flags.iter().map(ToString::to_string).chain(new.then(|| "\\*".to_owned()));
+                let known = flags.iter().filter(|flag| flag.is_valid()).map(ToString::to_string);
                 out.raw("PERMANENTFLAGS ");
-                out.list(names, |out, name| out.raw(&name));
+                out.list(known.chain(new.then(|| "\\*".to_owned())), |out, name| out.raw(&name));
             }
             Self::UidNext(uid) => out.show(format_args!("UIDNEXT {uid}")),
             Self::UidValidity(value) => out.show(format_args!("UIDVALIDITY {value}")),

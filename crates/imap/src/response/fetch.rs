@@ -2,7 +2,7 @@
 
 use super::structure::{BodyStructure, Envelope};
 use crate::{
-    DateTime, Flag,
+    DateTime, Flag, ObjectId,
     command::{Section, write_section},
     text::{Text, dotted},
 };
@@ -52,9 +52,9 @@ pub enum FetchValue {
     /// `MODSEQ` (RFC 7162).
     ModSeq(u64),
     /// `EMAILID` (RFC 8474).
-    EmailId(Box<str>),
+    EmailId(ObjectId),
     /// `THREADID` (RFC 8474).
-    ThreadId(Option<Box<str>>),
+    ThreadId(Option<ObjectId>),
     /// `PREVIEW` (RFC 8970), in UTF-8. `None`: there is none now.
     Preview(Option<Box<str>>),
     /// `SAVEDATE` (RFC 8514). `None`: the mailbox does not know it.
@@ -111,7 +111,7 @@ impl FetchValue {
         match self {
             Self::Flags(flags) => {
                 out.raw("FLAGS ");
-                out.list(flags, Text::show);
+                out.flags(flags);
             }
             Self::Uid(uid) => out.show(format_args!("UID {uid}")),
             Self::InternalDate(date) => out.show(format_args!("INTERNALDATE \"{date}\"")),

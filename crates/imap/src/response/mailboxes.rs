@@ -4,8 +4,9 @@ use std::fmt;
 
 use super::Response;
 use crate::{
-    Mailbox,
+    Mailbox, ObjectId,
     command::{SpecialUse, StatusItem},
+    scan::is_atom,
     text::Text,
 };
 
@@ -73,7 +74,7 @@ pub enum StatusValue {
     /// Any that is a number.
     Number(StatusItem, u64),
     /// `MAILBOXID` (RFC 8474).
-    MailboxId(Box<str>),
+    MailboxId(ObjectId),
     /// `APPENDLIMIT`; `None`: there is no limit (RFC 7889).
     AppendLimit(Option<u32>),
 }
@@ -90,7 +91,7 @@ pub struct NamespaceEntry {
 /// One resource of a quota root (RFC 9208).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuotaResource {
-    /// As `STORAGE`.
+    /// As `STORAGE`: an atom. What is none is not told.
     pub name: Box<str>,
     /// How much is used.
     pub usage: u64,
@@ -132,7 +133,8 @@ pub(super) fn write(out: &mut Text, response: &Response) {
         Response::Quota { root, resources } => {
             strings(out, "QUOTA", [&**root]);
             out.sp();
-            out.list(resources, |out, of| out.show(format_args!("{} {} {}", of.name, of.usage, of.limit)));
+            let known = resources.iter().filter(|of| is_atom(&of.name));
+            out.list(known, |out, of| out.show(format_args!("{} {} {}", of.name, of.usage, of.limit)));
         }
         Response::QuotaRoot { mailbox, roots } => {
             named(out, "QUOTAROOT", mailbox);

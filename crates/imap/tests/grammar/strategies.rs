@@ -1,7 +1,7 @@
 //! Commands of all kinds, made up.
 
 use imap::{
-    Command, Date, Flag, Mailbox, Request, Sequence, SequenceSet, Tag,
+    Command, Date, Flag, Mailbox, ObjectId, Request, Sequence, SequenceSet, Tag,
     command::{
         Copy, Create, DateKind, EntryKind, Event, EventGroup, Fetch, FetchItem, Field, GetMetadata, List,
         ListReturn, Mailboxes, Notify, Page, Qresync, Response, Returns, RightsChange, Search, SearchKey,
@@ -167,8 +167,8 @@ fn key() -> impl Strategy<Value = SearchKey> {
         (1_u32..).prop_map(SearchKey::Younger),
         (of(entry), 0..=i64::MAX.unsigned_abs())
             .prop_map(|(entry, value)| SearchKey::ModSeq { entry, value }),
-        "[A-Za-z0-9_-]{1,20}".prop_map(|id| SearchKey::EmailId(id.into())),
-        "[A-Za-z0-9_-]{1,20}".prop_map(|id| SearchKey::ThreadId(id.into())),
+        "[A-Za-z0-9_-]{1,20}".prop_map(|id| SearchKey::EmailId(ObjectId::new(&id).unwrap())),
+        "[A-Za-z0-9_-]{1,20}".prop_map(|id| SearchKey::ThreadId(ObjectId::new(&id).unwrap())),
         Just(SearchKey::SaveDateSupported),
     ];
     leaf.prop_recursive(4, 20, 4, |inner| {

@@ -1,7 +1,7 @@
 //! Each response, and how it is written.
 
 use imap::{
-    DateTime, Flag, Mailbox, SequenceSet, Tag,
+    DateTime, Flag, Mailbox, ObjectId, SequenceSet, Tag,
     command::{Page, Section, SectionText, SpecialUse, StatusItem},
     response::{
         Attribute, BodyStructure, Code, Content, ContentName, Dialect, Disposition, ESearch, Envelope,
@@ -21,6 +21,10 @@ fn written(pairs: Vec<(Response, &str)>) {
     for (response, text) in pairs {
         assert_eq!(octets(&response, false), text);
     }
+}
+
+fn id(text: &str) -> ObjectId {
+    ObjectId::new(text).unwrap()
 }
 
 fn mailbox(name: &str) -> Mailbox {
@@ -64,7 +68,7 @@ fn a_status_says_how_it_went() {
         (coded(Code::BadEvent(vec!["FlagChange".into()])), "* OK [BADEVENT (FlagChange)] x"),
         (coded(Code::Capability(vec!["IMAP4rev2".into()])), "* OK [CAPABILITY IMAP4rev2] x"),
         (coded(Code::HighestModSeq(9)), "* OK [HIGHESTMODSEQ 9] x"),
-        (coded(Code::MailboxId("F1".into())), "* OK [MAILBOXID (F1)] x"),
+        (coded(Code::MailboxId(id("F1"))), "* OK [MAILBOXID (F1)] x"),
         (coded(Code::MetadataLongEntries(9)), "* OK [METADATA LONGENTRIES 9] x"),
         (coded(Code::MetadataMaxSize(9)), "* OK [METADATA MAXSIZE 9] x"),
         (coded(Code::Modified(SequenceSet::of([7, 9]))), "* OK [MODIFIED 7,9] x"),
@@ -120,7 +124,7 @@ fn mailboxes_are_told() {
                 mailbox: mailbox("a"),
                 values: vec![
                     StatusValue::Number(StatusItem::Messages, 3),
-                    StatusValue::MailboxId("F1".into()),
+                    StatusValue::MailboxId(id("F1")),
                     StatusValue::AppendLimit(None),
                 ],
             },
@@ -243,7 +247,7 @@ fn messages_are_told() {
                 FetchValue::InternalDate(when),
                 FetchValue::Size(44827),
                 FetchValue::ModSeq(5),
-                FetchValue::EmailId("M1".into()),
+                FetchValue::EmailId(id("M1")),
                 FetchValue::ThreadId(None),
                 FetchValue::Preview(Some("Hi".into())),
                 FetchValue::SaveDate(Some(when)),
@@ -253,7 +257,7 @@ fn messages_are_told() {
         ),
         (
             fetched(vec![
-                FetchValue::ThreadId(Some("T1".into())),
+                FetchValue::ThreadId(Some(id("T1"))),
                 FetchValue::Preview(None),
                 FetchValue::SaveDate(None),
             ]),
@@ -385,4 +389,39 @@ fn structures_are_nested() {
         ),
         (fetched(vec![FetchValue::Envelope(Box::new(envelope))]), &format!("* 7 FETCH (ENVELOPE {shown})")),
     ]);
+}
+
+/// What has no form is not said, and a name that would break the line neither.
+#[test]
+fn what_cannot_be_read_is_not_written() {
+    let bad = || {
+        vec![
+            Flag::Keyword("a b".into()),
+            Flag::Seen,
+            Flag::Keyword("".into()),
+            Flag::Extension("x\r\ny".into()),
+        ]
+    };
+    let limits = |name: &str| QuotaResource { name: name.into(), usage: 1, limit: 2 };
+    written(vec![
+        (Response::Flags(bad()), "* FLAGS (\\Seen)"),
+        (fetched(vec![FetchValue::Flags(bad())]), "* 7 FETCH (FLAGS (\\Seen))"),
+        (coded(Code::PermanentFlags { flags: bad(), new: false }), "* OK [PERMANENTFLAGS (\\Seen)] x"),
+        (coded(Code::Modified(SequenceSet::default())), "* OK x"),
+        (coded(Code::AppendUid { validity: 1, uids: SequenceSet::default() }), "* OK x"),
+        (
+            Response::Quota { root: "a\r\n".into(), resources: vec![limits("A B"), limits("C")] },
+            "* QUOTA {3}\r\na\r\n (C 1 2)",
+        ),
+    ]);
+    for nothing in [
+        fetched(Vec::new()),
+        Response::Vanished { earlier: false, uids: SequenceSet::default() },
+        Response::Metadata { mailbox: None, values: Vec::new() },
+    ] {
+        assert_eq!(nothing.write(Dialect::default()), []);
+    }
+    for wrong in ["", "a b", "a.b", "\u{e4}", &"x".repeat(256)] {
+        assert_eq!(ObjectId::new(wrong), None);
+    }
 }

@@ -1,5 +1,6 @@
 //! What holds for any input to a session.
 
+use imap::server::Phase;
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use crate::{
@@ -143,4 +144,56 @@ fn a_server_that_stops_says_so_between_commands() {
     talk.send(b"");
     talk.session.timed_out();
     assert_eq!(talk.send(b""), b"* BYE Inactive for too long\r\n");
+}
+
+/// RFC 9051 §6.2.1 (CVE-2011-0411): what comes in one packet with STARTTLS is carried out neither before TLS nor under it.
+#[test]
+fn what_is_sent_behind_starttls_is_forgotten() {
+    let mut talk = Talk::new(Policy { starttls: true, clear: true, ..Policy::default() });
+    talk.send(b"");
+    let said = talk.send(b"a STARTTLS\r\nb LOGIN anna tiger\r\nc NO");
+    assert_eq!(said, b"a OK Begin TLS now\r\n");
+    assert_eq!(talk.policy.asked, ["secured"]);
+    assert_eq!(talk.send(b"OP\r\n"), b"OP BAD Unknown command\r\n");
+}
+
+/// RFC 4978 §3.
+#[test]
+fn what_is_sent_behind_compress_ends_the_session() {
+    let mut talk = Talk::new(Policy::default());
+    talk.send(b"a LOGIN anna tiger\r\n");
+    assert_eq!(
+        talk.send(b"b COMPRESS DEFLATE\r\nc NOOP\r\n"),
+        b"b OK Done\r\n* BYE Commands behind COMPRESS\r\n"
+    );
+    assert!(talk.closed && !talk.compressed);
+    let mut talk = Talk::new(Policy::default());
+    talk.send(b"a LOGIN anna tiger\r\n");
+    assert_eq!(talk.send(b"b COMPRESS DEFLATE\r\n"), b"b OK Done\r\n");
+    assert!(talk.compressed);
+}
+
+/// Most sessions are idle most of the time.
+#[test]
+fn a_session_that_waits_is_small() {
+    assert!(size_of::<imap::server::Session>() <= 1024, "{}", size_of::<imap::server::Session>());
+}
+
+/// RFC 9051 §5.4: a driver gives a client more time for some things than for others.
+#[test]
+fn a_driver_is_told_what_is_awaited() {
+    let mut talk = Talk::new(Policy::default());
+    for (octets, phase) in [
+        (&b""[..], Phase::Login),
+        (b"a LOGIN", Phase::Rest),
+        (b" anna tiger\r\n", Phase::Command),
+        (b"b IDLE\r\n", Phase::Idle),
+        (b"DONE\r\n", Phase::Command),
+        (b"c APPEND INBOX {5}\r\n", Phase::Rest),
+        (b"hello\r\n", Phase::Command),
+        (b"d SEARCH TEXT {5}\r\n", Phase::Rest),
+    ] {
+        talk.send(octets);
+        assert_eq!(talk.phase, Some(phase), "{}", octets.escape_ascii());
+    }
 }
