@@ -1,17 +1,23 @@
 //! The command line.
 
+mod values;
+
 use crate::Failure;
 use crate::fairness::Trouble;
 use crate::scenario::Work;
+use crate::secure::{self, TlsLoad};
 use crate::servers;
 use crate::sink::Manner;
-use crate::source::{Load, Plan, Recipients};
+use crate::source::{Entry, Load, Plan, Recipients};
 use crate::work_dir::WorkDir;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rustls::ServerConfig;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+use values::{at_least_one, rate, seconds, size};
 
 /// Measures Postrider beside its peers, on loopback.
 #[derive(Debug, Parser)]
@@ -35,6 +41,10 @@ pub(crate) enum Command {
     Compare(CompareOptions),
     /// Measure how long mail takes while one destination among all is in trouble
     Fairness(FairnessOptions),
+    /// Measure what TLS costs: sessions and handshakes, accepting and relaying
+    Tls(TlsOptions),
+    /// Measure logins, and what a flood of wrong ones does to others
+    Logins(LoginsOptions),
     /// Measure a queue of a million messages: to open it, to look at it, to change it, and mail beside it
     Queue(QueueOptions),
     /// Cut the power under servers that are flooded, and count what was answered with 250 and is lost
@@ -87,6 +97,8 @@ pub(crate) struct SourceOptions {
     /// How many recipients `{}` in --to makes
     #[arg(long, default_value = "1")]
     spread: u64,
+    #[command(flatten)]
+    tls: TlsLoad,
     /// No message is started after this many seconds
     #[arg(long, default_value = "60", value_parser = seconds)]
     time_limit: Duration,
@@ -96,9 +108,10 @@ pub(crate) struct SourceOptions {
 }
 
 impl SourceOptions {
-    pub(crate) fn plan(&self) -> Plan {
-        Plan {
+    pub(crate) fn plan(&self) -> Result<Plan, Failure> {
+        Ok(Plan {
             server: self.server,
+            entry: Entry::by(self.tls.dialer()?),
             sessions: usize::try_from(self.sessions).unwrap_or(usize::MAX),
             messages: self.messages,
             size: self.size,
@@ -107,7 +120,7 @@ impl SourceOptions {
             per_session: self.per_session,
             recipients: Recipients::new(&self.to, self.spread),
             time_limit: self.time_limit,
-        }
+        })
     }
 }
 
@@ -125,6 +138,9 @@ pub(crate) struct SinkOptions {
     /// Take connections and never say a word
     #[arg(long)]
     silent: bool,
+    /// Offer STARTTLS
+    #[arg(long)]
+    tls: bool,
     /// Print the figures as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -133,6 +149,10 @@ pub(crate) struct SinkOptions {
 impl SinkOptions {
     pub(crate) fn manner(&self) -> Manner {
         if self.silent { Manner::Silent } else { Manner::Accepting }
+    }
+
+    pub(crate) fn acceptor(&self) -> Result<Option<Arc<ServerConfig>>, Failure> {
+        self.tls.then(secure::acceptor).transpose()
     }
 }
 
@@ -151,7 +171,7 @@ impl Program {
 }
 
 /// Where the spools are.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct SpoolDisk {
     /// Where the servers keep their spools; it should be on the disk you mean to measure
     #[arg(long)]
@@ -182,8 +202,19 @@ impl ResultsDir {
     }
 }
 
-/// What a server is loaded with, and how often.
+/// Where spools are, what is measured, and where the figures go.
 #[derive(Debug, Args)]
+pub(crate) struct Place {
+    #[command(flatten)]
+    pub(crate) disk: SpoolDisk,
+    #[command(flatten)]
+    pub(crate) program: Program,
+    #[command(flatten)]
+    pub(crate) results: ResultsDir,
+}
+
+/// What a server is loaded with, and how often.
+#[derive(Debug, Clone, Args)]
 pub(crate) struct LoadOptions {
     /// What to measure; all of it when nothing is named
     pub(crate) works: Vec<Work>,
@@ -205,6 +236,8 @@ pub(crate) struct LoadOptions {
     /// Messages until a session quits and another is opened; without it sessions are kept
     #[arg(long, value_parser = at_least_one)]
     pub(crate) per_session: Option<u64>,
+    #[command(flatten)]
+    pub(crate) tls: TlsLoad,
     /// Wait for each reply before the next command
     #[arg(long)]
     pub(crate) no_pipelining: bool,
@@ -266,11 +299,7 @@ pub(crate) struct AllOptions {
     #[arg(long)]
     pub(crate) quick: bool,
     #[command(flatten)]
-    pub(crate) disk: SpoolDisk,
-    #[command(flatten)]
-    pub(crate) program: Program,
-    #[command(flatten)]
-    pub(crate) results: ResultsDir,
+    pub(crate) place: Place,
 }
 
 /// A part of `bench all`.
@@ -368,11 +397,49 @@ pub(crate) struct FairnessOptions {
     #[arg(long)]
     pub(crate) no_peer: bool,
     #[command(flatten)]
-    pub(crate) disk: SpoolDisk,
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TlsOptions {
+    /// Sessions of the source
+    #[arg(long, default_value = "20", value_parser = at_least_one)]
+    pub(crate) sessions: u64,
+    /// Messages of a round
+    #[arg(long, default_value = "4000", value_parser = at_least_one)]
+    pub(crate) messages: u64,
+    /// Rounds; the median of them counts
+    #[arg(long, default_value = "3", value_parser = at_least_one)]
+    pub(crate) rounds: u64,
+    /// Sessions that stand idle
+    #[arg(long, default_value = "10000", value_parser = at_least_one)]
+    pub(crate) idle: u64,
+    /// Leave Postfix out
+    #[arg(long)]
+    pub(crate) no_peer: bool,
     #[command(flatten)]
-    pub(crate) program: Program,
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoginsOptions {
+    /// Sessions that log in at a time
+    #[arg(long, default_value = "1,20,200", value_delimiter = ',', value_parser = at_least_one)]
+    pub(crate) sessions: Vec<u64>,
+    /// How long logins of one kind are measured
+    #[arg(long, default_value = "5", value_parser = seconds)]
+    pub(crate) time: Duration,
+    /// How long the flood lasts
+    #[arg(long, default_value = "15", value_parser = seconds)]
+    pub(crate) flood: Duration,
+    /// Sessions of the flood at a time
+    #[arg(long, default_value = "400", value_parser = at_least_one)]
+    pub(crate) flood_sessions: u64,
+    /// Messages a second that somebody sends meanwhile who has logged in
+    #[arg(long, default_value = "200", value_parser = rate)]
+    pub(crate) rate: f64,
     #[command(flatten)]
-    pub(crate) results: ResultsDir,
+    pub(crate) place: Place,
 }
 
 /// What the messages of a long queue look like.
@@ -412,11 +479,7 @@ pub(crate) struct QueueOptions {
     #[arg(long, default_value = "3", value_parser = at_least_one)]
     pub(crate) rounds: u64,
     #[command(flatten)]
-    pub(crate) disk: SpoolDisk,
-    #[command(flatten)]
-    pub(crate) program: Program,
-    #[command(flatten)]
-    pub(crate) results: ResultsDir,
+    pub(crate) place: Place,
 }
 
 /// Whom Postrider is compared with.
@@ -441,42 +504,6 @@ pub(crate) enum Generator {
     Postfix,
 }
 
-/// `10KiB`, `2MiB`, `1kB`, `500B` or `500`, in octets.
-fn size(text: &str) -> Result<usize, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));
-    let factor = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "kb" => 1000,
-        "k" | "kib" => 1024,
-        "mb" => 1_000_000,
-        "m" | "mib" => 1024 * 1024,
-        _ => return Err(format!("unknown unit {unit:?}: use B, kB, KiB, MB or MiB")),
-    };
-    let number: usize = number.parse().map_err(|_| "a size is a number and a unit: 10KiB".to_owned())?;
-    number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
-        _ => Err("a rate is a number above 0".to_owned()),
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let number = text.strip_suffix('s').unwrap_or(text);
-    let seconds = number.parse::<f64>().map_err(|_| "seconds are a number: 10 or 0.5".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
-}
-
-fn at_least_one(text: &str) -> Result<u64, String> {
-    match text.parse::<u64>() {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err("a number from 1".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -485,26 +512,6 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Options::command().debug_assert();
-    }
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(size("10KiB"), Ok(10240));
-        assert_eq!(size("1MiB"), Ok(1_048_576));
-        assert_eq!(size("2 kB"), Ok(2000));
-        assert_eq!(size("512"), Ok(512));
-        for wrong in ["", "KiB", "-1", "10 GiB", "1.5KiB", "99999999999999999999"] {
-            assert!(size(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn times_and_rates_are_checked() {
-        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
-        assert_eq!(seconds("3s"), Ok(Duration::from_secs(3)));
-        assert!(seconds("-1").is_err() && seconds("soon").is_err());
-        assert_eq!(rate("12.5"), Ok(12.5));
-        assert!(rate("0").is_err() && rate("inf").is_err() && rate("NaN").is_err());
     }
 
     #[test]

@@ -68,6 +68,7 @@ mod tests {
             bench_cpu_us: 0.0,
             peak_memory: None,
             others: 0.0,
+            ..Figures::default()
         });
         Cell { work: Work::Relay, sessions: 20, server: server.to_owned(), rounds: rounds.collect() }
     }

@@ -3,9 +3,10 @@
 use crate::Failure;
 use crate::dns::Dns;
 use crate::scenario::Work;
-use crate::servers::{Candidate, Kind, Server, Setting};
+use crate::secure::{Dialer, Keys, Tls};
+use crate::servers::{Access, Candidate, Kind, Server, Setting};
 use crate::sink::{Manner, Sink};
-use crate::source::{Load, Plan, Standing};
+use crate::source::{Entry, Load, Plan, Standing};
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,13 +35,18 @@ impl Idle {
 }
 
 /// Opens so many sessions to each server, one server after the other.
-pub(crate) fn measure(candidates: &[Candidate], sessions: u64, dir: &Path) -> Result<Vec<Idle>, Failure> {
+pub(crate) fn measure(
+    candidates: &[Candidate],
+    sessions: u64,
+    tls: Option<Tls>,
+    dir: &Path,
+) -> Result<Vec<Idle>, Failure> {
     let mut all = Vec::new();
     for who in candidates {
         let sessions = if who.kind == Kind::Postfix { sessions.min(POSTFIX_MAX) } else { sessions };
         let place = dir.join(format!("idle-{}", who.name));
         std::fs::create_dir(&place)?;
-        let (memory, failure) = match memory(who, sessions, &place) {
+        let (memory, failure) = match memory(who, sessions, tls, &place) {
             Ok(memory) => (memory, None),
             Err(failure) => (None, Some(failure.to_string())),
         };
@@ -52,8 +58,14 @@ pub(crate) fn measure(candidates: &[Candidate], sessions: u64, dir: &Path) -> Re
     Ok(all)
 }
 
-fn memory(who: &Candidate, sessions: u64, place: &Path) -> Result<Option<(u64, u64)>, Failure> {
+fn memory(
+    who: &Candidate,
+    sessions: u64,
+    tls: Option<Tls>,
+    place: &Path,
+) -> Result<Option<(u64, u64)>, Failure> {
     let (sink, dns) = (Sink::start(Manner::Silent)?, Dns::start()?);
+    let keys = Keys::make(place)?;
     let setting = Setting {
         work: Work::Accept,
         dir: place,
@@ -61,6 +73,7 @@ fn memory(who: &Candidate, sessions: u64, place: &Path) -> Result<Option<(u64, u
         dns: dns.address,
         sessions,
         mailboxes: 0,
+        access: Access { tls: tls.map(|tls| (tls, &keys)), login: None },
     };
     let server = Server::start(who, &setting)?;
     let Some(group) = server.group().and_then(crate::group::Group::memory) else {
@@ -68,6 +81,7 @@ fn memory(who: &Candidate, sessions: u64, place: &Path) -> Result<Option<(u64, u
     };
     let plan = Plan {
         server: server.address,
+        entry: Entry::by(tls.map(|tls| Dialer::new(tls, false)).transpose()?),
         sessions: usize::try_from(sessions)?,
         messages: 0,
         size: 1024,

@@ -19,12 +19,14 @@ mod clock;
 mod compare;
 mod content;
 mod cpu;
+mod dial;
 mod dns;
 mod fairness;
 mod fill;
 mod group;
 mod guard;
 mod idle;
+mod logins;
 mod machine;
 mod maildir;
 mod matrix;
@@ -37,11 +39,15 @@ mod queue;
 mod results;
 mod run;
 mod scenario;
+mod secure;
 mod servers;
 mod sink;
 mod source;
 mod stats;
 mod table;
+mod talk;
+mod tls;
+mod wire;
 mod work_dir;
 
 use args::{Command, Options};
@@ -60,6 +66,8 @@ fn main() -> ExitCode {
         Command::All(options) => matrix::command(&options),
         Command::Compare(options) => compare::command(&options),
         Command::Fairness(options) => fairness::command(&options),
+        Command::Tls(options) => tls::command(&options),
+        Command::Logins(options) => logins::command(&options),
         Command::Queue(options) => queue::command(&options),
         Command::Order(options) => order::command(&options),
         Command::GuardDirectory { directory } => work_dir::command(&directory),

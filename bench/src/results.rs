@@ -21,25 +21,25 @@ pub(crate) struct Cell {
 
 impl Cell {
     /// The median over the rounds, each figure by itself.
-    fn median(&self, figure: impl Fn(&Figures) -> Option<f64>) -> Option<f64> {
+    pub(crate) fn median(&self, figure: impl Fn(&Figures) -> Option<f64>) -> Option<f64> {
         stats::median(&self.rounds.iter().filter_map(figure).collect::<Vec<_>>())
     }
 
-    fn per_second(&self) -> Option<f64> {
+    pub(crate) fn per_second(&self) -> Option<f64> {
         self.median(|round| Some(round.per_second))
     }
 
-    fn cpu_us(&self) -> Option<f64> {
+    pub(crate) fn cpu_us(&self) -> Option<f64> {
         self.median(|round| Some(round.cpu_us))
     }
 
-    fn latency_ms(&self, part: impl Fn(&Latency) -> u64) -> Option<f64> {
+    pub(crate) fn latency_ms(&self, part: impl Fn(&Latency) -> u64) -> Option<f64> {
         self.median(|round| {
             round.due_to_reply.or(round.dot_to_reply).map(|latency| stats::ms(part(&latency)))
         })
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let rounds: Vec<Value> = self.rounds.iter().map(round_json).collect();
         json!({
             "work": self.work.name(), "sessions": self.sessions, "server": self.server,
@@ -54,6 +54,8 @@ pub(crate) fn round_json(round: &Figures) -> Value {
         "messages": round.messages, "messages_per_second": round.per_second, "cpu_us_per_message": round.cpu_us,
         "dot_to_reply_ns": latency_json(round.dot_to_reply), "due_to_reply_ns": latency_json(round.due_to_reply),
         "bench_cpu_us_per_message": round.bench_cpu_us, "peak_memory_octets": round.peak_memory, "other_cpu_share": round.others,
+        "handshakes_full": round.handshakes.full, "handshakes_resumed": round.handshakes.resumed,
+        "handshakes_out_full": round.handshakes_out.full, "handshakes_out_resumed": round.handshakes_out.resumed,
     })
 }
 
@@ -180,6 +182,7 @@ mod tests {
             bench_cpu_us: 30.0,
             peak_memory: None,
             others: 0.5,
+            ..Figures::default()
         });
         Cell { work: Work::Accept, sessions: 20, server: server.to_owned(), rounds: rounds.collect() }
     }

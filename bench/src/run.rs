@@ -5,6 +5,7 @@ use crate::args::{Generator, LoadOptions, Peer, RunOptions};
 use crate::machine::Machine;
 use crate::results::{Cell, LEGEND, Results};
 use crate::scenario::{self, Work};
+use crate::secure::Tls;
 use crate::servers::{Candidate, Kind};
 use std::fs;
 use std::path::Path;
@@ -72,7 +73,8 @@ fn measure_all(options: &LoadOptions, candidates: &[Candidate], dir: &Path) -> R
     Ok(cells)
 }
 
-fn measure_group(
+/// One work at one number of sessions, round by round.
+pub(crate) fn measure_group(
     options: &LoadOptions,
     candidates: &[Candidate],
     work: Work,
@@ -124,10 +126,15 @@ fn load(options: &LoadOptions, candidates: &[Candidate]) -> String {
         options.per_session.map_or_else(|| "as many as come".to_owned(), |most| most.to_string());
     let holds = candidates.iter().any(|who| who.kind == Kind::PostfixHold);
     let hold = if holds { ", Postfix puts on hold what stays in its queue" } else { "" };
+    let tls = match options.tls.tls {
+        None => "",
+        Some(Tls::Starttls) => ", STARTTLS",
+        Some(Tls::Implicit) => ", implicit TLS",
+    };
     let pipelining = if options.no_pipelining { "off" } else { "on" };
     format!(
         "{generator}, {} messages of {} octets a round, {} rounds, messages a session: {per_session}, pipelining {pipelining}, \
-         {} recipient domains or mailboxes{hold}",
+         {} recipient domains or mailboxes{hold}{tls}",
         options.messages, options.size, options.rounds, options.spread
     )
 }

@@ -3,9 +3,10 @@
 use crate::args::{Generator, LoadOptions};
 use crate::dns::Dns;
 use crate::peak::Peak;
-use crate::servers::{Candidate, LOCAL_DOMAIN, Server, Setting};
+use crate::secure::{Handshakes, Keys};
+use crate::servers::{Access, Candidate, LOCAL_DOMAIN, Server, Setting};
 use crate::sink::{Manner, Sink, external};
-use crate::source::{self, Load, Plan, Recipients, Report};
+use crate::source::{self, Entry, Load, Plan, Recipients, Report};
 use crate::stats::{self, Latency};
 use crate::{Failure, clock, cpu, maildir};
 use clap::ValueEnum;
@@ -50,7 +51,7 @@ impl Work {
 }
 
 /// The figures of one round.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Figures {
     pub(crate) messages: u64,
     /// Accept: until the last 250. Relay, local: from the first octet in until the last message is out.
@@ -65,6 +66,10 @@ pub(crate) struct Figures {
     pub(crate) peak_memory: Option<u64>,
     /// Share of the machine's CPU that neither the server nor the bench used: kernel threads and strangers.
     pub(crate) others: f64,
+    /// With the source.
+    pub(crate) handshakes: Handshakes,
+    /// With the sink.
+    pub(crate) handshakes_out: Handshakes,
 }
 
 /// Messages before the figures: below this a fast server is still making segments and opening connections.
@@ -84,15 +89,24 @@ pub(crate) fn measure(
 ) -> Result<Figures, Failure> {
     let sink = match (work, options.generator) {
         (Work::Relay, Generator::Postfix) => external::start()?,
+        (Work::Relay, Generator::Own) if options.tls.tls.is_some() => Sink::securing(Manner::Accepting)?,
         (Work::Relay, Generator::Own) => Sink::start(Manner::Accepting)?,
         _ => Sink::start(Manner::Silent)?,
     };
     let dns = Dns::start()?;
-    let setting =
-        Setting { work, dir, next_hop: sink.address, dns: dns.address, sessions, mailboxes: options.spread };
+    let keys = Keys::make(dir)?;
+    let setting = Setting {
+        work,
+        dir,
+        next_hop: sink.address,
+        dns: dns.address,
+        sessions,
+        mailboxes: options.spread,
+        access: Access { tls: options.tls.tls.map(|tls| (tls, &keys)), login: None },
+    };
     let server = Server::start(who, &setting)?;
     let bench = Bench { work, sink: &sink, server: &server };
-    let plan = plan(work, server.address, sessions, options);
+    let plan = plan(work, server.address, sessions, options)?;
 
     let warm_up = Plan { messages: sessions.saturating_mul(10).max(WARM_UP_MIN), ..plan.clone() };
     let warm = bench.source(&warm_up)?;
@@ -101,6 +115,7 @@ pub(crate) fn measure(
     bench.settle();
 
     let before = Snapshot::take(&server, options.generator);
+    let out_before = sink.tally.handshakes();
     let peak = Peak::watch(server.group());
     let report = match options.generator {
         Generator::Own => bench.source(&plan)?,
@@ -112,12 +127,19 @@ pub(crate) fn measure(
     let after = Snapshot::take(&server, options.generator);
     bench.came_out_once(warm.accepted + at_peak + report.accepted)?;
     let wall = wall_end.saturating_sub(report.started_ns);
-    Ok(Figures { peak_memory: peak.end(), ..figures(&report, wall, &before, &after) })
+    let handshakes_out = sink.tally.handshakes().since(out_before);
+    Ok(Figures { peak_memory: peak.end(), handshakes_out, ..figures(&report, wall, &before, &after) })
 }
 
-fn plan(work: Work, server: std::net::SocketAddr, sessions: u64, options: &LoadOptions) -> Plan {
-    Plan {
+fn plan(
+    work: Work,
+    server: std::net::SocketAddr,
+    sessions: u64,
+    options: &LoadOptions,
+) -> Result<Plan, Failure> {
+    Ok(Plan {
         server,
+        entry: Entry::by(options.tls.dialer()?),
         sessions: usize::try_from(sessions).unwrap_or(usize::MAX),
         messages: options.messages,
         size: options.size,
@@ -126,7 +148,7 @@ fn plan(work: Work, server: std::net::SocketAddr, sessions: u64, options: &LoadO
         per_session: options.per_session,
         recipients: work.recipients(options.spread),
         time_limit: options.time_limit,
-    }
+    })
 }
 
 /// Finds the server's peak in a closed loop, and makes the plan an open loop at half of it (mail-rules: a latency
@@ -176,6 +198,8 @@ pub(crate) fn figures(report: &Report, wall: u64, before: &Snapshot, after: &Sna
         bench_cpu_us: stats::us_each(ours.saturating_sub(server), report.accepted),
         peak_memory: None,
         others: stats::seconds(machine.saturating_sub(ours)) / stats::seconds(capacity).max(1e-9),
+        handshakes: report.handshakes,
+        handshakes_out: Handshakes::default(),
     }
 }
 

@@ -95,7 +95,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     layer("peers", &[]),
     layer("e2e", &["mail", "testkit", "faultfs", "peers"]),
     layer("counts", BELOW_SERVICES),
-    layer("bench", &["mail", "disk", "events", "spool", "faultfs", "peers"]),
+    layer("bench", &["mail", "sasl", "disk", "events", "spool", "faultfs", "peers"]),
     layer(
         "fuzz",
         &[
@@ -186,11 +186,16 @@ pub(crate) const RESERVED: &[Reserved] = &[
         reason: "a file system is mounted by tests only",
     },
     Reserved { name: "hickory*", users: &["net"], limited: &[], reason: "others ask through `dns::Resolve`" },
-    Reserved { name: "rustls*", users: &["net"], limited: &[], reason: "TLS ends in `net`" },
+    Reserved {
+        name: "rustls*",
+        users: &["net", "bench"],
+        limited: &[],
+        reason: "TLS ends in `net`; the bench is the other end",
+    },
     Reserved { name: "tokio-rustls", users: &["net"], limited: &[], reason: "TLS ends in `net`" },
     Reserved {
         name: "rcgen",
-        users: &["net", "acme", "receive", "postrider", "e2e"],
+        users: &["net", "acme", "receive", "postrider", "e2e", "bench"],
         limited: &[],
         reason: "certificates are asked for by `acme`, and made for development and tests",
     },

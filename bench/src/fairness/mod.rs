@@ -13,9 +13,9 @@ use crate::dns::Dns;
 use crate::fill::{self, Bulk};
 use crate::machine::Machine;
 use crate::scenario::Work;
-use crate::servers::{Candidate, Kind, Server, Setting};
+use crate::servers::{Access, Candidate, Kind, Server, Setting};
 use crate::sink::{Manner, Sink};
-use crate::source::{self, Load, Plan, Report};
+use crate::source::{self, Entry, Load, Plan, Report};
 use crate::stats::{self, Latency};
 use clap::ValueEnum;
 use report::{LEGEND, Run, rows, table, write};
@@ -36,8 +36,8 @@ const LOAD: Duration = Duration::from_secs(10);
 const ARRIVAL_MAX: Duration = Duration::from_mins(1);
 
 pub(crate) fn command(options: &FairnessOptions) -> Result<ExitCode, Failure> {
-    let postrider = Candidate::postrider("Postrider", options.program.find()?);
-    let dir = options.disk.work_dir()?;
+    let postrider = Candidate::postrider("Postrider", options.place.program.find()?);
+    let dir = options.place.disk.work_dir()?;
     let machine = Machine::look(dir.path())?;
     say!("{}\n", machine.line());
     let peer = (!options.no_peer).then(|| Candidate::peer(Kind::Postfix));
@@ -65,7 +65,7 @@ pub(crate) fn command(options: &FairnessOptions) -> Result<ExitCode, Failure> {
     }
     let rows = rows(&runs);
     say!("{}\n{LEGEND}", table(&rows));
-    if let Some(results) = options.results.get() {
+    if let Some(results) = options.place.results.get() {
         say!("\nwritten to {}", write(results, &machine, &rows, &runs)?.display());
     }
     Ok(ExitCode::SUCCESS)
@@ -110,10 +110,12 @@ fn measure(
         dns: dns.address,
         sessions: (trouble.held() + 2 * trouble.sessions()) as u64,
         mailboxes: 0,
+        access: Access::default(),
     };
     let server = Server::start(who, &setting)?;
     let plan = Plan {
         server: server.address,
+        entry: Entry::default(),
         sessions: SESSIONS,
         messages: options.warm_up,
         size: options.size,
@@ -139,7 +141,11 @@ fn measure(
     let report = accepted(&Plan { sessions, messages, load, recipients, ..plan }, &server)?;
     let refused = beside.end()?;
     if refused > 0 {
-        return Err(format!("{refused} messages beside were refused:\n{}", server.log_end()).into());
+        return Err(format!(
+            "{refused} messages or slow sessions beside were refused:\n{}",
+            server.log_end()
+        )
+        .into());
     }
     come(&sink, warm.accepted + report.accepted);
     let cpu_us = Some(stats::us_each(server.cpu_ns().saturating_sub(before), report.accepted));

@@ -17,6 +17,7 @@ pub(crate) const DOMAINS: u64 = 10_000;
 /// Idle sessions: with the others, as many as a process may have descriptors for on most machines.
 const IDLE: usize = 10_000;
 const DEAF: usize = 200;
+const SLOW_SESSIONS: usize = 1000;
 const HUGE_OCTETS: usize = 40 << 20;
 
 /// What is the matter with the one destination.
@@ -46,6 +47,10 @@ pub(crate) enum Trouble {
     Idle,
     /// 200 sessions beside it send commands and read no replies
     Deaf,
+    /// 1,000 sessions beside it are slow: a command octet by octet, a message at the least rate
+    Drip,
+    /// As `drip`, and 10,000 sessions more are idle
+    Crowd,
     /// Messages of 40 MiB for one domain come and go beside it, one every two seconds
     Huge,
 }
@@ -65,6 +70,8 @@ impl Trouble {
             Self::Busy => "busy",
             Self::Idle => "idle",
             Self::Deaf => "deaf",
+            Self::Drip => "drip",
+            Self::Crowd => "crowd",
             Self::Huge => "huge",
         }
     }
@@ -80,10 +87,10 @@ impl Trouble {
     /// Messages that wait for it when the load begins, and have come by SMTP.
     pub(super) fn messages(self, options: &FairnessOptions) -> u64 {
         match self {
-            Self::None | Self::Million | Self::Many | Self::Busy | Self::Idle | Self::Deaf | Self::Huge => 0,
             Self::Dead | Self::Slow | Self::Domains | Self::One => options.messages / 10,
             Self::Trickle => options.messages / 100,
             Self::Backlog => options.messages,
+            _ => 0,
         }
     }
 
@@ -101,7 +108,9 @@ impl Trouble {
             | Self::One
             | Self::Busy
             | Self::Idle
-            | Self::Deaf => Manner::Silent,
+            | Self::Deaf
+            | Self::Drip
+            | Self::Crowd => Manner::Silent,
             Self::Trickle => Manner::Trickle,
             Self::Huge => Manner::Accepting,
             Self::Slow => Manner::Slow(Duration::from_secs(1)),
@@ -135,6 +144,8 @@ impl Trouble {
         match self {
             Self::Idle => IDLE,
             Self::Deaf => DEAF,
+            Self::Drip => SLOW_SESSIONS,
+            Self::Crowd => IDLE + SLOW_SESSIONS,
             _ => 0,
         }
     }
@@ -142,7 +153,7 @@ impl Trouble {
     /// Postfix has a process for each session: ten thousand do not fit. Its queue can only be filled by SMTP, and all of its mail for
     /// others goes to one relay, for it would ask the system's DNS.
     pub(super) fn is_for(self, who: &Candidate) -> bool {
-        let for_all = !matches!(self, Self::Idle | Self::Million | Self::Many | Self::One);
+        let for_all = !matches!(self, Self::Idle | Self::Crowd | Self::Million | Self::Many | Self::One);
         for_all || who.kind == Kind::Postrider
     }
 
@@ -160,6 +171,8 @@ impl Trouble {
         match self {
             Self::Idle => Beside::idle(plan.server, IDLE),
             Self::Deaf => Beside::deaf(plan.server, DEAF),
+            Self::Drip => Beside::default().and_slow(plan.server, SLOW_SESSIONS),
+            Self::Crowd => Beside::idle(plan.server, IDLE)?.and_slow(plan.server, SLOW_SESSIONS),
             Self::Huge => Beside::mail(Plan {
                 sessions: 2,
                 messages: u64::MAX,

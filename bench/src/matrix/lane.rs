@@ -6,9 +6,9 @@ use crate::args::Generator;
 use crate::dns::Dns;
 use crate::peak::Peak;
 use crate::scenario::{Bench, Figures, Snapshot, Work, figures};
-use crate::servers::{Candidate, Server, Setting};
+use crate::servers::{Access, Candidate, Server, Setting};
 use crate::sink::{Manner, Sink};
-use crate::source::{Amount, Load, Plan, Recipients, Standing};
+use crate::source::{Amount, Entry, Load, Plan, Recipients, Standing};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -47,6 +47,7 @@ impl Lane {
             dns: dns.address,
             sessions: group.sessions,
             mailboxes: SPREAD,
+            access: Access::default(),
         };
         let server = Server::start(who, &setting)?;
         let plan = plan(&server, group.sessions, group.work.recipients(SPREAD));
@@ -122,6 +123,7 @@ impl Lane {
 fn plan(server: &Server, sessions: u64, recipients: Recipients) -> Plan {
     Plan {
         server: server.address,
+        entry: Entry::default(),
         sessions: usize::try_from(sessions).unwrap_or(usize::MAX),
         messages: 0,
         size: 1024,

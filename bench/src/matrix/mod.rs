@@ -48,7 +48,7 @@ pub(crate) fn command(options: &AllOptions) -> Result<ExitCode, Failure> {
     let end = Instant::now() + time;
     let candidates = candidates(options)?;
     allow_descriptors();
-    let dir = options.disk.work_dir()?;
+    let dir = options.place.disk.work_dir()?;
     let machine = Machine::look(dir.path())?;
     say!("{}\n", machine.line());
     let idle_time = kept(options, Part::Idle, IDLE_TIME, time);
@@ -67,7 +67,7 @@ pub(crate) fn command(options: &AllOptions) -> Result<ExitCode, Failure> {
         remove(&place);
     }
     if !idle_time.is_zero() {
-        report.idle = idle::measure(&candidates, options.idle, dir.path())?;
+        report.idle = idle::measure(&candidates, options.idle, None, dir.path())?;
         keep(options, &report)?;
     }
     // The others keep a file for each message: to make a million of them is no matter of minutes.
@@ -96,14 +96,14 @@ fn remove(place: &Path) {
 
 /// Writes what there is so far: who ends the run early has that.
 fn keep(options: &AllOptions, report: &Report) -> Result<(), Failure> {
-    options.results.get().map_or(Ok(()), |results| report.write(results))
+    options.place.results.get().map_or(Ok(()), |results| report.write(results))
 }
 
 fn candidates(options: &AllOptions) -> Result<Vec<Candidate>, Failure> {
     let candidate = |who: &Who| match who {
         Who::Postfix => Ok(Candidate::peer(Kind::Postfix)),
         Who::Exim => Ok(Candidate::peer(Kind::Exim)),
-        Who::Postrider => Ok(Candidate::postrider("Postrider", options.program.find()?)),
+        Who::Postrider => Ok(Candidate::postrider("Postrider", options.place.program.find()?)),
     };
     options.servers.iter().map(candidate).collect()
 }

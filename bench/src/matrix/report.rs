@@ -328,6 +328,7 @@ mod tests {
             bench_cpu_us: 20.0,
             peak_memory: Some(3 * 1024 * 1024),
             others: 0.01,
+            ..Figures::default()
         });
         let cell = Cell { work: Work::Relay, sessions: 20, size: 10 * 1024 };
         let failure = rates.is_empty().then(|| "too many processes\nand more".to_owned());

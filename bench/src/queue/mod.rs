@@ -18,9 +18,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 pub(crate) fn command(options: &QueueOptions) -> Result<ExitCode, Failure> {
-    let program = options.program.find()?;
+    let program = options.place.program.find()?;
     let who = Candidate::postrider("Postrider", program.clone());
-    let dir = options.disk.work_dir()?;
+    let dir = options.place.disk.work_dir()?;
     let machine = Machine::look(dir.path())?;
     say!("{}\n", machine.line());
     let place = dir.path().join("queue");
@@ -32,7 +32,7 @@ pub(crate) fn command(options: &QueueOptions) -> Result<ExitCode, Failure> {
     let depths = depth::measure(options, &who, dir.path())?;
     let report = Report { machine, load: load(options), opening, steps, depths };
     say!("{}", report.text());
-    if let Some(results) = options.results.get() {
+    if let Some(results) = options.place.results.get() {
         say!("\nwritten to {}", report.write(results)?.display());
     }
     Ok(ExitCode::SUCCESS)

@@ -4,7 +4,7 @@ use crate::dns::Dns;
 use crate::fill::Filled;
 use crate::memory::Memory;
 use crate::scenario::Work;
-use crate::servers::{Candidate, Server, Setting};
+use crate::servers::{Access, Candidate, Server, Setting};
 use crate::sink::{Manner, Sink};
 use crate::{Failure, clock, fairness, stats};
 use serde_json::{Value, json};
@@ -108,6 +108,7 @@ impl Neighbours {
             dns: self.dns.address,
             sessions: 40,
             mailboxes: 0,
+            access: Access::default(),
         };
         let begun = clock::monotonic_ns();
         let server = Server::start(who, &setting)?;

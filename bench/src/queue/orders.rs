@@ -2,7 +2,7 @@
 
 use crate::fill::Filled;
 use crate::servers::Server;
-use crate::source::{self, Load, Plan, Recipients};
+use crate::source::{self, Entry, Load, Plan, Recipients};
 use crate::stats::Latency;
 use crate::{Failure, clock};
 use std::io::{Read as _, Write as _};
@@ -79,6 +79,7 @@ impl Orders<'_> {
     fn offer(&self, over: &AtomicBool) -> Result<Vec<u64>, Failure> {
         let plan = Plan {
             server: self.server.address,
+            entry: Entry::default(),
             sessions: SESSIONS,
             messages: MESSAGES,
             size: 10 * 1024,

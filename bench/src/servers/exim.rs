@@ -34,7 +34,7 @@ pub(super) fn start(setting: &Setting<'_>) -> Result<Server, Failure> {
     let arguments = ["-C".as_ref(), config.as_os_str(), "-bdf".as_ref()];
     let child = spawn(Path::new(program), &arguments, &log, group.as_ref())?;
     let mut server = Server { address, maildirs, child, group, log };
-    server.wait_for_greeting()?;
+    server.wait_for_greeting(setting.access)?;
     Ok(server)
 }
 

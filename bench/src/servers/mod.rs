@@ -7,10 +7,11 @@ mod postrider;
 use crate::group::Group;
 use crate::memory::Memory;
 use crate::scenario::Work;
+use crate::secure::{Dialer, Keys, Tls};
+use crate::talk::Talk;
 use crate::{Failure, cpu};
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -28,6 +29,8 @@ pub(crate) enum Kind {
     Postfix,
     /// Postfix that puts on hold what stays in its queue, which spares it its queue manager.
     PostfixHold,
+    /// Postfix that keeps its sessions under TLS (`smtp_tls_connection_reuse`), in a process of their own.
+    PostfixReuse,
     Exim,
     Postrider,
 }
@@ -52,6 +55,7 @@ impl Candidate {
     pub(crate) fn peer(kind: Kind) -> Self {
         let name = match kind {
             Kind::Postfix | Kind::PostfixHold => "Postfix",
+            Kind::PostfixReuse => "Postfix-reuse",
             Kind::Exim => "Exim",
             Kind::Postrider => "Postrider",
         };
@@ -73,6 +77,16 @@ pub(crate) struct Setting<'a> {
     pub(crate) sessions: u64,
     /// Local mailboxes: `user0` to `user{n-1}` at `LOCAL_DOMAIN`.
     pub(crate) mailboxes: u64,
+    pub(crate) access: Access<'a>,
+}
+
+/// How a server is come by.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Access<'a> {
+    /// Under TLS, and with these keys; mail goes out under TLS as well where that is offered.
+    pub(crate) tls: Option<(Tls, &'a Keys)>,
+    /// By submission alone, with this login and its password (Postrider).
+    pub(crate) login: Option<(&'a str, &'a str)>,
 }
 
 #[cfg(test)]
@@ -86,6 +100,7 @@ impl Setting<'static> {
             dns: SocketAddr::from(([127, 0, 0, 1], 4053)),
             sessions: 20,
             mailboxes: 2,
+            access: Access::default(),
         }
     }
 }
@@ -114,8 +129,7 @@ impl Server {
     /// Starts a server and waits for its greeting.
     pub(crate) fn start(who: &Candidate, setting: &Setting<'_>) -> Result<Self, Failure> {
         match who.kind {
-            Kind::Postfix => postfix::start(setting, false),
-            Kind::PostfixHold => postfix::start(setting, true),
+            Kind::Postfix | Kind::PostfixHold | Kind::PostfixReuse => postfix::start(setting, who.kind),
             Kind::Exim => exim::start(setting),
             Kind::Postrider => postrider::start(setting, &who.program),
         }
@@ -142,10 +156,11 @@ impl Server {
     }
 
     /// Waits for a 220 greeting, or tells what the server's log ends with.
-    fn wait_for_greeting(&mut self) -> Result<(), Failure> {
+    fn wait_for_greeting(&mut self, access: Access<'_>) -> Result<(), Failure> {
+        let dialer = access.tls.map(|(tls, _)| Dialer::new(tls, false)).transpose()?;
         let started = Instant::now();
         while started.elapsed() < START_MAX {
-            if greets(self.address) {
+            if greets(self.address, dialer.as_ref()) {
                 return Ok(());
             }
             if !self.alive() {
@@ -187,11 +202,6 @@ pub(crate) fn free_port() -> Result<SocketAddr, Failure> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-fn greets(address: SocketAddr) -> bool {
-    let Ok(mut socket) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) else { return false };
-    let waits = socket.set_read_timeout(Some(Duration::from_secs(5)));
-    let mut line = String::new();
-    let greeted =
-        waits.is_ok() && BufReader::new(&socket).read_line(&mut line).is_ok() && line.starts_with("220");
-    greeted && socket.write_all(b"QUIT\r\n").is_ok()
+fn greets(address: SocketAddr, dialer: Option<&Dialer>) -> bool {
+    Talk::open(address, None, dialer).is_ok_and(|mut talk| talk.ask(b"QUIT\r\n").is_ok())
 }

@@ -1,10 +1,11 @@
 //! Postfix with a configuration, queue and data directory of its own, set up to be as fast as it can be and stay safe.
 
-use super::{LOCAL_DOMAIN, Server, Setting, free_port};
+use super::{Kind, LOCAL_DOMAIN, Server, Setting, free_port};
 use crate::fairness::{DOMAINS, TROUBLE};
 use crate::group::Group;
 use crate::guard::spawn;
 use crate::scenario::Work;
+use crate::secure::{Keys, Tls};
 use crate::{Failure, maildir};
 use std::fmt::Write as _;
 use std::fs;
@@ -15,8 +16,7 @@ use std::process::Command;
 /// Who owns the Maildirs: virtual(8) delivers as the recipient's user, never as root.
 const NOBODY: u32 = 65534;
 
-/// `holds`: what would stay in the queue is put on hold there.
-pub(super) fn start(setting: &Setting<'_>, holds: bool) -> Result<Server, Failure> {
+pub(super) fn start(setting: &Setting<'_>, kind: Kind) -> Result<Server, Failure> {
     if !rustix::process::geteuid().is_root() {
         return Err("Postfix starts only as root; use --peer none to measure Postrider alone".into());
     }
@@ -27,7 +27,7 @@ pub(super) fn start(setting: &Setting<'_>, holds: bool) -> Result<Server, Failur
     }
     peers::give(&data, peers::postfix::USER)?;
     let address = free_port()?;
-    fs::write(conf.join("main.cf"), main_cf(setting, holds, &queue, &data))?;
+    fs::write(conf.join("main.cf"), main_cf(setting, kind, &queue, &data))?;
     fs::write(conf.join("master.cf"), peers::postfix::master_cf(address))?;
     fs::write(conf.join("mailboxes"), mailboxes(setting))?;
     fs::write(conf.join("transport"), transport(setting))?;
@@ -42,7 +42,7 @@ pub(super) fn start(setting: &Setting<'_>, holds: bool) -> Result<Server, Failur
     let arguments = ["-c".as_ref(), conf.as_os_str(), "-s".as_ref()];
     let child = spawn(&master, &arguments, &log, group.as_ref())?;
     let mut server = Server { address, maildirs, child, group, log };
-    server.wait_for_greeting()?;
+    server.wait_for_greeting(setting.access)?;
     Ok(server)
 }
 
@@ -58,7 +58,7 @@ fn postfix_says(command: &mut Command) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn main_cf(setting: &Setting<'_>, holds: bool, queue: &Path, data: &Path) -> String {
+fn main_cf(setting: &Setting<'_>, kind: Kind, queue: &Path, data: &Path) -> String {
     let mut text = format!(
         "compatibility_level = 3.6\n\
          queue_directory = {}\n\
@@ -74,8 +74,6 @@ fn main_cf(setting: &Setting<'_>, holds: bool, queue: &Path, data: &Path) -> Str
          inet_protocols = ipv4\n\
          mynetworks = 127.0.0.0/8\n\
          smtpd_relay_restrictions = permit_mynetworks, reject\n\
-         smtpd_tls_security_level = none\n\
-         smtp_tls_security_level = none\n\
          relayhost = [127.0.0.1]:{}\n\
          transport_maps = texthash:{}\n\
          notify_classes =\n",
@@ -95,7 +93,11 @@ fn main_cf(setting: &Setting<'_>, holds: bool, queue: &Path, data: &Path) -> Str
          smtpd_peername_lookup = no\n\
          message_size_limit = 0\n"
     );
-    if holds && setting.work.stays_in_the_queue() {
+    match setting.access.tls {
+        Some((tls, keys)) => text += &tls_cf(tls, keys, kind),
+        None => text += "smtpd_tls_security_level = none\nsmtp_tls_security_level = none\n",
+    }
+    if kind == Kind::PostfixHold && setting.work.stays_in_the_queue() {
         text += "smtpd_data_restrictions = check_client_access static:HOLD\n";
     }
     if setting.work == Work::Local {
@@ -112,6 +114,22 @@ fn main_cf(setting: &Setting<'_>, holds: bool, queue: &Path, data: &Path) -> Str
         );
     }
     text
+}
+
+/// TLS as `TLS_README` advises: tickets for clients by default, and a cache of sessions with other servers.
+fn tls_cf(tls: Tls, keys: &Keys, kind: Kind) -> String {
+    let yes = |on: bool| if on { "yes" } else { "no" };
+    format!(
+        "smtpd_tls_security_level = may\n\
+         smtpd_tls_chain_files = {}\n\
+         smtpd_tls_wrappermode = {}\n\
+         smtp_tls_security_level = may\n\
+         smtp_tls_session_cache_database = btree:${{data_directory}}/smtp_scache\n\
+         smtp_tls_connection_reuse = {}\n",
+        keys.chain.display(),
+        yes(tls == Tls::Implicit),
+        yes(kind == Kind::PostfixReuse),
+    )
 }
 
 /// The destinations in trouble have a host of their own.
@@ -151,7 +169,7 @@ mod tests {
 
     #[test]
     fn mail_for_others_goes_to_the_next_hop_and_syncing_stays_as_postfix_has_it() {
-        let text = main_cf(&Setting::example(Work::Relay), false, Path::new("/q"), Path::new("/d"));
+        let text = main_cf(&Setting::example(Work::Relay), Kind::Postfix, Path::new("/q"), Path::new("/d"));
         assert!(text.contains("\nrelayhost = [127.0.0.1]:4025\n"));
         assert!(text.contains("\ndefault_process_limit = 120\n"));
         assert!(!text.contains("fsync") && !text.contains("virtual_"));
@@ -159,7 +177,8 @@ mod tests {
 
     #[test]
     fn holding_is_for_mail_that_stays_in_the_queue_only() {
-        let text = |work| main_cf(&Setting::example(work), true, Path::new("/q"), Path::new("/d"));
+        let text =
+            |work| main_cf(&Setting::example(work), Kind::PostfixHold, Path::new("/q"), Path::new("/d"));
         assert!(
             text(Work::Accept).contains("static:HOLD\n") && text(Work::Latency).contains("static:HOLD\n")
         );
@@ -167,8 +186,24 @@ mod tests {
     }
 
     #[test]
+    fn tls_is_on_both_sides_and_sessions_are_kept_where_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Keys::make(dir.path()).unwrap();
+        let tls = |tls| {
+            let mut setting = Setting::example(Work::Relay);
+            setting.access.tls = Some((tls, &keys));
+            main_cf(&setting, Kind::PostfixReuse, Path::new("/q"), Path::new("/d"))
+        };
+        let text = tls(Tls::Starttls);
+        assert!(text.contains("\nsmtpd_tls_security_level = may\n") && !text.contains("level = none"));
+        assert!(text.contains("\nsmtpd_tls_wrappermode = no\n"));
+        assert!(text.contains("\nsmtp_tls_connection_reuse = yes\n"));
+        assert!(tls(Tls::Implicit).contains("\nsmtpd_tls_wrappermode = yes\n"));
+    }
+
+    #[test]
     fn local_mail_goes_into_a_maildir_for_each_mailbox() {
-        let text = main_cf(&Setting::example(Work::Local), false, Path::new("/q"), Path::new("/d"));
+        let text = main_cf(&Setting::example(Work::Local), Kind::Postfix, Path::new("/q"), Path::new("/d"));
         assert!(text.contains("\nvirtual_mailbox_base = /dir/mail\n"));
         assert_eq!(
             mailboxes(&Setting::example(Work::Local)),

@@ -4,12 +4,14 @@ use super::{LOCAL_DOMAIN, Server, Setting, free_port};
 use crate::group::Group;
 use crate::guard::spawn;
 use crate::scenario::Work;
+use crate::secure::Tls;
 use crate::{Failure, maildir};
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 pub(super) fn start(setting: &Setting<'_>, program: &Path) -> Result<Server, Failure> {
     let data = setting.dir.join("data");
@@ -23,18 +25,23 @@ pub(super) fn start(setting: &Setting<'_>, program: &Path) -> Result<Server, Fai
     let arguments = ["serve".as_ref(), "--config".as_ref(), config.as_os_str()];
     let child = spawn(program, &arguments, &log, group.as_ref())?;
     let mut server = Server { address, maildirs, child, group, log };
-    server.wait_for_greeting()?;
+    server.wait_for_greeting(setting.access)?;
+    if let Some(login) = setting.access.login {
+        add_account(program, &config, login)?;
+    }
     Ok(server)
 }
 
 fn toml(setting: &Setting<'_>, data: &Path, address: SocketAddr) -> String {
     // The limits are for strangers; all load comes from one address and in few long sessions here.
     let sessions = setting.sessions + 100;
+    let trusted = if setting.access.login.is_some() { "" } else { "trusted_networks = [\"127.0.0.0/8\"]\n" };
+    let listener = listener(setting, address);
     let mut text = format!(
         "hostname = \"postrider.bench.test\"\n\
          data_dir = \"{}\"\n\
-         [[listener]]\nservice = \"smtp\"\nbind = [\"{address}\"]\n\
-         [receive]\ntrusted_networks = [\"127.0.0.0/8\"]\n\
+         {listener}\
+         [receive]\n{trusted}\
          sessions_max = {sessions}\nsessions_per_address_max = {sessions}\ntransactions_max = 1000000\n\
          [deliver]\nport = {}\nprivate_addresses = \"allow\"\n\
          [dns]\nservers = [\"{}\"]\n",
@@ -42,6 +49,9 @@ fn toml(setting: &Setting<'_>, data: &Path, address: SocketAddr) -> String {
         setting.next_hop.port(),
         setting.dns,
     );
+    if let Some((_, domain)) = setting.access.login.and_then(|(login, _)| login.split_once('@')) {
+        let _infallible = write!(text, "[[domain]]\nname = \"{domain}\"\n");
+    }
     if setting.work == Work::Local {
         let _infallible = write!(text, "[[domain]]\nname = \"{LOCAL_DOMAIN}\"\n");
         for name in setting.mailbox_names() {
@@ -49,6 +59,35 @@ fn toml(setting: &Setting<'_>, data: &Path, address: SocketAddr) -> String {
         }
     }
     text
+}
+
+/// The listener, and under TLS its certificate.
+fn listener(setting: &Setting<'_>, address: SocketAddr) -> String {
+    let service = if setting.access.login.is_some() { "submission" } else { "smtp" };
+    let tls = match setting.access.tls {
+        None => "none",
+        Some((Tls::Starttls, _)) => "starttls",
+        Some((Tls::Implicit, _)) => "implicit",
+    };
+    let mut text =
+        format!("[[listener]]\nservice = \"{service}\"\nbind = [\"{address}\"]\ntls = \"{tls}\"\n");
+    if let Some((_, keys)) = setting.access.tls {
+        let (certificate, key) = (keys.certificate.display(), keys.key.display());
+        let _infallible =
+            write!(text, "[[tls.certificate]]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n");
+    }
+    text
+}
+
+/// Puts an account into the store of a server that runs, which makes the hash and the keys that such accounts have.
+fn add_account(program: &Path, config: &Path, (login, password): (&str, &str)) -> Result<(), Failure> {
+    let mut command = Command::new(program);
+    command.args(["account", "add", login, "--role", "bulk", "--config"]).arg(config);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        writeln!(input, "{password}")?;
+    }
+    if child.wait()?.success() { Ok(()) } else { Err("the account cannot be added".into()) }
 }
 
 /// Postrider's Maildirs are at `DATA_DIR/mail/<login>`.
@@ -89,6 +128,7 @@ pub(crate) fn program(named: Option<&Path>) -> Result<PathBuf, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::servers::Access;
 
     #[test]
     fn the_configuration_leads_to_the_sink_and_names_the_mailboxes() {
@@ -96,6 +136,20 @@ mod tests {
             toml(&Setting::example(Work::Local), Path::new("/dir/data"), "127.0.0.1:4000".parse().unwrap());
         assert!(text.contains("bind = [\"127.0.0.1:4000\"]\n") && text.contains("\nport = 4025\n"));
         assert!(text.contains("servers = [\"127.0.0.1:4053\"]\n"));
+        assert!(text.contains("service = \"smtp\"") && text.contains("tls = \"none\""));
         assert!(text.contains("login = \"user1@local.bench.test\"\n") && !text.contains("user2"));
+    }
+
+    #[test]
+    fn who_logs_in_is_not_trusted_otherwise_and_does_so_under_tls() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = crate::secure::Keys::make(dir.path()).unwrap();
+        let mut setting = Setting::example(Work::Relay);
+        setting.access =
+            Access { tls: Some((Tls::Implicit, &keys)), login: Some(("a@source.test", "secret")) };
+        let text = toml(&setting, Path::new("/dir/data"), "127.0.0.1:4000".parse().unwrap());
+        assert!(text.contains("service = \"submission\"") && text.contains("tls = \"implicit\""));
+        assert!(text.contains("[[tls.certificate]]") && text.contains("name = \"source.test\""));
+        assert!(!text.contains("trusted_networks") && !text.contains("secret"));
     }
 }

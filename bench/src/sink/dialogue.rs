@@ -13,6 +13,8 @@ pub(super) struct Dialogue {
     carry: Vec<u8>,
     /// Whether the numbers of messages are wanted.
     records: bool,
+    /// Whether STARTTLS is offered (RFC 3207).
+    offers_tls: bool,
     /// The number in the last recipient.
     number: Option<u64>,
     /// The numbers of messages that have ended.
@@ -24,6 +26,8 @@ enum State {
     #[default]
     Command,
     Content,
+    /// STARTTLS was answered: what comes next is a handshake.
+    Handshake,
     Quit,
 }
 
@@ -35,6 +39,20 @@ impl Dialogue {
         Self { records, ..Self::default() }
     }
 
+    /// The same; with `tls` it offers STARTTLS.
+    pub(super) fn offering(self, tls: bool) -> Self {
+        Self { offers_tls: tls, ..self }
+    }
+
+    /// Whether the client has asked for TLS; then the session begins anew under it.
+    pub(super) fn begins_tls(&mut self) -> bool {
+        let asked = self.state == State::Handshake;
+        if asked {
+            (self.state, self.offers_tls) = (State::Command, false);
+        }
+        asked
+    }
+
     /// The numbers of the messages that ended since it was last asked.
     pub(super) fn numbers(&mut self) -> impl Iterator<Item = u64> {
         self.ended.drain(..)
@@ -44,7 +62,7 @@ impl Dialogue {
     pub(super) fn receive(&mut self, octets: &[u8], replies: &mut Vec<u8>) -> u64 {
         let mut ended = 0;
         let mut rest = octets;
-        while !rest.is_empty() && self.state != State::Quit {
+        while !rest.is_empty() && !matches!(self.state, State::Quit | State::Handshake) {
             rest = match self.state {
                 State::Content => self.content(rest, replies, &mut ended),
                 _ => self.command(rest, replies),
@@ -83,6 +101,13 @@ impl Dialogue {
             self.number = number(line);
         }
         let reply: &[u8] = match &verb {
+            b"EHLO" if self.offers_tls => {
+                b"250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-STARTTLS\r\n250 SIZE 0\r\n"
+            }
+            b"STAR" if self.offers_tls => {
+                self.state = State::Handshake;
+                b"220 Go on\r\n"
+            }
             b"EHLO" => b"250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 0\r\n",
             b"DATA" => {
                 self.state = State::Content;
@@ -174,6 +199,18 @@ mod tests {
             assert_eq!(dialogue.receive(wire, &mut Vec::new()), 2);
             assert_eq!(dialogue.numbers().collect::<Vec<_>>(), numbers);
         }
+    }
+
+    #[test]
+    fn tls_is_offered_once_and_what_comes_in_clear_behind_it_is_not_obeyed() {
+        let (mut dialogue, mut replies) = (Dialogue::new(false).offering(true), Vec::new());
+        dialogue.receive(b"EHLO a\r\nSTARTTLS\r\nNOOP\r\n", &mut replies);
+        let text = String::from_utf8(std::mem::take(&mut replies)).unwrap();
+        assert!(text.contains("250-STARTTLS\r\n") && text.ends_with("220 Go on\r\n"), "{text}");
+        assert!(dialogue.begins_tls() && !dialogue.begins_tls());
+        dialogue.receive(b"EHLO a\r\nSTARTTLS\r\n", &mut replies);
+        let text = String::from_utf8(replies).unwrap();
+        assert!(!text.contains("250-STARTTLS") && text.ends_with("500 Not known here\r\n"), "{text}");
     }
 
     #[test]

@@ -10,10 +10,13 @@ pub(crate) use tally::Tally;
 use crate::args::SinkOptions;
 use crate::clock::{monotonic_ns, thread_cpu_ns};
 use crate::poller::{Interest, Poller, Ready};
+use crate::secure;
+use crate::wire::Wire;
 use crate::{Failure, stats};
 use dialogue::Dialogue;
+use rustls::{ServerConfig, ServerConnection};
 use serde_json::json;
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ExitCode};
 use std::sync::Arc;
@@ -40,6 +43,14 @@ pub(crate) enum Manner {
     Trickle,
 }
 
+/// What a sink does for its clients.
+#[derive(Debug)]
+struct Service {
+    manner: Manner,
+    /// It offers STARTTLS.
+    tls: Option<Arc<ServerConfig>>,
+}
+
 /// A sink on a thread of its own, stopped when dropped.
 #[derive(Debug)]
 pub(crate) struct Sink {
@@ -58,15 +69,25 @@ impl Sink {
 
     /// Listens on this address.
     pub(crate) fn start_at(address: SocketAddr, manner: Manner) -> io::Result<Self> {
+        Self::start_with(address, Service { manner, tls: None })
+    }
+
+    /// Listens as [`Sink::start`] does, and offers STARTTLS.
+    pub(crate) fn securing(manner: Manner) -> Result<Self, Failure> {
+        let tls = Some(secure::acceptor()?);
+        Ok(Self::start_with((Ipv4Addr::LOCALHOST, 0).into(), Service { manner, tls })?)
+    }
+
+    fn start_with(address: SocketAddr, service: Service) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let tally = Arc::new(Tally::default());
         let shared = Arc::clone(&tally);
         let thread = std::thread::Builder::new().name("sink".to_owned()).spawn(move || {
-            let served = match manner {
+            let served = match service.manner {
                 Manner::Slow(pause) => slow::serve(&listener, slow::Pace::answers(pause), &shared),
                 Manner::Trickle => slow::serve(&listener, slow::Pace::TRICKLE, &shared),
-                manner => serve(&listener, manner, &shared),
+                _ => serve(&listener, &service, &shared),
             };
             if let Err(error) = served {
                 eprintln!("the sink failed: {error}");
@@ -89,7 +110,7 @@ impl Drop for Sink {
 }
 
 /// Serves until `tally` says stop.
-fn serve(listener: &TcpListener, manner: Manner, tally: &Tally) -> io::Result<()> {
+fn serve(listener: &TcpListener, service: &Service, tally: &Tally) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let mut poller = Poller::new()?;
     poller.add(listener, LISTENER, Interest::Read)?;
@@ -101,12 +122,12 @@ fn serve(listener: &TcpListener, manner: Manner, tally: &Tally) -> io::Result<()
         poller.wait(STOP_CHECK, &mut ready)?;
         for event in &ready {
             if event.token == LISTENER {
-                accept(listener, manner, &poller, &mut clients, &mut free)?;
+                accept(listener, service, &poller, &mut clients, &mut free)?;
                 continue;
             }
             let Ok(slot) = usize::try_from(event.token) else { continue };
             let Some(place) = clients.get_mut(slot) else { continue };
-            if place.as_mut().is_some_and(|client| !client.go_on(&mut buffer, tally)) {
+            if place.as_mut().is_some_and(|client| !client.go_on(&mut buffer, service, tally)) {
                 *place = None;
                 free.push(slot);
             }
@@ -118,7 +139,7 @@ fn serve(listener: &TcpListener, manner: Manner, tally: &Tally) -> io::Result<()
 
 fn accept(
     listener: &TcpListener,
-    manner: Manner,
+    service: &Service,
     poller: &Poller,
     clients: &mut Vec<Option<Client>>,
     free: &mut Vec<usize>,
@@ -134,7 +155,7 @@ fn accept(
         socket.set_nodelay(true)?;
         let slot = free.pop().unwrap_or(clients.len());
         poller.add(&socket, u64::try_from(slot).unwrap_or(LISTENER - 1), Interest::Read)?;
-        let client = Client::greet(socket, manner);
+        let client = Client::greet(socket, service);
         match clients.get_mut(slot) {
             Some(place) => *place = client,
             None => clients.push(client),
@@ -145,42 +166,64 @@ fn accept(
 /// One client of the sink. Replies are far smaller than a socket's buffer, so a write that blocks ends the session.
 #[derive(Debug)]
 struct Client {
-    socket: TcpStream,
+    wire: Wire,
     /// `None`: the silent manner.
     dialogue: Option<Dialogue>,
     replies: Vec<u8>,
+    /// Its handshake was counted.
+    counted: bool,
 }
 
 impl Client {
-    fn greet(mut socket: TcpStream, manner: Manner) -> Option<Self> {
-        let dialogue = match manner {
-            Manner::Silent => None,
-            Manner::Accepting | Manner::Recording | Manner::Slow(_) | Manner::Trickle => {
-                socket.write_all(Dialogue::GREETING).ok()?;
-                Some(Dialogue::new(manner == Manner::Recording))
-            }
-        };
-        Some(Self { socket, dialogue, replies: Vec::new() })
+    fn greet(socket: TcpStream, service: &Service) -> Option<Self> {
+        let mut client =
+            Self { wire: Wire::new(socket), dialogue: None, replies: Vec::new(), counted: false };
+        if service.manner != Manner::Silent {
+            client.dialogue =
+                Some(Dialogue::new(service.manner == Manner::Recording).offering(service.tls.is_some()));
+            client.replies.extend_from_slice(Dialogue::GREETING);
+            client.answer().then_some(())?;
+        }
+        Some(client)
     }
 
     /// Reads once and answers. `false`: the session is over.
-    fn go_on(&mut self, buffer: &mut [u8], tally: &Tally) -> bool {
-        let count = match self.socket.read(buffer) {
-            Ok(0) => return false,
-            Ok(count) => count,
-            Err(error) => {
-                return matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted);
-            }
-        };
-        let Some(dialogue) = &mut self.dialogue else { return true };
+    fn go_on(&mut self, buffer: &mut [u8], service: &Service, tally: &Tally) -> bool {
         self.replies.clear();
-        let ended = dialogue.receive(buffer.get(..count).unwrap_or_default(), &mut self.replies);
-        if ended > 0 {
+        let Self { wire, dialogue, replies, .. } = self;
+        let mut ended = 0;
+        let received = wire.receive(buffer, |octets| {
+            if let Some(dialogue) = dialogue {
+                ended += dialogue.receive(octets, replies);
+            }
+        });
+        if ended > 0
+            && let Some(dialogue) = dialogue
+        {
             let now = monotonic_ns();
             dialogue.numbers().for_each(|number| tally.arrived(number, now));
             tally.add(ended, now);
         }
-        self.socket.write_all(&self.replies).is_ok() && !dialogue.quit()
+        if let Some(resumed) = wire.resumed().filter(|_| !self.counted) {
+            self.counted = true;
+            tally.shook_hands(resumed);
+        }
+        let open = matches!(received, Ok(true)) && self.answer();
+        open && self.secure(service) && !self.dialogue.as_ref().is_some_and(Dialogue::quit)
+    }
+
+    /// Writes the replies. `false`: there is no room for them.
+    fn answer(&mut self) -> bool {
+        self.wire.write(&self.replies).is_ok_and(|written| written == self.replies.len())
+            && !self.wire.waits()
+    }
+
+    /// Goes on under TLS if the client has asked for it. `false`: that cannot be done.
+    fn secure(&mut self, service: &Service) -> bool {
+        let asks = self.dialogue.as_mut().is_some_and(Dialogue::begins_tls);
+        let Some(config) = service.tls.as_ref().filter(|_| asks) else { return true };
+        let connection = ServerConnection::new(Arc::clone(config));
+        connection.is_ok_and(|connection| self.wire.secure(connection).is_ok())
     }
 }
 
@@ -189,7 +232,7 @@ pub(crate) fn command(options: &SinkOptions) -> Result<ExitCode, Failure> {
     let listener = TcpListener::bind(options.listen)?;
     eprintln!("listening on {}", listener.local_addr()?);
     let tally = Tally::until(options.count, options.time_limit);
-    serve(&listener, options.manner(), &tally)?;
+    serve(&listener, &Service { manner: options.manner(), tls: options.acceptor()? }, &tally)?;
     let (messages, elapsed) = (tally.messages(), tally.last_ns().saturating_sub(tally.first_ns()));
     let cpu = stats::us_each(tally.cpu_ns(), messages);
     if options.json {
@@ -215,6 +258,7 @@ pub(crate) fn command(options: &SinkOptions) -> Result<ExitCode, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read as _, Write as _};
     use std::time::Instant;
 
     #[test]

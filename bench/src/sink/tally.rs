@@ -1,6 +1,7 @@
 //! What the sink has counted, shared with whoever waits for it.
 
 use crate::clock::monotonic_ns;
+use crate::secure::Handshakes;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,6 +18,7 @@ pub(crate) struct Tally {
     stop_at_count: Option<u64>,
     stop_at_ns: Option<u64>,
     arrivals: Mutex<Vec<(u64, u64)>>,
+    handshakes: Mutex<Handshakes>,
 }
 
 impl Tally {
@@ -51,6 +53,16 @@ impl Tally {
     /// The numbers of messages, and when each came.
     pub(crate) fn arrivals(&self) -> Vec<(u64, u64)> {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts a handshake.
+    pub(super) fn shook_hands(&self, resumed: bool) {
+        self.handshakes.lock().unwrap_or_else(PoisonError::into_inner).count(resumed);
+    }
+
+    /// Handshakes so far.
+    pub(crate) fn handshakes(&self) -> Handshakes {
+        *self.handshakes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn messages(&self) -> u64 {

@@ -6,11 +6,10 @@ use super::{Amount, FAILURES_MAX, GRACE, Load, Plan, Report};
 use crate::Failure;
 use crate::clock::{monotonic_ns, thread_cpu_ns};
 use crate::content::Content;
+use crate::dial;
 use crate::poller::{Interest, Poller, Ready};
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, ipproto, socket_with, sockopt};
+use crate::wire::Wire;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// How long the loop sleeps at most, so that it sees its time limit.
@@ -175,10 +174,16 @@ impl Engine {
 
     /// Opens a session for `slot`. Only a refusal by this machine is an error.
     fn connect(&mut self, slot: usize) -> io::Result<()> {
-        let socket = dial(self.plan.server)?;
-        self.poller.add(&socket, token(slot), Interest::Read)?;
+        let mut wire = Wire::new(dial::at_once(self.plan.server)?);
+        let mut interest = Interest::Read;
+        if let Some(dialer) = self.plan.entry.tls.as_ref().filter(|dialer| dialer.implicit()) {
+            // There is no room before the connection stands.
+            wire.secure(dialer.connection()?)?;
+            interest = Interest::ReadAndWrite;
+        }
+        self.poller.add(wire.socket(), token(slot), interest)?;
         if let Some(place) = self.slots.get_mut(slot) {
-            *place = Some(Session::new(socket));
+            *place = Some(Session::new(wire));
             self.open += 1;
         }
         Ok(())
@@ -256,8 +261,16 @@ impl Engine {
             }
             Stage::Hello => {
                 session.pipelining = reply.pipelining && self.plan.pipelining;
-                self.rest(slot);
+                self.enter(slot);
             }
+            Stage::StartTls => {
+                if let Some(dialer) = &self.plan.entry.tls {
+                    session.wire.secure(dialer.connection()?)?;
+                }
+                session.stage = Stage::Hello;
+                self.send(slot, b"EHLO source.test\r\n");
+            }
+            Stage::Login => self.rest(slot),
             // A pipelining session has written the next command already.
             Stage::Mail => {
                 session.stage = Stage::Recipient;
@@ -277,6 +290,21 @@ impl Engine {
             Stage::Quit => return self.end(slot, ""),
         }
         Ok(())
+    }
+
+    /// EHLO was answered: what else has to be done before the first message?
+    fn enter(&mut self, slot: usize) {
+        let Some(session) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+        if self.plan.entry.tls.is_some() && !session.wire.is_secure() {
+            session.stage = Stage::StartTls;
+            return self.send(slot, b"STARTTLS\r\n");
+        }
+        if let Some(resumed) = session.wire.resumed() {
+            self.report.handshakes.count(resumed);
+        }
+        let Some(login) = self.plan.entry.login.clone() else { return self.rest(slot) };
+        session.stage = Stage::Login;
+        self.send(slot, login.as_bytes());
     }
 
     /// No message is under way in this session: the next one, or the end.
@@ -381,7 +409,7 @@ impl Engine {
             if let Some(message) = session.message.as_mut().filter(|_| session.stage == Stage::EndOfData) {
                 message.dot_ns = monotonic_ns();
             }
-            drop(self.poller.change(&session.socket, token(slot), Interest::Read));
+            drop(self.poller.change(session.wire.socket(), token(slot), Interest::Read));
         } else {
             self.sent(slot, &written);
         }
@@ -391,7 +419,7 @@ impl Engine {
     fn sent(&self, slot: usize, written: &io::Result<bool>) {
         let Some(session) = self.slots.get(slot).and_then(Option::as_ref) else { return };
         if matches!(written, Ok(false)) {
-            drop(self.poller.change(&session.socket, token(slot), Interest::ReadAndWrite));
+            drop(self.poller.change(session.wire.socket(), token(slot), Interest::ReadAndWrite));
         }
     }
 
@@ -435,18 +463,6 @@ fn nanoseconds(duration: Duration) -> u64 {
 
 fn token(slot: usize) -> u64 {
     u64::try_from(slot).unwrap_or(u64::MAX)
-}
-
-/// Starts to connect without waiting: the greeting says that it worked.
-fn dial(server: SocketAddr) -> io::Result<TcpStream> {
-    let family = if server.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
-    sockopt::set_tcp_nodelay(&socket, true)?;
-    match connect(&socket, &server) {
-        Ok(()) | Err(Errno::INPROGRESS) => Ok(TcpStream::from(socket)),
-        Err(error) => Err(error.into()),
-    }
 }
 
 #[cfg(test)]

@@ -7,13 +7,16 @@ mod report;
 mod session;
 
 pub(crate) use recipients::Recipients;
+pub(crate) use replies::{Replies, Reply};
 pub(crate) use report::{Report, latency as latency_json};
 
 use crate::args::SourceOptions;
+use crate::secure::{Dialer, Handshakes};
 use crate::{Failure, stats};
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What decides when the next message starts.
@@ -25,10 +28,27 @@ pub(crate) enum Load {
     Open { per_second: f64 },
 }
 
+/// What a session does before its first message.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Entry {
+    /// Goes under TLS; `None`: stays in clear.
+    pub(crate) tls: Option<Dialer>,
+    /// The line that logs in, its CRLF included.
+    pub(crate) login: Option<Arc<str>>,
+}
+
+impl Entry {
+    /// Under TLS, if at all, and without a login.
+    pub(crate) fn by(tls: Option<Dialer>) -> Self {
+        Self { tls, login: None }
+    }
+}
+
 /// What the source is to send.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) server: SocketAddr,
+    pub(crate) entry: Entry,
     /// Sessions open at a time.
     pub(crate) sessions: usize,
     /// Messages in all.
@@ -88,7 +108,7 @@ impl Standing {
 
 /// `bench source`.
 pub(crate) fn command(options: &SourceOptions) -> Result<ExitCode, Failure> {
-    let report = run(&options.plan())?;
+    let report = run(&options.plan()?)?;
     if options.json {
         say!("{}", report.json());
     } else {
@@ -109,6 +129,10 @@ fn print(report: &Report) {
     for (name, latency) in rows.into_iter().filter_map(|(name, latency)| Some((name, latency?))) {
         let [p50, p99, max] = [latency.p50, latency.p99, latency.max].map(stats::ms);
         say!("{name}: p50 {p50:.2} ms, p99 {p99:.2} ms, max {max:.2} ms");
+    }
+    let handshakes = report.handshakes;
+    if handshakes != Handshakes::default() {
+        say!("handshakes: {} full, {} resumed", handshakes.full, handshakes.resumed);
     }
     if report.failed > 0 {
         say!("{} FAILED (any reply but 2yz, or 354 to DATA, or a lost session):", report.failed);

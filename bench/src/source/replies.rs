@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) code: u16,
-    /// Empty for a plain 2yz or 3yz reply: nobody reads it, so it is not copied.
+    /// Empty for a plain 2yz or 3yz reply but 334: nobody reads it, so it is not copied.
     pub(crate) text: String,
     /// The server announced PIPELINING in this reply (RFC 2920 §3).
     pub(crate) pipelining: bool,
@@ -47,7 +47,7 @@ impl Replies {
 fn parse(reply: &[u8]) -> Reply {
     let code = reply.get(..3).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok()).unwrap_or(0);
     let multiline = reply.get(3) == Some(&b'-');
-    if (200..400).contains(&code) && !multiline {
+    if (200..400).contains(&code) && code != 334 && !multiline {
         return Reply { code, text: String::new(), pipelining: false };
     }
     let text = String::from_utf8_lossy(reply);

@@ -1,5 +1,6 @@
 //! What a run of the source has to tell.
 
+use crate::secure::Handshakes;
 use crate::stats::{self, Latency};
 use serde_json::{Value, json};
 
@@ -25,6 +26,8 @@ pub(crate) struct Report {
     pub(crate) dot_to_reply: Vec<u64>,
     /// Open loop: from the time the message was due, so that a server that stalls cannot hide it.
     pub(crate) due_to_reply: Vec<u64>,
+    /// Of sessions that came under TLS.
+    pub(crate) handshakes: Handshakes,
 }
 
 impl Report {
@@ -63,6 +66,8 @@ impl Report {
             "source_cpu_us_per_message": stats::us_each(self.cpu_ns, self.accepted),
             "dot_to_reply_ns": latency(self.dot_to_reply()),
             "due_to_reply_ns": latency(self.due_to_reply()),
+            "handshakes_full": self.handshakes.full,
+            "handshakes_resumed": self.handshakes.resumed,
         })
     }
 }

@@ -2,14 +2,16 @@
 
 use super::replies::{Replies, Reply};
 use crate::content::Content;
-use std::io::{self, Read as _, Write as _};
-use std::net::TcpStream;
+use crate::wire::Wire;
+use std::io;
 
 /// The reply a session waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     Greeting,
     Hello,
+    StartTls,
+    Login,
     /// Nothing: no message is under way.
     Idle,
     Mail,
@@ -42,7 +44,7 @@ pub(crate) struct UnderWay {
 /// A socket, what it still has to write, and where its dialogue stands.
 #[derive(Debug)]
 pub(crate) struct Session {
-    pub(crate) socket: TcpStream,
+    pub(crate) wire: Wire,
     pub(crate) stage: Stage,
     pub(crate) pipelining: bool,
     /// Messages accepted in this session.
@@ -55,9 +57,9 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(socket: TcpStream) -> Self {
+    pub(crate) fn new(wire: Wire) -> Self {
         Self {
-            socket,
+            wire,
             stage: Stage::Greeting,
             pipelining: false,
             accepted: 0,
@@ -70,15 +72,7 @@ impl Session {
 
     /// Reads once. `Ok(false)`: the peer closed its side.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
-        match self.socket.read(buffer) {
-            Ok(0) => Ok(false),
-            Ok(count) => {
-                self.replies.receive(buffer.get(..count).unwrap_or_default());
-                Ok(true)
-            }
-            Err(error) if again(&error) => Ok(true),
-            Err(error) => Err(error),
-        }
+        self.wire.receive(buffer, |octets| self.replies.receive(octets))
     }
 
     pub(crate) fn next_reply(&mut self) -> Option<Reply> {
@@ -87,44 +81,36 @@ impl Session {
 
     /// Writes at once what the socket takes; the rest waits. `Ok(false)`: something waits.
     pub(crate) fn write(&mut self, octets: &[u8]) -> io::Result<bool> {
-        let written = if self.unsent.is_empty() { self.write_some(octets)? } else { 0 };
+        let written = if self.unsent.is_empty() { self.wire.write(octets)? } else { 0 };
         self.unsent.extend_from_slice(octets.get(written..).unwrap_or_default());
-        Ok(self.unsent.is_empty())
+        Ok(self.unsent.is_empty() && !self.wire.waits())
     }
 
     /// The same for a content. All sessions share its octets behind the number, so that many large messages can wait.
     pub(crate) fn write_content(&mut self, content: &Content) -> io::Result<bool> {
         let octets = content.with_end();
-        let written = if self.unsent.is_empty() { self.write_some(octets)? } else { 0 };
+        let written = if self.unsent.is_empty() { self.wire.write(octets)? } else { 0 };
         self.unsent.extend_from_slice(octets.get(written..content.numbered()).unwrap_or_default());
         let from = written.max(content.numbered());
         self.content_from = (from < octets.len()).then_some(from);
-        Ok(self.unsent.is_empty() && self.content_from.is_none())
+        Ok(self.unsent.is_empty() && self.content_from.is_none() && !self.wire.waits())
     }
 
     /// Writes what waited. `Ok(false)`: there is still some.
     pub(crate) fn flush(&mut self, content: &Content) -> io::Result<bool> {
+        if !self.wire.flush()? {
+            return Ok(false);
+        }
         let waiting = std::mem::take(&mut self.unsent);
         if !self.write(&waiting)? {
             return Ok(false);
         }
         let Some(from) = self.content_from else { return Ok(true) };
         let rest = content.with_end().get(from..).unwrap_or_default();
-        let written = self.write_some(rest)?;
+        let written = self.wire.write(rest)?;
         self.content_from = (written < rest.len()).then_some(from + written);
-        Ok(self.content_from.is_none())
+        Ok(self.content_from.is_none() && !self.wire.waits())
     }
-
-    fn write_some(&mut self, octets: &[u8]) -> io::Result<usize> {
-        match self.socket.write(octets) {
-            Err(error) if again(&error) => Ok(0),
-            written => written,
-        }
-    }
-}
-
-fn again(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The source against the sink, and against servers that refuse.
 
 use super::*;
+use crate::secure::Tls;
 use crate::sink::{Manner, Sink};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
@@ -8,6 +9,7 @@ use std::net::TcpListener;
 fn plan(server: SocketAddr) -> Plan {
     Plan {
         server,
+        entry: Entry::default(),
         sessions: 5,
         messages: 200,
         size: 2000,
@@ -37,6 +39,28 @@ fn every_message_of_the_source_reaches_the_sink() {
         assert_eq!((report.accepted, report.failed), (200, 0), "variant {number}: {:?}", report.failures);
         assert_eq!(sink.tally.messages(), 200, "variant {number}");
         assert_eq!(report.dot_to_reply.len(), 200);
+    }
+}
+
+#[test]
+fn every_message_reaches_a_sink_under_tls_and_new_sessions_resume() {
+    let variants: [fn(&mut Plan); 4] = [
+        |_| {},
+        |plan| plan.size = 400_000,
+        |plan| plan.pipelining = false,
+        |plan| (plan.per_session, plan.sessions) = (Some(1), 1),
+    ];
+    for (number, vary) in variants.into_iter().enumerate() {
+        let sink = Sink::securing(Manner::Accepting).unwrap();
+        let mut plan = plan(sink.address);
+        plan.entry = Entry::by(Some(Dialer::new(Tls::Starttls, true).unwrap()));
+        vary(&mut plan);
+        let report = run(&plan).unwrap();
+        assert_eq!((report.accepted, report.failed), (200, 0), "variant {number}: {:?}", report.failures);
+        assert_eq!(sink.tally.messages(), 200, "variant {number}");
+        assert_eq!(sink.tally.handshakes(), report.handshakes, "variant {number}");
+        let Handshakes { full, resumed } = report.handshakes;
+        assert_eq!((full, resumed), if number == 3 { (1, 199) } else { (5, 0) }, "variant {number}");
     }
 }
 

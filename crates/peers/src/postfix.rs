@@ -33,6 +33,7 @@ pub fn master_cf(address: SocketAddr) -> String {
          virtual unix - n n - - virtual\n\
          anvil unix - - n - 1 anvil\n\
          scache unix - - n - 1 scache\n\
+         tlsproxy unix - - n - 0 tlsproxy\n\
          tlsmgr unix - - n 1000? 1 tlsmgr\n\
          postlog unix-dgram n - n - 1 postlogd\n"
     )
