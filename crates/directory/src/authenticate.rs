@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use crate::{
     Account, Checked, Directory, Noticed, Scope,
     app_password::id_of,
-    hashing::Hashing,
+    hashing::{Hashing, Lane},
     password::{Verifier, waste},
 };
 
@@ -213,9 +213,9 @@ impl Authenticator {
             return (Answer::Unavailable, None);
         }
         let answered = match question {
-            Question::Keys { login } => return (self.keys(attempt, &login).await, None),
+            Question::Keys { login } => return (self.keys(attempt, &login, self.lane(&caller)).await, None),
             Question::Password { login, acts_as, password } => {
-                let shown = self.password(attempt, &login, password).await;
+                let shown = self.password(attempt, &login, password, self.lane(&caller)).await;
                 self.decide(login, acts_as.as_deref(), shown)
             }
             Question::Proof { login, acts_as, right } => {
@@ -242,8 +242,13 @@ impl Authenticator {
         if self.0.anybody { None } else { self.0.logins.admits(caller, &self.limits()).err() }
     }
 
+    /// Who has logged in from there before does not wait behind a flood of those who have not.
+    fn lane(&self, caller: &Caller<'_>) -> Lane {
+        if self.0.logins.is_known(caller) { Lane::Known } else { Lane::Others }
+    }
+
     /// Whether a password is the login's.
-    async fn password(&self, attempt: &Attempt, login: &str, password: Password) -> Shown {
+    async fn password(&self, attempt: &Attempt, login: &str, password: Password, lane: Lane) -> Shown {
         if self.0.anybody {
             return Shown::Password;
         }
@@ -265,7 +270,7 @@ impl Authenticator {
             }
             verifier.is_some_and(|verifier| verifier.is(password.expose()))
         };
-        match self.0.hashing.run(check).await {
+        match self.0.hashing.run(lane, check).await {
             Some(true) => {
                 if let Some(renewal) = renewal {
                     self.notice(renewal);
@@ -278,7 +283,7 @@ impl Authenticator {
     }
 
     /// The keys of a login; of one that nobody has, such that no proof fits and that are always the same.
-    async fn keys(&self, attempt: &Attempt, login: &str) -> Answer {
+    async fn keys(&self, attempt: &Attempt, login: &str, lane: Lane) -> Answer {
         let directory = self.directory();
         let account = directory.by_login(login);
         let kept = account.and_then(Account::scram).cloned();
@@ -292,7 +297,7 @@ impl Authenticator {
             kept.unwrap_or(derived)
         };
         let mut nonce = [0; NONCE_OCTETS];
-        match (rand::fill(&mut nonce), self.0.hashing.run(derive).await) {
+        match (rand::fill(&mut nonce), self.0.hashing.run(lane, derive).await) {
             (Ok(()), Some(keys)) => Answer::Scram(Box::new(ScramFacts {
                 keys,
                 nonce: sasl::base64::encode(&nonce).into(),

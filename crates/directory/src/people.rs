@@ -24,7 +24,7 @@ use tokio::sync::Mutex;
 use crate::{
     AccountConfig, AliasConfig, AppPassword, BadPassword, Config, Directory, DirectoryError, DomainConfig,
     Problem, SCRAM_ITERATIONS, Scope, Secret,
-    hashing::Hashing,
+    hashing::{Hashing, Lane},
     index::{Found, Place},
     password::{Verifier, hash_password},
 };
@@ -353,7 +353,7 @@ impl People {
             }
             NewPassword::Plain(password) => self
                 .hashing
-                .run(move || hashed(password.expose()))
+                .run(Lane::Known, move || hashed(password.expose()))
                 .await
                 .unwrap_or(Err(PeopleError::NotHashed)),
         }

@@ -178,6 +178,12 @@ impl Logins {
         self.struck.look(&Subject::Client(place), is_banned).unwrap_or(false) && !self.knows(None, place, now)
     }
 
+    /// Whether this login has succeeded before from where the client is.
+    pub fn is_known(&self, caller: &Caller<'_>) -> bool {
+        let Some(client) = caller.client else { return false };
+        self.knows(Some(folded(caller.login)), Place::of(client), caller.at.as_millis())
+    }
+
     /// An attempt has failed.
     pub fn failed(&self, caller: &Caller<'_>, limits: &LoginLimits) {
         let now = caller.at.as_millis();
@@ -398,6 +404,17 @@ mod tests {
             logins.failed(&caller("192.0.2.1", "anna", 1), &LIMITS);
         }
         assert!(closed_for(&logins, &caller("192.0.2.1", "anna", 1)) > 0);
+    }
+
+    #[test]
+    fn a_login_is_known_where_it_has_succeeded_and_nowhere_else() {
+        let logins = Logins::default();
+        logins.succeeded(&caller("192.0.2.1", "anna@example.org", 0));
+        assert!(logins.is_known(&caller("192.0.2.1", "ANNA@example.org", 60)));
+        for (client, login) in [("192.0.2.2", "anna@example.org"), ("192.0.2.1", "bert@example.org")] {
+            assert!(!logins.is_known(&caller(client, login, 60)), "{client} {login}");
+        }
+        assert!(!logins.is_known(&Caller { client: None, ..caller("192.0.2.1", "anna@example.org", 60) }));
     }
 
     #[test]

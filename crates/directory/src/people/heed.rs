@@ -4,7 +4,7 @@ use sasl::Password;
 use tokio::sync::mpsc;
 
 use super::{Change, People, PeopleError, STATION, State, Verifier, hashed};
-use crate::AccountConfig;
+use crate::{AccountConfig, hashing::Lane};
 
 /// An app password's last use is written down to so many milliseconds: a program that polls every minute must not cost a commit each time.
 const USED_EVERY: i64 = 10 * 60 * 1000;
@@ -74,7 +74,7 @@ impl People {
         if !self.state.lock().await.is_kept(login, checked) {
             return Ok(());
         }
-        let made = self.hashing.run(move || hashed(password.expose())).await;
+        let made = self.hashing.run(Lane::Others, move || hashed(password.expose())).await;
         let (kept, keys) = made.unwrap_or(Err(PeopleError::NotHashed))?;
         let mut state = self.state.lock().await;
         let Some(account) = state.stored_account(login).filter(|_| state.is_kept(login, checked)) else {
