@@ -27,6 +27,18 @@ pub struct Status {
     /// The certificate that the server obtains itself, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Certificate>,
+    /// What programs of the same machine have left.
+    #[serde(default)]
+    pub maildrop: Maildrop,
+}
+
+/// The maildrop in figures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maildrop {
+    /// Files that are not taken yet.
+    pub waiting: u64,
+    /// Files that are no mail, and were put aside.
+    pub aside: u64,
 }
 
 /// How a certificate fares that the server obtains itself.

@@ -94,6 +94,7 @@ impl Fixture {
                     rests_until,
                 }]
             }),
+            maildrop: Arc::new(|| api::Maildrop { waiting: 2, aside: 1 }),
             certificate: Arc::new(|| {
                 let names = vec!["mx.example.org".to_owned()];
                 Some(api::Certificate { names, failures: 3, ..api::Certificate::default() })

@@ -4,13 +4,15 @@
 //! (setgid), so that the server can read them; who owns a file is told by the kernel. A file is whole once its group may read it.
 
 use std::{
+    ffi::{OsStr, OsString},
     fs::{self, File},
     io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use disk::{OsRandom, Random};
+use mail::QueueId;
 use serde::{Deserialize, Serialize};
 
 /// Everybody may make files and go in; only their owners and ours remove them; nobody lists them; files get the group.
@@ -47,29 +49,11 @@ pub(crate) fn is_whole(mode: u32) -> bool {
 
 /// Leaves a message: it is on stable storage when this returns.
 pub(crate) fn leave(dir: &Path, letter: &[&[u8]]) -> io::Result<()> {
-    leave_named(dir, "", |file| letter.iter().try_for_each(|part| file.write_all(part)))
-}
-
-/// Leaves what is left of a message of a user's: only the server does so.
-pub(crate) fn leave_for(
-    dir: &Path,
-    uid: u32,
-    write: impl FnOnce(&mut File) -> io::Result<()>,
-) -> io::Result<()> {
-    leave_named(dir, &format!(".{uid}"), write)
-}
-
-/// Whose a file is: its owner's, or, where that is the server, that of the user in its name.
-pub(crate) fn sender_of(path: &Path, owner: u32, server: u32) -> u32 {
-    let named = path.extension().and_then(|uid| uid.to_str()?.parse().ok());
-    named.filter(|_| owner == server).unwrap_or(owner)
-}
-
-fn leave_named(dir: &Path, end: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let name = format!("{:016x}{:016x}{end}", OsRandom.next_u64(), OsRandom.next_u64());
-    let path = dir.join(name);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(OPEN_MODE).open(&path)?;
-    let written = write(&mut file)
+    let path = dir.join(unique());
+    let mut file = create(&path)?;
+    let written = letter
+        .iter()
+        .try_for_each(|part| file.write_all(part))
         .and_then(|()| file.sync_all())
         .and_then(|()| file.set_permissions(fs::Permissions::from_mode(WHOLE_MODE)))
         .and_then(|()| file.sync_all());
@@ -78,6 +62,85 @@ fn leave_named(dir: &Path, end: &str, write: impl FnOnce(&mut File) -> io::Resul
         let _ = fs::remove_file(&path);
     }
     written
+}
+
+/// Where files go that are no mail: nobody's mail is thrown away unread.
+pub(crate) fn aside_dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("maildrop-bad")
+}
+
+/// Puts a file there, under a name with the user id of its owner; returns its new path.
+pub(crate) fn put_aside(aside: &Path, path: &Path) -> io::Result<PathBuf> {
+    let owner = fs::symlink_metadata(path)?.uid();
+    let to = aside.join(fresh_name(owner));
+    fs::rename(path, &to).map(|()| to)
+}
+
+/// Whose a file is: its owner's, or, where that is the server, that of the user in its name.
+pub(crate) fn sender_of(path: &Path, owner: u32, server: u32) -> u32 {
+    let stem = path.file_name().and_then(OsStr::to_str).and_then(|name| name.split(MARK).next());
+    let named = stem.and_then(|stem| stem.rsplit_once('.')?.1.parse().ok());
+    named.filter(|_| owner == server).unwrap_or(owner)
+}
+
+/// Between the name of a file and the queue id that its message may have got.
+const MARK: char = '+';
+/// At the end of the name of what is to stay of a file once its message is in the queue.
+const REST: char = '~';
+
+/// A name for a file of a user's that the server writes.
+fn fresh_name(uid: u32) -> String {
+    format!("{}.{uid}", unique())
+}
+
+/// A name that tells which queue id the message of a file gets, before it is in the queue under that.
+pub(crate) fn marked(dir: &Path, uid: u32, id: QueueId) -> PathBuf {
+    dir.join(format!("{}{MARK}{id}", fresh_name(uid)))
+}
+
+/// The queue id that the message of a file may have.
+pub(crate) fn id_of(path: &Path) -> Option<QueueId> {
+    path.file_name()?.to_str()?.split_once(MARK)?.1.parse().ok()
+}
+
+/// Where the rest of a file lies until its message is in the queue.
+pub(crate) fn rest_of(marked: &Path) -> PathBuf {
+    let mut name = OsString::from(marked);
+    name.push(REST.to_string());
+    name.into()
+}
+
+/// The file of which this is the rest.
+pub(crate) fn whole_of(rest: &Path) -> Option<PathBuf> {
+    rest.to_str()?.strip_suffix(REST).map(PathBuf::from)
+}
+
+/// Writes the rest of a file. It is on stable storage when this returns, and nobody takes it up before [`publish`].
+pub(crate) fn prepare(rest: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let mut file = create(rest)?;
+    let written = write(&mut file).and_then(|()| file.sync_all());
+    if written.is_err() {
+        let _ = fs::remove_file(rest);
+    }
+    written
+}
+
+/// Makes the rest of a user's file one that is taken up, if there is one.
+pub(crate) fn publish(dir: &Path, rest: &Path, uid: u32) -> io::Result<()> {
+    match fs::set_permissions(rest, fs::Permissions::from_mode(WHOLE_MODE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        set => set?,
+    }
+    fs::rename(rest, dir.join(fresh_name(uid)))?;
+    File::open(dir)?.sync_all()
+}
+
+fn unique() -> String {
+    format!("{:016x}{:016x}", OsRandom.next_u64(), OsRandom.next_u64())
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    fs::OpenOptions::new().write(true).create_new(true).mode(OPEN_MODE).open(path)
 }
 
 /// A user of this machine.
@@ -131,6 +194,13 @@ mod tests {
         let name = Path::new("/m/0123.1000");
         assert_eq!((sender_of(name, 7, 7), sender_of(name, 8, 7)), (1000, 8));
         assert_eq!(sender_of(Path::new("/m/0123"), 7, 7), 7);
+        let id = QueueId::from_bytes([7; 16]);
+        let marked = marked(Path::new("/m"), 1000, id);
+        assert_eq!((sender_of(&marked, 7, 7), sender_of(&marked, 8, 7)), (1000, 8));
+        assert_eq!((id_of(&marked), whole_of(&rest_of(&marked))), (Some(id), Some(marked)));
+        for other in ["/m/0123.1000", "/m/a+b", "/m/+"] {
+            assert_eq!((id_of(Path::new(other)), whole_of(Path::new(other))), (None, None));
+        }
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub(crate) struct Trace<'a> {
     pub(crate) login: Option<&'a Login>,
     pub(crate) directory: &'a Arc<Directory>,
     pub(crate) now: Timestamp,
+    /// The id, where it was chosen before.
+    pub(crate) id: Option<QueueId>,
 }
 
 impl Incoming {
@@ -59,7 +61,7 @@ impl Incoming {
         transaction: &Transaction,
         first: &[u8],
     ) -> Result<Self, Reply> {
-        let id = spool.new_id(trace.now);
+        let id = trace.id.unwrap_or_else(|| spool.new_id(trace.now));
         let section = HeaderSection::read(first);
         let facts = section.facts();
         let mut fields = Vec::with_capacity(512);

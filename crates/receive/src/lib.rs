@@ -27,7 +27,7 @@ mod turn;
 mod verdict;
 
 pub use config::{Config, NamedLimits};
-pub use local::LocalMail;
+pub use local::{LocalMail, Refusal};
 pub use meter::Quotas;
 pub use policy::Decision;
 pub use receiver::Receiver;

@@ -1,7 +1,7 @@
 //! Mail from programs of this machine: judged and kept as if it had come to a submission listener, without a session.
 
-use events::Event;
-use mail::{Client, EnhancedStatus, Envelope, Recipient, Reply, Via};
+use events::{Event, Kind};
+use mail::{Client, EnhancedStatus, Envelope, QueueId, Recipient, Reply, Via};
 use message::{Action, Cause, Report, ReportedRecipient};
 use smtp::{
     MailFrom, RcptTo,
@@ -11,7 +11,7 @@ use spool::{SpoolError, Submission};
 
 use crate::{
     Receiver, Service,
-    receiver::Visitor,
+    receiver::{Shared, Visitor},
     reception::{Reception, STATION},
     storing::NOT_STORED,
 };
@@ -21,9 +21,38 @@ pub struct LocalMail {
     reception: Reception,
 }
 
+/// The user who gives it.
+pub(crate) struct Giver {
+    pub(crate) name: String,
+    /// The queue id that the message is to have.
+    pub(crate) id: QueueId,
+    /// What is to be told of recipients that were refused, in one commit with the message.
+    pub(crate) refused: Option<Told>,
+}
+
+/// What its sender and the event log hear of recipients that were refused.
+pub(crate) struct Told {
+    /// None where nobody may or wants to hear of it.
+    pub(crate) report: Option<Submission>,
+    pub(crate) events: Vec<Event>,
+}
+
+/// Recipients that get nothing of a message.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal<'a> {
+    /// The sender and what it asked for.
+    pub mail: &'a MailFrom,
+    /// The recipients, and why.
+    pub recipients: &'a [(RcptTo, Reply)],
+    /// The beginning of the content, for the report.
+    pub content: &'a [u8],
+    /// Octets of the whole content.
+    pub octets: u64,
+}
+
 impl Receiver {
-    /// Begins a message of the user, whose name stands in the log and in the event.
-    pub fn local(&self, user: &str) -> LocalMail {
+    /// Begins a message of the user, whose name stands in the log and in the event. It gets that queue id.
+    pub fn local(&self, user: &str, id: QueueId) -> LocalMail {
         let visitor = Visitor {
             service: Service::Sendmail,
             client: std::net::Ipv4Addr::LOCALHOST.into(),
@@ -36,60 +65,86 @@ impl Receiver {
         let meter = shared.admission.meter(visitor.client);
         let mut reception = Reception::new(shared, visitor, meter);
         reception.client = Client { address: None, via: Via::Local, ..Client::default() };
-        reception.user = Some(user.into());
+        reception.user = Some(Box::new(Giver { name: user.to_owned(), id, refused: None }));
         LocalMail { reception }
     }
 
-    /// Tells the sender of a message that it was refused, wholly or for some recipients: nobody waits for a reply any more.
+    /// A queue id for a message that is to come.
+    pub fn new_id(&self) -> QueueId {
+        let shared = self.current();
+        shared.spool.new_id(shared.clock.now())
+    }
+
+    /// Octets of a message, as the settings are now.
+    pub fn message_size_max(&self) -> u64 {
+        self.current().config.message_size_max
+    }
+
+    /// Puts on record that the message `id` was refused for all, and tells its sender: nobody waits for a reply any more.
     ///
     /// # Errors
-    /// The report was not stored; it has to be made again.
-    pub async fn report_refused(
-        &self,
-        mail: &MailFrom,
-        refused: &[(RcptTo, Reply)],
-        content: &[u8],
-        octets: u64,
-    ) -> Result<(), SpoolError> {
+    /// It was not stored; it has to be made again.
+    pub async fn report_refused(&self, id: QueueId, refusal: Refusal<'_>) -> Result<(), SpoolError> {
         let shared = self.current();
-        let (now, directory) = (shared.clock.now(), shared.authenticator.directory());
-        let (id, of) = (shared.spool.new_id(now), shared.spool.new_id(now));
-        let recipients: Vec<Recipient> = refused
-            .iter()
-            .map(|(rcpt, _)| {
-                let address = crate::policy::addressee(&directory, &rcpt.forward_path).clone();
-                Recipient { notify: rcpt.notify, orcpt: rcpt.orcpt.clone(), ..Recipient::new(address, now) }
-            })
-            .collect();
-        let mut envelope = Envelope::new(of, now, Service::Sendmail.name(), Vec::new());
-        (envelope.reverse_path, envelope.ret) = (mail.reverse_path.clone(), mail.ret);
-        envelope.envid.clone_from(&mail.envid);
-        let reported: Vec<ReportedRecipient<'_>> = recipients
-            .iter()
-            .zip(refused)
-            .map(|(recipient, (_, reply))| reported(recipient, reply))
-            .collect();
-        let reported: Vec<_> = reported.into_iter().filter(|told| told.recipient.notify.failure).collect();
-        let report = Report {
-            reporting_mta: &shared.config.hostname,
-            id,
-            at: now,
-            envelope: &envelope,
-            recipients: &reported,
-            content,
-            content_octets: octets,
-            for_postmaster: false,
-        };
-        let Some(dsn) = report.build().filter(|_| !reported.is_empty() && !mail.reverse_path.is_null())
-        else {
-            return Ok(());
-        };
-        let (to, actions) = (dsn.to.to_string(), report.actions());
-        let sent = dsn.envelope(id, now, envelope.stream);
-        let mut submission = Submission::own(sent, dsn.content, STATION);
-        submission.events.push(Event::report_sent(now, of, STATION, id, &to, &actions));
+        let Told { report, mut events } = tell(&shared, id, refusal);
+        let mut submission = report.unwrap_or_else(|| {
+            // There is nothing to send: the events are all there is of it.
+            let envelope = Envelope::new(id, shared.clock.now(), Service::Sendmail.name(), Vec::new());
+            Submission { envelope, content: Vec::new().into(), events: Vec::new() }
+        });
+        submission.events.append(&mut events);
         shared.spool.commit(submission).await.map(drop)
     }
+}
+
+/// RFC 5321 §6.1: whoever took a message reports what becomes of it.
+fn tell(shared: &Shared, of: QueueId, refusal: Refusal<'_>) -> Told {
+    let Refusal { mail, recipients: refused, content, octets } = refusal;
+    let (now, directory) = (shared.clock.now(), shared.authenticator.directory());
+    let id = shared.spool.new_id(now);
+    let recipients: Vec<Recipient> = refused
+        .iter()
+        .map(|(rcpt, _)| {
+            let address = crate::policy::addressee(&directory, &rcpt.forward_path).clone();
+            Recipient { notify: rcpt.notify, orcpt: rcpt.orcpt.clone(), ..Recipient::new(address, now) }
+        })
+        .collect();
+    let mut events: Vec<Event> = recipients
+        .iter()
+        .zip(refused)
+        .map(|(recipient, (_, reply))| Event {
+            reverse_path: Some(mail.reverse_path.address().map(ToString::to_string).unwrap_or_default()),
+            recipient: Some(recipient.forward_path.to_string()),
+            reply: Some(reply.to_string()),
+            ..Event::new(now, of, Kind::Bounced, STATION)
+        })
+        .collect();
+    let mut envelope = Envelope::new(of, now, Service::Sendmail.name(), Vec::new());
+    (envelope.reverse_path, envelope.ret) = (mail.reverse_path.clone(), mail.ret);
+    envelope.envid.clone_from(&mail.envid);
+    let reported: Vec<ReportedRecipient<'_>> = recipients
+        .iter()
+        .zip(refused)
+        .filter(|(recipient, _)| recipient.notify.failure)
+        .map(|(recipient, (_, reply))| reported(recipient, reply))
+        .collect();
+    let report = Report {
+        reporting_mta: &shared.config.hostname,
+        id,
+        at: now,
+        envelope: &envelope,
+        recipients: &reported,
+        content,
+        content_octets: octets,
+        for_postmaster: false,
+    };
+    let may_be_told = !reported.is_empty() && !mail.reverse_path.is_null();
+    let report = may_be_told.then(|| report.build().map(|dsn| (dsn, report.actions()))).flatten();
+    let report = report.map(|(dsn, actions)| {
+        events.push(Event::report_sent(now, of, STATION, id, &dsn.to.to_string(), &actions));
+        Submission::own(dsn.envelope(id, now, envelope.stream), dsn.content, STATION)
+    });
+    Told { report, events }
 }
 
 fn reported<'a>(recipient: &'a Recipient, reply: &'a Reply) -> ReportedRecipient<'a> {
@@ -126,6 +181,14 @@ impl LocalMail {
     /// The refusal; the message is over.
     pub async fn content(&mut self, piece: Vec<u8>) -> Result<(), Reply> {
         self.ask(Question::Content(piece)).await.map(drop)
+    }
+
+    /// Puts on record, and tells the sender, in one commit with the message, that those do not get it.
+    pub fn refuse(&mut self, refusal: Refusal<'_>) {
+        let shared = &self.reception.shared;
+        if let Some(user) = &mut self.reception.user {
+            user.refused = Some(tell(shared, user.id, refusal));
+        }
     }
 
     /// The end of the content: from the reply on the message is in the spool.

@@ -16,6 +16,7 @@ use crate::{
     Config, Service,
     content::{Incoming, Trace},
     expansion, flood,
+    local::Giver,
     login::Logins,
     meter::Amount,
     policy::{Decision, Origin, addressee, room_for, sender},
@@ -65,7 +66,7 @@ pub(crate) struct Reception {
     pub(crate) client: Client,
     pub(crate) logins: Logins,
     /// The user of this machine who gives the mail, without a session.
-    pub(crate) user: Option<Box<str>>,
+    pub(crate) user: Option<Box<Giver>>,
     /// The client spoke before it was greeted.
     early: bool,
     /// The connection can be put under TLS.
@@ -214,7 +215,7 @@ impl Reception {
     /// Whose mail is counted: an account's, or that of a user of this machine.
     fn metered(&self) -> Option<String> {
         let login = self.logins.login.as_deref().filter(|login| login.is_of_account());
-        let user = || self.user.as_deref().map(|user| format!("user {user}"));
+        let user = || self.user.as_ref().map(|user| format!("user {}", user.name));
         login.map(|login| login.name().to_owned()).or_else(user)
     }
 
@@ -338,10 +339,11 @@ impl Reception {
     fn recipient_rejected(&mut self, path: &str, reply: &str) -> Option<Answer> {
         tracing::info!(station = STATION, client = %self.shown(), recipient = path, reply, "recipient refused");
         self.recipients_refused = self.recipients_refused.saturating_add(1);
-        // Whether those were too many is asked before the next command is read.
-        if self.user.is_none() {
-            self.meter.charge(Kind::Errors, 1);
+        if self.user.is_some() {
+            return None;
         }
+        // Whether those were too many is asked before the next command is read.
+        self.meter.charge(Kind::Errors, 1);
         let guesses = self.recipients_refused.saturating_sub(self.recipients_accepted);
         (guesses >= self.shared.config.errors_max).then_some(Answer::RefuseAndClose(HARVESTING))
     }
@@ -371,7 +373,8 @@ impl Reception {
         let transaction = self.transaction.as_mut().ok_or(NOT_STORED)?;
         let (config, now) = (&self.shared.config, self.shared.clock.now());
         let (login, directory) = (self.logins.login.as_deref(), &self.shared.authenticator.directory());
-        let trace = Trace { config, client: &self.client, origin: self.origin, login, directory, now };
+        let id = self.user.as_ref().map(|user| user.id);
+        let trace = Trace { config, client: &self.client, origin: self.origin, login, directory, now, id };
         let (spool, storing) = (&self.shared.spool, Arc::clone(&self.shared.storing));
         transaction.content = Some(Incoming::begin(spool, storing, trace, transaction, piece).await?);
         Ok(())
@@ -401,7 +404,7 @@ impl Reception {
         let mut events = record::events(rules, &taken, content.len(), message_id, repaired);
         if let (Some(user), Some(event)) = (&self.user, events.first_mut()) {
             let reason = event.reason.take().map(|reason| format!("; {reason}")).unwrap_or_default();
-            event.reason = Some(format!("given by user {user}{reason}"));
+            event.reason = Some(format!("given by user {}{reason}", user.name));
         }
         let (flood, notice) = self.count(&mut taken, accepted_recipients);
         events.extend(flood);
@@ -416,6 +419,10 @@ impl Reception {
             reports.push(report);
             events.push(event);
         }
+        if let Some(told) = self.user.as_mut().and_then(|user| user.refused.take()) {
+            reports.extend(told.report);
+            events.extend(told.events);
+        }
         let commit = self.shared.spool.commit_with(Submission { envelope, content, events }, reports);
         let receipt = commit.await.map_err(|error| self.shared.storing.failed(&error))?;
         self.shared.storing.succeeded();
@@ -424,7 +431,8 @@ impl Reception {
     }
 
     pub(crate) fn shown(&self) -> String {
-        let user = || self.user.as_deref().map_or_else(|| "local".to_owned(), |user| format!("user {user}"));
+        let user =
+            || self.user.as_ref().map_or_else(|| "local".to_owned(), |user| format!("user {}", user.name));
         self.client.address.map_or_else(user, |address| address.to_string())
     }
 }

@@ -147,4 +147,56 @@ fn systemd_understands_the_units() {
     let verified = e2e::said(&mut command, b"");
     let ours: Vec<&str> = verified.err.lines().filter(|line| line.contains("postrider")).collect();
     assert!(ours.is_empty(), "{ours:?}");
+    // Of 100, for what a service could do; the worst of ours is that it may have a folder whose group goes over to its files.
+    let mut command = Command::new("systemd-analyze");
+    command.args(["security", "--no-pager", "--offline=true", "--threshold=20"]);
+    let judged = e2e::said(command.arg(folder.path().join("postrider.service")), b"");
+    assert_eq!(judged.code, 0, "{}{}", judged.out, judged.err);
+}
+
+/// As the unit has it: the server is one user, who sends is another, and neither is root.
+#[test]
+fn an_ordinary_user_sends_to_a_server_that_is_another_user() {
+    let house = House::new("[process]\nuser = \"nobody\"\n");
+    open(&house);
+    let server = house.start();
+    let program = house.path().join("postrider");
+    fs::copy(binary(), &program).unwrap();
+    let as_daemon = |words: &[&str], input: &[u8]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=daemon", "--regid=daemon", "--clear-groups", "--no-new-privs"]);
+        e2e::said(command.args(words), input)
+    };
+    let (program, dir) = (program.display().to_string(), house.data().display().to_string());
+    let queue = format!("QueueDirectory={dir}");
+    let sent = as_daemon(
+        &[&program, "sendmail", "-O", &queue, "anna@here.test", "nobody-here@here.test"],
+        b"Subject: by-daemon\n\nx\n",
+    );
+    assert_eq!(sent.code, 0, "{}", sent.err);
+    let mail = house.maildir("anna@here.test").wait_for("Subject: by-daemon", SOON);
+    assert_eq!(mail.field("Return-Path").as_deref(), Some("<daemon@here.test>"));
+    let mode = |path: &str| {
+        let found = fs::metadata(house.data().join(path)).unwrap();
+        (found.uid(), found.mode() & 0o7777)
+    };
+    assert_eq!(mode(""), (65534, 0o711));
+    assert_eq!(mode("maildrop"), (65534, 0o3733));
+    assert_eq!(mode("maildrop-bad"), (65534, 0o700));
+    // What is no mail is kept, and told of.
+    let left = as_daemon(
+        &["sh", "-c", "umask 027; echo no mail > \"$1\"", "-", &format!("{dir}/maildrop/by-hand")],
+        b"",
+    );
+    assert_eq!(left.code, 0, "{}", left.err);
+    eventually("it to be put aside", SOON, || {
+        let status = house.command(&["status"]);
+        status.out.contains("put aside    1 file in maildrop-bad").then_some(())
+    });
+    let aside: Vec<_> = fs::read_dir(house.data().join("maildrop-bad")).unwrap().collect();
+    assert_eq!(fs::read(aside[0].as_ref().unwrap().path()).unwrap(), b"no mail\n");
+    assert!(server.printed().contains("no mail: put aside"), "{}", server.printed());
+    let others = as_daemon(&["ls", &format!("{dir}/maildrop")], b"");
+    assert_ne!(others.code, 0, "{}", others.out);
+    house.wait_for_empty_queue(SOON);
 }

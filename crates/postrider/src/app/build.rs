@@ -138,7 +138,7 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
 }
 
 /// What `sendmail` has to know. Root, and who could read the maildrop anyway, may send as anybody.
-fn facts(config: &Config) -> Facts {
+pub(super) fn facts(config: &Config) -> Facts {
     let named = |user: &maildrop::User| config.sendmail.trusted_users.contains(&user.name);
     let trusted = maildrop::users().into_iter().filter(named).map(|user| user.uid);
     let own = rustix::process::getuid().as_raw();

@@ -153,6 +153,10 @@ impl Reloader {
 fn merged(running: &Config, wanted: Config) -> Config {
     let receive::Config { sessions_max, sessions_per_address_max, .. } = running.receive;
     let hostname = running.receive.hostname.clone();
+        // A program that sends more than we take is better told so at once.
+        if let Err(failure) = super::maildrop::tell(&merged.data_dir, &build::facts(&merged)) {
+            tracing::error!(station = "sendmail", "{}", failure.text(false));
+        }
     let deliver::Config { routes, relay, tls, retry, expire, expire_null, delay_notice, .. } = wanted.deliver;
     // Listeners that stay under TLS until a restart cannot be without one.
     let (certificates, identities) = if wanted.identities.is_empty() && running.acme.is_none() {

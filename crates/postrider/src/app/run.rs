@@ -7,6 +7,7 @@ use admin::{Control, Server, api};
 use deliver::{BlockingThreads, Deliverer, LaneStatus, SiteStatus, Sites, SocketConnect};
 use directory::{Noticed, People};
 use disk::Clock;
+use events::{Order, Query, Reader};
 use mail::Timestamp;
 use net::{Bound, Shutdown};
 use receive::{Entrance, Receiver};
@@ -21,7 +22,7 @@ use super::{
     announce::{self, Audience, Ready},
     build::{self, Built},
     listening::Listening,
-    maildrop::Maildrop,
+    maildrop::{self, Counts, Maildrop},
     part::Part,
     reload::{Reloader, Running},
     usage,
@@ -75,15 +76,17 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     let (people, clock) = (Arc::clone(&built.people), Arc::clone(&built.clock));
     let mut heeding = Part::start("directory", STOP_MAX, |shutdown| heed(people, noticed, clock, shutdown));
     let mut delivery = Part::start("deliver", STOP_MAX, |shutdown| delivery(deliverer, shutdown));
+    let counts = Arc::new(Counts::default());
+    let watched = Watched { sites, acme: watch, maildrop: Arc::clone(&counts) };
     let mut control = Part::start("admin", CONTROL_STOP_MAX, |shutdown| {
-        control(&built, sites, watch, Arc::clone(&reloader), server, control_socket, shutdown)
+        control(&built, watched, Arc::clone(&reloader), server, control_socket, shutdown)
     });
     usage::recall(&built.config.data_dir, &receiver);
     let mut counting = Part::start("usage", CONTROL_STOP_MAX, |shutdown| {
         usage::keep(built.config.data_dir.clone(), receiver.clone(), shutdown)
     });
     let mut maildrop =
-        Part::start("sendmail", STOP_MAX, |shutdown| maildrop(&built, receiver.clone(), shutdown));
+        Part::start("sendmail", STOP_MAX, |shutdown| maildrop(&built, receiver.clone(), counts, shutdown));
     let mut receiving = Part::start("receive", STOP_MAX, |shutdown| receiving(receiver, bound, shutdown));
     let mut certifying = Part::start("acme", STOP_MAX, |shutdown| certifying(keeper, shutdown));
 
@@ -179,17 +182,38 @@ fn receiver(built: &Built) -> Receiver {
 fn maildrop(
     built: &Built,
     receiver: Receiver,
+    counts: Arc<Counts>,
     shutdown: Shutdown,
 ) -> impl Future<Output = Result<(), String>> + Send + 'static {
     let Built { config, facts, .. } = built;
+    let (patience, remembers) = (config.deliver.expire, remembers(built));
     let domain = config.sendmail.domain.clone();
-    let maildrop = domain.map(|domain| Maildrop::new(&config.data_dir, domain, facts, receiver));
+    let maildrop = domain.map(|domain| {
+        let parts = maildrop::Parts { domain, patience, receiver, remembers, counts };
+        Maildrop::new(&config.data_dir, facts, parts)
+    });
     async move {
         match maildrop {
             Some(maildrop) => maildrop.run(shutdown).await,
             None => Err("there is no domain for mail of this machine".to_owned()),
         }
     }
+}
+
+/// What is in the queue the spool knows; of what was there an event is left.
+fn remembers(built: &Built) -> maildrop::Remembers {
+    let (spool, events) = (built.spool.clone(), Arc::clone(&built.events));
+    let reader = Reader::new(config::events_dir(&built.config.data_dir), Arc::clone(&built.disk));
+    Arc::new(move |id| {
+        if spool.unknown(&[id]).is_empty() {
+            return true;
+        }
+        events.flush();
+        let found = reader.search(&Query::Id(id), Order::NewestFirst, 1);
+        found
+            .inspect_err(|error| tracing::warn!(station = "sendmail", %error, "a message may come twice"))
+            .is_ok_and(|events| !events.is_empty())
+    })
 }
 
 /// Accepts clients on all listeners.
@@ -269,11 +293,17 @@ fn certificate(status: acme::Status) -> api::Certificate {
     }
 }
 
+/// What the command line is told of.
+struct Watched {
+    sites: Sites,
+    acme: Option<acme::Watch>,
+    maildrop: Arc<Counts>,
+}
+
 /// Answers the command line.
 fn control(
     built: &Built,
-    sites: Sites,
-    watch: Option<acme::Watch>,
+    Watched { sites, acme, maildrop }: Watched,
     reloader: Arc<Reloader>,
     server: Server,
     listener: UnixListener,
@@ -294,7 +324,11 @@ fn control(
             let now = clock.now();
             sites.status().iter().map(|status| site(status, now)).collect()
         }),
-        certificate: Arc::new(move || watch.as_ref().map(|watch| certificate(watch.status()))),
+        certificate: Arc::new(move || acme.as_ref().map(|watch| certificate(watch.status()))),
+        maildrop: Arc::new(move || {
+            let (waiting, aside) = maildrop.get();
+            api::Maildrop { waiting, aside }
+        }),
         server: Arc::new(server),
     });
     async move {

@@ -23,7 +23,7 @@ pub(crate) fn run(wanted: &Status, json: bool) -> Result<(), Failure> {
 }
 
 fn text(status: &api::Status) -> String {
-    let api::Status { version, pid, hostname, started_at, listeners, queue, certificate } = status;
+    let api::Status { version, pid, hostname, started_at, listeners, queue, certificate, maildrop } = status;
     let mut lines = vec![
         format!("server       {} {version}, process {pid}, since {}", clean(hostname), time(started_at)),
         format!(
@@ -32,6 +32,13 @@ fn text(status: &api::Status) -> String {
             count(queue.recipients, "recipient")
         ),
     ];
+    if maildrop.waiting > 0 {
+        lines.push(format!("maildrop     {}", count(maildrop.waiting, "message")));
+    }
+    if maildrop.aside > 0 {
+        let files = count(maildrop.aside, "file");
+        lines.push(format!("put aside    {files} in maildrop-bad that cannot be read as mail"));
+    }
     lines.extend(listeners.iter().map(|Listener { service, address, tls }| match tls.as_str() {
         "none" => format!("listening    {address} for {service}"),
         tls => format!("listening    {address} for {service}, TLS {tls}"),
@@ -91,7 +98,20 @@ mod tests {
             listeners: vec![Listener { service, address, tls }],
             queue: api::Totals { messages: 1, recipients: 2, ..api::Totals::default() },
             certificate,
+            maildrop: api::Maildrop::default(),
         }
+    }
+
+    #[test]
+    fn what_lies_in_the_maildrop_is_shown_if_there_is_anything() {
+        let mut status = status(None);
+        assert!(!text(&status).contains("maildrop"));
+        status.maildrop = api::Maildrop { waiting: 2, aside: 1 };
+        let shown = text(&status);
+        assert!(
+            shown.contains("\nmaildrop     2 messages\nput aside    1 file in maildrop-bad that"),
+            "{shown}"
+        );
     }
 
     #[test]
