@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mail::{Envelope, Reply};
-use smtp::client::Capabilities;
+use smtp::{Protocol, client::Capabilities};
 use spool::{ContentReader, SpoolError, Work};
 
 use crate::{
@@ -48,8 +48,14 @@ impl Attempt {
         &mut self,
         shared: &Shared,
         host: &str,
+        protocol: Protocol,
         capabilities: &Capabilities,
     ) -> Result<Result<Form, Reply>, SpoolError> {
+        // RFC 2852 §4: whoever wants it back after a time does not want it where nobody heeds that. A mail store delivers at once.
+        let returns = self.envelope.deliver_by.is_some_and(|by| by.return_then);
+        if returns && protocol == Protocol::Smtp && !capabilities.deliver_by {
+            return Ok(Err(replies::no_deliver_by(host)));
+        }
         // RFC 1870 §4: it need not be asked. What is converted shows its length at its end.
         if capabilities.too_large(self.content.octets()) {
             return Ok(Err(replies::too_large(host, capabilities.size)));

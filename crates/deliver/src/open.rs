@@ -171,6 +171,7 @@ impl Open {
             peer_words: true,
             endpoint: Some(Arc::clone(endpoint)),
             success: success(connection),
+            without_deadline: !connection.capabilities().deliver_by,
             note: self.note.filter(|_| fate == Fate::Delivered),
             ..Finding::own(recipient, fate, reply.clone())
         });

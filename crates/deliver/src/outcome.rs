@@ -53,6 +53,7 @@ pub(crate) enum Success {
 
 /// What an attempt found for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that have nothing to do with each other")]
 pub(crate) struct Finding {
     /// The recipient's number.
     pub(crate) recipient: u32,
@@ -66,6 +67,8 @@ pub(crate) struct Finding {
     pub(crate) endpoint: Option<Arc<Endpoint>>,
     /// What a delivery is to who asked for SUCCESS.
     pub(crate) success: Success,
+    /// The host has the message, and does not offer DELIVERBY.
+    pub(crate) without_deadline: bool,
     /// What else there is to say of a delivery, for the event log.
     pub(crate) note: Option<&'static str>,
     /// Set when the site rests and nothing was tried for this recipient.
@@ -97,6 +100,7 @@ impl Finding {
             peer_words: false,
             endpoint: None,
             success: Success::Delivered,
+            without_deadline: false,
             note: None,
             rested: None,
             ordered: false,

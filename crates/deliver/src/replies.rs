@@ -62,6 +62,13 @@ pub(crate) fn no_smtputf8(host: &str) -> Reply {
     )
 }
 
+/// The host does not know the deadline after which the message is to be returned (RFC 2852 §4; RFC 3463 §3.4: system not capable
+/// of selected features).
+pub(crate) fn no_deliver_by(host: &str) -> Reply {
+    let text = format!("{host} does not support DELIVERBY, and the message is to be returned after a time");
+    Reply::new(550, EnhancedStatus::new(5, 3, 3), text)
+}
+
 /// The content is larger than a host takes (RFC 3463 §3.4: message too big for system).
 pub(crate) fn too_large(host: &str, limit: Option<u64>) -> Reply {
     let limit = limit.unwrap_or_default();

@@ -63,11 +63,14 @@ pub(crate) fn waits(envelope: &Envelope, finding: &Finding, verdict: &Verdict) -
 /// The recipient of a finding and what is to be told of it, if anybody is to hear.
 fn told<'a>(envelope: &'a Envelope, finding: &Finding, verdict: &Verdict) -> Option<(&'a Recipient, Action)> {
     let recipient = envelope.recipients.get(usize::try_from(finding.recipient).ok()?)?;
-    let action = action(finding, verdict)?;
-    // RFC 2852 §4: who asked for a trace hears of each relay, unless it wants to hear nothing.
+    let by = envelope.deliver_by;
+    let unheeded = finding.without_deadline && by.is_some_and(|by| !by.return_then);
+    let action = action(finding, verdict, unheeded)?;
+    // RFC 2852 §4: who asked for a trace hears of each relay, and who asked for a notice hears of the one from which on nobody would
+    // give it; unless it wants to hear nothing.
     let notify = recipient.notify;
     let hears = notify.success || notify.failure || notify.delay;
-    let traced = envelope.deliver_by.is_some_and(|by| by.trace) && action == Action::Relayed;
+    let traced = (unheeded || by.is_some_and(|by| by.trace)) && action == Action::Relayed;
     if traced && hears && envelope.may_bounce && !envelope.reverse_path.is_null() {
         return Some((recipient, action));
     }
@@ -94,12 +97,13 @@ pub(crate) fn goes_to_postmaster(envelope: &Envelope) -> bool {
     envelope.reverse_path.is_null() && &*envelope.listener == DSN_LISTENER
 }
 
-/// What a report would say of a recipient.
-fn action(finding: &Finding, verdict: &Verdict) -> Option<Action> {
+/// What a report would say of a recipient; `unheeded`: its host does not know by when the message is to be there.
+fn action(finding: &Finding, verdict: &Verdict, unheeded: bool) -> Option<Action> {
     match verdict.outcome.disposition {
         Disposition::Delivered => match finding.success {
             Success::Delivered => Some(Action::Delivered),
             Success::Relayed => Some(Action::Relayed),
+            Success::PassedOn if unheeded => Some(Action::Relayed),
             // RFC 3461 §5.2.2: whoever took the parameters takes the duty with them.
             Success::PassedOn => None,
         },

@@ -167,7 +167,8 @@ impl Worker<'_> {
             };
             attempt.open.restrain(&mut connection);
             let host = &connection.endpoint.host;
-            match attempt.form(self.shared, host, connection.capabilities()).await {
+            let protocol = connection.key.terms.protocol;
+            match attempt.form(self.shared, host, protocol, connection.capabilities()).await {
                 Ok(Ok(form)) => self.transact(attempt, connection, form).await,
                 Ok(Err(reply)) => {
                     attempt.tour.leave(&connection, reply);

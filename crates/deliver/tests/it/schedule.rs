@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use disk::Clock;
-use events::Kind::{Deferred, Delivered, Expired};
+use events::Kind::{Bounced, Deferred, Delivered, Expired};
 use mail::{DeliverBy, Envelope, Notify};
 
 use crate::support::{World, peer::Does::Say};
@@ -13,6 +13,7 @@ const ANNA: &str = "anna@example.org";
 const OTTO: &str = "otto@here.test";
 const TEXT: &str = "Subject: x\r\n\r\nhello\r\n";
 const MX1: &str = "192.0.2.1";
+const MX2: &str = "192.0.2.2";
 const HOUR: Duration = Duration::from_hours(1);
 const LATER: &str = "450 4.2.0 Later";
 
@@ -38,6 +39,8 @@ async fn what_is_to_be_released_later_waits_for_its_time() {
     assert_eq!(world.fates(&[ANNA, OTTO]).await, [Delivered; 2]);
 }
 
+const HEEDS: &str = "250-mx1.example.org\r\n250 DELIVERBY";
+
 fn by(deadline: mail::Timestamp, return_then: bool, trace: bool) -> impl FnOnce(&mut Envelope) {
     move |envelope| envelope.deliver_by = Some(DeliverBy { deadline, return_then, trace })
 }
@@ -47,7 +50,7 @@ fn by(deadline: mail::Timestamp, return_then: bool, trace: bool) -> impl FnOnce(
 async fn what_is_worthless_later_is_returned_and_not_tried_again() {
     let mut world = World::new();
     let peer = world.peer(MX1);
-    peer.obey(vec![("RCPT", Say(LATER))]);
+    peer.obey(vec![("EHLO", Say(HEEDS)), ("RCPT", Say(LATER))]);
     let deadline = world.clock.now().after(Duration::from_secs(40));
     world.send_as(OTTO, &[ANNA], TEXT, by(deadline, true, false)).await;
     let deferred = world.fate(ANNA).await;
@@ -58,6 +61,40 @@ async fn what_is_worthless_later_is_returned_and_not_tried_again() {
     assert_eq!(world.fate(OTTO).await.kind, Delivered);
     assert_eq!(peer.count("RCPT"), 1, "it would have been taken");
     assert!(world.mailbox(OTTO)[0].contains("the time that the sender gave for delivery is over"));
+}
+
+/// RFC 2852 §4: who wants it back after a time does not want it where nobody would send it back.
+#[tokio::test]
+async fn what_is_to_be_returned_goes_to_no_host_without_deliverby() {
+    for (second, kind) in [(None, Bounced), (Some(HEEDS), Delivered)] {
+        let mut world = World::new();
+        world.peer(MX1);
+        world.peer(MX2).obey(second.map(|offers| vec![("EHLO", Say(offers))]).unwrap_or_default());
+        let deadline = world.clock.now().after(HOUR);
+        world.send_as(OTTO, &[ANNA], TEXT, by(deadline, true, false)).await;
+        let event = world.fate(ANNA).await;
+        assert_eq!(event.kind, kind, "{event:?}");
+        assert_eq!(event.reply.unwrap().starts_with("550 5.3.3"), kind == Bounced);
+        assert_eq!(world.peer(MX1).count("MAIL"), 0);
+    }
+}
+
+/// RFC 2852 §4: the sender hears from where on nobody would give it its notice, whether that host tells of deliveries or not.
+#[tokio::test]
+async fn who_asked_for_a_notice_hears_of_a_relay_that_would_give_none() {
+    for offers in ["250-mx1\r\n250 DSN", "250-mx1\r\n250 SIZE", "250-mx1\r\n250-DSN\r\n250 DELIVERBY"] {
+        let mut world = World::new();
+        world.peer(MX1).obey(vec![("EHLO", Say(offers))]);
+        let deadline = world.clock.now().after(HOUR);
+        world.send_as(OTTO, &[ANNA], TEXT, by(deadline, false, false)).await;
+        assert_eq!(world.fate(ANNA).await.kind, Delivered);
+        if offers.contains("DELIVERBY") {
+            assert!(world.queue().is_empty(), "nothing is told");
+        } else {
+            assert_eq!(world.fate(OTTO).await.kind, Delivered);
+            assert!(world.mailbox(OTTO)[0].contains("Action: relayed"), "{offers}");
+        }
+    }
 }
 
 /// RFC 2852 §4, the mode N.
