@@ -17,6 +17,7 @@ mod hashing;
 mod index;
 mod password;
 mod people;
+mod scripts;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ pub use people::{
     Checked, Everyone, Kept, Kind, Listed, ListedAccount, NewAccount, NewPassword, Noticed, People,
     PeopleError, Publish, Rights, SCHEMA, spelling,
 };
+pub use scripts::mixes_scripts;
 
 /// The most mailboxes that one alias may stand for.
 pub const ALIAS_MAILBOXES_MAX: usize = 1000;

@@ -72,6 +72,64 @@ fn next_word(value: &[u8], from: usize) -> Option<Word> {
     }
 }
 
+/// What is amiss with the encoded words of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Amiss {
+    /// What is meant to be one cannot be decoded.
+    Broken,
+    /// One is a part of an address (RFC 2047 §5).
+    InAddress,
+}
+
+/// What is amiss with the encoded words of an unfolded value, first of all. A charset that is not known here is none of our
+/// business, and a character in two words is decoded by all.
+pub(crate) fn amiss(value: &[u8], addresses: bool) -> Option<Amiss> {
+    let (mut at, mut end, mut open) = (0, 0, Vec::new());
+    let is_text = |octets: &[u8]| str::from_utf8(octets).is_ok();
+    while let Some(next) =
+        memchr::memmem::find(value.get(at..).unwrap_or_default(), b"=?").map(|next| at + next)
+    {
+        at = next + 2;
+        // What does not begin as one is text.
+        let Some((name, encoding)) = beginning(value, next) else { continue };
+        let Some(word) = word(value, next) else {
+            let letters = matches!(encoding, b"Q" | b"q" | b"B" | b"b");
+            if charset(name).is_some() || !letters {
+                return Some(Amiss::Broken);
+            }
+            continue;
+        };
+        let before = next.checked_sub(1).and_then(|before| value.get(before));
+        if addresses && (before == Some(&b'<') || value.get(word.place.end) == Some(&b'@')) {
+            return Some(Amiss::InAddress);
+        }
+        at = word.place.end;
+        let adjoins = value.get(end..next).unwrap_or_default().trim_ascii().is_empty();
+        if !adjoins && !is_text(&open) {
+            return Some(Amiss::Broken);
+        }
+        if !adjoins {
+            open.clear();
+        }
+        if word.charset == Charset::Utf8 {
+            open.extend(word.octets);
+        }
+        end = at;
+    }
+    (!is_text(&open)).then_some(Amiss::Broken)
+}
+
+/// The charset and the encoding of what is meant to be an encoded word.
+fn beginning(value: &[u8], at: usize) -> Option<(&[u8], &[u8])> {
+    let mut parts = value.get(at + 2..)?.splitn(3, |octet| *octet == b'?');
+    let (name, encoding) = (parts.next()?, parts.next()?);
+    let is_name = |octet: &u8| octet.is_ascii_alphanumeric() || b"-_*.:".contains(octet);
+    let begins = !name.is_empty()
+        && name.iter().all(is_name)
+        && matches!(encoding, [letter] if letter.is_ascii_alphabetic());
+    (begins && parts.next().is_some()).then_some((name, encoding))
+}
+
 fn word(value: &[u8], at: usize) -> Option<Word> {
     // No part holds a question mark or white space, so a word that is none is given up early.
     let mut parts = value.get(at + 2..)?.splitn(4, |octet| *octet == b'?');
@@ -173,6 +231,30 @@ mod tests {
             assert_eq!(decoded(value.as_bytes()), text, "{value}");
         }
         assert_eq!(decoded(b"=?utf-8?Q?=FF?= \xff"), "\u{fffd} \u{fffd}");
+    }
+
+    #[test]
+    fn words_that_nobody_can_decode_are_told_from_text_and_from_other_charsets() {
+        for (value, addresses, expected) in [
+            ("=?utf-8?Q?Gr=C3=BC=C3=9Fe?= <a@b>", true, None),
+            ("=?koi8-r?Q?=C1?= =?gb18030?B?1tA=?=", false, None),
+            ("=?utf-8?Q?=C3?= =?utf-8?Q?=BC?=", false, None),
+            ("=?utf-8?Q?=C3?= and =?utf-8?Q?=BC?=", false, Some(Amiss::Broken)),
+            ("=?utf-8?Q?=EF=BF=BD?= \u{fffd} =?latin1?Q?=FF?=", false, None),
+            ("what is =? and ?= and =?a?", false, None),
+            ("x=?y&a=?b?c=1", false, None),
+            ("=?utf-8?Q?=EF=BF=BD", false, Some(Amiss::Broken)),
+            ("=?utf-8?Q?a b?=", false, Some(Amiss::Broken)),
+            ("=?utf-8?Q?=G1?=", false, Some(Amiss::Broken)),
+            ("=?utf-8?B?!?=", false, Some(Amiss::Broken)),
+            ("=?utf-8?X?a?=", false, Some(Amiss::Broken)),
+            ("=?utf-8?Q?=FF?=", false, Some(Amiss::Broken)),
+            ("=?utf-8?Q?anna?=@example.org", true, Some(Amiss::InAddress)),
+            ("Anna <=?utf-8?Q?anna?=>", true, Some(Amiss::InAddress)),
+            ("=?utf-8?Q?anna?=@example.org", false, None),
+        ] {
+            assert_eq!(amiss(value.as_bytes(), addresses), expected, "{value}");
+        }
     }
 
     proptest! {

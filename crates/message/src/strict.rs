@@ -11,12 +11,17 @@ mod scanner;
 
 use std::ops::Range;
 
-use mail::{Address, Timestamp};
+use mail::{Address, Domain, Timestamp};
 
 pub use addresses::qualified;
 pub use flaw::{Flaw, FlawKind};
 
-use crate::{Field, HeaderSection, header, write::LINE_OCTETS_MAX};
+use crate::{
+    Field, HeaderSection,
+    encoded_word::{self, Amiss},
+    header,
+    write::LINE_OCTETS_MAX,
+};
 
 /// Fields that may stand there once (RFC 5322 §3.6, RFC 2045 §4, §5, §6).
 const ONCE: [&str; 13] = [
@@ -38,6 +43,12 @@ const ONCE: [&str; 13] = [
 const HIDDEN: [&str; 2] = ["Bcc", "Resent-Bcc"];
 /// Fields that list addresses.
 const LISTS: [&str; 5] = ["Reply-To", "To", "Cc", "Resent-To", "Resent-Cc"];
+/// Fields that say whose a message is.
+const AUTHORED: [&str; 4] = ["From", "Sender", "Resent-From", "Resent-Sender"];
+/// Fields that people read.
+const TEXTS: [&str; 4] = ["Subject", "Comments", "Keywords", "Content-Description"];
+/// Gmail refuses a Subject that is too long, and does not say from where on. People write a tenth of this.
+const SUBJECT_OCTETS_MAX: usize = 2000;
 
 /// By what a header section is judged.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +59,8 @@ pub struct Terms {
     pub ended: bool,
     /// The time.
     pub now: Timestamp,
+    /// Whether a domain mixes scripts to look like another.
+    pub mixes_scripts: fn(&Domain) -> bool,
 }
 
 /// What a header section of good form says.
@@ -145,15 +158,29 @@ impl<'a> Reading<'a> {
     }
 
     fn structured(&mut self, field: Field<'a>, text: &str) -> Result<(), FlawKind> {
+        let addressed = AUTHORED.iter().chain(&LISTS).any(|name| field.is(name));
+        if addressed || TEXTS.iter().any(|name| field.is(name)) {
+            match encoded_word::amiss(text.as_bytes(), addressed) {
+                Some(Amiss::Broken) => return Err(FlawKind::EncodedWord),
+                Some(Amiss::InAddress) => return Err(FlawKind::EncodedAddress),
+                None => {}
+            }
+        }
+        if field.is("Subject") && text.len() > SUBJECT_OCTETS_MAX {
+            return Err(FlawKind::Subject);
+        }
         if field.is("From") {
             let mut from = addresses::mailboxes(text).ok_or(FlawKind::Address)?;
             let author = from.pop().ok_or(FlawKind::Address)?;
             if !from.is_empty() {
                 return Err(FlawKind::Authors);
             }
+            self.plain([&author])?;
             self.form.from = Some(author);
         } else if field.is("Sender") {
-            self.form.sender = Some(addresses::mailbox(text).ok_or(FlawKind::Address)?);
+            let sender = addresses::mailbox(text).ok_or(FlawKind::Address)?;
+            self.plain([&sender])?;
+            self.form.sender = Some(sender);
         } else if field.is("Resent-From") {
             let from = addresses::mailboxes(text).filter(|from| !from.is_empty()).ok_or(FlawKind::Address)?;
             // RFC 5322 §3.6.6: each time they are prepended, so that the first ones are the last.
@@ -164,7 +191,10 @@ impl<'a> Reading<'a> {
             let sender = addresses::mailbox(text).ok_or(FlawKind::Address)?;
             self.form.resent_sender.get_or_insert(sender);
         } else if LISTS.iter().any(|name| field.is(name)) {
-            addresses::addresses(text).ok_or(FlawKind::Address)?;
+            let addresses = addresses::addresses(text).ok_or(FlawKind::Address)?;
+            if field.is("Reply-To") {
+                self.plain(&addresses)?;
+            }
         } else if field.is("Date") {
             self.date = Some(date::parse(text).ok_or(FlawKind::Date)?);
             self.form.date = true;
@@ -173,6 +203,12 @@ impl<'a> Reading<'a> {
             self.form.message_id = Some(field);
         }
         Ok(())
+    }
+
+    /// UTS #39 §5.2: nobody is to be taken for another.
+    fn plain<'b>(&self, addresses: impl IntoIterator<Item = &'b Address>) -> Result<(), FlawKind> {
+        let mixed = addresses.into_iter().any(|address| (self.terms.mixes_scripts)(address.domain()));
+        if mixed { Err(FlawKind::Scripts) } else { Ok(()) }
     }
 
     /// What only all fields together tell.
@@ -197,7 +233,11 @@ mod tests {
 
     /// Mon, 23 Nov 2026 18:02:14 UTC.
     const NOW: Timestamp = Timestamp::from_millis(1_795_456_934_000);
-    const TERMS: Terms = Terms { smtputf8: false, ended: true, now: NOW };
+    const TERMS: Terms = Terms { smtputf8: false, ended: true, now: NOW, mixes_scripts };
+    fn mixes_scripts(domain: &Domain) -> bool {
+        domain.to_string() == "mixed.example"
+    }
+
     const UTF8: Terms = Terms { smtputf8: true, ..TERMS };
 
     fn flaw(content: &str, terms: Terms) -> String {
@@ -230,6 +270,7 @@ mod tests {
     #[test]
     fn what_receivers_refuse_is_told_with_its_field() {
         let long = format!("X-Long: {}", "x".repeat(991));
+        let subject = format!("Subject: {}xxxxx", format!("{}\r\n ", "x".repeat(498)).repeat(4));
         for (fields, expected) in [
             ("From: bob@example.org", "Twice From"),
             ("Subject: a\r\nsubject: b", "Twice subject"),
@@ -257,6 +298,16 @@ mod tests {
             (long.as_str(), "Line X-Long"),
             (&long[..long.len() - 1], "-"),
             ("Subject: a\r\nno field", "NoField "),
+            ("Subject: =?utf-8?Q?a b?=", "EncodedWord Subject"),
+            ("To: =?utf-8?Q?=FF?= <a@b>", "EncodedWord To"),
+            ("To: =?utf-8?Q?anna?=@example.org", "EncodedAddress To"),
+            ("Reply-To: Anna <=?utf-8?Q?anna?=@example.org>", "EncodedAddress Reply-To"),
+            ("X-Any: =?utf-8?Q?a b?=", "-"),
+            ("Sender: a@mixed.example", "Scripts Sender"),
+            ("Reply-To: a@b, c@mixed.example", "Scripts Reply-To"),
+            ("To: a@mixed.example", "-"),
+            (subject.as_str(), "Subject Subject"),
+            (&subject[..subject.len() - 1], "-"),
         ] {
             assert_eq!(flaw_of(fields), expected, "{fields}");
         }
@@ -303,11 +354,12 @@ mod tests {
             ended: bool, smtputf8: bool,
         ) {
             let content = content.concat();
-            if let Ok(form) = Form::read(&content, Terms { smtputf8, ended, now: NOW }) {
+            let terms = Terms { smtputf8, ended, ..TERMS };
+            if let Ok(form) = Form::read(&content, terms) {
                 let rest: Vec<u8> = (0..content.len())
                     .filter(|at| !form.hidden.iter().any(|place| place.contains(at)))
                     .map(|at| content[at]).collect();
-                let again = Form::read(&rest, Terms { smtputf8, ended, now: NOW }).unwrap();
+                let again = Form::read(&rest, terms).unwrap();
                 prop_assert!(again.hidden.is_empty());
                 prop_assert_eq!(again.from, form.from);
             }

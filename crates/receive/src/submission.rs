@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use directory::{Directory, Login};
+use directory::{Directory, Login, mixes_scripts};
 use mail::{Address, EnhancedStatus, QueueId, Reply, Timestamp};
 use message::{
     HeaderSection,
@@ -62,7 +62,7 @@ impl Editor {
 
     fn edit(&mut self, ended: bool) -> Result<Edited, Reply> {
         let content = std::mem::take(&mut self.so_far);
-        let terms = Terms { smtputf8: self.smtputf8, ended, now: self.now };
+        let terms = Terms { smtputf8: self.smtputf8, ended, now: self.now, mixes_scripts };
         let form = Form::read(&content, terms).map_err(|flaw| flaw.reply())?;
         self.owned(&form)?;
         let (mut fields, mut message_id) = (Vec::new(), None);

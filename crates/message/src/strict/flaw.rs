@@ -44,13 +44,21 @@ pub enum FlawKind {
     Name,
     /// A line of white space alone.
     Blank,
+    /// What is meant to be an encoded word cannot be decoded (RFC 2047).
+    EncodedWord,
+    /// An encoded word is a part of an address (RFC 2047 §5).
+    EncodedAddress,
+    /// A domain mixes scripts (UTS #39 §5.2).
+    Scripts,
+    /// A Subject that large receivers take for too long.
+    Subject,
     /// A line that is neither a field nor goes on with one.
     NoField,
 }
 
 impl FlawKind {
     /// All.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::Missing,
         Self::Twice,
         Self::Address,
@@ -64,11 +72,15 @@ impl FlawKind {
         Self::NotUtf8,
         Self::Name,
         Self::Blank,
+        Self::EncodedWord,
+        Self::EncodedAddress,
+        Self::Scripts,
+        Self::Subject,
         Self::NoField,
     ];
 
     /// What a client is told. RFC 3463 §3.7: X.6.0, something is wrong with the content; §3.8: X.7.1, not authorized, which is what
-    /// large receivers say to several authors.
+    /// large receivers say to several authors and to addresses that hide what they are; §3.4: X.3.4, too big.
     pub fn reply(self, field: &str) -> Reply {
         let (status, text) = match self {
             Self::Missing => ((5, 6, 0), "FIELD is missing"),
@@ -86,10 +98,17 @@ impl FlawKind {
             Self::NotUtf8 => ((5, 6, 0), "FIELD is not in UTF-8"),
             Self::Name => ((5, 6, 0), "The name of FIELD is malformed"),
             Self::Blank => ((5, 6, 0), "FIELD has a line of nothing but white space"),
+            Self::EncodedWord => ((5, 6, 0), "An encoded word in FIELD cannot be decoded"),
+            Self::EncodedAddress => {
+                ((5, 7, 1), "An address in FIELD has an encoded word, which large receivers refuse")
+            }
+            Self::Scripts => ((5, 7, 1), "A domain in FIELD mixes scripts, which large receivers refuse"),
+            Self::Subject => ((5, 3, 4), "FIELD is longer than 2000 octets"),
             Self::NoField => ((5, 6, 0), "The header section has a line that is no field"),
         };
         let (class, subject, detail) = status;
-        Reply::new(550, EnhancedStatus::new(class, subject, detail), text.replacen(PLACE, field, 1))
+        let code = if self == Self::Subject { 552 } else { 550 };
+        Reply::new(code, EnhancedStatus::new(class, subject, detail), text.replacen(PLACE, field, 1))
     }
 }
 

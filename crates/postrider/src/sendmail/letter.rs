@@ -83,7 +83,7 @@ pub(super) fn compose(input: &[u8], wanted: &Wanted<'_>, now: Timestamp) -> Resu
         !content.is_ascii() && std::str::from_utf8(&content).is_ok() || to.iter().any(Address::is_utf8);
     content.extend_from_slice(b"\r\n");
     content.extend_from_slice(body);
-    Form::read(&content, Terms { smtputf8, ended: true, now })
+    Form::read(&content, Terms { smtputf8, ended: true, now, mixes_scripts: directory::mixes_scripts })
         .map_err(|flaw| Refused(exit::DATA, flaw.reply().text().to_owned()))?;
     let mail = mail(wanted, smtputf8)?;
     let recipients = recipients(&to, options)?;
