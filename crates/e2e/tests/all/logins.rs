@@ -20,9 +20,14 @@ const PASSWORD: &str = "correct horse";
 
 /// A running server on which carol can log in, and its port for that.
 fn submission() -> (Authority, House, Postrider, String) {
+    submission_with("")
+}
+
+/// As [`submission`], with more in its configuration.
+fn submission_with(more: &str) -> (Authority, House, Postrider, String) {
     let authority = Authority::new();
     let own = authority.issue("mx.here.test", "own");
-    let house = House::new(&format!("{SUBMISSION}{}", own.section()));
+    let house = House::new(&format!("{SUBMISSION}{}{more}", own.section()));
     let secret = house.path().join("carol.password");
     fs::write(&secret, format!("{PASSWORD}\n")).unwrap();
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
@@ -200,4 +205,43 @@ fn openssl_shows_what_is_offered_under_tls() {
         assert_eq!(lines.last().unwrap(), "221 2.0.0 Bye");
         child.wait().unwrap();
     }
+}
+
+/// docs/design/accounts.md: the mail of a login that floods waits, whoever runs the server is told, and a command lets it go.
+#[test]
+fn a_login_that_floods_has_its_mail_held_until_somebody_lets_it_go() {
+    let (_authority, house, _server, port) = submission_with("[quota]\nflood_recipients_min = 3\n");
+    let login = ["--tls-on-connect", "--auth", "PLAIN", "--auth-user", LOGIN, "--auth-password", PASSWORD];
+    for number in 1..=5 {
+        let header = format!("Subject: flood-{number}");
+        let said = swaks(&port, &[&login[..], &["--from", LOGIN, "--header", &header]].concat());
+        assert_eq!(said.code, 0, "nothing is refused: {}{}", said.out, said.err);
+    }
+    let notice = house.maildir("anna@here.test").wait_for("has begun to send far more mail", SOON);
+    assert_eq!(notice.field("Return-Path").as_deref(), Some("<>"));
+    let held = e2e::eventually("two messages that wait alone", SOON, || {
+        let queue = house.queue();
+        (queue.len() == 2).then_some(queue)
+    });
+    for message in &held {
+        let recipient = &message["recipients"][0];
+        assert_eq!(recipient["state"], "held", "{message}");
+        let why = recipient["last_reply"].as_str().unwrap();
+        assert!(why.contains("this login sends far more than it used to"), "{why}");
+    }
+    let id = held[0]["id"].as_str().unwrap();
+    let shown = house.command(&["queue", "show", id]).out;
+    assert!(shown.contains("this login sends far more than it used to"), "{shown}");
+    let subjects = || {
+        let mails = house.maildir("anna@here.test").messages();
+        let mut all: Vec<String> = mails.iter().filter_map(|mail| mail.field("Subject")).collect();
+        all.retain(|subject| subject.starts_with("flood-"));
+        all.sort();
+        all
+    };
+    assert_eq!(subjects(), ["flood-1", "flood-2", "flood-3"]);
+    let released = house.command(&["queue", "release", "--reason", "far more than"]);
+    assert_eq!(released.code, 0, "{}", released.err);
+    house.wait_for_empty_queue(SOON);
+    assert_eq!(subjects(), ["flood-1", "flood-2", "flood-3", "flood-4", "flood-5"]);
 }

@@ -1,5 +1,10 @@
 //! Postfix as a peer over TLS, both ways, and peers whose TLS is broken.
 
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+};
+
 use e2e::{Authority, Client, House, Loopback, Postfix, World};
 
 use super::SOON;
@@ -94,6 +99,77 @@ fn a_host_with_broken_tls_gets_its_mail_in_clear() {
         assert_eq!(event["attempt"], 1, "{event}");
         assert_eq!(event["tls"]["failure"].is_string(), told, "{said}: {event}");
     }
+}
+
+/// A host that answers STARTTLS with 220 and then with `octets`, and closes; without STARTTLS it takes mail. Returns with the first
+/// message.
+fn breaks_off(listener: &TcpListener, octets: &[u8]) -> usize {
+    let mut broken = 0;
+    loop {
+        let (stream, _) = listener.accept().unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap());
+        let say = |text: &[u8]| (&stream).write_all(text).unwrap();
+        say(b"220 mx.peer.test\r\n");
+        let (mut line, mut content) = (String::new(), false);
+        while {
+            line.clear();
+            lines.read_line(&mut line).unwrap_or(0) > 0
+        } {
+            match line.get(..4).unwrap_or(&line) {
+                ".\r\n" => {
+                    say(b"250 2.0.0 Ok\r\n");
+                    return broken;
+                }
+                _ if content => {}
+                "EHLO" => say(b"250-mx.peer.test\r\n250 STARTTLS\r\n"),
+                "DATA" => {
+                    say(b"354 Go ahead\r\n");
+                    content = true;
+                }
+                "STAR" => {
+                    say(b"220 Go ahead\r\n");
+                    // The beginning of a ClientHello.
+                    lines.fill_buf().unwrap();
+                    say(octets);
+                    broken += 1;
+                    break;
+                }
+                _ => say(b"250 2.0.0 Ok\r\n"),
+            }
+        }
+    }
+}
+
+/// mail-rules 19: whatever a handshake fails by, the mail goes, and the event says by what it failed.
+#[test]
+fn a_host_whose_handshake_fails_gets_its_mail_in_clear_and_the_event_says_why() {
+    const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 40];
+    for (octets, told) in
+        [(&b""[..], ""), (b"500 5.5.1 What?\r\n", ""), (ALERT, "handshake_failure"), (&[0; 64], "")]
+    {
+        let world = World::new(MX, RETRY);
+        let listener = TcpListener::bind((world.net.host(1), world.port)).unwrap();
+        let id = world.send(&["x@peer.test"], "in-clear");
+        assert_eq!(breaks_off(&listener, octets), 1, "one attempt under TLS");
+        let event = world.house.wait_for_event(&id, "delivered", "x@peer.test");
+        let failure = event["tls"]["failure"].as_str().unwrap_or_else(|| panic!("{octets:?}: {event}"));
+        assert!(!failure.is_empty() && failure.contains(told), "{octets:?}: {failure}");
+        assert_eq!(event["attempt"], 1, "{event}");
+    }
+}
+
+/// A Postfix that knows nothing newer than TLS 1.1.
+#[test]
+fn a_postfix_with_old_tls_alone_gets_its_mail_in_clear() {
+    let (authority, mut world) = (Authority::new(), World::new(MX, RETRY));
+    let old = "smtpd_tls_protocols = !TLSv1.2, !TLSv1.3\ntls_medium_cipherlist = ALL:@SECLEVEL=0\n";
+    let postfix = Postfix::start(&world.net, 1, world.port, &format!("{}{old}", smtpd(&authority, "may")));
+    let id = world.send(&["x@peer.test"], "old-tls");
+    let mail = postfix.maildir().wait_for("old-tls", SOON);
+    assert!(!mail.contains("(using TLS"), "{}", mail.text());
+    let event = world.house.wait_for_event(&id, "delivered", "x@peer.test");
+    assert!(event["tls"]["failure"].is_string(), "{event}");
+    world.stop();
 }
 
 #[test]
