@@ -63,6 +63,8 @@ pub struct DnsUpdate {
     pub zone: Option<String>,
     /// What the update is signed with (RFC 8945); servers that go by addresses need none.
     pub key: Option<TsigKey>,
+    /// Recursive servers that tell where `_acme-challenge` leads; none: those of the system's `/etc/resolv.conf`.
+    pub resolvers: Vec<SocketAddr>,
     /// How long the other servers of the zone may take to learn of a change.
     pub wait: Duration,
 }

@@ -4,7 +4,13 @@ mod message;
 mod tsig;
 mod update;
 
-use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use disk::{Clock, Random};
 use tokio::{
@@ -14,12 +20,17 @@ use tokio::{
 };
 
 use crate::{config::DnsUpdate, failure::Failure};
-use message::Answer;
 pub(crate) use message::is_host;
+use message::{Answer, CNAME, SOA};
 use update::Change;
 
 /// One exchange with the server.
 const WITHIN: Duration = Duration::from_secs(20);
+/// The same with a resolver, of which there may be another.
+const RESOLVED_WITHIN: Duration = Duration::from_secs(5);
+/// The longest way from `_acme-challenge` to where the records are.
+const ALIASES_MAX: usize = 8;
+const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// A record: the name that is certified, without `*.`, and what its authority looks for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,12 +66,12 @@ impl DnsServer {
 
     async fn change(&self, records: &[Record], change: Change) -> Result<(), Failure> {
         // A name and its wildcard are proved at one name, by two records.
-        let mut by_host: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut by_name: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for Record { host, value } in records {
-            by_host.entry(host).or_default().push(value);
+            let name = self.followed(format!("_acme-challenge.{host}")).await;
+            by_name.entry(name).or_default().push(value);
         }
-        for (host, values) in by_host {
-            let name = format!("_acme-challenge.{host}");
+        for (name, values) in by_name {
             let changed = self.change_name(&name, &values, change).await;
             changed.map_err(|failure| {
                 failure.when(&format!("DNS server {}, update of {name}", self.config.server))
@@ -70,7 +81,8 @@ impl DnsServer {
     }
 
     async fn change_name(&self, name: &str, values: &[&str], change: Change) -> Result<(), Failure> {
-        let zone = match &self.config.zone {
+        // An alias may lead out of the zone that was named.
+        let zone = match self.config.zone.as_ref().filter(|zone| is_in(name, zone)) {
             Some(zone) => zone.clone(),
             None => self.zone_of(name).await?,
         };
@@ -91,28 +103,109 @@ impl DnsServer {
     /// The zone that a name is in, by the SOA record that the server shows for it.
     async fn zone_of(&self, name: &str) -> Result<String, Failure> {
         let id = self.id();
-        let question = update::question(id, name).ok_or_else(|| Failure::new("a name is too long"))?;
+        let question = update::question(id, name, SOA).ok_or_else(|| Failure::new("a name is too long"))?;
         let answer = self.exchange(&question).await?;
         let zone = Answer::read(&answer, id).and_then(|answer| answer.zone());
         zone.map_err(|error| Failure::new(format!("cannot tell its zone: {error}")))
+    }
+
+    /// Where the records of a name have to be: an authority follows aliases (RFC 8555 §8.4).
+    async fn followed(&self, mut name: String) -> String {
+        for _ in 0..ALIASES_MAX {
+            match self.alias(&name).await {
+                Some(target) => name = target,
+                None => break,
+            }
+        }
+        name
+    }
+
+    /// Where a name leads as the world sees it, or, where no resolver says, as the server itself has it.
+    async fn alias(&self, name: &str) -> Option<String> {
+        let named = &self.config.resolvers;
+        let resolvers = if named.is_empty() { of_system() } else { named.clone() };
+        for server in resolvers.into_iter().chain([self.config.server]) {
+            let id = self.id();
+            let question = update::question(id, name, CNAME)?;
+            let Ok(answer) = exchange(server, &question, RESOLVED_WITHIN).await else { continue };
+            match Answer::read(&answer, id).and_then(|answer| answer.alias(name)) {
+                Ok(alias) => return alias,
+                Err(error) => {
+                    tracing::debug!(station = "tls/acme", %server, name, error, "no word of an alias");
+                }
+            }
+        }
+        None
     }
 
     fn id(&self) -> u16 {
         (self.random.next_u64() & 0xffff) as u16
     }
 
-    /// By TCP: nothing is cut off, and nobody can answer in its place.
     async fn exchange(&self, message: &[u8]) -> Result<Vec<u8>, Failure> {
-        let exchanged = timeout(WITHIN, async {
-            let mut stream = TcpStream::connect(self.config.server).await?;
-            let length =
-                u16::try_from(message.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-            stream.write_all(&[&length.to_be_bytes(), message].concat()).await?;
-            let mut answer = vec![0; usize::from(stream.read_u16().await?)];
-            stream.read_exact(&mut answer).await?;
-            io::Result::Ok(answer)
-        });
-        let exchanged = exchanged.await.map_err(|_| Failure::new("no answer"))?;
-        exchanged.map_err(|error| Failure::new(error.to_string()))
+        exchange(self.config.server, message, WITHIN).await
+    }
+}
+
+/// By TCP: nothing is cut off, and nobody can answer in its place.
+async fn exchange(server: SocketAddr, message: &[u8], within: Duration) -> Result<Vec<u8>, Failure> {
+    let exchanged = timeout(within, async {
+        let mut stream = TcpStream::connect(server).await?;
+        let length =
+            u16::try_from(message.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        stream.write_all(&[&length.to_be_bytes(), message].concat()).await?;
+        let mut answer = vec![0; usize::from(stream.read_u16().await?)];
+        stream.read_exact(&mut answer).await?;
+        io::Result::Ok(answer)
+    });
+    let exchanged = exchanged.await.map_err(|_| Failure::new("no answer"))?;
+    exchanged.map_err(|error| Failure::new(error.to_string()))
+}
+
+/// Whether a name is that of a zone, or below it.
+fn is_in(name: &str, zone: &str) -> bool {
+    let zone = zone.strip_suffix('.').unwrap_or(zone);
+    let above = name.len().checked_sub(zone.len()).and_then(|at| name.split_at_checked(at));
+    above.is_some_and(|(above, rest)| {
+        rest.eq_ignore_ascii_case(zone) && (above.is_empty() || above.ends_with('.'))
+    })
+}
+
+fn of_system() -> Vec<SocketAddr> {
+    parse_resolv_conf(&fs::read_to_string(RESOLV_CONF).unwrap_or_default())
+}
+
+/// resolv.conf(5).
+fn parse_resolv_conf(text: &str) -> Vec<SocketAddr> {
+    let server = |line: &str| {
+        let address: IpAddr = line.strip_prefix("nameserver")?.trim().parse().ok()?;
+        Some(SocketAddr::from((address, 53)))
+    };
+    text.lines().filter_map(server).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_in_its_zone_and_in_no_other() {
+        for (name, zone, expected) in [
+            ("_acme-challenge.mx.example.org", "example.org", true),
+            ("a.Example.org", "example.ORG.", true),
+            ("example.org", "example.org", true),
+            ("a.badexample.org", "example.org", false),
+            ("org", "example.org", false),
+        ] {
+            assert_eq!(is_in(name, zone), expected, "{name} {zone}");
+        }
+    }
+
+    #[test]
+    fn the_resolvers_of_the_system_are_read() {
+        let text =
+            "# by hand\nnameserver 192.0.2.53\nsearch example.org\nnameserver\t2001:db8::53\nnameserver x\n";
+        let found: Vec<String> = parse_resolv_conf(text).iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["192.0.2.53:53", "[2001:db8::53]:53"]);
     }
 }

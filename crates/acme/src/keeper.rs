@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     account::{self, on_disk},
     client::{Https, Refusals},
-    config::{Config, Method},
+    config::{Config, DnsUpdate, Method},
     dns::DnsServer,
     failure::Failure,
     http::HttpChallenges,
@@ -95,41 +95,37 @@ impl Keeper {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(config: Config, parts: Parts) -> Result<Self, OpenError> {
-        let store = Store::open(&config.dir, Arc::clone(&parts.disk))?;
-        connector(&config.anchors)?;
+        let (store, plan, shown) = begin(&config, &parts)?;
         let now = parts.clock.now();
-        let certificate = store.certificate()?;
-        let kept = store.progress()?;
-        let same = kept.directory == config.directory
-            && kept.names == config.names
-            && kept.profile == config.profile;
-        let holds = certificate.as_ref().filter(|_| same).map(holds);
-        let progress = if same { kept.progress } else { crate::plan::Progress::default() };
-        let plan = Plan::new(holds, progress, parts.random.next_u64());
-        let shown = match certificate {
-            Some(identity) => identity,
-            None => own(&config, now)?,
-        };
-        if holds.is_none() && parts.certificates.given().is_empty() {
-            let (names, until) = (shown.names().join(" "), shown.not_after());
-            tracing::warn!(
-                station = "tls/acme", %names, %until,
-                "what is shown under TLS is not what was asked for until the authority has certified it"
-            );
-        }
         let solver = match &config.method {
             Method::Http => Solver::Http(HttpChallenges::default()),
             Method::Tls => Solver::Tls(parts.challenges.clone()),
-            Method::Dns(update) => {
-                let (clock, random) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
-                Solver::Dns(DnsServer::new(update.clone(), clock, random))
-            }
+            Method::Dns(update) => dns(update, &parts),
         };
         let shared = Arc::new(Shared { config, parts, store, solver });
         let keeper = Self { shared, plan, shown, told: None, watch: Watch::default() };
         keeper.show();
         keeper.tell_status(now);
         Ok(keeper)
+    }
+
+    /// Goes on by other settings as a start would.
+    fn change(&mut self, config: Config) {
+        let parts = self.shared.parts.clone();
+        let (store, plan, shown) = match begin(&config, &parts) {
+            Ok(begun) => begun,
+            Err(error) => {
+                tracing::error!(station = "tls/acme", "the old settings stay in force: {error}");
+                return;
+            }
+        };
+        let solver = match &config.method {
+            Method::Dns(update) => dns(update, &parts),
+            Method::Http | Method::Tls => self.shared.solver.clone(),
+        };
+        self.shared = Arc::new(Shared { config, parts, store, solver });
+        (self.plan, self.shown, self.told) = (plan, shown, None);
+        self.show();
     }
 
     /// A look at how things stand.
@@ -165,7 +161,12 @@ impl Keeper {
                 biased;
                 () = shutdown.requested() => break,
                 Some(ended) = responders.join_next() => ended.map_err(std::io::Error::other)??,
-                () = self.watch.nudged() => self.nudge(),
+                () = self.watch.nudged() => {
+                    if let Some(config) = self.watch.wanted() {
+                        self.change(config);
+                    }
+                    self.nudge();
+                }
                 () = sleep(pause) => {}
             }
         }
@@ -299,6 +300,37 @@ impl Keeper {
             alarm: self.plan.alarm(now),
         });
     }
+}
+
+/// How things stand by these settings: what is kept, when there is something to do, and what is shown until then.
+fn begin(config: &Config, parts: &Parts) -> Result<(Store, Plan, Identity), OpenError> {
+    let store = Store::open(&config.dir, Arc::clone(&parts.disk))?;
+    connector(&config.anchors)?;
+    let now = parts.clock.now();
+    let certificate = store.certificate()?;
+    let kept = store.progress()?;
+    let same =
+        kept.directory == config.directory && kept.names == config.names && kept.profile == config.profile;
+    let holds = certificate.as_ref().filter(|_| same).map(holds);
+    let progress = if same { kept.progress } else { crate::plan::Progress::default() };
+    let plan = Plan::new(holds, progress, parts.random.next_u64());
+    let shown = match certificate {
+        Some(identity) => identity,
+        None => own(config, now)?,
+    };
+    if holds.is_none() && parts.certificates.given().is_empty() {
+        let (names, until) = (shown.names().join(" "), shown.not_after());
+        tracing::warn!(
+            station = "tls/acme", %names, %until,
+            "what is shown under TLS is not what was asked for until the authority has certified it"
+        );
+    }
+    Ok((store, plan, shown))
+}
+
+fn dns(update: &DnsUpdate, parts: &Parts) -> Solver {
+    let (clock, random) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
+    Solver::Dns(DnsServer::new(update.clone(), clock, random))
 }
 
 /// How long the certificate is still good, in words.

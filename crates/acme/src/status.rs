@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mail::Timestamp;
 use tokio::sync::Notify;
 
-use crate::plan::Alarm;
+use crate::{config::Config, plan::Alarm};
 
 /// How a certificate of ours fares.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,6 +33,8 @@ pub struct Watch(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     status: Mutex<Status>,
+    /// Other settings, until they are taken up.
+    wanted: Mutex<Option<Config>>,
     nudge: Notify,
 }
 
@@ -45,6 +47,17 @@ impl Watch {
     /// After failures: tries again now, unless the authority wants us to wait. A good certificate stays as it is.
     pub fn nudge(&self) {
         self.0.nudge.notify_one();
+    }
+
+    /// Takes up other settings, as a start with them would; an attempt under way ends by the old ones. How challenges are answered, and
+    /// where, has to be as it was.
+    pub fn change(&self, config: Config) {
+        *self.0.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Some(config);
+        self.nudge();
+    }
+
+    pub(crate) fn wanted(&self) -> Option<Config> {
+        self.0.wanted.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(crate) async fn nudged(&self) {

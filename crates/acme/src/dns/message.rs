@@ -1,5 +1,6 @@
 //! As much of DNS messages (RFC 1035 §4) as an update needs.
 
+pub(super) const CNAME: u16 = 5;
 pub(super) const SOA: u16 = 6;
 pub(super) const TXT: u16 = 16;
 pub(super) const IN: u16 = 1;
@@ -57,10 +58,13 @@ pub(super) struct Found<'a> {
     pub(super) class: u16,
     pub(super) ttl: u32,
     pub(super) data: &'a [u8],
+    /// Where its data begins.
+    data_at: usize,
 }
 
 /// An answer to a question of ours.
 pub(super) struct Answer<'a> {
+    octets: &'a [u8],
     /// RFC 1035 §4.1.1, RFC 2136 §2.2.
     pub(super) code: u8,
     pub(super) records: Vec<Found<'a>>,
@@ -88,7 +92,22 @@ impl<'a> Answer<'a> {
         for _ in 0..count {
             records.push(reader.record().ok_or_else(garbled)?);
         }
-        Ok(Self { code: (flags & 0xf) as u8, records })
+        Ok(Self { octets, code: (flags & 0xf) as u8, records })
+    }
+
+    /// Where a name leads, if it is an alias (RFC 1034 §3.6.2).
+    pub(super) fn alias(&self, name: &str) -> Result<Option<String>, String> {
+        // RFC 1035 §4.1.1: that there is no such name is an answer, too.
+        if self.code != 3 {
+            self.is_done()?;
+        }
+        let is_it = |record: &&Found<'_>| {
+            record.kind == CNAME && record.class == IN && record.owner.eq_ignore_ascii_case(name)
+        };
+        let Some(record) = self.records.iter().find(is_it) else { return Ok(None) };
+        let target = Reader { octets: self.octets, at: record.data_at }.name();
+        let target = target.filter(|target| !target.contains('?') && !target.is_empty());
+        target.map(Some).ok_or_else(|| "it leads to no name".to_owned())
     }
 
     /// Whether all was done.
@@ -193,7 +212,8 @@ impl<'a> Reader<'a> {
         let (kind, class) = (self.number()?, self.number()?);
         let ttl = self.take(4)?.try_into().ok().map(u32::from_be_bytes)?;
         let length = self.number()?;
-        Some(Found { at, owner, kind, class, ttl, data: self.take(usize::from(length))? })
+        let data_at = self.at;
+        Some(Found { at, owner, kind, class, ttl, data: self.take(usize::from(length))?, data_at })
     }
 }
 
@@ -224,6 +244,43 @@ mod tests {
         let mut question = message.clone();
         question[2] &= 0x7f;
         assert!(Answer::read(&question, 7).is_err(), "no answer");
+    }
+
+    #[test]
+    fn an_alias_is_read_out_of_an_answer() {
+        let mut message = header(7, 0, [1, 1, 0, 0]);
+        message[2] |= 0x80;
+        put_name(&mut message, "_acme-challenge.example.org").unwrap();
+        message.extend([0, 5, 0, 1]);
+        // `org` begins behind header, 16 octets of the first label and 8 of the second.
+        message.extend([
+            0xc0,
+            12,
+            0,
+            5,
+            0,
+            1,
+            0,
+            0,
+            0,
+            60,
+            0,
+            7,
+            4,
+            b'k',
+            b'e',
+            b'y',
+            b's',
+            0xc0,
+            12 + 16 + 8,
+        ]);
+        let alias = |message: &[u8], name| Answer::read(message, 7).unwrap().alias(name);
+        assert_eq!(alias(&message, "_acme-challenge.Example.org"), Ok(Some("keys.org".to_owned())));
+        assert_eq!(alias(&message, "example.org"), Ok(None));
+        message[3] |= 3;
+        assert_eq!(alias(&message, "example.org"), Ok(None), "NXDOMAIN");
+        message[3] ^= 3 ^ 5;
+        assert_eq!(alias(&message, "example.org"), Err("refused with REFUSED".to_owned()));
     }
 
     #[test]

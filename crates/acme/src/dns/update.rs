@@ -41,11 +41,14 @@ pub(super) fn message(id: u16, zone: &str, name: &str, values: &[&str], change: 
     Some(message)
 }
 
-/// A question for the SOA record of a name.
-pub(super) fn question(id: u16, name: &str) -> Option<Vec<u8>> {
+/// A question for the records of a kind at a name, of a server that may ask others (RFC 1035 §4.1.1: RD).
+pub(super) fn question(id: u16, name: &str, kind: u16) -> Option<Vec<u8>> {
     let mut message = header(id, 0, [1, 0, 0, 0]);
+    if let Some(flags) = message.get_mut(2) {
+        *flags |= 1;
+    }
     put_name(&mut message, name)?;
-    put_u16(&mut message, SOA);
+    put_u16(&mut message, kind);
     put_u16(&mut message, IN);
     Some(message)
 }
@@ -64,8 +67,8 @@ mod tests {
         assert_eq!(head(Change::Remove), rest(b"\0\xfe\0\0\0\0"));
         assert_eq!(message(1, "example.org", "a.example.org", &[&"x".repeat(256)], Change::Add), None);
         assert_eq!(
-            question(1, "b.example").unwrap(),
-            b"\0\x01\0\0\0\x01\0\0\0\0\0\0\x01b\x07example\0\0\x06\0\x01"
+            question(1, "b.example", SOA).unwrap(),
+            b"\0\x01\x01\0\0\x01\0\0\0\0\0\0\x01b\x07example\0\0\x06\0\x01"
         );
     }
 }

@@ -26,9 +26,14 @@ struct Scene {
 
 impl Scene {
     fn new(validity: Duration, external: Option<(&str, &str)>) -> Self {
+        Self::with_records(validity, external, "")
+    }
+
+    /// As `new`, with more records in the zone `test.`.
+    fn with_records(validity: Duration, external: Option<(&str, &str)>, more: &str) -> Self {
         let net = Loopback::claim();
         let challenged = SocketAddr::from((net.host(1), net.port()));
-        let records = format!("mx.here A {}\n", net.host(1));
+        let records = format!("mx.here A {0}\n{more}", net.host(1)).replace("@1", &net.host(1).to_string());
         let zones = [Zone { name: "test.", records: Some(&records) }, Zone { name: ".", records: Some("") }];
         let knot = Knot::updatable(&net, &zones, KEY);
         let pebble = Pebble::start(&net, knot.address(), challenged.port(), validity, external);
@@ -178,6 +183,37 @@ fn dns_01_proves_names_and_wildcards_by_updates_that_knot_takes() {
     assert_eq!(left.trim(), "");
 }
 
+/// A name more, and no restart.
+#[test]
+fn a_reload_asks_for_another_name() {
+    let scene = Scene::with_records(LONG, None, "two.here A @1\n");
+    let house = scene.house(&format!("names = [\"{HOST}\"]\nbind = [\"{}\"]\n", scene.challenged));
+    let server = house.start();
+    scene.certified(&server, HOST);
+    assert_ne!(scene.verified(server.smtp(), "two.here.test").code, 0);
+    let config = std::fs::read_to_string(house.config()).unwrap();
+    let names = format!("names = [\"{HOST}\", \"two.here.test\"]");
+    std::fs::write(house.config(), config.replace(&format!("names = [\"{HOST}\"]"), &names)).unwrap();
+    let reloaded = house.command(&["config", "reload"]);
+    assert_eq!(reloaded.out, "reloaded; changed: tls.acme.names\n", "{}", reloaded.err);
+    scene.certified(&server, "two.here.test");
+    assert_eq!(scene.verified(server.smtp(), HOST).code, 0);
+}
+
+/// RFC 8555 §8.4: the authority follows an alias, and so do the updates. Beside a CNAME no other record may stand.
+#[test]
+fn dns_01_follows_an_alias_to_where_the_records_are() {
+    let alias = "_acme-challenge.here CNAME first.keys\nfirst.keys CNAME here.keys\n";
+    let scene = Scene::with_records(LONG, None, alias);
+    let house =
+        scene.house(&format!("{}[dns]\nservers = [\"{}\"]\n", dns_01(&scene, ""), scene.knot.address()));
+    with_key(&house, KEY.secret);
+    let server = house.start();
+    scene.certified(&server, "anything.here.test");
+    let left = scene.knot.ask(&["here.keys.test", "TXT", "+short"]);
+    assert_eq!(left.trim(), "", "it is taken out again");
+}
+
 #[test]
 fn a_wrong_key_is_told_as_such() {
     let scene = Scene::new(LONG, None);
@@ -230,6 +266,8 @@ fn a_failed_proof_is_told_with_what_the_authority_saw() {
     let from = told(&server).len();
     assert_eq!(from, 2, "{:?}", told(&server));
     assert!(told(&server)[1].contains("failures=1"));
+    let status = house.command(&["status"]);
+    assert!(status.out.contains("1 attempt failed: proof by http-01"), "{}", status.out);
     server.ask_to_reload();
     eventually("another attempt", SOON, || {
         told(&server).into_iter().find(|line| line.contains("failures=2"))

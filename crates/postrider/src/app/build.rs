@@ -111,7 +111,7 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
         certificates: certificates.clone(),
         challenges,
     };
-    let acme = config.acme.as_ref().map(|acme| keeper(acme, opened, parts)).transpose()?;
+    let acme = config.acme.as_ref().map(|acme| keeper(acme, &config.resolver, opened, parts)).transpose()?;
     own.sockets = bound.iter().map(|(_, bound)| bound.address()).collect();
     Ok(Built {
         config,
@@ -302,13 +302,14 @@ fn entrances(
 /// Shows the certificate that is kept, and takes the ports for challenges.
 fn keeper(
     acme: &config::Acme,
+    resolver: &net::resolver::Config,
     bound: Vec<Bound>,
     parts: acme::Parts,
 ) -> Result<(Keeper, Vec<Bound>), Failure> {
     for bound in &bound {
         tracing::info!(address = %bound.address(), challenge = acme.settings.method.word(), "listening for an authority");
     }
-    let keeper = Keeper::open(acme.settings.clone(), parts);
+    let keeper = Keeper::open(acme.following(&resolver.servers), parts);
     Ok((keeper.map_err(|error| explain::acme(&error))?, bound))
 }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What can only change with a restart: it was opened, bound or counted when the server started. The reference lists the same.
-const NEEDS_RESTART: [&str; 27] = [
+const NEEDS_RESTART: [&str; 29] = [
     "hostname",
     "data_dir",
     "listener.service",
@@ -27,6 +27,8 @@ const NEEDS_RESTART: [&str; 27] = [
     "listener.tls",
     "listener.proxy",
     "tls.acme",
+    "tls.acme.challenge",
+    "tls.acme.bind",
     "dns.servers",
     "dns.cache_entries_max",
     "receive.sessions_max",
@@ -51,7 +53,7 @@ const NEEDS_RESTART: [&str; 27] = [
 
 /// What differs when a certificate does.
 const CERTIFICATES: &str = "tls.certificate";
-/// What differs when anything of that section does.
+/// What differs when that section came or went.
 const ACME: &str = "tls.acme";
 
 /// Takes up configurations.
@@ -132,11 +134,18 @@ impl Reloader {
         }
         let Running { people, receiver, logins, delivery, certificates, acme } = &self.parts;
         let declared = build::declared(&merged, &self.own);
+        let obtained = merged
+            .acme
+            .as_ref()
+            .filter(|now| running.acme.as_ref().is_some_and(|before| !now.differences(before).is_empty()));
         let redeclared = people.redeclare(declared, |directory| {
             logins.limit(merged.login);
             certificates.replace(&merged.identities);
-            // Whoever reloads may have mended what an authority did not like.
-            acme.iter().for_each(acme::Watch::nudge);
+            match (acme, obtained) {
+                (Some(watch), Some(acme)) => watch.change(acme.following(&merged.resolver.servers)),
+                // Whoever reloads may have mended what an authority did not like.
+                (watch, _) => watch.iter().for_each(acme::Watch::nudge),
+            }
             receiver.change(merged.receive.clone(), Arc::clone(directory));
             delivery.change(&merged.deliver, Arc::clone(directory));
         });
@@ -144,6 +153,10 @@ impl Reloader {
             let text = explain::people(&error).text(false);
             Refused { report: text.clone(), lines: vec![text] }
         })?;
+        // A program that sends more than we take is better told so at once.
+        if let Err(failure) = super::maildrop::tell(&merged.data_dir, &build::facts(&merged)) {
+            tracing::error!(station = "sendmail", "{}", failure.text(false));
+        }
         *running = merged;
         Ok(Reloaded { changed, needs_restart })
     }
@@ -153,10 +166,6 @@ impl Reloader {
 fn merged(running: &Config, wanted: Config) -> Config {
     let receive::Config { sessions_max, sessions_per_address_max, .. } = running.receive;
     let hostname = running.receive.hostname.clone();
-        // A program that sends more than we take is better told so at once.
-        if let Err(failure) = super::maildrop::tell(&merged.data_dir, &build::facts(&merged)) {
-            tracing::error!(station = "sendmail", "{}", failure.text(false));
-        }
     let deliver::Config { routes, relay, tls, retry, expire, expire_null, delay_notice, .. } = wanted.deliver;
     // Listeners that stay under TLS until a restart cannot be without one.
     let (certificates, identities) = if wanted.identities.is_empty() && running.acme.is_none() {
@@ -164,7 +173,12 @@ fn merged(running: &Config, wanted: Config) -> Config {
     } else {
         (wanted.certificates, wanted.identities)
     };
+    let acme = match (&running.acme, wanted.acme) {
+        (Some(before), Some(now)) => Some(now.proved_as(before)),
+        (before, _) => before.clone(),
+    };
     Config {
+        acme,
         receive: receive::Config { hostname, sessions_max, sessions_per_address_max, ..wanted.receive },
         deliver: deliver::Config {
             routes,
@@ -190,8 +204,13 @@ fn differences(running: &Config, wanted: &Config) -> Vec<String> {
     // A renewed certificate is in the same file.
     let certificates = running.identities != wanted.identities || running.certificates != wanted.certificates;
     // Its secrets are not shown.
-    let settings = |config: &Config| config.acme.as_ref().map(|acme| acme.settings.clone());
-    let acme = settings(running) != settings(wanted);
+    let acme: Vec<String> = match (&running.acme, &wanted.acme) {
+        (Some(before), Some(now)) => {
+            now.differences(before).into_iter().map(|key| format!("{ACME}.{key}")).collect()
+        }
+        (None, None) => Vec::new(),
+        _ => vec![ACME.to_owned()],
+    };
     let (running, wanted) = (config::effective(running).json(), config::effective(wanted).json());
     let none = serde_json::Map::new();
     let (running, wanted) = (running.as_object().unwrap_or(&none), wanted.as_object().unwrap_or(&none));
@@ -199,7 +218,7 @@ fn differences(running: &Config, wanted: &Config) -> Vec<String> {
     names.sort();
     names.dedup();
     let mut found: Vec<String> = certificates.then(|| CERTIFICATES.to_owned()).into_iter().collect();
-    found.extend(acme.then(|| ACME.to_owned()));
+    found.extend(acme);
     for name in names.into_iter().filter(|name| *name != "tls") {
         match (running.get(name), wanted.get(name)) {
             (Some(Value::Object(before)), Some(Value::Object(after))) => {
@@ -366,6 +385,23 @@ level = "debug"
         assert_eq!((merged.receive.sessions_max, merged.receive.errors_max), (5, 7));
         // What was taken up differs no more, and what was not still does.
         assert_eq!(differences(&merged, &after), restart);
+    }
+
+    #[test]
+    fn of_certificates_by_acme_only_the_proof_needs_a_restart() {
+        let load = |more: &str| load(&format!("[tls.acme]\nagree_to_terms = true\n{more}"));
+        let before = load("names = [\"mx.example.org\"]\n");
+        let after = load(
+            "names = [\"mx.example.org\", \"mail.example.org\"]\nbind = [\"127.0.0.1:8443\"]\n\
+             contact = [\"a@example.org\"]\nchallenge = \"tls-alpn-01\"\n",
+        );
+        let (restart, live): (Vec<String>, Vec<String>) =
+            differences(&before, &after).into_iter().partition(|name| needs_restart(name));
+        assert_eq!(restart, ["tls.acme.bind", "tls.acme.challenge"]);
+        assert_eq!(live, ["tls.acme.contact", "tls.acme.names"]);
+        assert_eq!(differences(&merged(&before, after.clone()), &after), restart);
+        let merged = merged(&before, after).acme.unwrap();
+        assert_eq!((merged.settings.names.len(), merged.settings.method.word()), (2, "http-01"));
     }
 
     #[test]

@@ -91,6 +91,51 @@ impl Acme {
         self.ca_file.as_ref().map(|(file, _)| file.as_path())
     }
 
+    /// The settings, with the resolvers that tell where the names of challenges lead.
+    pub(crate) fn following(&self, resolvers: &[SocketAddr]) -> Config {
+        let mut settings = self.settings.clone();
+        if let Method::Dns(update) = &mut settings.method {
+            update.resolvers = resolvers.to_vec();
+        }
+        settings
+    }
+
+    /// The same, but proved as before: how a challenge is answered, and where, only a restart can change.
+    pub(crate) fn proved_as(mut self, before: &Self) -> Self {
+        self.settings.bind.clone_from(&before.settings.bind);
+        self.v6_optional = before.v6_optional;
+        if self.settings.method.word() != before.settings.method.word() {
+            self.settings.method = before.settings.method.clone();
+        }
+        self
+    }
+
+    /// The keys that differ.
+    pub(crate) fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let (one, other) = (&self.settings, &other.settings);
+        let mut found = Vec::new();
+        let mut note = |differ: bool, key| {
+            if differ {
+                found.push(key);
+            }
+        };
+        note(one.method.word() != other.method.word(), "challenge");
+        note(one.bind != other.bind, "bind");
+        note(one.directory != other.directory, "directory");
+        note(one.anchors != other.anchors, "ca_file");
+        note(one.contact != other.contact, "contact");
+        note(one.names != other.names, "names");
+        note(one.profile != other.profile, "profile");
+        note(one.external_account != other.external_account, "eab_id");
+        if let (Method::Dns(one), Method::Dns(other)) = (&one.method, &other.method) {
+            note(one.server != other.server, "dns_server");
+            note(one.zone != other.zone, "dns_zone");
+            note(one.key != other.key, "dns_key");
+            note(one.wait != other.wait, "dns_wait");
+        }
+        found
+    }
+
     /// Reads who is believed to be the authority.
     pub(super) fn open(&mut self) -> Option<Problem> {
         let (file, span) = self.ca_file.as_ref()?;
@@ -207,7 +252,8 @@ fn dns_update(section: &Section<'_>, dir: &Path) -> Option<DnsUpdate> {
     let wait = section.duration("dns_wait", Duration::ZERO..=WAIT_MAX).unwrap_or(WAIT);
     together(section, "dns_key_name", "dns_key");
     let key = key_name.zip(key).map(|(name, secret)| TsigKey { name, secret });
-    Some(DnsUpdate { server: server?, zone, key, wait })
+    // Those of [dns]: see `following`.
+    Some(DnsUpdate { server: server?, zone, key, resolvers: Vec::new(), wait })
 }
 
 /// The name of a key is a domain name, of which one label is enough.
@@ -353,7 +399,9 @@ pub(super) fn show(acme: &Acme) -> Vec<(&'static str, Value)> {
     values
 }
 
-fn show_update(DnsUpdate { server, zone, key, wait }: &DnsUpdate) -> Vec<(&'static str, Value)> {
+fn show_update(
+    DnsUpdate { server, zone, key, wait, resolvers: _ }: &DnsUpdate,
+) -> Vec<(&'static str, Value)> {
     let mut values = vec![("dns_server", json!(server.to_string()))];
     values.extend(zone.as_ref().map(|zone| ("dns_zone", json!(zone))));
     if let Some(TsigKey { name, .. }) = key {
