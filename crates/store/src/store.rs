@@ -113,12 +113,16 @@ impl Store {
 
     /// Makes what was asked for, and then nothing more. Waits for the disk.
     pub fn close(&self) {
+        let clear = || self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        // The last to close puts all of the log into the database and removes it, and who only reads cannot: readers go first, for the
+        // writer ends as soon as nobody can ask it any more.
+        clear();
         drop(self.0.changes.lock().unwrap_or_else(PoisonError::into_inner).take());
         let writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if writer.is_some_and(|writer| writer.join().is_err()) {
             tracing::error!(station = "store", "the thread that writes broke off");
         }
-        self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        clear();
     }
 }
 

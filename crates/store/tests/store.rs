@@ -32,6 +32,8 @@ async fn what_was_written_is_there_after_another_start() {
     assert_eq!(add(&store, "cat", 4).await.unwrap(), 1);
     assert_eq!(pets(&store), ["cat"]);
     store.close();
+    let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["store.db"], "the log is in it, though there was a reader");
     assert!(matches!(add(&store, "bird", 2).await, Err(StoreError::Closed)));
     assert_eq!(pets(&open(&path, OLD)), ["cat"]);
 }
