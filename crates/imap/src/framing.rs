@@ -87,7 +87,11 @@ enum At {
     Unwanted(u64),
 }
 
-/// The announcement at the end of a text. One of more than 64 bits announces more than there can be.
+/// The digits of a number of 64 bits.
+const DIGITS_MAX: usize = 20;
+
+/// The announcement at the end of a text. One of more than 64 bits announces more than there can be; with more digits than that needs,
+/// it is none.
 pub(crate) fn announced(text: &[u8]) -> Option<Literal> {
     let text = text.strip_suffix(b"}")?;
     let (text, synchronising) = match text.strip_suffix(b"+") {
@@ -97,7 +101,8 @@ pub(crate) fn announced(text: &[u8]) -> Option<Literal> {
     let digits = text.iter().rev().take_while(|octet| octet.is_ascii_digit()).count();
     let (before, digits) = text.split_at(text.len() - digits);
     let before = before.strip_suffix(b"{")?;
-    let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.is_empty())?;
+    let digits =
+        std::str::from_utf8(digits).ok().filter(|digits| (1..=DIGITS_MAX).contains(&digits.len()))?;
     let octets = digits.parse().unwrap_or(u64::MAX);
     Some(Literal { octets, synchronising, binary: before.ends_with(b"~") })
 }
@@ -209,14 +214,15 @@ impl Reader {
     /// A line that is no command: a response of the client's. `None`: it is not here yet.
     ///
     /// # Errors
-    /// It is longer than `octets_max`, CRLF not counted, and will be no shorter.
+    /// It is longer than `octets_max`, CRLF not counted. However it comes, nobody waits for its end.
     pub fn bare_line(&mut self, octets_max: usize) -> Option<Result<Vec<u8>, Fault>> {
         let Some(length) = self.input.line() else {
             return (self.input.len() > octets_max + 1).then_some(Err(Fault::Endless));
         };
-        let line = self.input.pending().get(..length - 2).unwrap_or_default().to_vec();
+        let line = self.input.pending().get(..length - 2).unwrap_or_default();
+        let read = if line.len() > octets_max { Err(Fault::Endless) } else { Ok(line.to_vec()) };
         self.input.consume(length);
-        Some(if line.len() > octets_max { Err(Fault::TooLong) } else { Ok(line) })
+        Some(read)
     }
 
     fn line(&mut self) -> Option<Read> {
@@ -245,6 +251,7 @@ impl Reader {
     /// The end of a line in a command that is lost. RFC 7888 §3: a literal that does not synchronise comes whatever we say.
     fn faulty_line(&mut self, literal: Option<Literal>) -> Option<Read> {
         match literal {
+            _ if self.is_endless() => Some(self.give_up(Fault::Endless)),
             Some(literal) if !literal.synchronising => {
                 self.at = At::Unwanted(literal.octets);
                 None

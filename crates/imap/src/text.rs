@@ -65,18 +65,23 @@ impl Text {
     /// A `string`. A NUL, which none may hold, becomes a question mark.
     pub(crate) fn string(&mut self, text: &[u8]) {
         if text.len() <= QUOTED_OCTETS_MAX && self.quotable(text) {
-            self.octets.push(b'"');
-            for octet in text {
-                if matches!(octet, b'"' | b'\\') {
-                    self.octets.push(b'\\');
-                }
-                self.octets.push(*octet);
-            }
-            self.octets.push(b'"');
+            self.quoted(text);
         } else {
             self.announce("", text.len() as u64);
             self.octets.extend(text.iter().map(|octet| if *octet == 0 { b'?' } else { *octet }));
         }
+    }
+
+    /// In quotes, however long: only for what holds neither NUL nor an end of line.
+    pub(crate) fn quoted(&mut self, text: &[u8]) {
+        self.octets.push(b'"');
+        for octet in text {
+            if matches!(octet, b'"' | b'\\') {
+                self.octets.push(b'\\');
+            }
+            self.octets.push(*octet);
+        }
+        self.octets.push(b'"');
     }
 
     fn quotable(&self, text: &[u8]) -> bool {

@@ -465,7 +465,8 @@ fn key(out: &mut Text, wanted: &SearchKey) {
         SearchKey::ModSeq { entry, value } => {
             out.raw("MODSEQ ");
             if let Some((flag, kind)) = entry {
-                out.string(format!("/flags/{flag}").as_bytes());
+                // RFC 7162 §7: nothing but a quoted string.
+                out.quoted(format!("/flags/{flag}").as_bytes());
                 out.raw(match kind {
                     EntryKind::Private => " priv ",
                     EntryKind::Shared => " shared ",

@@ -32,8 +32,7 @@ impl Session {
                 uploading.behind = true;
                 self.piece_answered(uploading, answer);
             }
-            Asked::Commit(tag) => {
-                let expunges = self.standing == Standing::Selected;
+            Asked::Commit { tag, expunges } => {
                 self.task_answered(tag, Telling { expunges, then: Then::Nothing }, answer);
             }
             Asked::Abandon { tag, reply, skip: true } => self.state = State::Skipping { tag, reply },

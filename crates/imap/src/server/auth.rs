@@ -15,7 +15,6 @@ use super::{
 use crate::{
     Tag,
     command::Response,
-    framing::Fault,
     response::{Code, Status, challenge},
 };
 
@@ -118,9 +117,7 @@ impl Session {
                 }
                 None => self.bad(Some(&talk.tag), &Status::bad("Response is not base 64")),
             },
-            Some(Err(Fault::TooLong | Fault::Refused)) => self.bad(Some(&talk.tag), &replies::too_long()),
-            // Nobody knows where the next line begins.
-            Some(Err(Fault::Endless)) => self.close_with(replies::too_long()),
+            Some(Err(_)) => self.close_with(replies::too_long()),
         }
         None
     }

@@ -4,7 +4,7 @@ use super::{
     Phase, Question, Session, Step, replies,
     state::{Asked, State},
 };
-use crate::{Tag, framing::Fault};
+use crate::Tag;
 
 /// DONE has four; what is longer is something else.
 const LINE_OCTETS_MAX: usize = 1024;
@@ -22,11 +22,10 @@ impl Session {
                 return Some(Step::Read(Phase::Idle));
             }
             Some(Ok(line)) => line.eq_ignore_ascii_case(b"DONE"),
-            Some(Err(Fault::Endless)) => {
+            Some(Err(_)) => {
                 self.close_with(replies::too_long());
                 return None;
             }
-            Some(Err(_)) => false,
         };
         Some(self.ask(Asked::IdleEnded { tag, done }, Question::IdleEnded))
     }

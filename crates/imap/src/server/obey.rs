@@ -98,6 +98,10 @@ impl Session {
             (_, Command::Fetch(fetch)) if fetch.vanished && !self.enabled.qresync => {
                 Some(Status::bad("QRESYNC is not enabled"))
             }
+            // RFC 6855 §3: all strings are UTF-8 then.
+            (_, Command::Search(search)) if search.charset.is_some() && self.enabled.utf8 => {
+                Some(Status::bad("No CHARSET with UTF8=ACCEPT"))
+            }
             _ => None,
         }
     }
@@ -157,6 +161,8 @@ impl Session {
             Command::Sort(it) => !it.uid,
             Command::Thread(it) => !it.uid,
             Command::Expunge(_) | Command::Move(_) => return self.standing == Standing::Selected,
+            // RFC 9051 §6.4.1: nobody wants to hear of them any more.
+            Command::Close | Command::Unselect => return false,
             _ => false,
         };
         self.standing == Standing::Selected && !by_number && !self.reader.has_input()

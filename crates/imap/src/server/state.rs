@@ -115,7 +115,11 @@ pub(super) enum Asked {
     },
     Piece(Box<Uploading>),
     LastPiece(Box<Uploading>),
-    Commit(Tag),
+    /// `expunges`: the command replaces a message, or nothing is here that could name one by number.
+    Commit {
+        tag: Tag,
+        expunges: bool,
+    },
     /// `skip`: the command has not come to its end.
     Abandon {
         tag: Tag,

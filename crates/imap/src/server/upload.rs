@@ -148,7 +148,11 @@ impl Session {
 
     fn end_upload(&mut self, uploading: Uploading, text: &[u8]) -> Step {
         match behind(text, uploading.utf8, self.grammar()) {
-            Ok(Behind::End) => self.ask(Asked::Commit(uploading.tag), Question::Commit),
+            Ok(Behind::End) => {
+                let replaces = matches!(uploading.target, Target::Replace { .. });
+                let expunges = self.standing == Standing::Selected && (replaces || !self.reader.has_input());
+                self.ask(Asked::Commit { tag: uploading.tag, expunges }, Question::Commit)
+            }
             _ => self.abandon(uploading.tag, Status::bad("Wrong arguments behind a message"), false),
         }
     }

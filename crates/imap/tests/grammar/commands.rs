@@ -423,6 +423,13 @@ fn messages_are_searched() {
     ]);
 }
 
+/// RFC 7162 §7: the name of an entry is quoted, however long.
+#[test]
+fn an_entry_is_quoted() {
+    let text = format!("SEARCH MODSEQ \"/flags/{}\" shared 1", "x".repeat(2000));
+    assert_eq!(rewritten(&text), text);
+}
+
 /// A program costs, so it has a budget.
 #[test]
 fn a_search_has_bounds() {
