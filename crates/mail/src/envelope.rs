@@ -1,6 +1,6 @@
 //! The envelope: everything about a message in transit that is not its content.
 
-use std::{net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 use crate::{Address, OriginalRecipient, QueueId, Reply, ReversePath, Timestamp};
 
@@ -107,6 +107,28 @@ pub struct TlsFacts {
     pub version: Box<str>,
     /// Cipher suite, by its IANA name.
     pub cipher: Box<str>,
+}
+
+/// A TLS session, as the protocol inside of it knows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TlsSession {
+    /// What was agreed on.
+    pub facts: TlsFacts,
+    /// What the two ends of this session know and nobody between them (`tls-exporter`, RFC 9266), if there is such a thing: a login can be
+    /// bound to it. Kept nowhere.
+    pub exporter: Option<Box<[u8]>>,
+}
+
+impl From<TlsFacts> for TlsSession {
+    fn from(facts: TlsFacts) -> Self {
+        Self { facts, exporter: None }
+    }
+}
+
+impl fmt::Debug for TlsSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsSession").field("facts", &self.facts).finish_non_exhaustive()
+    }
 }
 
 /// Streams share each destination in weighted fair order.

@@ -18,7 +18,9 @@ pub mod xtext;
 pub use address::{Address, AddressError, quoted_if_needed};
 pub use digits::put_digits;
 pub use domain::{Domain, DomainError, valid_ehlo_name};
-pub use envelope::{Body, Client, DeliverBy, Envelope, Notify, Recipient, Ret, Stream, TlsFacts, Via};
+pub use envelope::{
+    Body, Client, DeliverBy, Envelope, Notify, Recipient, Ret, Stream, TlsFacts, TlsSession, Via,
+};
 pub use orcpt::OriginalRecipient;
 pub use path::ReversePath;
 pub use queue_id::{QueueId, QueueIdError};

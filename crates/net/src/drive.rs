@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use mail::TlsFacts;
+use mail::TlsSession;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep},
@@ -46,7 +46,7 @@ pub trait Protocol {
     /// The server stops: say so at the next boundary.
     fn shut_down(&mut self);
     /// TLS is up from here on, as [`Step::Secure`] asked or because the connection begins with it: then this comes first of all.
-    fn secured(&mut self, facts: TlsFacts);
+    fn secured(&mut self, session: TlsSession);
     /// What to do next.
     fn step(&mut self) -> Step<Self::Question>;
     /// The answer to the question last asked: exactly one per [`Step::Ask`].

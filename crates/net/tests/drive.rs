@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use mail::TlsFacts;
+use mail::TlsSession;
 use net::{Channel, Pace, Policy, Protocol, Shutdown, ShutdownSwitch, Step, drive};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex},
@@ -56,7 +56,7 @@ impl Protocol for Lines {
         self.output.extend_from_slice(b"stopping\n");
         self.closing = true;
     }
-    fn secured(&mut self, facts: TlsFacts) {
+    fn secured(&mut self, TlsSession { facts, .. }: TlsSession) {
         self.output.extend_from_slice(format!("secured by {}\n", facts.version).as_bytes());
     }
     fn step(&mut self) -> Step<String> {

@@ -4,7 +4,7 @@
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
-use mail::TlsFacts;
+use mail::TlsSession;
 use net::{
     Acceptor, Certificates, Channel, Connector, HandshakeError, Identity, Pace, Policy, Protocol, Shutdown,
     ShutdownSwitch, Step, TlsMode, drive,
@@ -48,7 +48,7 @@ impl Protocol for Echo {
     fn shut_down(&mut self) {
         self.over = true;
     }
-    fn secured(&mut self, facts: TlsFacts) {
+    fn secured(&mut self, TlsSession { facts, .. }: TlsSession) {
         self.output.extend_from_slice(format!("{} {}\n", facts.version, facts.cipher).as_bytes());
     }
     fn step(&mut self) -> Step<Infallible> {

@@ -11,6 +11,8 @@ pub(crate) struct Logins {
     /// Granted by the directory; it counts once the exchange has come to its end.
     granted: Option<Box<Login>>,
     pub(crate) login: Option<Box<Login>>,
+    /// What a login can be bound to: the TLS session with the client itself, not with a proxy before it.
+    pub(crate) binding: Option<Box<[u8]>>,
 }
 
 impl Reception {
@@ -21,7 +23,7 @@ impl Reception {
         if !self.origin.service.takes_logins() {
             return Authentication::Unknown;
         }
-        let mechanisms = self.shared.authenticator.mechanisms(false);
+        let mechanisms = self.shared.authenticator.mechanisms(self.logins.binding.is_some());
         let at_home = self.client.address.is_some_and(|address| address.is_loopback());
         let private = self.client.tls.is_some() || self.shared.config.login_in_clear && at_home;
         match (mechanisms.is_empty(), private, self.starttls) {
@@ -52,7 +54,7 @@ impl Reception {
             shared: self.is_shared(),
             at: self.shared.clock.now(),
             scope: Scope::Smtp,
-            binding: None,
+            binding: self.logins.binding.clone(),
         };
         let (answer, granted) = self.shared.authenticator.authenticate(&attempt, question).await;
         self.logins.granted = granted.map(Box::new);

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use limits::Kind;
-use mail::TlsFacts;
+use mail::TlsSession;
 use net::{Meter, Pace, Protocol};
 use smtp::server::{Answer, Phase, Question, Session, Step, Tally};
 
@@ -73,8 +73,8 @@ impl Protocol for Machine {
         self.session.shut_down();
     }
 
-    fn secured(&mut self, facts: TlsFacts) {
-        self.session.secured(facts);
+    fn secured(&mut self, session: TlsSession) {
+        self.session.secured(session);
     }
 
     fn step(&mut self) -> net::Step<Question> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use events::Event;
 use limits::Kind;
-use mail::{Address, Client, Domain, Reply, ReversePath, TlsFacts, Via};
+use mail::{Address, Client, Domain, Reply, ReversePath, TlsSession, Via};
 use net::{Meter, Networks, Permit, Policy};
 use smtp::{
     ForwardPath, MailFrom, Node, RcptTo,
@@ -132,7 +132,7 @@ impl Reception {
     }
 
     /// RFC 3207 §4.2: what the client said and showed of itself in clear is forgotten.
-    fn secured(&mut self, facts: TlsFacts) -> Answer {
+    fn secured(&mut self, TlsSession { facts, exporter }: TlsSession) -> Answer {
         tracing::debug!(
             station = STATION,
             client = %self.shown(),
@@ -143,6 +143,7 @@ impl Reception {
         self.client.hello = None;
         self.client.tls = Some(facts);
         self.forget_login();
+        self.logins.binding = exporter.filter(|_| self.origin.service.takes_logins());
         Answer::Greet(self.offers())
     }
 
@@ -459,7 +460,7 @@ impl Policy<Question, Answer> for Reception {
                 self.pause().await;
                 self.connected()
             }
-            Question::Secured(facts) => self.secured(facts),
+            Question::Secured(session) => self.secured(session),
             Question::Proxied(told) => self.proxied(*told),
             Question::Auth(question) => self.auth(*question).await,
             Question::Authenticated => self.authenticated(),

@@ -16,7 +16,7 @@ pub const KEY_OCTETS: usize = 32;
 pub const ITERATIONS_MIN: u32 = 4096;
 /// The most that a client of ours does for a server: some seconds of work.
 pub const ITERATIONS_MAX: u32 = 2_000_000;
-/// The one channel binding that is known: it exists in every version of TLS that is spoken here (RFC 9266).
+/// The one channel binding that is known: that of TLS 1.3 (RFC 9266).
 pub const CHANNEL_BINDING: &str = "tls-exporter";
 
 /// A SHA-256 or an HMAC with it.

@@ -10,7 +10,7 @@ mod replies;
 mod session;
 mod state;
 
-use mail::{Reply, TlsFacts};
+use mail::{Reply, TlsSession};
 use sasl::Mechanisms;
 
 pub use crate::{
@@ -144,7 +144,7 @@ pub enum Question {
     Connected,
     /// TLS is up: before the greeting, or since the client asked for it. What the client said before is forgotten, its
     /// name too (RFC 3207 §4.2). `Proceed`; or `Greet`: from here on this is offered to it. `Refuse`: the session ends.
-    Secured(TlsFacts),
+    Secured(TlsSession),
     /// HELO, EHLO or LHLO with a name of valid syntax. `Proceed` or `Refuse`.
     Hello {
         /// What the client calls itself: a domain or an address literal.

@@ -9,8 +9,8 @@ use e2e::{Authority, House, Postrider, Said, binary, eventually, said};
 use serde_json::Value;
 
 const SOON: Duration = Duration::from_mins(1);
-const SUBMISSION: &str =
-    "[[listener]]\nservice = \"submission\"\nbind = [\"127.0.0.1:0\"]\ntls = \"implicit\"\n";
+const SUBMISSION: &str = "[[listener]]\nservice = \"submission\"\nbind = [\"127.0.0.1:0\"]\ntls = \"implicit\"\n\
+     [[listener]]\nservice = \"submission\"\nbind = [\"127.0.0.1:0\"]\ntls = \"starttls\"\n";
 /// SHA-512 of `lion` by crypt(3), with the fewest rounds.
 const LION: &str = "$6$rounds=1000$saltsalt$spQCvGSCwNyty0XRNutn3V6qh0Z8zQ21vaqGx/GxcLxXoHHD8px5SFn.wIeb1IQVDNNA5cgwFKIlCcPynNtzT1";
 /// What curl ends with when a login is refused.
@@ -51,7 +51,7 @@ impl Office {
 
     /// curl sends a message to ben by a login; its exit code.
     fn curl(&self, server: &Postrider, login: &str, password: &str, subject: &str) -> i32 {
-        let port = server.listener("submission").port();
+        let port = server.listener_with("submission", "implicit").port();
         let (url, resolve) =
             (format!("smtps://mx.here.test:{port}"), format!("mx.here.test:{port}:127.0.0.1"));
         let (user, ca) = (format!("{login}:{password}"), self.authority.certificate().display().to_string());
@@ -74,7 +74,7 @@ impl Office {
     /// msmtp does the same by a mechanism.
     fn msmtp(&self, server: &Postrider, mechanism: &str, login: &str, password: &str) -> i32 {
         let ca = self.authority.certificate().display().to_string();
-        let port = server.listener("submission").port();
+        let port = server.listener_with("submission", "implicit").port();
         let config = format!(
             "account a\nhost 127.0.0.1\nport {port}\ntls on\ntls_starttls off\ntls_trust_file {ca}\n\
              tls_host_override mx.here.test\nauth {mechanism}\nuser {login}\npassword {password}\nfrom {login}\n\
@@ -86,6 +86,17 @@ impl Office {
         let mut msmtp = Command::new("msmtp");
         msmtp.arg("--file").arg(&file).arg("ben@here.test");
         said(&mut msmtp, b"Subject: by msmtp\n\nx\n").code
+    }
+
+    /// gsasl logs in by a mechanism, over STARTTLS.
+    fn gsasl(&self, server: &Postrider, login: &str, password: &str, more: &[&str]) -> Said {
+        let ca = self.authority.certificate().display().to_string();
+        let to = server.listener_with("submission", "starttls").to_string();
+        let mut gsasl = Command::new("gsasl");
+        // It takes STARTTLS where it is offered; told to take it, it would forget EHLO before it.
+        gsasl.args(["--smtp", "--connect", &to, "--x509-ca-file", &ca]);
+        gsasl.args(["--authentication-id", login, "--password", password, "--quiet"]).args(more);
+        said(&mut gsasl, b"")
     }
 
     fn delivered(&self, subject: &str) {
@@ -164,6 +175,25 @@ fn an_imported_hash_becomes_one_of_today_and_then_scram_works() {
     assert_eq!(office.msmtp(&server, "scram-sha-256", "emil@here.test", "tiger"), EX_NOPERM);
     let said = office.try_command(&["account", "add", "fred@here.test", "--hash"], "tiger\n");
     assert!(said.code == 1 && said.err.contains("not known") && said.err.contains("hint: "), "{}", said.err);
+}
+
+/// RFC 9266, against GNU SASL and `GnuTLS`: the proof holds for this TLS session alone.
+#[test]
+fn a_login_is_bound_to_its_tls_session() {
+    let office = Office::new();
+    let server = office.house.start();
+    office.command(&["account", "add", "dora@here.test"], "tiger\n");
+    for (mechanism, password, more, works) in [
+        ("SCRAM-SHA-256-PLUS", "tiger", &[][..], true),
+        ("SCRAM-SHA-256-PLUS", "lion", &[], false),
+        ("SCRAM-SHA-256", "tiger", &["--no-cb"], true),
+        // It could have bound, and says that it was not offered to: somebody would have taken the offer away.
+        ("SCRAM-SHA-256", "tiger", &[], false),
+    ] {
+        let said =
+            office.gsasl(&server, "dora@here.test", password, &[&["--mechanism", mechanism], more].concat());
+        assert_eq!(said.code == 0, works, "{mechanism} {password} {more:?}: {}{}", said.out, said.err);
+    }
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use mail::TlsFacts;
-use rustls::ServerConfig;
+use mail::TlsSession;
+use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::timeout,
@@ -64,7 +64,7 @@ impl Acceptor {
         &self,
         stream: S,
         within: Duration,
-    ) -> Result<(TlsStream<S>, TlsFacts), HandshakeError> {
+    ) -> Result<(TlsStream<S>, TlsSession), HandshakeError> {
         // Only then is anything else done than ever.
         let challenges = self.challenges.as_ref().filter(|challenges| challenges.are_open());
         let accepted = timeout(within, async {
@@ -74,9 +74,20 @@ impl Acceptor {
             }
         });
         let stream = accepted.await.map_err(|_| HandshakeError::TimedOut(within))??;
-        let facts = facts(stream.get_ref().1);
-        Ok((TlsStream::Server(stream), facts))
+        let connection = stream.get_ref().1;
+        let session = TlsSession { facts: facts(connection), exporter: exporter(connection) };
+        Ok((TlsStream::Server(stream), session))
     }
+}
+
+/// What a login can be bound to (RFC 9266). Of TLS 1.2 there is none: it would need the extended master secret (RFC 7627), and whether
+/// that was agreed on is not told here.
+fn exporter(connection: &ServerConnection) -> Option<Box<[u8]>> {
+    if connection.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
+        return None;
+    }
+    let exported = connection.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(&[]));
+    exported.ok().map(|octets| Box::new(octets) as Box<[u8]>)
 }
 
 impl fmt::Debug for Acceptor {

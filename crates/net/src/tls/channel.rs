@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use mail::TlsFacts;
+use mail::TlsSession;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsStream;
 
@@ -56,7 +56,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
     ///
     /// # Errors
     /// The handshake came to nothing; the connection is closed.
-    pub(crate) async fn secure(&mut self) -> Result<TlsFacts, HandshakeError> {
+    pub(crate) async fn secure(&mut self) -> Result<TlsSession, HandshakeError> {
         let (TlsMode::StartTls(acceptor) | TlsMode::Implicit(acceptor)) = &self.mode else {
             return Err(HandshakeError::NotOffered);
         };
@@ -64,9 +64,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
             return Err(HandshakeError::NotOffered);
         };
         // Boxed, because the future of a handshake is large and idle sessions must not hold room for it.
-        let (stream, facts) = Box::pin(acceptor.accept(stream, self.within)).await?;
+        let (stream, session) = Box::pin(acceptor.accept(stream, self.within)).await?;
         self.wire = Wire::Secure(Box::new(stream));
-        Ok(facts)
+        Ok(session)
     }
 }
 

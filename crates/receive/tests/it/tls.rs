@@ -101,7 +101,10 @@ async fn who_submits_logs_in_under_tls_alone() {
     say(&mut stream, "STARTTLS").await;
     let mut stream = under_tls(stream).await;
     assert!(
-        say(&mut stream, "EHLO client.example.net").await.1.contains("250 AUTH SCRAM-SHA-256 PLAIN LOGIN")
+        say(&mut stream, "EHLO client.example.net")
+            .await
+            .1
+            .contains("250 AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN")
     );
     assert_eq!(say(&mut stream, AUTH).await.0, "235 2.7.0 Authentication successful");
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::{mem, sync::Arc};
 
-use mail::{Reply, TlsFacts};
+use mail::{Reply, TlsSession};
 
 use super::{
     Answer, Config, Offers, Phase, Question, Step, Tally,
@@ -110,7 +110,7 @@ impl Session {
 
     /// TLS is up, as [`Step::Secure`] asked, or because the connection begins with it: then before the first step. In any other
     /// state the session ends.
-    pub fn secured(&mut self, facts: TlsFacts) {
+    pub fn secured(&mut self, tls: impl Into<TlsSession>) {
         let greeted = match self.state {
             State::Connected if self.channel == Channel::Clear => false,
             State::Securing => true,
@@ -120,7 +120,7 @@ impl Session {
             }
         };
         self.channel = Channel::Tls;
-        self.state = State::Secured { facts, greeted };
+        self.state = State::Secured { tls: tls.into(), greeted };
     }
 
     /// Replies gathered so far. The driver takes them out when it sends them.
@@ -142,8 +142,8 @@ impl Session {
                     self.state = State::Securing;
                     Some(Step::Secure)
                 }
-                State::Secured { facts, greeted } => {
-                    Some(self.ask(Asked::Secured { greeted }, Question::Secured(facts)))
+                State::Secured { tls, greeted } => {
+                    Some(self.ask(Asked::Secured { greeted }, Question::Secured(tls)))
                 }
                 State::Commands(stage) => self.command(stage),
                 State::Content(content) => self.content(content),

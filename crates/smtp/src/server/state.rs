@@ -1,6 +1,6 @@
 //! Where a session is: what is legal now is what is stored now.
 
-use mail::{Reply, TlsFacts};
+use mail::{Reply, TlsSession};
 
 use super::{auth::Talk, content::Content};
 
@@ -12,7 +12,7 @@ pub(super) enum State {
     Securing,
     /// TLS is up, which the policy does not know yet.
     Secured {
-        facts: TlsFacts,
+        tls: TlsSession,
         /// The client had been greeted before.
         greeted: bool,
     },

@@ -129,7 +129,7 @@ impl Talk {
                 self.asked.push("reset".to_owned());
             }
             Question::Connected => self.asked.push("connected".to_owned()),
-            Question::Secured(facts) => self.asked.push(format!("secured by {}", facts.version)),
+            Question::Secured(facts) => self.asked.push(format!("secured by {}", facts.facts.version)),
             Question::Hello { name, extended } => self.asked.push(format!("hello {name} {extended}")),
             Question::Proxied(xclient) => self.asked.push(xclient.to_string()),
             Question::Auth(question) => self.asked.push(format!("auth {question:?}")),
