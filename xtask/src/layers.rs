@@ -70,6 +70,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     layer("directory", &["mail", "sasl", "limits", "store"]),
     layer("net", &["mail", "dns", "limits"]),
     layer("acme", &["mail", "disk", "net"]),
+    layer("oauth", &["mail", "net"]),
     layer("receive", BELOW_SERVICES),
     layer("deliver", BELOW_SERVICES),
     layer("access", BELOW_SERVICES),
@@ -140,6 +141,7 @@ const RUNTIME: &[&str] = &[
     "directory",
     "net",
     "acme",
+    "oauth",
     "receive",
     "deliver",
     "access",
@@ -156,7 +158,12 @@ pub(crate) const RESERVED: &[Reserved] = &[
     Reserved {
         name: "tokio",
         users: RUNTIME,
-        limited: &[("spool", "tokio::sync"), ("store", "tokio::sync"), ("directory", "tokio::sync")],
+        limited: &[
+            ("spool", "tokio::sync"),
+            ("store", "tokio::sync"),
+            ("directory", "tokio::sync"),
+            ("oauth", "tokio::sync"),
+        ],
         reason: "a state crate may wait, but runs nothing and opens no sockets",
     },
     Reserved {
@@ -209,9 +216,9 @@ pub(crate) const RESERVED: &[Reserved] = &[
     Reserved { name: "axum", users: &["admin"], limited: &[], reason: "HTTP is served by `admin`" },
     Reserved {
         name: "hyper*",
-        users: &["admin", "acme", "postrider"],
+        users: &["admin", "net", "acme", "oauth", "postrider"],
         limited: &[],
-        reason: "HTTP belongs to `admin`, and to who asks by it",
+        reason: "HTTP is served by `admin` and asked by `net`; others name its requests",
     },
     Reserved {
         name: "clap",

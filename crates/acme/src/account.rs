@@ -3,14 +3,14 @@
 use instant_acme::{Account, ExternalAccountKey, NewAccount};
 
 use crate::{
-    client::Https,
+    client::Client,
     config::{Config, ExternalAccount},
     failure::Failure,
     store::{KeptAccount, Store, StoreError},
 };
 
 /// Opens the account that is kept, or makes one and keeps it.
-pub(crate) async fn open(config: &Config, store: &Store, https: &Https) -> Result<Account, Failure> {
+pub(crate) async fn open(config: &Config, store: &Store, https: &Client) -> Result<Account, Failure> {
     match on_disk(store, config, |store, config| store.account(&config.directory)).await? {
         Some(kept) => reopen(config, store, https, kept).await,
         None => make(config, store, https).await,
@@ -20,7 +20,7 @@ pub(crate) async fn open(config: &Config, store: &Store, https: &Https) -> Resul
 async fn reopen(
     config: &Config,
     store: &Store,
-    https: &Https,
+    https: &Client,
     kept: KeptAccount,
 ) -> Result<Account, Failure> {
     let KeptAccount { contact, credentials } = kept;
@@ -38,7 +38,7 @@ async fn reopen(
     Ok(account)
 }
 
-async fn make(config: &Config, store: &Store, https: &Https) -> Result<Account, Failure> {
+async fn make(config: &Config, store: &Store, https: &Client) -> Result<Account, Failure> {
     let urls = urls(config);
     let contact: Vec<&str> = urls.iter().map(String::as_str).collect();
     // Without the operator's word for it there is no configuration.

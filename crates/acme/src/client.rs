@@ -10,30 +10,19 @@ use std::{
 
 use bytes::Bytes;
 use disk::Clock;
-use http_body_util::{BodyExt, Limited};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode, Uri,
-    body::Incoming,
-    header::{HOST, HeaderValue, RETRY_AFTER, USER_AGENT},
-    http::uri::PathAndQuery,
+    header::{HeaderValue, RETRY_AFTER},
 };
-use hyper_util::rt::TokioIo;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
-use net::Connector;
-use tokio::{net::TcpStream, time::timeout};
+use net::{Connector, Https, HttpsBounds, HttpsTarget};
 
-/// What one answer may hold. A chain of certificates has some ten kilobytes.
-const BODY_OCTETS_MAX: usize = 1 << 20;
-const HEAD_OCTETS_MAX: usize = 64 << 10;
-/// From the first packet to the last octet of an answer.
-const WITHIN: Duration = Duration::from_mins(1);
-const CONNECT_WITHIN: Duration = Duration::from_secs(15);
-const HANDSHAKE_WITHIN: Duration = Duration::from_secs(15);
+/// What one answer may hold: a chain of certificates has some ten kilobytes. And how long one may take.
+const BOUNDS: HttpsBounds = HttpsBounds { within: Duration::from_mins(1), body_octets_max: 1 << 20 };
 /// More makes no difference, and numbers without bounds overflow elsewhere.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(24 * 366);
 /// RFC 9773 §4.3: when to ask again about a renewal, where the authority does not say.
 const ASK_AGAIN: Duration = Duration::from_hours(6);
-const OURS: &str = concat!("postrider/", env!("CARGO_PKG_VERSION"));
 
 /// What the authority said about trying again, with the last request that it refused.
 #[derive(Clone, Default)]
@@ -51,90 +40,51 @@ impl Refusals {
 
 /// The authority as a server of HTTP.
 #[derive(Clone)]
-pub(crate) struct Https {
-    connector: Connector,
+pub(crate) struct Client {
+    https: Https,
     clock: Arc<dyn Clock>,
     refusals: Refusals,
 }
 
-impl Https {
+impl Client {
     pub(crate) fn new(connector: Connector, clock: Arc<dyn Clock>, refusals: Refusals) -> Self {
-        Self { connector, clock, refusals }
+        Self { https: Https::new(connector), clock, refusals }
     }
 }
 
-impl HttpClient for Https {
+impl HttpClient for Client {
     fn request(
         &self,
         request: Request<BodyWrapper<Bytes>>,
     ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
         let client = self.clone();
         Box::pin(async move {
-            let uri = request.uri().clone();
-            let answered = timeout(WITHIN, client.exchange(request)).await;
+            let (method, host) =
+                (request.method().clone(), request.uri().host().unwrap_or_default().to_owned());
+            let other = |error: AnyError| Error::Other(error);
             let answered =
-                answered.unwrap_or_else(|_| Err(format!("no answer within {} s", WITHIN.as_secs()).into()));
-            answered.map_err(|error| {
-                let host = uri.host().unwrap_or_default();
-                Error::Other(Box::new(Unanswered { host: host.to_owned(), error }))
-            })
+                client.https.send(request, BOUNDS).await.map_err(|error| other(Box::new(error)))?;
+            let (parts, body) = client.made_safe(answered, &method).into_parts();
+            judge(parts.status, &method, &body).map_err(|error| other(Box::new(Unusable { host, error })))?;
+            Ok(BytesResponse { parts, body: Box::new(body) })
         })
     }
 }
 
 type AnyError = Box<dyn StdError + Send + Sync>;
 
-/// A request without an answer that could be used.
+/// An answer of no use.
 #[derive(Debug, thiserror::Error)]
 #[error("{host}")]
-struct Unanswered {
+struct Unusable {
     host: String,
     #[source]
     error: AnyError,
 }
 
-/// Where a URL leads.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Target {
-    /// A name, or an address without brackets.
-    host: String,
-    port: u16,
-}
-
-impl Target {
-    /// RFC 8555 §6.1: nothing in clear.
-    pub(crate) fn of(uri: &Uri) -> Result<Self, &'static str> {
-        if uri.scheme_str() != Some("https") {
-            return Err("the URL does not begin with https://");
-        }
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or("the URL names no host")?;
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        Ok(Self { host: host.to_owned(), port: uri.port_u16().unwrap_or(443) })
-    }
-}
-
-impl Https {
-    async fn exchange(&self, request: Request<BodyWrapper<Bytes>>) -> Result<BytesResponse, AnyError> {
-        let Target { host, port } = Target::of(request.uri())?;
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        let connected = timeout(CONNECT_WITHIN, TcpStream::connect((host.as_str(), port))).await;
-        let stream = connected.map_err(|_| "no connection")??;
-        let (channel, _) = self.connector.connect(&host, stream, HANDSHAKE_WITHIN).await?;
-        let builder = &mut hyper::client::conn::http1::Builder::new();
-        let handshake = builder.max_buf_size(HEAD_OCTETS_MAX).handshake(TokioIo::new(channel));
-        let (mut sender, connection) = handshake.await?;
-        // Ends with the sender, or with the answer.
-        tokio::spawn(connection);
-        let response = sender.send_request(addressed(request, &uri)?).await?;
-        let response = self.made_safe(response, &method);
-        let (parts, body) = response.into_parts();
-        let body = Limited::new(body, BODY_OCTETS_MAX).collect().await?.to_bytes();
-        judge(parts.status, &method, &body)?;
-        Ok(BytesResponse { parts, body: Box::new(body) })
-    }
-
+impl Client {
     /// Takes out of the head what would overflow, and notes what a refusal says about the next attempt.
-    fn made_safe(&self, mut response: Response<Incoming>, method: &Method) -> Response<Incoming> {
+    fn made_safe(&self, mut response: Response<Bytes>, method: &Method) -> Response<Bytes> {
         let now = SystemTime::UNIX_EPOCH + Duration::from_millis(self.clock.now().as_millis());
         let after = retry_after(response.headers(), now);
         if response.status().is_client_error() || response.status().is_server_error() {
@@ -149,22 +99,6 @@ impl Https {
         }
         response
     }
-}
-
-/// The form of a request to an origin (RFC 9112 §3.2.1).
-fn addressed(
-    mut request: Request<BodyWrapper<Bytes>>,
-    uri: &Uri,
-) -> Result<Request<BodyWrapper<Bytes>>, AnyError> {
-    let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    *request.uri_mut() = path.parse()?;
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
-    let theirs = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    // RFC 8555 §6.1 wants both to be named.
-    let agent = HeaderValue::from_str(&format!("{OURS} {theirs}"))?;
-    request.headers_mut().insert(USER_AGENT, agent);
-    request.headers_mut().insert(HOST, HeaderValue::from_str(authority)?);
-    Ok(request)
 }
 
 /// RFC 9110 §10.2.3: seconds or a date. What is neither is as good as not there.
@@ -194,7 +128,7 @@ fn judge(status: StatusCode, method: &Method, body: &[u8]) -> Result<(), AnyErro
     if let (&Method::GET, Some(url)) = (method, nonces) {
         let uri: Uri =
             url.parse().map_err(|error| format!("newNonce of the directory is no URL: {error}"))?;
-        Target::of(&uri)?;
+        HttpsTarget::of(&uri)?;
     }
     Ok(())
 }
@@ -202,16 +136,6 @@ fn judge(status: StatusCode, method: &Method, body: &[u8]) -> Result<(), AnyErro
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_url_leads_to_a_host_and_a_port() {
-        let target = |text: &str| Target::of(&text.parse().unwrap());
-        let is = |host: &str, port| Ok(Target { host: host.to_owned(), port });
-        assert_eq!(target("https://ca.example/dir"), is("ca.example", 443));
-        assert_eq!(target("https://[2001:db8::1]:14000/dir"), is("2001:db8::1", 14000));
-        assert!(target("http://ca.example/dir").is_err());
-        assert!(target("/dir").is_err());
-    }
 
     #[test]
     fn whatever_it_says_about_the_next_attempt_has_bounds() {

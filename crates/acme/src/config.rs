@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
-use net::Anchors;
+use net::{Anchors, HttpsTarget};
 
 /// The production service of Let's Encrypt.
 pub(crate) const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
@@ -93,7 +93,7 @@ impl Config {
         match text {
             "letsencrypt" => Some(LETS_ENCRYPT.to_owned()),
             "letsencrypt-staging" => Some(LETS_ENCRYPT_STAGING.to_owned()),
-            _ => crate::client::Target::of(&text.parse().ok()?).ok().map(|_| text.to_owned()),
+            _ => HttpsTarget::is_url(text).then(|| text.to_owned()),
         }
     }
 

@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{
     account::{self, on_disk},
-    client::{Https, Refusals},
+    client::{Client, Refusals},
     config::{Config, DnsUpdate, Method},
     dns::DnsServer,
     failure::Failure,
@@ -422,7 +422,7 @@ async fn obtain(
 async fn account(shared: &Shared, refusals: &Refusals) -> Result<Account, Failure> {
     let Shared { config, store, parts, .. } = shared;
     let connector = connector(&config.anchors).map_err(|error| Failure::new(error.to_string()))?;
-    let https = Https::new(connector, Arc::clone(&parts.clock), refusals.clone());
+    let https = Client::new(connector, Arc::clone(&parts.clock), refusals.clone());
     account::open(config, store, &https).await
 }
 

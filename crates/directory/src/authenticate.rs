@@ -18,7 +18,7 @@ use sasl::{
 use tokio::sync::mpsc;
 
 use crate::{
-    Account, Checked, Directory, Noticed, Scope,
+    Account, Checked, Directory, Noticed, Scope, TokenError, Tokens,
     app_password::id_of,
     hashing::{Hashing, Lane},
     password::{Verifier, waste},
@@ -93,6 +93,8 @@ struct Inner {
     /// Who has failed before.
     logins: Logins,
     limits: RwLock<LoginLimits>,
+    /// Who judges tokens, if anybody does.
+    tokens: RwLock<Option<Arc<dyn Tokens>>>,
     /// What the salts are made of that have to stay the same.
     secret: hmac::Key,
     anybody: bool,
@@ -119,6 +121,7 @@ impl Authenticator {
             hashing: Hashing::default(),
             logins: Logins::default(),
             limits: RwLock::default(),
+            tokens: RwLock::default(),
             secret,
             anybody,
             notices: OnceLock::new(),
@@ -137,6 +140,15 @@ impl Authenticator {
 
     fn limits(&self) -> LoginLimits {
         *self.0.limits.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who judges bearer tokens, from the next one on. None: nobody, and they are not offered.
+    pub fn judge_tokens_by(&self, tokens: Option<Arc<dyn Tokens>>) {
+        *self.0.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
+    }
+
+    fn tokens(&self) -> Option<Arc<dyn Tokens>> {
+        self.0.tokens.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether a client has failed so often that it need not be greeted where it would log in.
@@ -176,7 +188,8 @@ impl Authenticator {
     /// What may be offered: nothing if nobody could log in. `bound`: to a client whose TLS session can be bound to.
     ///
     /// mail-rules 7: SCRAM only if it works for everybody. A client takes the strongest mechanism for any login, and with an app
-    /// password, of which no keys are kept, it would only fail.
+    /// password, of which no keys are kept, it would only fail. A client takes a token only if it was told to, so that tokens are offered
+    /// beside it, and an account that has nothing else does not count.
     pub fn mechanisms(&self, bound: bool) -> Mechanisms {
         let directory = self.directory();
         let mut mechanisms = Vec::new();
@@ -186,6 +199,10 @@ impl Authenticator {
         if !self.0.anybody && directory.knows_scram() {
             mechanisms.push(Mechanism::ScramSha256);
             mechanisms.extend(bound.then_some(Mechanism::ScramSha256Plus));
+        }
+        if !self.0.anybody && self.tokens().is_some() && directory.accounts().iter().any(|a| !a.is_disabled())
+        {
+            mechanisms.extend([Mechanism::OAuthBearer, Mechanism::XOAuth2]);
         }
         mechanisms.into_iter().collect()
     }
@@ -222,18 +239,21 @@ impl Authenticator {
                 let shown = if right { Shown::Password } else { Shown::Nothing };
                 self.decide(login, acts_as.as_deref(), shown)
             }
-            // Tokens and certificates are not offered yet: nothing here could check one.
-            Question::Token { login, .. } => {
-                Decided { login: login.unwrap_or_default(), answer: Err(Refused::Wrong) }
-            }
+            Question::Token { login, token } => self.token(attempt, login, &token).await,
+            // Certificates are not offered yet: nothing here could check one.
             Question::External { acts_as } => {
                 Decided { login: acts_as.unwrap_or_default(), answer: Err(Refused::Wrong) }
             }
         };
         match &answered.answer {
-            Ok(_) => self.0.logins.succeeded(&caller),
-            Err(Refused::Wrong | Refused::Disabled) => self.0.logins.failed(&caller, &self.limits()),
-            Err(Refused::Busy) => {}
+            Ok(granted) => {
+                let login = if named.is_empty() { granted.name() } else { &*named };
+                self.0.logins.succeeded(&Caller { login, ..caller });
+            }
+            Err(Refused::Wrong | Refused::Token(_) | Refused::Disabled) => {
+                self.0.logins.failed(&caller, &self.limits());
+            }
+            Err(Refused::Busy | Refused::Provider(_)) => {}
         }
         answered.told(attempt)
     }
@@ -280,6 +300,40 @@ impl Authenticator {
             Some(false) => Shown::Nothing,
             None => Shown::Unknown,
         }
+    }
+
+    /// Whom a token lets in, and whether that is whom the client means.
+    async fn token(&self, attempt: &Attempt, meant: Option<Box<str>>, token: &Password) -> Decided {
+        let judged = match self.tokens() {
+            Some(tokens) => tokens.login(token.expose(), attempt.at).await,
+            None => Err(TokenError::Wrong("no tokens are taken here".into())),
+        };
+        let answer = match judged {
+            Ok(name) => self.let_in_by_word(&name, meant.as_deref()),
+            Err(TokenError::Wrong(why)) => Err(Refused::Token(why)),
+            Err(TokenError::Unavailable(why)) => Err(Refused::Provider(why)),
+        };
+        Decided { login: meant.unwrap_or_default(), answer }
+    }
+
+    /// The account that has an address, by the word of somebody who is believed; `meant` must be the same account.
+    fn let_in_by_word(&self, address: &str, meant: Option<&str>) -> Result<Login, Refused> {
+        let directory = self.directory();
+        let account = directory.by_own_address(address);
+        let shown = address.escape_debug();
+        let account = account.ok_or_else(|| Refused::Token(format!("{shown} has no account here").into()))?;
+        let meant = meant.map_or(Some(account), |other| directory.by_own_address(other));
+        if meant.is_none_or(|meant| meant.login() != account.login()) {
+            return Err(Refused::Token(format!("it is {shown}'s").into()));
+        }
+        if account.is_disabled() {
+            return Err(Refused::Disabled);
+        }
+        Ok(Login {
+            name: account.login().to_string().into(),
+            account: Some(account.login().clone()),
+            app: None,
+        })
     }
 
     /// The keys of a login; of one that nobody has, such that no proof fits and that are always the same.
@@ -369,8 +423,12 @@ enum Refused {
     Wrong,
     /// It was right, but nobody may log in to the account.
     Disabled,
+    /// A token is no good here, for this reason.
+    Token(Box<str>),
     /// It could not be checked: too many want in at once.
     Busy,
+    /// It could not be checked: an identity provider does not do its part.
+    Provider(Box<str>),
 }
 
 impl Decided {
@@ -380,12 +438,21 @@ impl Decided {
         let (login, scope) = (&*self.login, attempt.scope.name());
         match self.answer {
             Ok(granted) => {
+                let login = granted.name();
                 tracing::info!(station = STATION, client, login, scope, "logged in");
                 (Answer::Granted, Some(granted))
             }
             Err(Refused::Wrong) => {
                 tracing::info!(station = STATION, client, login, scope, "login refused");
                 (Answer::Denied, None)
+            }
+            Err(Refused::Token(why)) => {
+                tracing::info!(station = STATION, client, login, scope, %why, "login by a token refused");
+                (Answer::Denied, None)
+            }
+            Err(Refused::Provider(why)) => {
+                tracing::warn!(station = STATION, client, login, scope, %why, "a token cannot be checked");
+                (Answer::Unavailable, None)
             }
             Err(Refused::Disabled) => {
                 tracing::info!(

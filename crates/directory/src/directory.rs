@@ -89,6 +89,14 @@ impl Directory {
         }
     }
 
+    /// The account that has an address: its login or a further one, without a detail and not by an alias.
+    pub(crate) fn by_own_address(&self, address: &str) -> Option<&Account> {
+        match self.index.find(&Address::parse(address).ok()?)? {
+            Found { place: Place::Account(place), detail: None } => self.accounts.get(place),
+            _ => None,
+        }
+    }
+
     /// Whether a login still holds: its account is there and not disabled, and so is the app password that it came by.
     pub fn holds(&self, login: &Login) -> bool {
         let Some(own) = &login.account else { return true };

@@ -1,6 +1,6 @@
 //! Who exists here: domains, accounts, aliases; and who may log in.
 //!
-//! *Takes* what the configuration declares and what is kept in the store, and the questions of those who want to log in. *Hands on* what an address stands for,
+//! *Takes* what the configuration declares and what is kept in the store, the questions of those who want to log in, and an identity provider's word for them. *Hands on* what an address stands for,
 //! the account that gets it, and whose login it is. *Never* lets an address outside: an alias ends in an account of ours, and a name
 //! on disk is never the peer's text; and never lets the time of an answer tell whether a login exists.
 
@@ -20,6 +20,7 @@ mod people;
 mod scripts;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 pub use account::{Account, Role};
 pub use app_password::{AppPassword, Scope};
@@ -34,6 +35,7 @@ pub use people::{
     PeopleError, Publish, Rights, SCHEMA, spelling,
 };
 pub use scripts::mixes_scripts;
+pub use tokens::{TokenError, Tokens};
 
 /// The most mailboxes that one alias may stand for.
 pub const ALIAS_MAILBOXES_MAX: usize = 1000;

@@ -59,7 +59,7 @@ pub struct Caller<'a> {
     pub client: Option<IpAddr>,
     /// Many people come from that address, such as those of a web mail on this machine: it is not banned for what one of them does.
     pub shared: bool,
-    /// The login as the client names it.
+    /// The login as the client names it; empty if it names none.
     pub login: &'a str,
     /// Now.
     pub at: Timestamp,
@@ -240,7 +240,9 @@ impl Logins {
             return vec![Subject::Pair(login, place)];
         }
         let client = (!caller.shared).then_some(Subject::Client(place));
-        client.into_iter().chain([Subject::Login(login)]).collect()
+        // Who names no login, but shows a token that does, is nobody's guesser.
+        let login = (!login.is_empty()).then_some(Subject::Login(login));
+        client.into_iter().chain(login).collect()
     }
 
     fn knows(&self, login: Option<Box<str>>, place: Place, now: u64) -> bool {
@@ -425,6 +427,19 @@ mod tests {
             logins.succeeded(&caller("192.0.2.1", "mallory", 0));
         }
         assert!(closed_for(&logins, &caller("192.0.2.1", "anna", 0)) > 0);
+    }
+
+    #[test]
+    fn failures_without_a_login_are_the_clients_alone() {
+        let logins = Logins::default();
+        for place in 100..130 {
+            logins.failed(&caller(&format!("192.0.2.{place}"), "", 0), &LIMITS);
+        }
+        assert_eq!(closed_for(&logins, &caller("198.51.100.1", "", 0)), 0);
+        for _ in 0..6 {
+            logins.failed(&caller("192.0.2.1", "", 0), &LIMITS);
+        }
+        assert_eq!(closed_for(&logins, &caller("192.0.2.1", "", 0)), 900);
     }
 
     #[test]

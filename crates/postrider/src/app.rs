@@ -13,6 +13,7 @@ mod own;
 mod part;
 mod reload;
 mod run;
+mod tokens;
 mod usage;
 
 use std::path::Path;

@@ -5,6 +5,7 @@ mod certificates;
 mod limits;
 mod listeners;
 mod next_hop;
+mod oauth;
 mod people;
 mod problem;
 mod routes;
@@ -34,6 +35,7 @@ use toml_span::{ErrorKind, Span};
 pub(crate) use acme::Acme;
 pub(crate) use certificates::Files;
 pub(crate) use listeners::{Listener, Tls};
+pub(crate) use oauth::OAuth;
 pub(crate) use problem::{Problem, Report, Severity};
 pub(crate) use secret::words;
 pub(crate) use show::effective;
@@ -70,6 +72,8 @@ pub(crate) struct Config {
     pub receive: receive::Config,
     /// What failed logins lead to.
     pub login: LoginLimits,
+    /// Whose tokens let somebody in.
+    pub oauth: Vec<OAuth>,
     /// How mail leaves, and when it is tried again and given up.
     pub deliver: deliver::Config,
     /// How much mail there may be, waiting and on its way in.
@@ -207,6 +211,7 @@ pub(crate) fn load(path: &Path) -> Result<Config, LoadError> {
         config.identities = identities;
         problems.extend(found);
         problems.extend(config.acme.as_mut().and_then(Acme::open));
+        problems.extend(config.oauth.iter_mut().filter_map(OAuth::open));
         problems.sort_by_key(|problem| problem.span.start);
     }
     let report = Report { path: path.to_owned(), source, problems };

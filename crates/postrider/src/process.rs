@@ -57,7 +57,8 @@ fn readable(config: &Config, file: &Path) -> Vec<PathBuf> {
     let certificates = config.certificates.iter().flat_map(|files| [files.certificate.as_path(), &files.key]);
     let secrets = config.secret_files.iter().map(PathBuf::as_path);
     let authority = config.acme.as_ref().and_then(config::Acme::ca_file);
-    let files = certificates.chain(secrets).chain(authority).chain([file]);
+    let providers = config.oauth.iter().filter_map(config::OAuth::ca_file);
+    let files = certificates.chain(secrets).chain(authority).chain(providers).chain([file]);
     let real = |path: &Path| std::fs::canonicalize(path).ok();
     files
         .flat_map(|path| [Some(path.to_owned()), real(path)])

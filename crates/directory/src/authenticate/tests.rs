@@ -282,3 +282,89 @@ async fn who_fails_too_often_is_not_looked_at_any_more_and_a_lifted_ban_is_gone(
     assert_eq!((authenticator.lift("192.0.2.1"), authenticator.lift("192.0.2.1")), (1, 0));
     assert_eq!(ask(&later, "tiger").await, Answer::Granted);
 }
+
+/// Knows some tokens.
+struct Judge;
+
+impl Tokens for Judge {
+    fn login<'a>(
+        &'a self,
+        token: &'a str,
+        _: Timestamp,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<Box<str>, TokenError>> + Send + 'a>> {
+        Box::pin(std::future::ready(match token.split_once(':') {
+            Some(("good", name)) => Ok(name.into()),
+            Some(("down", _)) => Err(TokenError::Unavailable("no answer".into())),
+            _ => Err(TokenError::Wrong("it has expired".into())),
+        }))
+    }
+}
+
+async fn token(authenticator: &Authenticator, meant: &str, token: &str) -> (Answer, Option<String>) {
+    let login = Some(meant).filter(|meant| !meant.is_empty()).map(Into::into);
+    let client = Some("192.0.2.1".parse().unwrap());
+    let attempt = Attempt { client, ..attempt(Scope::Smtp) };
+    let question = Question::Token { login, token: Password::new(token) };
+    let (answer, login) = authenticator.authenticate(&attempt, question).await;
+    (answer, login.map(|login| login.name().to_owned()))
+}
+
+#[tokio::test]
+async fn a_token_lets_in_whom_it_names_and_nobody_else() {
+    let anna =
+        AccountConfig { addresses: vec!["hello@example.org".into()], ..account("Anna@example.org", None) };
+    let bob = AccountConfig { disabled: true, ..account("bob@example.org", Some("tiger")) };
+    let authenticator = authenticator(vec![anna, bob, account("carol@example.org", Some("lion"))]);
+    authenticator.judge_tokens_by(Some(Arc::new(Judge)));
+    let granted = (Answer::Granted, Some("Anna@example.org".to_owned()));
+    for (meant, shown, expected) in [
+        ("anna@example.org", "good:anna@example.org", granted.clone()),
+        ("", "good:ANNA@example.org", granted.clone()),
+        ("hello@example.org", "good:anna@example.org", granted.clone()),
+        ("anna@example.org", "good:hello@example.org", granted.clone()),
+        ("carol@example.org", "good:anna@example.org", (Answer::Denied, None)),
+        ("anna@example.org", "good:anna+x@example.org", (Answer::Denied, None)),
+        ("anna@example.org", "good:anna@example.net", (Answer::Denied, None)),
+        ("anna@example.org", "good:anna", (Answer::Denied, None)),
+        ("nobody@example.org", "good:anna@example.org", (Answer::Denied, None)),
+        ("bob@example.org", "good:bob@example.org", (Answer::Denied, None)),
+        ("anna@example.org", "old:anna@example.org", (Answer::Denied, None)),
+        ("anna@example.org", "down:anna@example.org", (Answer::Unavailable, None)),
+    ] {
+        authenticator.lift("192.0.2.1");
+        authenticator.lift(meant);
+        authenticator.lift("anna@example.org");
+        assert_eq!(token(&authenticator, meant, shown).await, expected, "{meant} {shown}");
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_offered_where_somebody_judges_them_beside_scram() {
+    let authenticator = authenticator(vec![account("anna@example.org", None)]);
+    assert_eq!(authenticator.mechanisms(false).to_string(), "");
+    assert_eq!(token(&authenticator, "", "good:anna@example.org").await.0, Answer::Denied);
+    authenticator.judge_tokens_by(Some(Arc::new(Judge)));
+    assert_eq!(authenticator.mechanisms(false).to_string(), "OAUTHBEARER XOAUTH2");
+    let accounts = vec![account("anna@example.org", None), account("bob@example.org", Some("tiger"))];
+    authenticator.change(Arc::new(Directory::new(config(accounts)).unwrap()));
+    // anna has no password, so no client of hers tries SCRAM.
+    assert_eq!(authenticator.mechanisms(false).to_string(), "SCRAM-SHA-256 OAUTHBEARER XOAUTH2 PLAIN LOGIN");
+    let disabled = vec![AccountConfig { disabled: true, ..account("anna@example.org", None) }];
+    authenticator.change(Arc::new(Directory::new(config(disabled)).unwrap()));
+    assert_eq!(authenticator.mechanisms(false).to_string(), "");
+}
+
+#[tokio::test]
+async fn wrong_tokens_go_through_the_limiter_and_outages_do_not() {
+    let authenticator = authenticator(vec![account("anna@example.org", None)]);
+    authenticator.judge_tokens_by(Some(Arc::new(Judge)));
+    for _ in 0..9 {
+        assert_eq!(token(&authenticator, "", "down:x").await.0, Answer::Unavailable);
+    }
+    assert!(authenticator.bans(Timestamp::from_millis(1)).is_empty());
+    for _ in 0..4 {
+        assert_eq!(token(&authenticator, "", "old:x").await.0, Answer::Denied);
+    }
+    assert_eq!(token(&authenticator, "", "good:anna@example.org").await.0, Answer::Unavailable);
+    assert_eq!(authenticator.bans(Timestamp::from_millis(1)).len(), 1);
+}

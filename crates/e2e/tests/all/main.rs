@@ -16,6 +16,7 @@ mod haproxy;
 mod harness;
 mod lifecycle;
 mod logins;
+mod oauth;
 mod peers;
 mod queue;
 mod refusals;

@@ -24,7 +24,7 @@ use super::{
     dev_tls::{self, DevTls},
     explain,
     listening::Listening,
-    own,
+    own, tokens,
 };
 use crate::{
     config::{self, Bounds, Config, Listener, Tls},
@@ -93,6 +93,7 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
         People::load(store.clone(), declared(&config, &own)).map_err(|error| explain::people(&error))?;
     let authenticator = authenticator(&directory, &people, flavour, random.as_ref())?;
     authenticator.limit(config.login);
+    authenticator.judge_tokens_by(tokens::judge(&config)?);
     let resolver = resolver(&config, flavour)?;
     let (identities, authority) = identities(&config, flavour, clock.as_ref())?;
     let certificates = Certificates::new(&identities);

@@ -38,6 +38,7 @@ pub(super) fn config(dir: &Path, wanted: &cli::Dev) -> Config {
         resolver: net::resolver::Config::default(),
         receive: receive_config(),
         login: limits::LoginLimits::default(),
+        oauth: Vec::new(),
         deliver: deliver::Config {
             hostname: HOSTNAME.to_owned(),
             maildir_root: dir.join("mail"),

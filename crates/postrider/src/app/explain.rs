@@ -70,13 +70,18 @@ pub(crate) fn listen(error: &net::ListenError) -> Failure {
     }
 }
 
+/// Where authorities of certificates come from.
+const AUTHORITIES: &str = "install the authorities of certificates (on Debian: apt-get install ca-certificates), or name `ca_file` in";
+
+pub(super) fn oauth(error: &net::AnchorsError) -> Failure {
+    Failure::new(error).hint(format!("{AUTHORITIES} [[oauth]]"))
+}
+
 pub(super) fn acme(error: &OpenError) -> Failure {
     let failure = Failure::new(error);
     match error {
         OpenError::Store(_) => failure.hint(WRITABLE),
-        OpenError::Anchors(_) => failure.hint(
-            "install the authorities of certificates (on Debian: apt-get install ca-certificates), or name `ca_file` in [tls.acme]",
-        ),
+        OpenError::Anchors(_) => failure.hint(format!("{AUTHORITIES} [tls.acme]")),
         OpenError::SelfSigned(_) => failure,
     }
 }

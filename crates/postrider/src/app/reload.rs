@@ -12,7 +12,7 @@ use net::Certificates;
 use receive::Receiver;
 use serde_json::Value;
 
-use super::{build, explain};
+use super::{build, explain, tokens};
 use crate::{
     config::{self, Config, LoadError},
     process,
@@ -55,6 +55,7 @@ const NEEDS_RESTART: [&str; 29] = [
 const CERTIFICATES: &str = "tls.certificate";
 /// What differs when that section came or went.
 const ACME: &str = "tls.acme";
+const OAUTH: &str = "oauth";
 
 /// Takes up configurations.
 pub(super) struct Reloader {
@@ -89,6 +90,11 @@ pub(super) struct Refused {
 impl Refused {
     fn new(line: String) -> Self {
         Self { report: format!("error: {line}"), lines: vec![line] }
+    }
+
+    /// A text that stands for itself.
+    fn of(text: String) -> Self {
+        Self { report: text.clone(), lines: vec![text] }
     }
 }
 
@@ -128,7 +134,11 @@ impl Reloader {
         let wanted = config::load(file).map_err(|error| refused(file, &error))?;
         let (needs_restart, changed): (Vec<String>, Vec<String>) =
             differences(&running, &wanted).into_iter().partition(|name| needs_restart(name));
+        // Keys and answers of providers stay known where nothing about them has changed.
+        let judges_anew = running.oauth != wanted.oauth;
         let merged = merged(&running, wanted);
+        let judge = judges_anew.then(|| tokens::judge(&merged)).transpose();
+        let judge = judge.map_err(|failure| Refused::of(failure.text(false)))?;
         for warning in merged.warnings.lines() {
             tracing::warn!("{warning}");
         }
@@ -140,6 +150,9 @@ impl Reloader {
             .filter(|now| running.acme.as_ref().is_some_and(|before| !now.differences(before).is_empty()));
         let redeclared = people.redeclare(declared, |directory| {
             logins.limit(merged.login);
+            if let Some(judge) = judge {
+                logins.judge_tokens_by(judge);
+            }
             certificates.replace(&merged.identities);
             match (acme, obtained) {
                 (Some(watch), Some(acme)) => watch.change(acme.following(&merged.resolver.servers)),
@@ -149,10 +162,7 @@ impl Reloader {
             receiver.change(merged.receive.clone(), Arc::clone(directory));
             delivery.change(&merged.deliver, Arc::clone(directory));
         });
-        redeclared.map_err(|error| {
-            let text = explain::people(&error).text(false);
-            Refused { report: text.clone(), lines: vec![text] }
-        })?;
+        redeclared.map_err(|error| Refused::of(explain::people(&error).text(false)))?;
         // A program that sends more than we take is better told so at once.
         if let Err(failure) = super::maildrop::tell(&merged.data_dir, &build::facts(&merged)) {
             tracing::error!(station = "sendmail", "{}", failure.text(false));
@@ -191,6 +201,7 @@ fn merged(running: &Config, wanted: Config) -> Config {
             ..running.deliver.clone()
         },
         login: wanted.login,
+        oauth: wanted.oauth,
         certificates,
         identities,
         directory: wanted.directory,
@@ -211,6 +222,7 @@ fn differences(running: &Config, wanted: &Config) -> Vec<String> {
         (None, None) => Vec::new(),
         _ => vec![ACME.to_owned()],
     };
+    let oauth = running.oauth != wanted.oauth;
     let (running, wanted) = (config::effective(running).json(), config::effective(wanted).json());
     let none = serde_json::Map::new();
     let (running, wanted) = (running.as_object().unwrap_or(&none), wanted.as_object().unwrap_or(&none));
@@ -219,6 +231,7 @@ fn differences(running: &Config, wanted: &Config) -> Vec<String> {
     names.dedup();
     let mut found: Vec<String> = certificates.then(|| CERTIFICATES.to_owned()).into_iter().collect();
     found.extend(acme);
+    found.extend(oauth.then(|| OAUTH.to_owned()));
     for name in names.into_iter().filter(|name| *name != "tls") {
         match (running.get(name), wanted.get(name)) {
             (Some(Value::Object(before)), Some(Value::Object(after))) => {
@@ -233,6 +246,7 @@ fn differences(running: &Config, wanted: &Config) -> Vec<String> {
         }
     }
     found.sort();
+    found.dedup();
     found
 }
 
@@ -320,6 +334,11 @@ clients = ["198.51.100.0/24"]
 failures_max = 21
 ban = "16m"
 ban_max = "25h"
+[[oauth]]
+issuer = "https://id.example.org"
+audience = "mail"
+scopes = ["smtp"]
+jwks_url = "https://id.example.org/keys"
 [queue]
 recipients_max = 5000001
 retry = ["2m"]

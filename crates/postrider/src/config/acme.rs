@@ -305,7 +305,7 @@ fn together(section: &Section<'_>, one: &'static str, other: &'static str) {
 }
 
 /// What the authority gave a name: no text that breaks out of a line.
-fn word(text: &str) -> Result<String, Wrong> {
+pub(super) fn word(text: &str) -> Result<String, Wrong> {
     if !text.is_empty() && text.len() <= 255 && text.bytes().all(|octet| octet.is_ascii_graphic()) {
         return Ok(text.to_owned());
     }
@@ -313,7 +313,7 @@ fn word(text: &str) -> Result<String, Wrong> {
         .hint("write it as the authority does"))
 }
 
-fn anchors(file: &Path) -> Result<Anchors, Wrong> {
+pub(super) fn anchors(file: &Path) -> Result<Anchors, Wrong> {
     let shown = file.display();
     let octets = contents(file, CA_FILE_OCTETS_MAX).map_err(|error| {
         Wrong::new(format!("cannot read {shown}: {}", secret::words(&error))).hint(

@@ -14,7 +14,7 @@ use super::{
     Bounds, Config, DATA_DIR, Log, LogFormat, LogLevel, Process, Report, Sendmail, acme, certificates,
     limits, listeners,
     next_hop::{Keeper, keeper},
-    people,
+    oauth, people,
     routes::{self, Surroundings},
     rules,
     value::{self, Wrong},
@@ -79,6 +79,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     };
     (deliver.routes, deliver.relay, deliver.local) = routes::read(&root, &around, keepers);
     let login = limits::logins(root.section("login"));
+    let oauth = oauth::read(&root, dir);
     let process = process(root.section("process"));
     let sendmail = sendmail(root.section("sendmail"), &directory, hostname.as_deref());
     let log = log(root.section("log"));
@@ -94,6 +95,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         resolver,
         receive,
         login,
+        oauth,
         deliver,
         bounds,
         directory,

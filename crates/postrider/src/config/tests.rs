@@ -669,12 +669,39 @@ fn what_is_shown_is_read_as_the_same() {
         let shown = effective(&config).toml();
         // All but secrets, of which only a comment tells.
         let mut again = shown.replace("# password is set, and not shown", "password = \"other\"");
-        for key in ["dns_key", "eab_key"] {
+        for key in ["dns_key", "eab_key", "client_secret"] {
             again = again.replace(&format!("# {key} is set, and not shown"), &format!("{key} = \"AAAA\""));
         }
         assert_eq!(effective(&good(&again)).toml(), shown);
     }
     snapshot(&effective(&good(SMALL)).toml());
+}
+
+#[test]
+fn mistakes_about_identity_providers() {
+    let keys = "issuer = \"https://id.example.org\"\naudience = \"mail\"\nscopes = \"smtp\"\njwks_url = \"https://id.example.org/k\"\n";
+    let twice = format!("[[oauth]]\n{keys}[[oauth]]\n{keys}");
+    let both = format!("[[oauth]]\n{keys}introspection_url = \"https://id.example.org/i\"\n");
+    let secret = format!("[[oauth]]\n{keys}client_secret = \"hush\"\n");
+    let none = format!("[[oauth]]\n{keys}algorithms = [\"none\", \"HS256\"]\n");
+    let empty = format!("[[oauth]]\n{}algorithms = []\n", keys.replace("\"mail\"", "[]"));
+    let anybody = format!("[[oauth]]\n{}", keys.replace("audience = \"mail\"\n", ""));
+    snapshot(&reports(
+        &[
+            ("nothing", "[[oauth]]\n"),
+            ("for anybody", &anybody),
+            (
+                "in clear",
+                "[[oauth]]\nissuer = \"a\"\nscopes = []\nintrospection_url = \"http://id.example.org/i\"\n",
+            ),
+            ("twice", &twice),
+            ("two ways", &both),
+            ("of the other way", &secret),
+            ("no signatures", &none),
+            ("nothing would do", &empty),
+        ],
+        SMALL,
+    ));
 }
 
 // --- the reference ---
@@ -716,6 +743,7 @@ fn every_key_is_documented_and_every_documented_key_exists() {
         "quota",
         "rule",
         "login",
+        "oauth",
         "queue",
         "deliver",
         "route",
