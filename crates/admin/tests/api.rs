@@ -615,6 +615,7 @@ async fn bans_are_listed_and_lifted() {
         at: api.clock.now(),
         scope: Scope::Smtp,
         binding: None,
+        certificate: None,
     };
     for _ in 0..25 {
         let question = Question::Proof { login: "Anna@example.org".into(), acts_as: None, right: false };

@@ -43,6 +43,8 @@ pub(crate) struct Credentials {
     pub(crate) verifier: Option<Verifier>,
     pub(crate) scram: Option<ScramKeys>,
     pub(crate) app_passwords: Vec<AppPassword>,
+    /// SHA-256 of certificates.
+    pub(crate) certificates: Vec<[u8; 32]>,
     pub(crate) roles: Vec<Role>,
     pub(crate) disabled: bool,
     /// In the store, where it can be changed.
@@ -95,7 +97,12 @@ impl Account {
         self.credentials.app_passwords.iter().find(|app| *app.id == *id)
     }
 
-    /// Whether it has anything to log in with, and may.
+    /// Whether it names this certificate by its fingerprint.
+    pub(crate) fn has_certificate(&self, fingerprint: &[u8; 32]) -> bool {
+        self.credentials.certificates.contains(fingerprint)
+    }
+
+    /// Whether it has a password of any kind to log in with, and may.
     pub(crate) fn may_log_in(&self) -> bool {
         let Credentials { verifier, app_passwords, disabled, .. } = &self.credentials;
         !disabled && (verifier.is_some() || !app_passwords.is_empty())

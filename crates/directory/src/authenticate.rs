@@ -10,7 +10,7 @@ use std::{
 
 use aws_lc_rs::{hmac, rand};
 use limits::{Ban, Caller, LoginLimits, Logins};
-use mail::{Address, Timestamp};
+use mail::{Address, ClientCertificate, Timestamp};
 use sasl::{
     Mechanism, Mechanisms, Password, ScramKeys,
     server::{Answer, Question, ScramFacts},
@@ -44,6 +44,8 @@ pub struct Attempt {
     pub scope: Scope,
     /// The `tls-exporter` of its TLS session (RFC 9266), if it has one.
     pub binding: Option<Box<[u8]>>,
+    /// What it has shown to be in that session, to somebody who believes it.
+    pub certificate: Option<ClientCertificate>,
 }
 
 impl Attempt {
@@ -72,6 +74,10 @@ pub struct Login {
 }
 
 impl Login {
+    fn of(account: &Account) -> Self {
+        Self { name: account.login().to_string().into(), account: Some(account.login().clone()), app: None }
+    }
+
     /// Whether it is that of an account: in development it need not be.
     pub fn is_of_account(&self) -> bool {
         self.account.is_some()
@@ -185,12 +191,13 @@ impl Authenticator {
         Arc::clone(&self.0.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What may be offered: nothing if nobody could log in. `bound`: to a client whose TLS session can be bound to.
+    /// What may be offered to who wants in: nothing if nobody could log in. With channel binding where there is something to bind to; EXTERNAL to
+    /// a client whose certificate is somebody's.
     ///
     /// mail-rules 7: SCRAM only if it works for everybody. A client takes the strongest mechanism for any login, and with an app
     /// password, of which no keys are kept, it would only fail. A client takes a token only if it was told to, so that tokens are offered
     /// beside it, and an account that has nothing else does not count.
-    pub fn mechanisms(&self, bound: bool) -> Mechanisms {
+    pub fn mechanisms(&self, attempt: &Attempt) -> Mechanisms {
         let directory = self.directory();
         let mut mechanisms = Vec::new();
         if self.0.anybody || directory.accounts().iter().any(Account::may_log_in) {
@@ -198,11 +205,14 @@ impl Authenticator {
         }
         if !self.0.anybody && directory.knows_scram() {
             mechanisms.push(Mechanism::ScramSha256);
-            mechanisms.extend(bound.then_some(Mechanism::ScramSha256Plus));
+            mechanisms.extend(attempt.binding.as_ref().map(|_| Mechanism::ScramSha256Plus));
         }
         if !self.0.anybody && self.tokens().is_some() && directory.accounts().iter().any(|a| !a.is_disabled())
         {
             mechanisms.extend([Mechanism::OAuthBearer, Mechanism::XOAuth2]);
+        }
+        if !self.0.anybody && attempt.certificate.as_ref().is_some_and(|shown| directory.knows(shown)) {
+            mechanisms.push(Mechanism::External);
         }
         mechanisms.into_iter().collect()
     }
@@ -240,10 +250,7 @@ impl Authenticator {
                 self.decide(login, acts_as.as_deref(), shown)
             }
             Question::Token { login, token } => self.token(attempt, login, &token).await,
-            // Certificates are not offered yet: nothing here could check one.
-            Question::External { acts_as } => {
-                Decided { login: acts_as.unwrap_or_default(), answer: Err(Refused::Wrong) }
-            }
+            Question::External { acts_as } => self.external(attempt, acts_as),
         };
         match &answered.answer {
             Ok(granted) => {
@@ -316,6 +323,22 @@ impl Authenticator {
         Decided { login: meant.unwrap_or_default(), answer }
     }
 
+    /// Whom a certificate lets in. One that names several accounts lets in whom the client means.
+    fn external(&self, attempt: &Attempt, acts_as: Option<Box<str>>) -> Decided {
+        let directory = self.directory();
+        let shown = attempt.certificate.as_ref().filter(|_| !self.0.anybody);
+        let mut holders = shown.map(|shown| directory.holders(shown)).unwrap_or_default();
+        if let Some(meant) = acts_as.as_deref().map(|meant| directory.by_own_address(meant)) {
+            holders.retain(|holder| meant.is_some_and(|meant| meant.login() == holder.login()));
+        }
+        let answer = match holders.as_slice() {
+            [account] if account.is_disabled() => Err(Refused::Disabled),
+            [account] => Ok(Login::of(account)),
+            _ => Err(Refused::Wrong),
+        };
+        Decided { login: acts_as.unwrap_or_default(), answer }
+    }
+
     /// The account that has an address, by the word of somebody who is believed; `meant` must be the same account.
     fn let_in_by_word(&self, address: &str, meant: Option<&str>) -> Result<Login, Refused> {
         let directory = self.directory();
@@ -329,11 +352,7 @@ impl Authenticator {
         if account.is_disabled() {
             return Err(Refused::Disabled);
         }
-        Ok(Login {
-            name: account.login().to_string().into(),
-            account: Some(account.login().clone()),
-            app: None,
-        })
+        Ok(Login::of(account))
     }
 
     /// The keys of a login; of one that nobody has, such that no proof fits and that are always the same.
@@ -393,7 +412,7 @@ impl Authenticator {
         if let Some(id) = &app {
             self.notice(Noticed::Used { login: account.login().to_string().into(), id: id.clone() });
         }
-        Ok(Login { name: account.login().to_string().into(), account: Some(account.login().clone()), app })
+        Ok(Login { app, ..Login::of(account) })
     }
 }
 

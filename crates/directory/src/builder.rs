@@ -20,6 +20,7 @@ struct Declared<'a> {
     password: Option<&'a Secret>,
     scram: Option<ScramKeys>,
     app_passwords: Vec<AppPassword>,
+    certificates: &'a [String],
     roles: &'a [String],
     disabled: bool,
     stored: bool,
@@ -155,6 +156,7 @@ impl Builder {
                 password: config.password.as_ref(),
                 scram: config.scram,
                 app_passwords: config.app_passwords,
+                certificates: &config.certificates,
                 roles: &config.roles,
                 disabled: config.disabled,
                 stored: config.stored,
@@ -186,8 +188,17 @@ impl Builder {
         });
         let roles: Vec<Option<Role>> = roles.collect();
         let roles = roles.into_iter().collect::<Option<_>>()?;
+        let certificates = declared.certificates.iter().map(|text| {
+            let certificate = fingerprint(text);
+            if certificate.is_none() {
+                self.error(entry, "certificates", Problem::BadFingerprint(text.clone()));
+            }
+            certificate
+        });
+        let certificates: Vec<Option<[u8; 32]>> = certificates.collect();
+        let certificates = certificates.into_iter().collect::<Option<_>>()?;
         let Declared { scram, app_passwords, disabled, stored, .. } = declared;
-        Some(Credentials { verifier, scram, app_passwords, roles, disabled, stored })
+        Some(Credentials { verifier, scram, app_passwords, certificates, roles, disabled, stored })
     }
 
     fn add(&mut self, entry: Entry, key: &'static str, address: &Address, place: Place) {
@@ -254,6 +265,18 @@ impl Builder {
         }
         account
     }
+}
+
+/// `sha256:` and 64 hexadecimal digits, which may have colons between, as OpenSSL writes them.
+fn fingerprint(text: &str) -> Option<[u8; 32]> {
+    let digits: Vec<u8> = text.strip_prefix("sha256:")?.bytes().filter(|octet| *octet != b':').collect();
+    let mut octets = [0; 32];
+    let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    for (octet, pair) in octets.iter_mut().zip(digits.chunks(2)) {
+        let [high, low] = pair else { return None };
+        *octet = digit(*high)? << 4 | digit(*low)?;
+    }
+    (digits.len() == 64).then_some(octets)
 }
 
 /// Whether a text may stand in a dot-string without a change to its form; empty means none.

@@ -52,6 +52,8 @@ pub struct AccountConfig {
     pub scram: Option<ScramKeys>,
     /// Its app passwords.
     pub app_passwords: Vec<AppPassword>,
+    /// Certificates that are its own: `sha256:` and the fingerprint in hexadecimal digits.
+    pub certificates: Vec<String>,
     /// What it may do beside what every account may: the words of [`crate::Role`].
     pub roles: Vec<String>,
     /// Nobody logs in to it and nobody who has is heard any more; its mail still comes.

@@ -1,6 +1,6 @@
 //! The directory: checked once when it is made, then only asked.
 
-use mail::{Address, Domain};
+use mail::{Address, ClientCertificate, Domain};
 
 use crate::{
     Account, Config, DirectoryError, Login, Role,
@@ -95,6 +95,27 @@ impl Directory {
             Found { place: Place::Account(place), detail: None } => self.accounts.get(place),
             _ => None,
         }
+    }
+
+    /// The accounts that a certificate is for: those that name it, and those whose addresses it names.
+    pub(crate) fn holders(&self, shown: &ClientCertificate) -> Vec<&Account> {
+        let by_address = shown.addresses.iter().filter_map(|address| self.by_own_address(address));
+        let mut holders: Vec<&Account> =
+            self.accounts.iter().filter(|account| account.has_certificate(&shown.fingerprint)).collect();
+        holders.extend(by_address);
+        // As many as a certificate has names: some.
+        let mut known: Vec<&Account> = Vec::new();
+        for holder in holders {
+            if !known.iter().any(|other| other.login() == holder.login()) {
+                known.push(holder);
+            }
+        }
+        known
+    }
+
+    /// Whether a certificate is for anybody who may log in.
+    pub(crate) fn knows(&self, shown: &ClientCertificate) -> bool {
+        self.holders(shown).iter().any(|account| !account.is_disabled())
     }
 
     /// Whether a login still holds: its account is there and not disabled, and so is the app password that it came by.

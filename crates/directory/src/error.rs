@@ -107,6 +107,9 @@ pub enum Problem {
     /// What is kept of a password, in a form that cannot be used.
     #[error("this password cannot be used: {0}")]
     BadPassword(BadPassword),
+    /// What is no fingerprint.
+    #[error("`{0}` is not the fingerprint of a certificate")]
+    BadFingerprint(String),
     /// A word that is no role.
     #[error("there is no role `{0}`")]
     UnknownRole(String),
@@ -138,6 +141,9 @@ impl Problem {
             Self::BadPassword(_) => {
                 "set a new password; hashes of Argon2, crypt ($5$, $6$, $2b$, $y$) and {SSHA512} are known, and {PLAIN} stands \
                  before a password that looks like one"
+            }
+            Self::BadFingerprint(_) => {
+                "write \"sha256:\" and what `openssl x509 -noout -fingerprint -sha256 -in FILE` prints behind `=`"
             }
             Self::UnknownRole(_) => "there are \"send-as-domain\", \"priority\" and \"bulk\"",
             Self::LoginTooLong => "choose a shorter login, and keep this address in `addresses`",

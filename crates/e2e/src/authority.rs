@@ -3,7 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber,
+    date_time_ymd,
+};
 use tempfile::TempDir;
 
 /// It signs what it is asked to; who trusts its certificate believes that.
@@ -30,7 +34,7 @@ impl Authority {
         let mut params = CertificateParams::new(Vec::new()).expect("parameters");
         params.distinguished_name.push(DnType::CommonName, "authority of a test");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("a key");
         let authority = Self { folder, params, key };
         let own = authority.params.self_signed(&authority.key).expect("a signature");
@@ -47,6 +51,40 @@ impl Authority {
     pub fn issue(&self, host: &str, file: &str) -> Pair {
         let mut params = CertificateParams::new(vec![host.to_owned()]).expect("a name");
         params.distinguished_name.push(DnType::CommonName, host);
+        self.sign(params, file)
+    }
+
+    /// Certifies somebody by the mail address.
+    pub fn issue_client(&self, address: &str, serial: u64, file: &str) -> Pair {
+        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+        params.distinguished_name.push(DnType::CommonName, "somebody");
+        params.subject_alt_names.push(SanType::Rfc822Name(address.try_into().expect("an address")));
+        params.serial_number = Some(SerialNumber::from(serial));
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(params, file)
+    }
+
+    /// Writes a list of what it has taken back.
+    pub fn revoke(&self, serials: &[u64], file: &Path) {
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(2024, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2024, 1, 1),
+            next_update: date_time_ymd(2099, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&Issuer::from_params(&self.params, &self.key)).expect("a signature");
+        fs::write(file, list.pem().expect("PEM")).expect("a file");
+    }
+
+    fn sign(&self, mut params: CertificateParams, file: &str) -> Pair {
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate().expect("a key");
         let issuer = Issuer::from_params(&self.params, &self.key);

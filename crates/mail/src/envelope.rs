@@ -117,17 +117,29 @@ pub struct TlsSession {
     /// What the two ends of this session know and nobody between them (`tls-exporter`, RFC 9266), if there is such a thing: a login can be
     /// bound to it. Kept nowhere.
     pub exporter: Option<Box<[u8]>>,
+    /// What the client has shown to be, to somebody who believes it.
+    pub client: Option<ClientCertificate>,
+}
+
+/// A client's certificate that was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// SHA-256 of it.
+    pub fingerprint: [u8; 32],
+    /// The mail addresses that it is for, as they stand in it (`rfc822Name`, RFC 5280 §4.2.1.6).
+    pub addresses: Vec<Box<str>>,
 }
 
 impl From<TlsFacts> for TlsSession {
     fn from(facts: TlsFacts) -> Self {
-        Self { facts, exporter: None }
+        Self { facts, exporter: None, client: None }
     }
 }
 
 impl fmt::Debug for TlsSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsSession").field("facts", &self.facts).finish_non_exhaustive()
+        let Self { facts, client, .. } = self;
+        f.debug_struct("TlsSession").field("facts", facts).field("client", client).finish_non_exhaustive()
     }
 }
 

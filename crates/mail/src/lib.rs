@@ -19,7 +19,8 @@ pub use address::{Address, AddressError, quoted_if_needed};
 pub use digits::put_digits;
 pub use domain::{Domain, DomainError, valid_ehlo_name};
 pub use envelope::{
-    Body, Client, DeliverBy, Envelope, Notify, Recipient, Ret, Stream, TlsFacts, TlsSession, Via,
+    Body, Client, ClientCertificate, DeliverBy, Envelope, Notify, Recipient, Ret, Stream, TlsFacts,
+    TlsSession, Via,
 };
 pub use orcpt::OriginalRecipient;
 pub use path::ReversePath;

@@ -27,6 +27,7 @@ pub use networks::{Network, NetworkError, Networks};
 pub use patience::Pace;
 pub use shutdown::{Shutdown, ShutdownSwitch};
 pub use tls::{
-    Acceptor, Anchors, AnchorsError, CertificateId, Certificates, Channel, Connector, HandshakeError,
-    Identity, IdentityError, TlsChallenges, TlsError, TlsMode,
+    Acceptor, Anchors, AnchorsError, CertificateId, Certificates, Channel, ClientAuthorities,
+    ClientAuthoritiesError, Connector, HandshakeError, Identity, IdentityError, TlsChallenges, TlsError,
+    TlsMode,
 };

@@ -1,5 +1,6 @@
 //! The composition root: builds all parts in order, and stops them in reverse. It decides nothing about mail.
 
+mod acceptors;
 mod announce;
 mod build;
 mod descriptors;

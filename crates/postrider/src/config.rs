@@ -2,6 +2,7 @@
 
 mod acme;
 mod certificates;
+mod clients;
 mod limits;
 mod listeners;
 mod next_hop;
@@ -34,7 +35,8 @@ use toml_span::{ErrorKind, Span};
 
 pub(crate) use acme::Acme;
 pub(crate) use certificates::Files;
-pub(crate) use listeners::{Listener, Tls};
+pub(crate) use clients::Clients;
+pub(crate) use listeners::{ClientCertificates, Listener, Tls};
 pub(crate) use oauth::OAuth;
 pub(crate) use problem::{Problem, Report, Severity};
 pub(crate) use secret::words;
@@ -66,6 +68,8 @@ pub(crate) struct Config {
     pub certificates: Vec<Files>,
     /// What was read there.
     pub identities: Vec<Identity>,
+    /// Whose certificates of clients are believed.
+    pub clients: Option<Clients>,
     /// Who is asked for DNS records.
     pub resolver: net::resolver::Config,
     /// Limits of the receiving side.
@@ -211,6 +215,7 @@ pub(crate) fn load(path: &Path) -> Result<Config, LoadError> {
         config.identities = identities;
         problems.extend(found);
         problems.extend(config.acme.as_mut().and_then(Acme::open));
+        problems.extend(config.clients.iter_mut().filter_map(Clients::open));
         problems.extend(config.oauth.iter_mut().filter_map(OAuth::open));
         problems.sort_by_key(|problem| problem.span.start);
     }

@@ -58,7 +58,8 @@ fn readable(config: &Config, file: &Path) -> Vec<PathBuf> {
     let secrets = config.secret_files.iter().map(PathBuf::as_path);
     let authority = config.acme.as_ref().and_then(config::Acme::ca_file);
     let providers = config.oauth.iter().filter_map(config::OAuth::ca_file);
-    let files = certificates.chain(secrets).chain(authority).chain(providers).chain([file]);
+    let clients = config.clients.iter().flat_map(config::Clients::files);
+    let files = certificates.chain(secrets).chain(authority).chain(providers).chain(clients).chain([file]);
     let real = |path: &Path| std::fs::canonicalize(path).ok();
     files
         .flat_map(|path| [Some(path.to_owned()), real(path)])

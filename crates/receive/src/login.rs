@@ -1,6 +1,7 @@
 //! AUTH in a session: whether it is offered, what the directory says, and who the client is from there on.
 
 use directory::{Attempt, Login, Scope};
+use mail::ClientCertificate;
 use smtp::server::{Answer, Authentication};
 
 use crate::reception::{Reception, STATION};
@@ -13,6 +14,8 @@ pub(crate) struct Logins {
     pub(crate) login: Option<Box<Login>>,
     /// What a login can be bound to: the TLS session with the client itself, not with a proxy before it.
     pub(crate) binding: Option<Box<[u8]>>,
+    /// What the client has shown in that session.
+    pub(crate) certificate: Option<Box<ClientCertificate>>,
 }
 
 impl Reception {
@@ -23,7 +26,7 @@ impl Reception {
         if !self.origin.service.takes_logins() {
             return Authentication::Unknown;
         }
-        let mechanisms = self.shared.authenticator.mechanisms(self.logins.binding.is_some());
+        let mechanisms = self.shared.authenticator.mechanisms(&self.attempt());
         let at_home = self.client.address.is_some_and(|address| address.is_loopback());
         let private = self.client.tls.is_some() || self.shared.config.login_in_clear && at_home;
         match (mechanisms.is_empty(), private, self.starttls) {
@@ -47,15 +50,21 @@ impl Reception {
         self.origin.service.takes_logins() && !self.is_shared() && self.client.address.is_some_and(banned)
     }
 
-    /// A mechanism asks.
-    pub(crate) async fn auth(&mut self, question: sasl::server::Question) -> Answer {
-        let attempt = Attempt {
+    fn attempt(&self) -> Attempt {
+        let Logins { binding, certificate, .. } = &self.logins;
+        Attempt {
             client: self.client.address,
             shared: self.is_shared(),
             at: self.shared.clock.now(),
             scope: Scope::Smtp,
-            binding: self.logins.binding.clone(),
-        };
+            binding: binding.clone(),
+            certificate: certificate.as_deref().cloned(),
+        }
+    }
+
+    /// A mechanism asks.
+    pub(crate) async fn auth(&mut self, question: sasl::server::Question) -> Answer {
+        let attempt = self.attempt();
         let (answer, granted) = self.shared.authenticator.authenticate(&attempt, question).await;
         self.logins.granted = granted.map(Box::new);
         Answer::Auth(Box::new(answer))

@@ -132,7 +132,7 @@ impl Reception {
     }
 
     /// RFC 3207 §4.2: what the client said and showed of itself in clear is forgotten.
-    fn secured(&mut self, TlsSession { facts, exporter }: TlsSession) -> Answer {
+    fn secured(&mut self, TlsSession { facts, exporter, client }: TlsSession) -> Answer {
         tracing::debug!(
             station = STATION,
             client = %self.shown(),
@@ -143,7 +143,9 @@ impl Reception {
         self.client.hello = None;
         self.client.tls = Some(facts);
         self.forget_login();
-        self.logins.binding = exporter.filter(|_| self.origin.service.takes_logins());
+        if self.origin.service.takes_logins() {
+            (self.logins.binding, self.logins.certificate) = (exporter, client.map(Box::new));
+        }
         Answer::Greet(self.offers())
     }
 

@@ -28,7 +28,19 @@ fn authenticator(accounts: Vec<AccountConfig>) -> Authenticator {
 }
 
 fn attempt(scope: Scope) -> Attempt {
-    Attempt { client: None, shared: false, at: Timestamp::from_millis(0), scope, binding: None }
+    Attempt {
+        client: None,
+        shared: false,
+        at: Timestamp::from_millis(0),
+        scope,
+        binding: None,
+        certificate: None,
+    }
+}
+
+/// To a client that shows nothing.
+fn offered(authenticator: &Authenticator) -> String {
+    authenticator.mechanisms(&attempt(Scope::Smtp)).to_string()
 }
 
 async fn password(authenticator: &Authenticator, login: &str, password: &str) -> Option<String> {
@@ -183,16 +195,17 @@ fn what_is_offered_works_for_everybody() {
             "PLAIN LOGIN",
         ),
     ] {
-        assert_eq!(authenticator(accounts).mechanisms(true).to_string(), offered);
+        let bound = Attempt { binding: Some([7].into()), ..attempt(Scope::Smtp) };
+        assert_eq!(authenticator(accounts).mechanisms(&bound).to_string(), offered);
     }
-    assert_eq!(authenticator(vec![anna()]).mechanisms(false).to_string(), "SCRAM-SHA-256 PLAIN LOGIN");
+    assert_eq!(offered(&authenticator(vec![anna()])), "SCRAM-SHA-256 PLAIN LOGIN");
 }
 
 #[tokio::test]
 async fn in_development_anybody_is_let_in_and_may_send_as_anybody() {
     let directory = Arc::new(Directory::new(config(vec![account("anna@example.org", None)])).unwrap());
     let authenticator = Authenticator::for_anybody(Arc::clone(&directory));
-    assert_eq!(authenticator.mechanisms(true).to_string(), "PLAIN LOGIN");
+    assert_eq!(offered(&authenticator), "PLAIN LOGIN");
     let question =
         Question::Password { login: "app".into(), acts_as: None, password: Password::new("whatever") };
     let (answer, login) = authenticator.authenticate(&attempt(Scope::Smtp), question).await;
@@ -341,17 +354,17 @@ async fn a_token_lets_in_whom_it_names_and_nobody_else() {
 #[tokio::test]
 async fn tokens_are_offered_where_somebody_judges_them_beside_scram() {
     let authenticator = authenticator(vec![account("anna@example.org", None)]);
-    assert_eq!(authenticator.mechanisms(false).to_string(), "");
+    assert_eq!(offered(&authenticator), "");
     assert_eq!(token(&authenticator, "", "good:anna@example.org").await.0, Answer::Denied);
     authenticator.judge_tokens_by(Some(Arc::new(Judge)));
-    assert_eq!(authenticator.mechanisms(false).to_string(), "OAUTHBEARER XOAUTH2");
+    assert_eq!(offered(&authenticator), "OAUTHBEARER XOAUTH2");
     let accounts = vec![account("anna@example.org", None), account("bob@example.org", Some("tiger"))];
     authenticator.change(Arc::new(Directory::new(config(accounts)).unwrap()));
     // anna has no password, so no client of hers tries SCRAM.
-    assert_eq!(authenticator.mechanisms(false).to_string(), "SCRAM-SHA-256 OAUTHBEARER XOAUTH2 PLAIN LOGIN");
+    assert_eq!(offered(&authenticator), "SCRAM-SHA-256 OAUTHBEARER XOAUTH2 PLAIN LOGIN");
     let disabled = vec![AccountConfig { disabled: true, ..account("anna@example.org", None) }];
     authenticator.change(Arc::new(Directory::new(config(disabled)).unwrap()));
-    assert_eq!(authenticator.mechanisms(false).to_string(), "");
+    assert_eq!(offered(&authenticator), "");
 }
 
 #[tokio::test]
@@ -367,4 +380,65 @@ async fn wrong_tokens_go_through_the_limiter_and_outages_do_not() {
     }
     assert_eq!(token(&authenticator, "", "good:anna@example.org").await.0, Answer::Unavailable);
     assert_eq!(authenticator.bans(Timestamp::from_millis(1)).len(), 1);
+}
+
+fn showing(fingerprint: u8, addresses: &[&str]) -> Attempt {
+    let certificate = ClientCertificate {
+        fingerprint: [fingerprint; 32],
+        addresses: addresses.iter().map(|address| (*address).into()).collect(),
+    };
+    Attempt { certificate: Some(certificate), ..attempt(Scope::Smtp) }
+}
+
+#[tokio::test]
+async fn a_certificate_lets_in_whose_it_is() {
+    let anna = AccountConfig {
+        addresses: vec!["hello@example.org".into()],
+        certificates: vec![format!("sha256:{}", ["AB"; 32].join(":")), format!("sha256:{}", "01".repeat(32))],
+        ..account("anna@example.org", None)
+    };
+    let bob = AccountConfig { disabled: true, ..account("bob@example.org", None) };
+    let authenticator = authenticator(vec![anna, bob, account("carol@example.org", None)]);
+    let (anna, carol) = (Some("anna@example.org"), Some("carol@example.org"));
+    for (shown, meant, expected, offered) in [
+        (attempt(Scope::Smtp), None, None, false),
+        (attempt(Scope::Smtp), anna, None, false),
+        (showing(0, &[]), None, None, false),
+        (showing(0, &["x@example.net", "no address"]), anna, None, false),
+        (showing(0, &["ANNA@example.org"]), None, anna, true),
+        (showing(0, &["hello@example.org"]), None, anna, true),
+        (showing(0, &["hello@example.org", "anna@example.org"]), None, anna, true),
+        (showing(0, &["anna+x@example.org"]), None, None, false),
+        (showing(0xab, &[]), None, anna, true),
+        (showing(1, &[]), anna, anna, true),
+        (showing(1, &[]), Some("hello@example.org"), anna, true),
+        (showing(1, &[]), carol, None, true),
+        (showing(1, &[]), Some("nobody@example.org"), None, true),
+        // It is of two, so one has to be meant.
+        (showing(1, &["carol@example.org"]), None, None, true),
+        (showing(1, &["carol@example.org"]), carol, carol, true),
+        (showing(0, &["bob@example.org"]), None, None, false),
+    ] {
+        let external = authenticator.mechanisms(&shown).has(Mechanism::External);
+        assert_eq!(external, offered, "{shown:?}");
+        let question = Question::External { acts_as: meant.map(Into::into) };
+        let (answer, login) = authenticator.authenticate(&shown, question).await;
+        assert_eq!(answer == Answer::Granted, login.is_some());
+        assert_eq!(login.as_ref().map(Login::name), expected, "{shown:?} {meant:?}");
+    }
+}
+
+#[test]
+fn what_is_no_fingerprint_is_told() {
+    let long = format!("sha256:{}", "0".repeat(66));
+    let odd = format!("sha256:{}", "0".repeat(63));
+    for wrong in
+        ["", "sha256:", "sha256:00", &"0".repeat(64), &format!("sha256:{}", "0x".repeat(32)), &long, &odd]
+    {
+        let anna =
+            AccountConfig { certificates: vec![wrong.to_owned()], ..account("anna@example.org", None) };
+        let errors = Directory::new(config(vec![anna])).unwrap_err();
+        assert_eq!(errors.len(), 1, "{wrong}");
+        assert_eq!(errors[0].key, "certificates");
+    }
 }

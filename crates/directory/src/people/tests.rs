@@ -56,7 +56,8 @@ impl Server {
 
     fn log_in(&self, login: &str, password: &str) -> Option<Login> {
         let at = mail::Timestamp::from_millis(0);
-        let attempt = Attempt { client: None, shared: false, at, scope: Scope::Smtp, binding: None };
+        let attempt =
+            Attempt { client: None, shared: false, at, scope: Scope::Smtp, binding: None, certificate: None };
         let question =
             Question::Password { login: login.into(), acts_as: None, password: Password::new(password) };
         let (answer, login) = run(self.authenticator.authenticate(&attempt, question));
@@ -322,7 +323,9 @@ fn a_hash_from_elsewhere_becomes_one_of_today_at_the_first_login() {
         let AccountConfig { password, scram, .. } = kept(server);
         assert!(password.unwrap().expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(scram.is_some(), "and SCRAM works with it");
-        assert!(server.authenticator.mechanisms(false).to_string().contains("SCRAM-SHA-256"));
+        let (at, scope) = (mail::Timestamp::from_millis(0), Scope::Smtp);
+        let anybody = Attempt { client: None, shared: false, at, scope, binding: None, certificate: None };
+        assert!(server.authenticator.mechanisms(&anybody).to_string().contains("SCRAM-SHA-256"));
         assert!(server.log_in("anna@example.org", "lion").is_some());
         assert!(server.noticed.lock().unwrap().try_recv().is_err(), "there is nothing more to renew");
     }

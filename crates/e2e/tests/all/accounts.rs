@@ -12,7 +12,7 @@ pub(crate) const SOON: Duration = Duration::from_mins(1);
 pub(crate) const SUBMISSION: &str = "[[listener]]\nservice = \"submission\"\nbind = [\"127.0.0.1:0\"]\ntls = \"implicit\"\n\
      [[listener]]\nservice = \"submission\"\nbind = [\"127.0.0.1:0\"]\ntls = \"starttls\"\n";
 /// SHA-512 of `lion` by crypt(3), with the fewest rounds.
-const LION: &str = "$6$rounds=1000$saltsalt$spQCvGSCwNyty0XRNutn3V6qh0Z8zQ21vaqGx/GxcLxXoHHD8px5SFn.wIeb1IQVDNNA5cgwFKIlCcPynNtzT1";
+pub(crate) const LION: &str = "$6$rounds=1000$saltsalt$spQCvGSCwNyty0XRNutn3V6qh0Z8zQ21vaqGx/GxcLxXoHHD8px5SFn.wIeb1IQVDNNA5cgwFKIlCcPynNtzT1";
 /// What curl ends with when a login is refused.
 pub(crate) const CURL_LOGIN_DENIED: i32 = 67;
 /// What msmtp ends with when a login is refused.

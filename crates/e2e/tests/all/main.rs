@@ -6,6 +6,7 @@ mod accounts;
 mod acme;
 mod acme_fake;
 mod bans;
+mod certificates;
 mod clients;
 mod crash;
 mod damage;

@@ -10,13 +10,15 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
-use super::{Certificates, HandshakeError, TlsChallenges, TlsError, facts, provider};
+use super::{Certificates, ClientAuthorities, HandshakeError, TlsChallenges, TlsError, facts, provider};
 
 /// Answers handshakes with the certificates of a store. Clones are the same.
 #[derive(Clone)]
 pub struct Acceptor {
     usual: TlsAcceptor,
     challenges: Option<TlsChallenges>,
+    /// Whose certificates of clients are believed, and whether nobody else gets through.
+    clients: Option<(ClientAuthorities, bool)>,
 }
 
 /// How a listener uses TLS.
@@ -41,15 +43,40 @@ impl Acceptor {
     /// # Errors
     /// The cryptography cannot be set up.
     pub fn new(certificates: &Certificates, protocol: &str) -> Result<Self, TlsError> {
-        let mut config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(certificates.clone()));
+        Self::make(certificates, protocol, None)
+    }
+
+    /// The same, and clients are asked for a certificate. Who shows one that these authorities vouch for is known by it; with `required`
+    /// nobody else gets through.
+    ///
+    /// # Errors
+    /// The cryptography cannot be set up.
+    pub fn asking_clients(
+        certificates: &Certificates,
+        protocol: &str,
+        clients: &ClientAuthorities,
+        required: bool,
+    ) -> Result<Self, TlsError> {
+        Self::make(certificates, protocol, Some((clients, required)))
+    }
+
+    fn make(
+        certificates: &Certificates,
+        protocol: &str,
+        clients: Option<(&ClientAuthorities, bool)>,
+    ) -> Result<Self, TlsError> {
+        let config = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+        let config = match clients {
+            Some((clients, required)) => config.with_client_cert_verifier(clients.asking(required)),
+            None => config.with_no_client_auth(),
+        };
+        let mut config = config.with_cert_resolver(Arc::new(certificates.clone()));
         config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
         config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
         // Mail clients open one session at a time.
         config.send_tls13_tickets = 1;
-        Ok(Self { usual: TlsAcceptor::from(Arc::new(config)), challenges: None })
+        let clients = clients.map(|(clients, required)| (clients.clone(), required));
+        Ok(Self { usual: TlsAcceptor::from(Arc::new(config)), challenges: None, clients })
     }
 
     /// The same, and while a challenge of an authority is open, handshakes that ask for it by ALPN get the answer to it (RFC 8737) and
@@ -75,7 +102,20 @@ impl Acceptor {
         });
         let stream = accepted.await.map_err(|_| HandshakeError::TimedOut(within))??;
         let connection = stream.get_ref().1;
-        let session = TlsSession { facts: facts(connection), exporter: exporter(connection) };
+        let client = match &self.clients {
+            Some((clients, required)) => {
+                let client = clients.verified(connection.peer_certificates());
+                if *required && client.is_none() {
+                    // A session that was resumed: its certificate was good when it began.
+                    return Err(HandshakeError::Failed(
+                        "the client's certificate is not good any more".into(),
+                    ));
+                }
+                client
+            }
+            None => None,
+        };
+        let session = TlsSession { facts: facts(connection), exporter: exporter(connection), client };
         Ok((TlsStream::Server(stream), session))
     }
 }

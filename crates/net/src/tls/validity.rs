@@ -1,5 +1,5 @@
-//! What is read out of the DER of a certificate, because no crate that we depend on tells: from when until when it holds, and by what its
-//! authority knows it.
+//! What is read out of the DER of a certificate, because no crate that we depend on tells: from when until when it holds, by what its
+//! authority knows it, and for which mail addresses it is.
 
 use mail::Timestamp;
 
@@ -15,6 +15,10 @@ const OCTET_STRING: u8 = 0x04;
 const KEY_IDENTIFIER: u8 = 0x80;
 /// id-ce-authorityKeyIdentifier, 2.5.29.35 (RFC 5280 §4.2.1.1).
 const AUTHORITY_KEY_IDENTIFIER: &[u8] = &[0x55, 0x1d, 0x23];
+/// id-ce-subjectAltName, 2.5.29.17.
+const SUBJECT_ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+/// `rfc822Name` of a `GeneralName`: context-specific, primitive, 1.
+const RFC822_NAME: u8 = 0x81;
 
 /// The validity of a certificate (RFC 5280 §4.1.2.5). None: it is no certificate.
 ///
@@ -37,19 +41,27 @@ pub(super) fn validity(der: &[u8]) -> Option<(Timestamp, Timestamp)> {
 /// AuthorityKeyIdentifier ::= SEQUENCE { keyIdentifier [0] OPTIONAL, ... }
 /// ```
 pub(super) fn authority_and_serial(der: &[u8]) -> Option<CertificateId> {
-    let Body { serial, mut rest, .. } = Body::of(der)?;
-    let extensions = std::iter::from_fn(|| rest.next()).find(|(tag, _)| *tag == EXTENSIONS)?.1;
-    let mut extensions = Reader(Reader(extensions).expect(SEQUENCE)?);
-    while let Some(extension) = extensions.expect(SEQUENCE) {
-        let mut extension = Reader(extension);
-        if extension.expect(OBJECT_IDENTIFIER)? != AUTHORITY_KEY_IDENTIFIER {
-            continue;
-        }
-        let value = std::iter::from_fn(|| extension.next()).find(|(tag, _)| *tag == OCTET_STRING)?.1;
-        let authority = Reader(Reader(value).expect(SEQUENCE)?).expect(KEY_IDENTIFIER)?;
-        return Some(CertificateId { authority: authority.into(), serial: serial.into() });
-    }
-    None
+    let body = Body::of(der)?;
+    let serial = body.serial;
+    let value = body.extension(AUTHORITY_KEY_IDENTIFIER)?;
+    let authority = Reader(Reader(value).expect(SEQUENCE)?).expect(KEY_IDENTIFIER)?;
+    Some(CertificateId { authority: authority.into(), serial: serial.into() })
+}
+
+/// The mail addresses that a certificate is for (RFC 5280 §4.2.1.6).
+///
+/// ```text
+/// SubjectAltName ::= SEQUENCE OF CHOICE { otherName [0], rfc822Name [1] IA5String, dNSName [2], ... }
+/// ```
+pub(super) fn addresses(der: &[u8]) -> Vec<Box<str>> {
+    let names = Body::of(der).and_then(|body| body.extension(SUBJECT_ALTERNATIVE_NAME));
+    let Some(names) = names.and_then(|names| Reader(names).expect(SEQUENCE)) else { return Vec::new() };
+    let mut names = Reader(names);
+    let all = std::iter::from_fn(|| names.next()).filter(|(tag, _)| *tag == RFC822_NAME);
+    all.filter_map(|(_, name)| str::from_utf8(name).ok())
+        .filter(|name| name.is_ascii())
+        .map(Into::into)
+        .collect()
 }
 
 /// What an authority knows a certificate by (RFC 9773 §4.1).
@@ -69,6 +81,21 @@ struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
+    /// The value of an extension.
+    fn extension(mut self, id: &[u8]) -> Option<&'a [u8]> {
+        let extensions = std::iter::from_fn(|| self.rest.next()).find(|(tag, _)| *tag == EXTENSIONS)?.1;
+        let mut extensions = Reader(Reader(extensions).expect(SEQUENCE)?);
+        while let Some(extension) = extensions.expect(SEQUENCE) {
+            let mut extension = Reader(extension);
+            if extension.expect(OBJECT_IDENTIFIER)? == id {
+                return Some(
+                    std::iter::from_fn(|| extension.next()).find(|(tag, _)| *tag == OCTET_STRING)?.1,
+                );
+            }
+        }
+        None
+    }
+
     fn of(der: &'a [u8]) -> Option<Self> {
         let mut certificate = Reader(Reader(der).expect(SEQUENCE)?);
         let mut body = Reader(certificate.expect(SEQUENCE)?);
@@ -168,6 +195,22 @@ mod tests {
         for end in 0..der.len() {
             assert_eq!(validity(&der[..end]), None, "{end}");
         }
+    }
+
+    #[test]
+    fn a_certificate_names_addresses() {
+        use rcgen::{CertificateParams, KeyPair, SanType};
+        let mut params = CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+        for address in ["anna@example.org", "hello@example.org"] {
+            params.subject_alt_names.push(SanType::Rfc822Name(address.try_into().unwrap()));
+        }
+        let made = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        assert_eq!(addresses(made.der()), ["anna@example.org".into(), "hello@example.org".into()]);
+        for end in 0..made.der().len() {
+            assert!(addresses(&made.der()[..end]).is_empty(), "{end}");
+        }
+        let none = rcgen::generate_simple_self_signed(vec!["a.example".to_owned()]).unwrap();
+        assert!(addresses(none.cert.der()).is_empty());
     }
 
     #[test]

@@ -13,13 +13,14 @@ use directory::{Authenticator, Directory, People, PeopleError};
 use disk::{Caveat, Clock, Disk, Lock, OsDisk, OsRandom, Random, SystemClock};
 use dns::Resolve;
 use events::Log;
-use net::{Acceptor, Bound, Certificates, Connector, Identity, TlsChallenges, TlsMode};
+use net::{Bound, Certificates, ClientAuthorities, Connector, Identity, TlsChallenges, TlsMode};
 use receive::Entrance;
 use spool::{Opened, Spool};
 use store::{Pending, Store};
 use tokio::net::UnixListener;
 
 use super::{
+    acceptors::Acceptors,
     dev::{self, NoDns},
     dev_tls::{self, DevTls},
     explain,
@@ -53,6 +54,8 @@ pub(super) struct Built {
     /// What a client has to trust to believe a certificate that we made ourselves.
     pub authority: Option<PathBuf>,
     pub certificates: Certificates,
+    /// Whose certificates of clients are believed.
+    pub clients: Option<ClientAuthorities>,
     pub connector: Connector,
     pub bound: Vec<(Entrance, Bound)>,
     /// What keeps the certificate that we obtain ourselves, and where it answers challenges.
@@ -97,14 +100,13 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
     let resolver = resolver(&config, flavour)?;
     let (identities, authority) = identities(&config, flavour, clock.as_ref())?;
     let certificates = Certificates::new(&identities);
-    let acceptor = Acceptor::new(&certificates, "smtp").map_err(Failure::new)?;
     let connector = Connector::opportunistic().map_err(Failure::new)?;
     let challenges = TlsChallenges::new().map_err(Failure::new)?;
     let by_tls = config.acme.as_ref().is_some_and(|acme| acme.settings.method == Method::Tls);
-    // RFC 8737 knows only connections that begin with TLS.
-    let implicit = if by_tls { acceptor.clone().answering(&challenges) } else { acceptor.clone() };
+    let clients = config.clients.as_ref().and_then(config::Clients::authorities).cloned();
+    let acceptors = Acceptors::new(&certificates, clients.as_ref(), by_tls.then_some(&challenges))?;
     let Sockets { mail, acme: opened } = sockets.map_or_else(|| process::bind(&config), Ok)?;
-    let bound = entrances(&config.listeners, mail, &acceptor, &implicit);
+    let bound = entrances(&config.listeners, mail, &acceptors);
     let parts = acme::Parts {
         disk: Arc::clone(&disk),
         clock: Arc::clone(&clock),
@@ -120,6 +122,7 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
         maildir,
         authority,
         certificates,
+        clients,
         connector,
         bound,
         acme,
@@ -285,16 +288,12 @@ fn identities(
 fn entrances(
     listeners: &[Listener],
     sockets: Vec<(usize, Bound)>,
-    on_demand: &Acceptor,
-    implicit: &Acceptor,
+    acceptors: &Acceptors<'_>,
 ) -> Vec<(Entrance, Bound)> {
-    let entrance = |listener: &Listener| {
-        let tls = match listener.tls {
-            Tls::None => TlsMode::None,
-            Tls::OnDemand => TlsMode::StartTls(on_demand.clone()),
-            Tls::Implicit => TlsMode::Implicit(implicit.clone()),
-        };
-        Entrance { service: listener.service, tls, proxy: listener.proxy }
+    let entrance = |listener: &Listener| Entrance {
+        service: listener.service,
+        tls: acceptors.mode(listener),
+        proxy: listener.proxy,
     };
     let of = |(number, bound): (usize, Bound)| Some((entrance(listeners.get(number)?), bound));
     sockets.into_iter().filter_map(of).collect()

@@ -12,7 +12,9 @@ use dns::{Answer, BoxFuture, DnsError, Mx, Resolve};
 use receive::Service;
 
 use crate::cli;
-use crate::config::{Bounds, Config, Listener, Log, LogFormat, LogLevel, Process, Report, Sendmail, Tls};
+use crate::config::{
+    Bounds, ClientCertificates, Config, Listener, Log, LogFormat, LogLevel, Process, Report, Sendmail, Tls,
+};
 
 /// A name that never leads anywhere else (RFC 6761 §6.3) and is fully qualified.
 const HOSTNAME: &str = "postrider.localhost";
@@ -35,6 +37,7 @@ pub(super) fn config(dir: &Path, wanted: &cli::Dev) -> Config {
         acme: None,
         certificates: Vec::new(),
         identities: Vec::new(),
+        clients: None,
         resolver: net::resolver::Config::default(),
         receive: receive_config(),
         login: limits::LoginLimits::default(),
@@ -66,7 +69,8 @@ fn listeners(wanted: &cli::Dev) -> Vec<Listener> {
         wanted.listen.is_empty() && wanted.submission.is_empty() && wanted.submissions.is_empty();
     let listener = |service, tls, named: &[SocketAddr], port| {
         let bind = if nothing_named { at_home(port) } else { named.to_vec() };
-        Listener { service, bind, tls, proxy: false, v6_optional: nothing_named }
+        let client_certificates = ClientCertificates::None;
+        Listener { service, bind, tls, proxy: false, client_certificates, v6_optional: nothing_named }
     };
     vec![
         listener(Service::Dev, Tls::None, &wanted.listen, PORT),

@@ -8,7 +8,7 @@ use std::{
 use admin::api::Reloaded;
 use deliver::{Own, Settings};
 use directory::{Authenticator, People};
-use net::Certificates;
+use net::{Certificates, ClientAuthorities};
 use receive::Receiver;
 use serde_json::Value;
 
@@ -19,13 +19,16 @@ use crate::{
 };
 
 /// What can only change with a restart: it was opened, bound or counted when the server started. The reference lists the same.
-const NEEDS_RESTART: [&str; 29] = [
+const NEEDS_RESTART: [&str; 32] = [
     "hostname",
     "data_dir",
     "listener.service",
     "listener.bind",
     "listener.tls",
     "listener.proxy",
+    "listener.client_certificates",
+    "tls.client_ca",
+    "tls.client_crl",
     "tls.acme",
     "tls.acme.challenge",
     "tls.acme.bind",
@@ -74,6 +77,8 @@ pub(super) struct Running {
     pub(super) logins: Authenticator,
     pub(super) delivery: Settings,
     pub(super) certificates: Certificates,
+    /// Whose certificates of clients are believed.
+    pub(super) clients: Option<ClientAuthorities>,
     /// The certificate that we obtain ourselves.
     pub(super) acme: Option<acme::Watch>,
 }
@@ -134,6 +139,9 @@ impl Reloader {
         let wanted = config::load(file).map_err(|error| refused(file, &error))?;
         let (needs_restart, changed): (Vec<String>, Vec<String>) =
             differences(&running, &wanted).into_iter().partition(|name| needs_restart(name));
+        // What is in the files is taken up; other files need a restart.
+        let authorities = wanted.clients.as_ref().filter(|wanted| running.clients.as_ref() == Some(*wanted));
+        let authorities = authorities.and_then(config::Clients::authorities).cloned();
         // Keys and answers of providers stay known where nothing about them has changed.
         let judges_anew = running.oauth != wanted.oauth;
         let merged = merged(&running, wanted);
@@ -142,7 +150,7 @@ impl Reloader {
         for warning in merged.warnings.lines() {
             tracing::warn!("{warning}");
         }
-        let Running { people, receiver, logins, delivery, certificates, acme } = &self.parts;
+        let Running { people, receiver, logins, delivery, certificates, clients, acme } = &self.parts;
         let declared = build::declared(&merged, &self.own);
         let obtained = merged
             .acme
@@ -154,6 +162,9 @@ impl Reloader {
                 logins.judge_tokens_by(judge);
             }
             certificates.replace(&merged.identities);
+            if let (Some(clients), Some(read)) = (clients, &authorities) {
+                clients.replace(read);
+            }
             match (acme, obtained) {
                 (Some(watch), Some(acme)) => watch.change(acme.following(&merged.resolver.servers)),
                 // Whoever reloads may have mended what an authority did not like.
@@ -223,6 +234,7 @@ fn differences(running: &Config, wanted: &Config) -> Vec<String> {
         _ => vec![ACME.to_owned()],
     };
     let oauth = running.oauth != wanted.oauth;
+    let (before, after) = (running, wanted);
     let (running, wanted) = (config::effective(running).json(), config::effective(wanted).json());
     let none = serde_json::Map::new();
     let (running, wanted) = (running.as_object().unwrap_or(&none), wanted.as_object().unwrap_or(&none));
@@ -232,6 +244,13 @@ fn differences(running: &Config, wanted: &Config) -> Vec<String> {
     let mut found: Vec<String> = certificates.then(|| CERTIFICATES.to_owned()).into_iter().collect();
     found.extend(acme);
     found.extend(oauth.then(|| OAUTH.to_owned()));
+    let files = |config: &Config| -> [Option<PathBuf>; 2] {
+        let mut files = config.clients.iter().flat_map(config::Clients::files).map(Path::to_owned);
+        [files.next(), files.next()]
+    };
+    let clients =
+        ["tls.client_ca", "tls.client_crl"].into_iter().zip(files(before).into_iter().zip(files(after)));
+    found.extend(clients.filter(|(_, (before, after))| before != after).map(|(name, _)| name.to_owned()));
     for name in names.into_iter().filter(|name| *name != "tls") {
         match (running.get(name), wanted.get(name)) {
             (Some(Value::Object(before)), Some(Value::Object(after))) => {
@@ -285,6 +304,8 @@ proxy = "required"
 [[listener]]
 service = "lmtp"
 bind = ["127.0.0.1:2400"]
+[tls]
+client_ca = "clients.pem"
 [tls.acme]
 agree_to_terms = true
 [dns]
@@ -385,6 +406,8 @@ level = "debug"
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("postrider.toml");
         fs::write(&file, text).unwrap();
+        let authority = rcgen::generate_simple_self_signed(vec!["ca.example".to_owned()]).unwrap();
+        fs::write(dir.path().join("clients.pem"), authority.cert.pem()).unwrap();
         config::load(&file).unwrap()
     }
 

@@ -67,6 +67,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
         logins: built.authenticator.clone(),
         delivery: deliverer.settings(),
         certificates: built.certificates.clone(),
+        clients: built.clients.clone(),
         acme: watch.clone(),
     };
     let reloader = Arc::new(Reloader::new(file, running, own, parts));

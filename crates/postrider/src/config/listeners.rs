@@ -22,6 +22,8 @@ pub(crate) struct Listener {
     pub tls: Tls,
     /// Whether a proxy says first who the client is.
     pub proxy: bool,
+    /// Whether clients are asked for a certificate.
+    pub client_certificates: ClientCertificates,
     /// Nobody named the addresses, so on a machine without IPv6 those are left out.
     pub v6_optional: bool,
 }
@@ -50,7 +52,32 @@ impl Tls {
     }
 }
 
+/// Whether clients are asked for a certificate under TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClientCertificates {
+    /// No.
+    None,
+    /// Who has one may show it.
+    Requested,
+    /// Who has none is not served.
+    Required,
+}
+
+impl ClientCertificates {
+    const ALL: [Self; 3] = [Self::None, Self::Requested, Self::Required];
+
+    /// Its word in the file.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Requested => "requested",
+            Self::Required => "required",
+        }
+    }
+}
+
 /// What listeners are judged by, beside the file's own sections for them.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact by itself")]
 pub(super) struct Surroundings {
     /// Whether any network may speak LMTP.
     pub lmtp_clients: bool,
@@ -58,6 +85,8 @@ pub(super) struct Surroundings {
     pub proxies: bool,
     /// Whether there are certificates.
     pub certificates: bool,
+    /// Whether anybody certifies clients.
+    pub clients: bool,
 }
 
 const LATER: [&str; 4] = ["imap", "pop3", "managesieve", "http"];
@@ -68,7 +97,8 @@ pub(super) fn read(root: &Section<'_>, around: &Surroundings) -> Vec<Listener> {
     let sections = root.sections("listener");
     if sections.is_empty() {
         let (service, tls) = (Service::Smtp, default_tls(Service::Smtp, around));
-        return vec![Listener { service, bind: default_bind(service), tls, proxy: false, v6_optional: true }];
+        let (bind, client_certificates) = (default_bind(service), ClientCertificates::None);
+        return vec![Listener { service, bind, tls, proxy: false, client_certificates, v6_optional: true }];
     }
     let mut taken = Vec::new();
     sections.into_iter().filter_map(|section| one(section, around, &mut taken)).collect()
@@ -105,6 +135,7 @@ fn one(section: Section<'_>, around: &Surroundings, taken: &mut Vec<(SocketAddr,
         section.wrong(value.span, wrong.hint(hint));
     }
     let proxy = proxy(&section, around.proxies);
+    let client_certificates = client_certificates(&section, service, around);
     let bind = section.parsed_list("bind", value::socket_address);
     if bind.as_ref().is_some_and(Vec::is_empty)
         && let Some(value) = section.get("bind")
@@ -128,7 +159,36 @@ fn one(section: Section<'_>, around: &Surroundings, taken: &mut Vec<(SocketAddr,
     section.finish();
     let service = service?;
     let tls = tls.unwrap_or_else(|| default_tls(service, around));
-    Some(Listener { service, bind, tls, proxy, v6_optional })
+    let client_certificates = if tls == Tls::None { ClientCertificates::None } else { client_certificates };
+    Some(Listener { service, bind, tls, proxy, client_certificates, v6_optional })
+}
+
+/// Where somebody certifies clients they are asked where they would log in, and nowhere else: on port 25 other servers may have
+/// certificates of their own.
+fn client_certificates(
+    section: &Section<'_>,
+    service: Option<Service>,
+    around: &Surroundings,
+) -> ClientCertificates {
+    let words = ClientCertificates::ALL.map(|choice| (choice.word(), choice));
+    let chosen = section.choice("client_certificates", &words);
+    let logs_in = service == Some(Service::Submission);
+    if let (Some(ClientCertificates::Requested | ClientCertificates::Required), Some(value)) =
+        (chosen, section.get("client_certificates"))
+    {
+        if !logs_in {
+            let wrong = Wrong::new(
+                "only on listeners with service = \"submission\" clients are asked for a certificate",
+            );
+            section.wrong(value.span, wrong.hint("remove it: other servers would be hindered"));
+        } else if !around.clients {
+            let wrong = Wrong::new("nobody certifies clients: there is no `client_ca` in [tls]");
+            section.wrong(value.span, wrong.hint("name the authority: client_ca = \"clients.pem\""));
+        }
+    }
+    let usual =
+        if logs_in && around.clients { ClientCertificates::Requested } else { ClientCertificates::None };
+    chosen.unwrap_or(usual)
 }
 
 /// Whether it is for proxies. Then somebody must be one.

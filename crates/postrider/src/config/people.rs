@@ -75,8 +75,16 @@ fn account(section: Section<'_>, dir: &Path, entry: Entry, places: &mut Places) 
     }
     let roles = texts(&section, "roles", entry, places).unwrap_or_default();
     let addresses = texts(&section, "addresses", entry, places).unwrap_or_default();
+    let certificates = texts(&section, "certificates", entry, places).unwrap_or_default();
     section.finish();
-    Some(AccountConfig { login: login?, addresses, password, roles, ..AccountConfig::default() })
+    Some(AccountConfig {
+        login: login?,
+        addresses,
+        password,
+        certificates,
+        roles,
+        ..AccountConfig::default()
+    })
 }
 
 fn alias(section: Section<'_>, entry: Entry, places: &mut Places) -> Option<AliasConfig> {
@@ -171,7 +179,8 @@ fn text_of(mistake: &Mistake) -> Option<&str> {
         | Mistake::UnknownDomain(text)
         | Mistake::Elsewhere(text)
         | Mistake::UnknownTarget(text)
-        | Mistake::UnknownRole(text) => Some(text),
+        | Mistake::UnknownRole(text)
+        | Mistake::BadFingerprint(text) => Some(text),
         _ => None,
     }
 }

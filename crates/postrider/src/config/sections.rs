@@ -12,7 +12,7 @@ use toml_span::Span;
 
 use super::{
     Bounds, Config, DATA_DIR, Log, LogFormat, LogLevel, Process, Report, Sendmail, acme, certificates,
-    limits, listeners,
+    clients, limits, listeners,
     next_hop::{Keeper, keeper},
     oauth, people,
     routes::{self, Surroundings},
@@ -46,10 +46,12 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     receive.quotas = quotas(root.section("quota"));
     let tls = root.section("tls");
     let certificates = certificates::read(&tls, dir);
+    let clients = clients::read(&tls, dir);
     let around = listeners::Surroundings {
         lmtp_clients: receive.lmtp_networks.iter().next().is_some(),
         proxies: !receive.proxy_networks.is_empty(),
-        certificates: root.get("tls").is_some(),
+        certificates: tls.get("certificate").is_some() || tls.get("acme").is_some(),
+        clients: tls.get("client_ca").is_some(),
     };
     let listeners = listeners::read(&root, &around);
     let (hostname_text, listening) = (hostname.as_deref(), listeners.as_slice());
@@ -91,6 +93,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         listeners,
         acme,
         certificates,
+        clients,
         identities: Vec::new(),
         resolver,
         receive,

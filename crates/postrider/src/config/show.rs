@@ -6,7 +6,7 @@ use deliver::{Hosts, LocalDelivery, NamedHost, PrivateAddresses, TlsPolicy};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Bounds, Config, Files, LogFormat, LogLevel, Process, acme, limits, oauth, rules,
+    Bounds, Config, Files, LogFormat, LogLevel, Process, acme, clients, limits, oauth, rules,
     value::{show_duration, show_size},
 };
 
@@ -38,9 +38,11 @@ pub(crate) fn effective(config: &Config) -> Shown {
             ("bind", json!(bind)),
             ("tls", json!(listener.tls.word())),
             ("proxy", json!(if listener.proxy { "required" } else { "none" })),
+            ("client_certificates", json!(listener.client_certificates.word())),
         ];
         sections.push((Heading::Many("listener"), values));
     }
+    sections.extend(config.clients.as_ref().map(|clients| (Heading::One("tls"), clients::show(clients))));
     for Files { certificate, key, .. } in &config.certificates {
         let path = |path: &Path| json!(path.display().to_string());
         let values = vec![("certificate", path(certificate)), ("key", path(key))];
@@ -189,6 +191,8 @@ fn people(config: &directory::Config, sections: &mut Vec<(Heading, Vec<(&'static
         let mut values = vec![("login", json!(account.login))];
         values.extend(account.password.as_ref().map(|_| ("password", json!(NOT_SHOWN))));
         values.push(("addresses", json!(account.addresses)));
+        let certificates = (!account.certificates.is_empty()).then(|| json!(account.certificates));
+        values.extend(certificates.map(|certificates| ("certificates", certificates)));
         values.push(("roles", json!(account.roles)));
         sections.push((Heading::Many("account"), values));
     }

@@ -138,7 +138,14 @@ impl<W: Wire> Stage<W> {
         for (client, login, times) in std::mem::take(&mut self.failed) {
             let at = self.machine.clock.now();
             let shared = client.is_loopback();
-            let attempt = Attempt { client: Some(client), shared, at, scope: Scope::Smtp, binding: None };
+            let attempt = Attempt {
+                client: Some(client),
+                shared,
+                at,
+                scope: Scope::Smtp,
+                binding: None,
+                certificate: None,
+            };
             for _ in 0..times {
                 let login = login.as_str().into();
                 let question = sasl::server::Question::Proof { login, acts_as: None, right: false };
