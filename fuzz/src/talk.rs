@@ -140,9 +140,12 @@ fn granted(question: &sasl::server::Question, granted: bool) -> sasl::server::An
     let keys =
         || sasl::ScramKeys { salt: [1].into(), iterations: 4096, stored_key: [2; 32], server_key: [3; 32] };
     match question {
-        Question::Keys { .. } => {
-            Answer::Scram(Box::new(ScramFacts { keys: keys(), nonce: "n".into(), binding: Some([4].into()) }))
-        }
+        Question::Keys { .. } => Answer::Scram(Box::new(ScramFacts {
+            keys: keys(),
+            others: Vec::new(),
+            nonce: "n".into(),
+            binding: Some([4].into()),
+        })),
         _ if granted => Answer::Granted,
         _ => Answer::Denied,
     }

@@ -618,7 +618,7 @@ async fn bans_are_listed_and_lifted() {
         certificate: None,
     };
     for _ in 0..25 {
-        let question = Question::Proof { login: "Anna@example.org".into(), acts_as: None, right: false };
+        let question = Question::Proof { login: "Anna@example.org".into(), acts_as: None, right: None };
         api.logins.authenticate(&guesser, question).await;
     }
     let bans: api::Bans = api.ask(Method::GET, "/v1/bans").await.document();

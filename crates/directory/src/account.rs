@@ -119,11 +119,22 @@ impl Account {
         *stored && verifier.as_ref().is_some_and(|verifier| verifier.is_weak() || scram.is_none())
     }
 
-    /// Whether SCRAM works for it, whatever it logs in with.
+    /// Whether SCRAM works for it, whatever it logs in with: the server shows one salt before it learns which password is meant.
     pub(crate) fn knows_scram(&self) -> bool {
         let Credentials { verifier, scram, app_passwords, .. } = &self.credentials;
-        let password = || verifier.as_ref().is_some_and(|verifier| verifier.password().is_some());
-        (scram.is_some() || password()) && app_passwords.is_empty()
+        let itself = || verifier.as_ref().is_some_and(|verifier| verifier.password().is_some());
+        let password = verifier.is_none() || scram.is_some() || itself();
+        let salted = scram.as_ref().or_else(|| app_passwords.first()?.scram.as_ref());
+        let alike = |app: &AppPassword| {
+            let keys = app.scram.as_ref().zip(salted.filter(|_| !itself()));
+            keys.is_some_and(|(one, other)| (&one.salt, one.iterations) == (&other.salt, other.iterations))
+        };
+        password && app_passwords.iter().all(alike)
+    }
+
+    /// Its app passwords.
+    pub(crate) fn app_passwords(&self) -> &[AppPassword] {
+        &self.credentials.app_passwords
     }
 
     /// Whether it may do that.

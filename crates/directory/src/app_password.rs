@@ -7,6 +7,8 @@ use aws_lc_rs::{
     rand,
 };
 
+use sasl::ScramKeys;
+
 use crate::password::same;
 
 /// Before each, so that people and scanners of secrets know one when they see it.
@@ -67,6 +69,8 @@ pub struct AppPassword {
     pub scopes: Vec<Scope>,
     /// SHA-256 of all of it.
     pub digest: [u8; 32],
+    /// What SCRAM works with, with the salt of its account's other keys; older ones have none.
+    pub scram: Option<ScramKeys>,
     /// When it was made, in milliseconds since 1970.
     pub created: i64,
     /// When it last let somebody in, to some minutes, in milliseconds since 1970.
@@ -93,7 +97,8 @@ impl AppPassword {
         let (id, secret): (String, String) = (id.iter().collect(), secret.iter().collect());
         let words = format!("{PREFIX}{id}-{secret}");
         let digest = digest_of(&words);
-        let made = Self { id: id.into(), name: name.into(), scopes, digest, created, last_used: None };
+        let made =
+            Self { id: id.into(), name: name.into(), scopes, digest, scram: None, created, last_used: None };
         Some((made, words))
     }
 

@@ -89,6 +89,35 @@ impl Login {
     }
 }
 
+/// Keys for SCRAM that a client was given and has proved nothing with: dropped so, it is a failed login. Whoever asks for keys by
+/// [`Authenticator::authenticate`] keeps it until a proof comes.
+#[must_use]
+pub struct Unproven {
+    authenticator: Authenticator,
+    client: Option<IpAddr>,
+    shared: bool,
+    login: Box<str>,
+    at: Timestamp,
+    settled: bool,
+}
+
+impl Unproven {
+    /// A proof has come: that counts by itself.
+    pub fn settle(mut self) {
+        self.settled = true;
+    }
+}
+
+impl Drop for Unproven {
+    fn drop(&mut self) {
+        if !self.settled {
+            let Self { client, shared, login, at, .. } = self;
+            let caller = Caller { client: *client, shared: *shared, login, at: *at };
+            self.authenticator.0.logins.failed(&caller, &self.authenticator.limits());
+        }
+    }
+}
+
 /// Decides who may log in. Clones are the same.
 #[derive(Clone)]
 pub struct Authenticator(Arc<Inner>);
@@ -194,8 +223,8 @@ impl Authenticator {
     /// What may be offered to who wants in: nothing if nobody could log in. With channel binding where there is something to bind to; EXTERNAL to
     /// a client whose certificate is somebody's.
     ///
-    /// mail-rules 7: SCRAM only if it works for everybody. A client takes the strongest mechanism for any login, and with an app
-    /// password, of which no keys are kept, it would only fail. A client takes a token only if it was told to, so that tokens are offered
+    /// mail-rules 7: SCRAM only if it works for everybody. A client takes the strongest mechanism for any login, and with a
+    /// password of which no keys are kept it would only fail. A client takes a token only if it was told to, so that tokens are offered
     /// beside it, and an account that has nothing else does not count.
     pub fn mechanisms(&self, attempt: &Attempt) -> Mechanisms {
         let directory = self.directory();
@@ -246,7 +275,11 @@ impl Authenticator {
                 self.decide(login, acts_as.as_deref(), shown)
             }
             Question::Proof { login, acts_as, right } => {
-                let shown = if right { Shown::Password } else { Shown::Nothing };
+                let shown = match right {
+                    Some(id) if id.is_empty() => Shown::Password,
+                    Some(id) if self.has_app_password(&login, &id, attempt.scope) => Shown::AppPassword(id),
+                    Some(_) | None => Shown::Nothing,
+                };
                 self.decide(login, acts_as.as_deref(), shown)
             }
             Question::Token { login, token } => self.token(attempt, login, &token).await,
@@ -263,6 +296,12 @@ impl Authenticator {
             Err(Refused::Busy | Refused::Provider(_)) => {}
         }
         answered.told(attempt)
+    }
+
+    /// What stands open once a login's keys were given to a client.
+    pub fn unproven(&self, attempt: &Attempt, login: &str) -> Unproven {
+        let Attempt { client, shared, at, .. } = *attempt;
+        Unproven { authenticator: self.clone(), client, shared, login: login.into(), at, settled: false }
     }
 
     fn closed(&self, caller: &Caller<'_>) -> Option<Ban> {
@@ -360,24 +399,37 @@ impl Authenticator {
         let directory = self.directory();
         let account = directory.by_login(login);
         let kept = account.and_then(Account::scram).cloned();
+        let others = account.map(|account| app_keys(account, attempt.scope)).unwrap_or_default();
+        // Without a password the app passwords have a salt all the same.
+        let salted = others.first().map(|(_, keys)| (keys.salt.to_vec(), keys.iterations));
         let known =
             account.and_then(Account::verifier).and_then(|verifier| verifier.password()).map(Password::new);
-        let salt = self.chance_of("salt", login).into_iter().take(SALT_OCTETS).collect::<Vec<_>>();
+        let usual =
+            || (self.chance_of("salt", login).into_iter().take(SALT_OCTETS).collect(), SCRAM_ITERATIONS);
+        let (salt, iterations): (Vec<u8>, u32) = salted.unwrap_or_else(usual);
         let nobodys = Password::new(sasl::base64::encode(&self.chance_of("password", login)));
         let derive = move || {
             // Also for nothing, so that it takes the same time for all.
-            let derived = ScramKeys::derive(known.unwrap_or(nobodys).expose(), &salt, SCRAM_ITERATIONS);
+            let derived = ScramKeys::derive(known.unwrap_or(nobodys).expose(), &salt, iterations);
             kept.unwrap_or(derived)
         };
         let mut nonce = [0; NONCE_OCTETS];
         match (rand::fill(&mut nonce), self.0.hashing.run(lane, derive).await) {
             (Ok(()), Some(keys)) => Answer::Scram(Box::new(ScramFacts {
+                others: others.into_iter().filter(|(_, other)| is_alike(&keys, other)).collect(),
                 keys,
                 nonce: sasl::base64::encode(&nonce).into(),
                 binding: attempt.binding.clone(),
             })),
             _ => Answer::Unavailable,
         }
+    }
+
+    /// Whether an app password, whose keys were given, is still there.
+    fn has_app_password(&self, login: &str, id: &str, scope: Scope) -> bool {
+        let directory = self.directory();
+        let app = directory.by_login(login).and_then(|account| account.app_password(id));
+        app.is_some_and(|app| app.scopes.contains(&scope))
     }
 
     /// Octets that look like chance, and are always the same for a login.
@@ -414,6 +466,17 @@ impl Authenticator {
         }
         Ok(Login { app, ..Login::of(account) })
     }
+}
+
+/// The keys of the app passwords that are good for something, by their ids.
+fn app_keys(account: &Account, scope: Scope) -> Vec<(Box<str>, ScramKeys)> {
+    let good = account.app_passwords().iter().filter(|app| app.scopes.contains(&scope));
+    good.filter_map(|app| Some((app.id.clone(), app.scram.clone()?))).collect()
+}
+
+/// Whether a client that knows the salt of the one can prove the other.
+fn is_alike(one: &ScramKeys, other: &ScramKeys) -> bool {
+    (&one.salt, one.iterations) == (&other.salt, other.iterations)
 }
 
 impl fmt::Debug for Authenticator {

@@ -24,7 +24,7 @@ mod tokens;
 
 pub use account::{Account, Role};
 pub use app_password::{AppPassword, Scope};
-pub use authenticate::{Attempt, Authenticator, Login, SCRAM_ITERATIONS};
+pub use authenticate::{Attempt, Authenticator, Login, SCRAM_ITERATIONS, Unproven};
 pub use config::{AccountConfig, AliasConfig, Config, DomainConfig, Secret};
 pub use directory::{Directory, Resolution};
 pub use domain_pattern::{DomainPattern, in_ascii};

@@ -200,7 +200,7 @@ impl People {
         let addresses = spelling::addresses(&addresses)?;
         let (password, scram) = match password {
             Some(password) => {
-                self.kept_of(password).await.map(|(password, scram)| (Some(password), scram))?
+                self.kept_of(password, None).await.map(|(password, scram)| (Some(password), scram))?
             }
             None => (None, None),
         };
@@ -222,8 +222,10 @@ impl People {
     /// # Errors
     /// See [`PeopleError`].
     pub async fn set_password(&self, login: &str, password: NewPassword) -> Result<(), PeopleError> {
-        let (password, scram) = self.kept_of(password).await?;
-        self.change(Change::SetPassword(spelling::or_as_it_is(login), password, scram)).await
+        let login = spelling::or_as_it_is(login);
+        let salt = self.state.lock().await.stored_account(&login).and_then(salt_of_apps);
+        let (password, scram) = self.kept_of(password, salt).await?;
+        self.change(Change::SetPassword(login, password, scram)).await
     }
 
     /// Lets nobody log in to an account, or somebody again.
@@ -273,8 +275,13 @@ impl People {
                 "an app password needs something that it is good for: smtp, imap, pop3 or api",
             ));
         }
-        let (app, words) = AppPassword::new(name, scopes, now).ok_or(PeopleError::NotHashed)?;
-        self.change(Change::AddAppPassword(spelling::or_as_it_is(login), app.clone())).await?;
+        let login = spelling::or_as_it_is(login);
+        let salt = self.state.lock().await.stored_account(&login).and_then(salt_of);
+        let (mut app, words) = AppPassword::new(name, scopes, now).ok_or(PeopleError::NotHashed)?;
+        let secret = words.clone();
+        let keys = self.hashing.run(Lane::Known, move || keys_of(&secret, salt)).await;
+        app.scram = Some(keys.unwrap_or(Err(PeopleError::NotHashed))?);
+        self.change(Change::AddAppPassword(login, app.clone())).await?;
         Ok((app, words))
     }
 
@@ -341,7 +348,11 @@ impl People {
     }
 
     /// What is kept of a password: a hash, and the keys for SCRAM; of what is a hash already only that.
-    async fn kept_of(&self, password: NewPassword) -> Result<(Secret, Option<ScramKeys>), PeopleError> {
+    async fn kept_of(
+        &self,
+        password: NewPassword,
+        salt: Option<Salt>,
+    ) -> Result<(Secret, Option<ScramKeys>), PeopleError> {
         let wrong = |why| PeopleError::Wrong(Problem::BadPassword(why));
         match password {
             NewPassword::Hash(hash) if hash.is_password().map_err(wrong)? => {
@@ -353,7 +364,7 @@ impl People {
             }
             NewPassword::Plain(password) => self
                 .hashing
-                .run(Lane::Known, move || hashed(password.expose()))
+                .run(Lane::Known, move || hashed(password.expose(), salt))
                 .await
                 .unwrap_or(Err(PeopleError::NotHashed)),
         }
@@ -398,14 +409,39 @@ impl std::fmt::Debug for People {
     }
 }
 
+/// The salt and the iterations of keys.
+type Salt = (Box<[u8]>, u32);
+
+/// Those that further keys of an account must have, so that SCRAM works with all of its passwords.
+fn salt_of(account: &AccountConfig) -> Option<Salt> {
+    let own = account.scram.as_ref().map(|keys| (keys.salt.clone(), keys.iterations));
+    own.or_else(|| salt_of_apps(account))
+}
+
+/// Those of its app passwords alone.
+fn salt_of_apps(account: &AccountConfig) -> Option<Salt> {
+    let keys = account.app_passwords.iter().find_map(|app| app.scram.as_ref())?;
+    Some((keys.salt.clone(), keys.iterations))
+}
+
+/// Keys for SCRAM of a prepared password, with a new salt unless there is one.
+fn keys_of(prepared: &str, salt: Option<Salt>) -> Result<ScramKeys, PeopleError> {
+    let (salt, iterations) = if let Some(salt) = salt {
+        salt
+    } else {
+        let mut salt = [0; SALT_OCTETS];
+        aws_lc_rs::rand::fill(&mut salt).map_err(|_| PeopleError::NotHashed)?;
+        (salt.into(), SCRAM_ITERATIONS)
+    };
+    Ok(ScramKeys::derive(prepared, &salt, iterations))
+}
+
 /// A hash, and keys for SCRAM. Takes a moment of a processor.
-fn hashed(password: &str) -> Result<(Secret, Option<ScramKeys>), PeopleError> {
+fn hashed(password: &str, salt: Option<Salt>) -> Result<(Secret, Option<ScramKeys>), PeopleError> {
     let wrong = |why| PeopleError::Wrong(Problem::BadPassword(why));
     let hash = hash_password(password).map_err(wrong)?.ok_or(PeopleError::NotHashed)?;
     let prepared = sasl::saslprep(password).map_err(|_| wrong(BadPassword::Prohibited))?;
-    let mut salt = [0; SALT_OCTETS];
-    aws_lc_rs::rand::fill(&mut salt).map_err(|_| PeopleError::NotHashed)?;
-    Ok((Secret::new(hash), Some(ScramKeys::derive(&prepared, &salt, SCRAM_ITERATIONS))))
+    Ok((Secret::new(hash), Some(keys_of(&prepared, salt)?)))
 }
 
 /// A list with some more and some less, each once.

@@ -49,8 +49,14 @@ impl Authority {
 
     /// Certifies a host; `file` names the two files.
     pub fn issue(&self, host: &str, file: &str) -> Pair {
-        let mut params = CertificateParams::new(vec![host.to_owned()]).expect("a name");
-        params.distinguished_name.push(DnType::CommonName, host);
+        self.issue_for(&[host], file)
+    }
+
+    /// Certifies a host that has several names, or addresses.
+    pub fn issue_for(&self, hosts: &[&str], file: &str) -> Pair {
+        let names: Vec<String> = hosts.iter().map(|&host| host.to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("names");
+        params.distinguished_name.push(DnType::CommonName, *hosts.first().expect("a name"));
         self.sign(params, file)
     }
 

@@ -118,7 +118,7 @@ pub struct TlsSession {
     /// bound to it. Kept nowhere.
     pub exporter: Option<Box<[u8]>>,
     /// What the client has shown to be, to somebody who believes it.
-    pub client: Option<ClientCertificate>,
+    pub client: Option<Box<ClientCertificate>>,
 }
 
 /// A client's certificate that was verified.

@@ -1,7 +1,8 @@
 //! AUTH in a session: whether it is offered, what the directory says, and who the client is from there on.
 
-use directory::{Attempt, Login, Scope};
+use directory::{Attempt, Login, Scope, Unproven};
 use mail::ClientCertificate;
+use sasl::server::Question;
 use smtp::server::{Answer, Authentication};
 
 use crate::reception::{Reception, STATION};
@@ -11,6 +12,8 @@ use crate::reception::{Reception, STATION};
 pub(crate) struct Logins {
     /// Granted by the directory; it counts once the exchange has come to its end.
     granted: Option<Box<Login>>,
+    /// Keys for SCRAM that the client was given. Who leaves with them has failed.
+    unproven: Option<Box<Unproven>>,
     pub(crate) login: Option<Box<Login>>,
     /// What a login can be bound to: the TLS session with the client itself, not with a proxy before it.
     pub(crate) binding: Option<Box<[u8]>>,
@@ -63,9 +66,19 @@ impl Reception {
     }
 
     /// A mechanism asks.
-    pub(crate) async fn auth(&mut self, question: sasl::server::Question) -> Answer {
+    pub(crate) async fn auth(&mut self, question: Question) -> Answer {
         let attempt = self.attempt();
+        let asks_for_keys = match &question {
+            Question::Keys { login } => Some(login.clone()),
+            _ => None,
+        };
+        if let (Question::Proof { .. }, Some(unproven)) = (&question, self.logins.unproven.take()) {
+            unproven.settle();
+        }
         let (answer, granted) = self.shared.authenticator.authenticate(&attempt, question).await;
+        if let (sasl::server::Answer::Scram(_), Some(login)) = (&answer, asks_for_keys) {
+            self.logins.unproven = Some(Box::new(self.shared.authenticator.unproven(&attempt, &login)));
+        }
         self.logins.granted = granted.map(Box::new);
         Answer::Auth(Box::new(answer))
     }

@@ -144,7 +144,7 @@ impl Reception {
         self.client.tls = Some(facts);
         self.forget_login();
         if self.origin.service.takes_logins() {
-            (self.logins.binding, self.logins.certificate) = (exporter, client.map(Box::new));
+            (self.logins.binding, self.logins.certificate) = (exporter, client);
         }
         Answer::Greet(self.offers())
     }
@@ -464,7 +464,7 @@ impl Policy<Question, Answer> for Reception {
             }
             Question::Secured(session) => self.secured(session),
             Question::Proxied(told) => self.proxied(*told),
-            Question::Auth(question) => self.auth(*question).await,
+            Question::Auth(question) => Box::pin(self.auth(*question)).await,
             Question::Authenticated => self.authenticated(),
             Question::Turn(node) => self.turn(node),
             Question::Verify(_) | Question::Expand(_) => Answer::Proceed,

@@ -1,7 +1,7 @@
 //! The server's side of an exchange: messages of the client in, challenges and questions out.
 
 use crate::{
-    CHANNEL_BINDING, Mechanism, Password, ScramError, ScramKeys, bearer,
+    CHANNEL_BINDING, KEY_OCTETS, Mechanism, Password, ScramError, ScramKeys, bearer,
     plain::PlainMessage,
     saslprep,
     scram::{self, Binding, ClientFinal, ClientFirst, ServerFirst, server_final},
@@ -30,8 +30,8 @@ pub enum Question {
         login: Box<str>,
         /// As whom the client wants to act, if not as itself.
         acts_as: Option<Box<str>>,
-        /// Whether the client knows the password.
-        right: bool,
+        /// What the keys are called that the proof fits: nothing for those of the password. None: it fits none.
+        right: Option<Box<str>>,
     },
     /// Whom a bearer token lets in. `Granted`, `Denied` or `Unavailable`.
     Token {
@@ -65,10 +65,27 @@ pub enum Answer {
 pub struct ScramFacts {
     /// The keys; for a login that does not exist some that never fit, and always the same.
     pub keys: ScramKeys,
+    /// Further keys that let the login in, and what the policy calls each. They have the salt and the iterations of the first: the client
+    /// learns those before it says which password it means.
+    pub others: Vec<(Box<str>, ScramKeys)>,
     /// New for each exchange, never to be guessed: at least 18 characters of base 64.
     pub nonce: Box<str>,
     /// The `tls-exporter` of the session (RFC 9266), if it has one.
     pub binding: Option<Box<[u8]>>,
+}
+
+impl ScramFacts {
+    /// The keys that a proof fits and what they are called; the first keys if it fits none. All are tried, so that the time does not tell
+    /// which.
+    fn fitting(&self, proof: &[u8; KEY_OCTETS], auth_message: &[u8]) -> (Option<Box<str>>, &ScramKeys) {
+        let mut found = (self.keys.accept(proof, auth_message).then(Box::default), &self.keys);
+        for (name, keys) in &self.others {
+            if keys.accept(proof, auth_message) {
+                found = (Some(name.clone()), keys);
+            }
+        }
+        found
+    }
 }
 
 /// What comes next.
@@ -300,11 +317,11 @@ impl Exchange {
             return Err(Failure::Scram(ScramError::BindingData));
         }
         let auth_message = [&*run.first.bare, &run.server_first, &last.without_proof].join(",");
-        let right = run.facts.keys.accept(&last.proof, auth_message.as_bytes());
-        let signature = server_final(&run.facts.keys.signature(auth_message.as_bytes()));
+        let (right, keys) = run.facts.fitting(&last.proof, auth_message.as_bytes());
+        let signature = server_final(&keys.signature(auth_message.as_bytes()));
         let (login, acts_as) =
             (prepared(&run.first.name)?, prepared_if_any(run.first.header.authzid.as_deref())?);
-        let asked = if right { Asked::Proof { signature } } else { Asked::Refused };
+        let asked = if right.is_some() { Asked::Proof { signature } } else { Asked::Refused };
         Ok(self.ask(asked, Question::Proof { login, acts_as, right }))
     }
 }

@@ -91,7 +91,7 @@ async fn nobody_acts_as_another() {
         let (answer, _) = authenticator.authenticate(&attempt(Scope::Smtp), question).await;
         assert_eq!(answer == Answer::Granted, granted, "{acts_as}");
         let login = "anna@example.org".into();
-        let question = Question::Proof { login, acts_as: Some(acts_as.into()), right: true };
+        let question = Question::Proof { login, acts_as: Some(acts_as.into()), right: Some("".into()) };
         let (answer, _) = authenticator.authenticate(&attempt(Scope::Smtp), question).await;
         assert_eq!(answer == Answer::Granted, granted, "{acts_as}");
     }
@@ -178,6 +178,7 @@ async fn a_login_that_nobody_has_looks_like_any_other() {
 fn what_is_offered_works_for_everybody() {
     let keys = || Some(ScramKeys::derive("lion", b"salt", 4096));
     let app = || AppPassword::new("phone", vec![Scope::Smtp], 0).unwrap().0;
+    let keyed = |salt: &[u8]| AppPassword { scram: Some(ScramKeys::derive("x", salt, 4096)), ..app() };
     let anna = || account("anna@example.org", Some("tiger"));
     let bob = || account("bob@example.org", Some(LION));
     for (accounts, offered) in [
@@ -190,6 +191,23 @@ fn what_is_offered_works_for_everybody() {
             "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN",
         ),
         (vec![AccountConfig { app_passwords: vec![app()], ..anna() }], "PLAIN LOGIN"),
+        (
+            vec![AccountConfig { app_passwords: vec![keyed(b"salt")], ..account("anna@example.org", None) }],
+            "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN",
+        ),
+        (
+            vec![AccountConfig { scram: keys(), app_passwords: vec![keyed(b"salt")], ..bob() }],
+            "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN",
+        ),
+        (
+            vec![AccountConfig { scram: keys(), app_passwords: vec![keyed(b"salt"), app()], ..bob() }],
+            "PLAIN LOGIN",
+        ),
+        (
+            vec![AccountConfig { scram: keys(), app_passwords: vec![keyed(b"pepper")], ..bob() }],
+            "PLAIN LOGIN",
+        ),
+        (vec![AccountConfig { app_passwords: vec![keyed(b"salt")], ..bob() }], "PLAIN LOGIN"),
         (
             vec![AccountConfig { app_passwords: vec![app()], ..account("anna@example.org", None) }],
             "PLAIN LOGIN",
@@ -441,4 +459,57 @@ fn what_is_no_fingerprint_is_told() {
         assert_eq!(errors.len(), 1, "{wrong}");
         assert_eq!(errors[0].key, "certificates");
     }
+}
+
+#[tokio::test]
+async fn scram_works_with_every_password_that_is_good_for_it() {
+    let made = |scope: Scope| {
+        let (app, words) = AppPassword::new("phone", vec![scope], 0).unwrap();
+        (AppPassword { scram: Some(ScramKeys::derive(&words, b"salt", 4096)), ..app }, words)
+    };
+    let ((smtp, smtp_words), (imap, imap_words)) = (made(Scope::Smtp), made(Scope::Imap));
+    let (only, only_words) = made(Scope::Smtp);
+    let keys = Some(ScramKeys::derive("lion", b"salt", 4096));
+    let anna = AccountConfig {
+        scram: keys,
+        app_passwords: vec![imap, smtp.clone()],
+        ..account("anna@example.org", Some(LION))
+    };
+    let bob = AccountConfig { app_passwords: vec![only], ..account("bob@example.org", None) };
+    let authenticator = authenticator(vec![anna.clone(), bob]);
+    for (login, password, granted) in [
+        ("anna@example.org", "lion", true),
+        ("anna@example.org", &*smtp_words, true),
+        ("anna@example.org", &*imap_words, false),
+        ("anna@example.org", &*only_words, false),
+        ("anna@example.org", "tiger", false),
+        ("bob@example.org", &*only_words, true),
+        ("bob@example.org", &*smtp_words, false),
+        ("bob@example.org", "", false),
+    ] {
+        let shown = !password.is_empty() && scram(&authenticator, login, password).await;
+        assert_eq!(shown, granted, "{login} {password}");
+    }
+    // One that is taken back between keys and proof lets nobody in.
+    let without = AccountConfig { app_passwords: Vec::new(), ..anna };
+    authenticator.change(Arc::new(Directory::new(config(vec![without])).unwrap()));
+    let login = "anna@example.org".into();
+    let question = Question::Proof { login, acts_as: None, right: Some(smtp.id) };
+    let (answer, _) = authenticator.authenticate(&attempt(Scope::Smtp), question).await;
+    assert_eq!(answer, Answer::Denied);
+}
+
+#[test]
+fn keys_without_a_proof_are_a_failure() {
+    let authenticator = authenticator(vec![account("anna@example.org", Some("tiger"))]);
+    let client = Some("192.0.2.1".parse().unwrap());
+    let attempt = Attempt { client, ..attempt(Scope::Smtp) };
+    for _ in 0..9 {
+        authenticator.unproven(&attempt, "anna@example.org").settle();
+    }
+    assert_eq!(authenticator.bans(attempt.at), []);
+    for _ in 0..4 {
+        drop(authenticator.unproven(&attempt, "anna@example.org"));
+    }
+    assert_eq!(authenticator.bans(attempt.at).len(), 1);
 }

@@ -211,6 +211,7 @@ fn add_addresses(sql: &Sql<'_>, login: &str, addresses: &[String]) -> Result<(),
 
 fn add_app_password(sql: &Sql<'_>, login: &str, app: &AppPassword) -> Result<(), StoreError> {
     let scopes: Vec<&str> = app.scopes.iter().map(|scope| scope.name()).collect();
+    let keys = app.scram.as_ref().map(keys_text::write);
     let values = [
         text(login),
         (&*app.id).into(),
@@ -218,9 +219,9 @@ fn add_app_password(sql: &Sql<'_>, login: &str, app: &AppPassword) -> Result<(),
         scopes.join(" ").as_str().into(),
         base64::encode(&app.digest).as_str().into(),
         app.created.into(),
+        keys.as_deref().into(),
     ];
-    let insert =
-        "INSERT INTO app_password (login, id, name, scopes, digest, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let insert = "INSERT INTO app_password (login, id, name, scopes, digest, created, scram) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     one(sql, insert, &values)
 }
 

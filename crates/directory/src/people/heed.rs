@@ -3,7 +3,7 @@
 use sasl::Password;
 use tokio::sync::mpsc;
 
-use super::{Change, People, PeopleError, STATION, State, Verifier, hashed};
+use super::{Change, People, PeopleError, STATION, State, Verifier, hashed, salt_of_apps};
 use crate::{AccountConfig, hashing::Lane};
 
 /// An app password's last use is written down to so many milliseconds: a program that polls every minute must not cost a commit each time.
@@ -74,7 +74,8 @@ impl People {
         if !self.state.lock().await.is_kept(login, checked) {
             return Ok(());
         }
-        let made = self.hashing.run(Lane::Others, move || hashed(password.expose())).await;
+        let salt = self.state.lock().await.stored_account(login).and_then(salt_of_apps);
+        let made = self.hashing.run(Lane::Others, move || hashed(password.expose(), salt)).await;
         let (kept, keys) = made.unwrap_or(Err(PeopleError::NotHashed))?;
         let mut state = self.state.lock().await;
         let Some(account) = state.stored_account(login).filter(|_| state.is_kept(login, checked)) else {
@@ -86,7 +87,7 @@ impl People {
 }
 
 impl State {
-    fn stored_account(&self, login: &str) -> Option<&AccountConfig> {
+    pub(super) fn stored_account(&self, login: &str) -> Option<&AccountConfig> {
         let mut accounts = self.stored.accounts.iter().map(|stored| &stored.account);
         accounts.find(|account| account.login == login)
     }

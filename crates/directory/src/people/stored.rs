@@ -10,7 +10,8 @@ use crate::{AccountConfig, AliasConfig, AppPassword, DomainConfig, Scope, Secret
 /// in the spelling by which they are compared.
 pub const SCHEMA: Schema = Schema {
     owner: "directory",
-    migrations: &[Migration {
+    migrations: &[
+        Migration {
         name: "domains, accounts, aliases and secrets",
         sql: "
             CREATE TABLE domain (name TEXT PRIMARY KEY, catch_all TEXT, subaddress TEXT);
@@ -28,6 +29,10 @@ pub const SCHEMA: Schema = Schema {
                 address TEXT NOT NULL REFERENCES alias (address) ON DELETE CASCADE, place BIGINT NOT NULL,
                 target TEXT NOT NULL, PRIMARY KEY (address, place));
             CREATE TABLE secret (name TEXT PRIMARY KEY, value TEXT NOT NULL);",
+    },
+    Migration {
+        name: "keys of app passwords",
+        sql: "ALTER TABLE app_password ADD COLUMN scram TEXT",
     }],
 };
 
@@ -71,7 +76,7 @@ fn accounts(sql: &Sql<'_>) -> Result<Vec<StoredAccount>, StoreError> {
     let addresses = "SELECT login, address FROM account_address ORDER BY login, address";
     let addresses = sql.query(addresses, &[], |row| Ok((row.text(0)?, row.text(1)?)))?;
     gather(&mut accounts, addresses, |account, address| account.addresses.push(address));
-    let apps = "SELECT login, id, name, scopes, digest, created, last_used FROM app_password ORDER BY login, created, id";
+    let apps = "SELECT login, id, name, scopes, digest, created, last_used, scram FROM app_password ORDER BY login, created, id";
     let apps = sql.query(apps, &[], |row| Ok((row.text(0)?, app_password(row)?)))?;
     gather(&mut accounts, apps, |account, app| account.app_passwords.push(app));
     Ok(accounts)
@@ -95,7 +100,9 @@ fn account(row: &Row<'_>) -> Result<StoredAccount, StoreError> {
 
 fn app_password(row: &Row<'_>) -> Result<AppPassword, StoreError> {
     let digest = base64::decode(row.text(4)?.as_bytes()).and_then(|digest| digest.try_into().ok());
+    let scram = row.optional_text(7)?.map(|text| keys_text::read(&text).ok_or(StoreError::Column(7)));
     Ok(AppPassword {
+        scram: scram.transpose()?,
         id: row.text(1)?.into(),
         name: row.text(2)?.into(),
         scopes: words(&row.text(3)?).iter().filter_map(|word| Scope::parse(word)).collect(),

@@ -323,9 +323,7 @@ fn a_hash_from_elsewhere_becomes_one_of_today_at_the_first_login() {
         let AccountConfig { password, scram, .. } = kept(server);
         assert!(password.unwrap().expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(scram.is_some(), "and SCRAM works with it");
-        let (at, scope) = (mail::Timestamp::from_millis(0), Scope::Smtp);
-        let anybody = Attempt { client: None, shared: false, at, scope, binding: None, certificate: None };
-        assert!(server.authenticator.mechanisms(&anybody).to_string().contains("SCRAM-SHA-256"));
+        assert!(offered(server).contains("SCRAM-SHA-256"));
         assert!(server.log_in("anna@example.org", "lion").is_some());
         assert!(server.noticed.lock().unwrap().try_recv().is_err(), "there is nothing more to renew");
     }
@@ -341,6 +339,43 @@ fn a_password_that_was_changed_meanwhile_is_not_brought_back() {
     server.heed(1);
     assert!(server.log_in("anna@example.org", "lion").is_none());
     assert!(server.log_in("anna@example.org", "tiger").is_some());
+}
+
+/// A server shows one salt before it learns which password is meant: all keys of an account have the same.
+#[test]
+fn app_passwords_leave_scram_to_everybody() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&dir, declared());
+    server.add("anna@example.org", plain("tiger")).unwrap();
+    server.add("bob@example.org", None).unwrap();
+    let make =
+        |login: &str| run(server.people.add_app_password(login, "phone", vec![Scope::Smtp], 1)).unwrap();
+    for login in ["anna@example.org", "bob@example.org"] {
+        make(login);
+        make(login);
+        run(server.people.set_password(login, plain("lion"))).unwrap();
+        make(login);
+    }
+    for server in [&server, &Server::start(&dir, declared())] {
+        for login in ["anna@example.org", "bob@example.org"] {
+            let AccountConfig { scram, app_passwords, .. } = server.account(login).entry;
+            let own = scram.unwrap();
+            let keys = app_passwords.iter().map(|app| app.scram.as_ref().unwrap());
+            assert!(keys.clone().all(|keys| keys.salt == own.salt && keys.iterations == own.iterations));
+            assert!(keys.clone().all(|keys| keys.stored_key != own.stored_key));
+            assert_eq!(keys.count(), 3);
+        }
+        assert!(offered(server).contains("SCRAM-SHA-256"));
+    }
+    let [anna, bob] =
+        ["anna@example.org", "bob@example.org"].map(|login| server.account(login).entry.scram.unwrap());
+    assert_ne!(anna.salt, bob.salt);
+}
+
+fn offered(server: &Server) -> String {
+    let (at, scope) = (mail::Timestamp::from_millis(0), Scope::Smtp);
+    let anybody = Attempt { client: None, shared: false, at, scope, binding: None, certificate: None };
+    server.authenticator.mechanisms(&anybody).to_string()
 }
 
 #[test]

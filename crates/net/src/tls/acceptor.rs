@@ -115,7 +115,11 @@ impl Acceptor {
             }
             None => None,
         };
-        let session = TlsSession { facts: facts(connection), exporter: exporter(connection), client };
+        let session = TlsSession {
+            facts: facts(connection),
+            exporter: exporter(connection),
+            client: client.map(Box::new),
+        };
         Ok((TlsStream::Server(stream), session))
     }
 }

@@ -240,7 +240,7 @@ mod tests {
         let server = async {
             let (mut stream, session) = acceptor.accept(server, WITHIN).await?;
             let _ = stream.shutdown().await;
-            Ok(session.client)
+            Ok(session.client.map(|client| *client))
         };
         tokio::join!(client, server).1
     }

@@ -113,10 +113,12 @@ mod tests {
     use receive::Service;
 
     use super::*;
-    use crate::config::Tls;
+    use crate::config::{ClientCertificates, Tls};
 
     fn listener(service: Service, bind: &[SocketAddr], v6_optional: bool) -> Listener {
-        Listener { service, bind: bind.to_vec(), tls: Tls::None, proxy: false, v6_optional }
+        let client_certificates = ClientCertificates::None;
+        let bind = bind.to_vec();
+        Listener { service, bind, tls: Tls::None, proxy: false, client_certificates, v6_optional }
     }
 
     fn inherited(name: &str) -> Inherited {

@@ -117,6 +117,31 @@ async fn who_submits_logs_in_under_tls_alone() {
     assert!(content.contains(" with ESMTPSA id "), "{content}");
 }
 
+/// Keys cost us a derivation, so who asks for them again and again and proves nothing has failed as often.
+#[tokio::test]
+async fn who_asks_for_keys_and_proves_nothing_has_failed() {
+    let config = Config { errors_max: 1000, ..Config::default() };
+    let tls = TlsMode::StartTls(acceptor());
+    let (mut stream, _machine) = connected_to(Service::Submission, tls, config).await;
+    reply(&mut stream).await;
+    say(&mut stream, "EHLO client.example.net").await;
+    say(&mut stream, "STARTTLS").await;
+    let mut stream = under_tls(stream).await;
+    say(&mut stream, "EHLO client.example.net").await;
+    let first = sasl::base64::encode(b"n,,n=anna@example.org,r=fyko+d2lbbFgONRv9qkxdawL");
+    let mut asked = 0;
+    let refused = loop {
+        match say(&mut stream, &format!("AUTH SCRAM-SHA-256 {first}")).await.0 {
+            challenge if challenge.starts_with("334 ") => asked += 1,
+            other => break other,
+        }
+        assert!(asked < 30, "nobody counts");
+        assert!(say(&mut stream, "*").await.0.starts_with("501 "));
+    };
+    assert!(refused.starts_with("454 4.7.0 "), "{refused}");
+    assert!(asked > 20, "a few are forgiven: {asked}");
+}
+
 /// RFC 8314 §3.3: the client speaks first there, and is no early talker.
 #[tokio::test]
 async fn mail_that_came_over_implicit_tls_says_so() {

@@ -199,7 +199,7 @@ fn a_wrong_proof_is_denied_whatever_the_policy_says() {
     policy.run(&mut exchange, &[first.as_bytes()]);
     let last = format!("c=biws,r=abc{},p={}", crate::policy::NONCE, sasl::base64::encode(&[0; 32]));
     let asked = exchange.respond(last.as_bytes());
-    assert_eq!(asked, Step::Ask(Question::Proof { login: LOGIN.into(), acts_as: None, right: false }));
+    assert_eq!(asked, Step::Ask(Question::Proof { login: LOGIN.into(), acts_as: None, right: None }));
     assert_eq!(exchange.answer(Answer::Granted), Step::Failed(Failure::Denied));
 }
 

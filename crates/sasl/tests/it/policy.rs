@@ -35,8 +35,12 @@ impl Policy {
         };
         let granted = match question {
             Question::Keys { .. } => {
-                let facts =
-                    ScramFacts { keys: self.keys(), nonce: self.nonce.into(), binding: self.binding.clone() };
+                let facts = ScramFacts {
+                    keys: self.keys(),
+                    others: Vec::new(),
+                    nonce: self.nonce.into(),
+                    binding: self.binding.clone(),
+                };
                 return Answer::Scram(Box::new(facts));
             }
             Question::Password { login, acts_as, password } => {

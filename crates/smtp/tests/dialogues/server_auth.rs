@@ -40,11 +40,12 @@ fn said(question: &Asked) -> Answer {
                 ScramKeys::derive("pencil", b"[m\x99h\x9d\x12\x35\x8e\xec\xa0K\x14\x126\xfa\x81", 4096);
             Said::Scram(Box::new(ScramFacts {
                 keys,
+                others: Vec::new(),
                 nonce: "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0".into(),
                 binding: None,
             }))
         }
-        Asked::Proof { right: true, .. } => Said::Granted,
+        Asked::Proof { right: Some(_), .. } => Said::Granted,
         _ => Said::Denied,
     };
     Answer::Auth(Box::new(said))

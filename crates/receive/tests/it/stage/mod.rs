@@ -148,7 +148,7 @@ impl<W: Wire> Stage<W> {
             };
             for _ in 0..times {
                 let login = login.as_str().into();
-                let question = sasl::server::Question::Proof { login, acts_as: None, right: false };
+                let question = sasl::server::Question::Proof { login, acts_as: None, right: None };
                 logins.authenticate(&attempt, question).await;
             }
         }
