@@ -71,6 +71,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     layer("net", &["mail", "dns", "limits"]),
     layer("acme", &["mail", "disk", "net"]),
     layer("oauth", &["mail", "net"]),
+    // Asks directories elsewhere who exists; `directory` has the trait by which it is asked in turn.
+    layer("ldap", &["mail", "sasl", "directory", "net"]),
     layer("receive", BELOW_SERVICES),
     layer("deliver", BELOW_SERVICES),
     layer("access", BELOW_SERVICES),
@@ -142,6 +144,7 @@ const RUNTIME: &[&str] = &[
     "net",
     "acme",
     "oauth",
+    "ldap",
     "receive",
     "deliver",
     "access",

@@ -192,6 +192,7 @@ impl Message {
             let Some(recipient) = envelope.recipients.get(place) else { continue };
             match live.directory.resolve(&recipient.forward_path) {
                 Resolution::NotLocal => message.refuse(*number, Fate::Deferred, replies::not_local()),
+                Resolution::Unsure => message.refuse(*number, Fate::Deferred, replies::unsure()),
                 Resolution::Unknown => message.refuse(*number, Fate::Bounced, replies::no_mailbox()),
                 Resolution::Mailboxes(addresses) => {
                     message.plan_files(shared, &live.directory, *number, &addresses, &header);

@@ -93,6 +93,11 @@ pub(crate) fn no_mailbox() -> Reply {
     Reply::fixed(550, (5, 1, 1), "no such mailbox here")
 }
 
+/// A directory elsewhere knows whether somebody has this address, and does not say.
+pub(crate) fn unsure() -> Reply {
+    Reply::fixed(451, (4, 3, 0), "it cannot be said now whether this mailbox exists")
+}
+
 /// The domain was ours when the route was chosen, and is not any more.
 pub(crate) fn not_local() -> Reply {
     Reply::fixed(451, (4, 3, 5), "the domain is not local any more")

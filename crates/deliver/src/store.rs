@@ -35,6 +35,9 @@ impl Expansion {
                 Resolution::Unknown => {
                     known.push(Finding::own(*number, Fate::Bounced, replies::no_mailbox()));
                 }
+                Resolution::Unsure => {
+                    known.push(Finding::own(*number, Fate::Deferred, replies::unsure()));
+                }
                 Resolution::NotLocal => {
                     known.push(Finding::own(*number, Fate::Deferred, replies::not_local()));
                 }

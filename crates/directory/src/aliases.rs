@@ -104,6 +104,10 @@ impl Expansion<'_> {
             if self.catch_everything {
                 return gathered.add_caught(target.clone()).map(|()| 0);
             }
+            // Who is there changes without us.
+            if self.index.is_external(target.domain()) {
+                return gathered.add_caught(target.clone()).map(|()| 0);
+            }
             let local = self.index.rules(target.domain()).is_some();
             let problem = if local { Problem::UnknownTarget } else { Problem::Elsewhere };
             return Err(Some(problem(target.to_string())));

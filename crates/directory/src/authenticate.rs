@@ -18,11 +18,13 @@ use sasl::{
 use tokio::sync::mpsc;
 
 use crate::{
-    Account, Checked, Directory, Noticed, Scope, TokenError, Tokens,
+    Account, Checked, Directory, Elsewhere, Noticed, Scope, TokenError, Tokens,
     app_password::id_of,
     hashing::{Hashing, Lane},
     password::{Verifier, waste},
 };
+
+mod elsewhere;
 
 const STATION: &str = "login";
 /// Rounds of PBKDF2 in the keys that we make. Clients do them at each login, so not as many as a hash that only we compute.
@@ -135,6 +137,8 @@ struct Inner {
     anybody: bool,
     /// Who hears of what is worth keeping.
     notices: OnceLock<mpsc::Sender<Noticed>>,
+    /// Who asks directories elsewhere.
+    elsewhere: OnceLock<Arc<dyn Elsewhere>>,
 }
 
 impl Authenticator {
@@ -160,6 +164,7 @@ impl Authenticator {
             secret,
             anybody,
             notices: OnceLock::new(),
+            elsewhere: OnceLock::new(),
         }))
     }
 
@@ -229,7 +234,7 @@ impl Authenticator {
     pub fn mechanisms(&self, attempt: &Attempt) -> Mechanisms {
         let directory = self.directory();
         let mut mechanisms = Vec::new();
-        if self.0.anybody || directory.accounts().iter().any(Account::may_log_in) {
+        if self.0.anybody || directory.has_logins() {
             mechanisms.extend([Mechanism::Plain, Mechanism::Login]);
         }
         if !self.0.anybody && directory.knows_scram() {
@@ -249,7 +254,7 @@ impl Authenticator {
     /// The answer to a question of a mechanism, and who was granted entry by it.
     ///
     /// Who has failed too often is told to come again later, before anything is computed, and for all that it can see as if too many wanted
-    /// in. The way to directories elsewhere belongs here too.
+    /// in. Passwords of people elsewhere are asked about there.
     pub async fn authenticate(&self, attempt: &Attempt, question: Question) -> (Answer, Option<Login>) {
         let named: Box<str> = named(&question).into();
         let caller = Caller { client: attempt.client, shared: attempt.shared, login: &named, at: attempt.at };
@@ -271,7 +276,8 @@ impl Authenticator {
         let answered = match question {
             Question::Keys { login } => return (self.keys(attempt, &login, self.lane(&caller)).await, None),
             Question::Password { login, acts_as, password } => {
-                let shown = self.password(attempt, &login, password, self.lane(&caller)).await;
+                let lane = self.lane(&caller);
+                let shown = self.password_anywhere(attempt, &login, password, lane).await;
                 self.decide(login, acts_as.as_deref(), shown)
             }
             Question::Proof { login, acts_as, right } => {
@@ -293,7 +299,7 @@ impl Authenticator {
             Err(Refused::Wrong | Refused::Token(_) | Refused::Disabled) => {
                 self.0.logins.failed(&caller, &self.limits());
             }
-            Err(Refused::Busy | Refused::Provider(_)) => {}
+            Err(Refused::Busy | Refused::Provider(_) | Refused::Unreachable) => {}
         }
         answered.told(attempt)
     }
@@ -442,6 +448,7 @@ impl Authenticator {
     fn decide(&self, login: Box<str>, acts_as: Option<&str>, shown: Shown) -> Decided {
         let answer = match shown {
             Shown::Unknown => Err(Refused::Busy),
+            Shown::Unreachable => Err(Refused::Unreachable),
             Shown::Nothing => Err(Refused::Wrong),
             _ if self.0.anybody => Ok(Login { name: login.clone(), account: None, app: None }),
             Shown::Password => self.let_in(&login, acts_as, None),
@@ -499,6 +506,8 @@ enum Shown {
     Nothing,
     /// It could not be checked.
     Unknown,
+    /// Nor could it, because a directory elsewhere does not answer.
+    Unreachable,
 }
 
 enum Refused {
@@ -511,6 +520,8 @@ enum Refused {
     Busy,
     /// It could not be checked: an identity provider does not do its part.
     Provider(Box<str>),
+    /// It could not be checked: the directory that knows does not answer.
+    Unreachable,
 }
 
 impl Decided {
@@ -553,6 +564,16 @@ impl Decided {
                     login,
                     scope,
                     "too many logins at once to check this one"
+                );
+                (Answer::Unavailable, None)
+            }
+            Err(Refused::Unreachable) => {
+                tracing::warn!(
+                    station = STATION,
+                    client,
+                    login,
+                    scope,
+                    "the directory that keeps this login does not answer"
                 );
                 (Answer::Unavailable, None)
             }

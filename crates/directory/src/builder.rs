@@ -1,11 +1,13 @@
 //! Makes a directory of what is declared, or a list of every mistake in it.
 
+use std::sync::Arc;
+
 use mail::{Address, Domain, DomainError};
 use sasl::ScramKeys;
 
 use crate::{
     Account, AccountConfig, AliasConfig, AppPassword, Config, Directory, DirectoryError, DomainConfig, Entry,
-    Problem, Role, Secret,
+    External, Problem, Role, Secret,
     account::Credentials,
     aliases::{self, Alias},
     index::{Found, Index, Place, Rules},
@@ -47,6 +49,13 @@ impl Builder {
         for (place, domain) in config.domains.iter().enumerate() {
             builder.add_domain(place, domain);
         }
+        for name in config.external.iter().flatten() {
+            let rules = Rules { separator: SEPARATOR.into(), ..Rules::default() };
+            if let Ok(domain) = Domain::parse(name) {
+                builder.index.add_external(&domain, rules);
+            }
+        }
+        let external = External::new(&config.external);
         for (place, account) in config.accounts.into_iter().enumerate() {
             builder.add_account(place, account);
         }
@@ -58,13 +67,14 @@ impl Builder {
             builder.set_catch_all(place, domain);
         }
         let postmaster = builder.postmaster(config.postmaster.as_deref());
-        builder.finish(aliases, postmaster)
+        builder.finish(aliases, postmaster, external)
     }
 
     fn finish(
         mut self,
         aliases: Vec<Vec<Address>>,
         postmaster: Option<Address>,
+        external: External,
     ) -> Result<Directory, Vec<DirectoryError>> {
         match postmaster {
             Some(postmaster) if self.errors.is_empty() => Ok(Directory {
@@ -73,6 +83,7 @@ impl Builder {
                 aliases,
                 postmaster,
                 catch_everything: self.catch_everything,
+                external: Arc::new(external),
             }),
             _ => {
                 self.errors.sort_by_key(|error| error.entry);
@@ -104,7 +115,8 @@ impl Builder {
     /// An address that is declared somewhere.
     fn known_address(&mut self, entry: Entry, key: &'static str, text: &str) -> Option<Address> {
         let address = self.address(entry, key, text)?;
-        if self.any_domain || self.index.find(&address).is_some() {
+        if self.any_domain || self.index.is_external(address.domain()) || self.index.find(&address).is_some()
+        {
             return Some(address);
         }
         let local = self.index.rules(address.domain()).is_some();

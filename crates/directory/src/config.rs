@@ -24,6 +24,8 @@ pub struct Config {
     /// The login of the one account if nobody declared it, but a postmaster there has to be (RFC 5321 §4.5.1): one of the same login in
     /// the store takes its place.
     pub implied: Option<String>,
+    /// The domains of each directory elsewhere. They are ours, declared or not.
+    pub external: Vec<Vec<String>>,
     /// Our own addresses: mail to `user@[192.0.2.1]` is mail to `user` at the first domain (RFC 5321 §4.1.3).
     pub own_addresses: Vec<IpAddr>,
 }

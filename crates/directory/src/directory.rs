@@ -1,9 +1,11 @@
 //! The directory: checked once when it is made, then only asked.
 
+use std::sync::Arc;
+
 use mail::{Address, ClientCertificate, Domain};
 
 use crate::{
-    Account, Config, DirectoryError, Login, Role,
+    Account, Config, DirectoryError, External, Login, Role,
     builder::Builder,
     index::{Found, Index, Place, with_detail},
 };
@@ -18,6 +20,8 @@ pub struct Directory {
     pub(crate) postmaster: Address,
     /// The place of the account that catches everything.
     pub(crate) catch_everything: Option<usize>,
+    /// Who is kept elsewhere. Whoever is declared here comes first.
+    pub(crate) external: Arc<External>,
 }
 
 /// What an address stands for.
@@ -27,6 +31,8 @@ pub enum Resolution {
     NotLocal,
     /// Its domain is ours, and nobody there has it: `550 5.1.1`.
     Unknown,
+    /// A directory elsewhere knows, and did not say: `451 4.3.0`, and mail waits.
+    Unsure,
     /// The addresses of accounts that it stands for, never none, each mailbox once. Details (`anna+news`) are kept.
     Mailboxes(Vec<Address>),
 }
@@ -50,18 +56,23 @@ impl Directory {
             return Resolution::NotLocal;
         }
         if let Some(found) = self.index.find(address) {
-            return Resolution::Mailboxes(self.mailboxes(found, address));
+            return self.sure(self.mailboxes(found, address));
+        }
+        if self.external_account(address).is_some() {
+            return Resolution::Mailboxes(vec![address.clone()]);
         }
         let fallback = if self.catch_everything.is_some() {
             Some(address)
         } else if address.is_postmaster() {
             Some(&self.postmaster)
+        } else if self.is_unsure(address) {
+            return Resolution::Unsure;
         } else {
             rules.and_then(|rules| rules.catch_all.as_ref())
         };
         match fallback {
             None => Resolution::Unknown,
-            Some(fallback) => Resolution::Mailboxes(match self.index.find(fallback) {
+            Some(fallback) => self.sure(match self.index.find(fallback) {
                 Some(found) => self.mailboxes(found, fallback),
                 None => vec![fallback.clone()],
             }),
@@ -72,15 +83,68 @@ impl Directory {
     pub fn account(&self, address: &Address) -> Option<&Account> {
         let place = match self.index.find(address) {
             Some(Found { place: Place::Account(place), .. }) => Some(place),
+            None if self.catch_everything.is_none() => return self.external_account(address),
             _ => self.catch_everything,
         };
         self.accounts.get(place?)
     }
 
+    /// The same with these people elsewhere.
+    #[must_use]
+    pub fn with_external(&self, external: Arc<External>) -> Self {
+        Self { external, ..self.clone() }
+    }
+
+    /// Who is kept elsewhere, as far as that is known.
+    pub fn external(&self) -> &Arc<External> {
+        &self.external
+    }
+
+    /// Whether an address, without a look at details, is declared here: then no directory elsewhere is asked about it.
+    pub fn is_own(&self, address: &Address) -> bool {
+        self.index.find(address).is_some_and(|found| found.detail.is_none())
+    }
+
+    /// The addresses to ask a directory elsewhere for, because nobody here is known to have this one; none if it need not be asked.
+    pub fn to_ask(&self, address: &Address) -> Vec<Address> {
+        let known = || self.index.find(address).is_some() || self.external_account(address).is_some();
+        if !self.index.is_external(address.domain()) || address.is_postmaster() || known() {
+            return Vec::new();
+        }
+        self.index.keys(address)
+    }
+
+    fn external_account(&self, address: &Address) -> Option<&Account> {
+        if !self.index.is_external(address.domain()) {
+            return None;
+        }
+        self.index.keys(address).iter().find_map(|key| self.external.find(key))
+    }
+
+    fn is_unsure(&self, address: &Address) -> bool {
+        let key = || self.index.keys(address).into_iter().next();
+        self.index.is_external(address.domain())
+            && key().is_some_and(|key| self.external.is_unsure(key.domain()))
+    }
+
+    /// An alias may lead to people elsewhere.
+    fn sure(&self, mailboxes: Vec<Address>) -> Resolution {
+        let is_unsure = |mailbox: &Address| {
+            self.is_unsure(mailbox)
+                && self.index.find(mailbox).is_none()
+                && self.external_account(mailbox).is_none()
+        };
+        if mailboxes.iter().any(is_unsure) { Resolution::Unsure } else { Resolution::Mailboxes(mailboxes) }
+    }
+
     /// The account of a login; only its login counts, not its further addresses.
     pub(crate) fn by_login(&self, login: &str) -> Option<&Account> {
         let address = Address::parse(login).ok()?;
-        match self.index.find(&address)? {
+        let Some(found) = self.index.find(&address) else {
+            let account = self.external_account(&address)?;
+            return self.index.is_same(account.login(), &address).then_some(account);
+        };
+        match found {
             Found { place: Place::Account(place), detail: None } => {
                 let account = self.accounts.get(place)?;
                 self.index.is_same(account.login(), &address).then_some(account)
@@ -132,20 +196,19 @@ impl Directory {
         let Some(own) = &login.account else { return true };
         // Its account may be gone meanwhile.
         let Some(account) = self.by_login(&own.to_string()) else { return false };
-        let is_its = |found: Option<Found<'_>>| match found {
-            Some(Found { place: Place::Account(place), .. }) => {
-                self.accounts.get(place).is_some_and(|found| found.login() == account.login())
-            }
-            _ => false,
+        let is_its = |address: &Address| {
+            let found = match self.index.find(address) {
+                Some(Found { place: Place::Account(place), .. }) => self.accounts.get(place),
+                Some(_) => None,
+                None => self.external_account(address),
+            };
+            found.is_some_and(|found| found.login() == account.login())
         };
         let owned = match self.index.find(address) {
             Some(Found { place: Place::Alias(alias), .. }) => {
-                match self.aliases.get(alias).map(Vec::as_slice) {
-                    Some([sole]) => is_its(self.index.find(sole)),
-                    _ => false,
-                }
+                matches!(self.aliases.get(alias).map(Vec::as_slice), Some([sole]) if is_its(sole))
             }
-            found => is_its(found),
+            _ => is_its(address),
         };
         owned || account.may(Role::SendAsDomain) && self.index.is_same_domain(own.domain(), address.domain())
     }
@@ -162,8 +225,16 @@ impl Directory {
         self.by_login(&own.to_string()).is_some_and(|account| account.may(Role::Bulk))
     }
 
-    /// Whether SCRAM works for all who can log in at all.
+    /// Whether anybody could log in.
+    pub(crate) fn has_logins(&self) -> bool {
+        self.external.is_used() || self.accounts.iter().any(Account::may_log_in)
+    }
+
+    /// Whether SCRAM works for all who can log in at all: not for those whose passwords a directory elsewhere checks.
     pub(crate) fn knows_scram(&self) -> bool {
+        if self.external.is_used() {
+            return false;
+        }
         let mut who = self.accounts.iter().filter(|account| account.may_log_in()).peekable();
         who.peek().is_some() && who.all(Account::knows_scram)
     }

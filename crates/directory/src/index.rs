@@ -37,6 +37,8 @@ pub(crate) struct Index {
     domains: HashMap<Domain, Rules>,
     places: HashMap<Address, Place>,
     own_addresses: HashSet<IpAddr>,
+    /// Domains that a directory elsewhere serves.
+    external: HashSet<Domain>,
     first: Option<Domain>,
 }
 
@@ -54,6 +56,28 @@ impl Index {
         self.first.get_or_insert_with(|| domain.clone());
         self.domains.insert(domain, rules);
         Ok(())
+    }
+
+    /// A domain that a directory elsewhere serves, declared or not.
+    pub(crate) fn add_external(&mut self, domain: &Domain, rules: Rules) {
+        // One that is declared has its own rules.
+        let _ = self.add_domain(domain, rules);
+        let domain = self.canonical_domain(domain).into_owned();
+        self.external.insert(domain);
+    }
+
+    /// Whether a directory elsewhere serves a domain.
+    pub(crate) fn is_external(&self, domain: &Domain) -> bool {
+        !self.external.is_empty() && self.external.contains(self.canonical_domain(domain).as_ref())
+    }
+
+    /// The spellings by which somebody elsewhere may have an address: itself, and without its detail.
+    pub(crate) fn keys(&self, address: &Address) -> Vec<Address> {
+        let key = self.key(address);
+        let separator = self.domains.get(key.domain()).map(|rules| &*rules.separator).unwrap_or_default();
+        let user = split_detail(key.local_part(), separator).map(|(user, _)| user);
+        let user = user.and_then(|user| Address::new(user, key.domain().clone()).ok());
+        [Some(key), user].into_iter().flatten().collect()
     }
 
     /// `Err`: what has the address already.

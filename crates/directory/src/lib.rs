@@ -12,6 +12,7 @@ mod builder;
 mod config;
 mod directory;
 mod domain_pattern;
+mod elsewhere;
 mod error;
 mod hashing;
 mod index;
@@ -28,6 +29,7 @@ pub use authenticate::{Attempt, Authenticator, Login, SCRAM_ITERATIONS, Unproven
 pub use config::{AccountConfig, AliasConfig, Config, DomainConfig, Secret};
 pub use directory::{Directory, Resolution};
 pub use domain_pattern::{DomainPattern, in_ascii};
+pub use elsewhere::{Answered, Elsewhere, External, Fetched, Pending, Person};
 pub use error::{DirectoryError, Entry, Problem};
 pub use password::{BadPassword, hash_password};
 pub use people::{

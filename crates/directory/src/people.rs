@@ -23,7 +23,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     AccountConfig, AliasConfig, AppPassword, BadPassword, Config, Directory, DirectoryError, DomainConfig,
-    Problem, SCRAM_ITERATIONS, Scope, Secret,
+    External, Problem, SCRAM_ITERATIONS, Scope, Secret,
     hashing::{Hashing, Lane},
     index::{Found, Place},
     password::{Verifier, hash_password},
@@ -165,11 +165,21 @@ impl People {
     ) -> Result<(), PeopleError> {
         let mut state = self.state.blocking_lock();
         let (directory, left_out) = together(&declared, &state.stored).map_err(first)?;
+        let directory = directory.with_external(Arc::clone(state.directory.external()));
         left_out.iter().filter(|out| !is_among(out, &state.left_out)).for_each(tell_left_out);
         let directory = Arc::new(directory);
         apply(&directory);
         *state = State { declared, stored: std::mem::take(&mut state.stored), left_out, directory };
         Ok(())
+    }
+
+    /// Takes up what is known of people elsewhere.
+    pub async fn take_up(&self, external: Arc<External>) {
+        let mut state = self.state.lock().await;
+        state.directory = Arc::new(state.directory.with_external(external));
+        if let Some(publish) = self.publish.get() {
+            publish(&state.directory);
+        }
     }
 
     /// Adds a domain.
@@ -339,7 +349,7 @@ impl People {
         self.store.write(move |sql| kept.write(sql)).await?;
         let (what, name) = change.told();
         tracing::info!(station = STATION, name, "{what}");
-        let directory = Arc::new(directory);
+        let directory = Arc::new(directory.with_external(Arc::clone(state.directory.external())));
         (state.stored, state.left_out, state.directory) = (stored, left_out, Arc::clone(&directory));
         if let Some(publish) = self.publish.get() {
             publish(&directory);

@@ -55,6 +55,7 @@ fn resolved(directory: &Directory, address: &str) -> String {
     match directory.resolve(&address.parse().unwrap()) {
         Resolution::NotLocal => "elsewhere".into(),
         Resolution::Unknown => "nobody".into(),
+        Resolution::Unsure => "not known".into(),
         Resolution::Mailboxes(mailboxes) => {
             mailboxes.iter().map(Address::to_string).collect::<Vec<_>>().join(" ")
         }
@@ -339,6 +340,7 @@ proptest! {
             postmaster: Some(texts[10].clone()),
             catch_everything: dev.then(|| texts[11].clone()),
             implied: None,
+            external: Vec::new(),
             own_addresses: Vec::new(),
         };
         let simple = Config { domains: vec![domain("a")], accounts: vec![account("a@a")], ..Config::default() };

@@ -1,6 +1,7 @@
 //! The command line: what may be said, and the help that explains it.
 
 mod ban;
+mod ldap;
 mod people;
 mod queue;
 
@@ -9,6 +10,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use ban::BanCommand;
+pub(crate) use ldap::{LdapCheck, LdapCommand};
 pub(crate) use people::{
     AccountAdd, AccountChange, AccountCommand, AccountPassword, AliasAdd, AliasCommand, AliasRemove,
     AppPasswordAdd, AppPasswordCommand, AppPasswordRevoke, DomainAdd, DomainCommand, DomainRemove,
@@ -70,6 +72,9 @@ pub(crate) enum Command {
     /// Needs a running server. Those of the configuration file are shown too, and changed there.
     #[command(subcommand)]
     Alias(AliasCommand),
+    /// Try the directories elsewhere that know who exists
+    #[command(subcommand)]
+    Ldap(LdapCommand),
     /// Look at the queue and change it
     ///
     /// Needs a running server, which is found by its configuration or directory. What is meant is said by queue ids and marks of recipients: all

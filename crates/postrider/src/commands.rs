@@ -3,6 +3,7 @@
 pub(crate) mod ban;
 pub(crate) mod config;
 pub(crate) mod events;
+pub(crate) mod ldap;
 mod password;
 pub(crate) mod people;
 pub(crate) mod queue;

@@ -3,6 +3,7 @@
 mod acme;
 mod certificates;
 mod clients;
+mod ldap;
 mod limits;
 mod listeners;
 mod next_hop;
@@ -36,6 +37,7 @@ use toml_span::{ErrorKind, Span};
 pub(crate) use acme::Acme;
 pub(crate) use certificates::Files;
 pub(crate) use clients::Clients;
+pub(crate) use ldap::Ldap;
 pub(crate) use listeners::{ClientCertificates, Listener, Tls};
 pub(crate) use oauth::OAuth;
 pub(crate) use problem::{Problem, Report, Severity};
@@ -84,6 +86,8 @@ pub(crate) struct Config {
     pub bounds: Bounds,
     /// Who exists.
     pub directory: directory::Config,
+    /// Who knows more of that.
+    pub ldap: Vec<Ldap>,
     /// What the process is to the system.
     pub process: Process,
     /// The files that secrets were read from.
@@ -217,6 +221,7 @@ pub(crate) fn load(path: &Path) -> Result<Config, LoadError> {
         problems.extend(config.acme.as_mut().and_then(Acme::open));
         problems.extend(config.clients.iter_mut().filter_map(Clients::open));
         problems.extend(config.oauth.iter_mut().filter_map(OAuth::open));
+        problems.extend(config.ldap.iter_mut().filter_map(Ldap::open));
         problems.sort_by_key(|problem| problem.span.start);
     }
     let report = Report { path: path.to_owned(), source, problems };

@@ -53,6 +53,9 @@ const NO_LONGER: Reply = Reply::fixed(530, (5, 7, 0), "Your login holds no more"
 /// RFC 6409 §6.1 has 550 5.7.1 for this; 553 is what clients know as a fault of the sender's address (RFC 5321 §4.2.3).
 const NOT_YOURS: Reply = Reply::fixed(553, (5, 7, 1), "Sender address is not one of this login");
 const RELAY: Reply = Reply::fixed(550, (5, 7, 1), "Relaying denied");
+/// A directory elsewhere knows, and does not say.
+pub(crate) const UNSURE: Reply =
+    Reply::fixed(451, (4, 3, 0), "It cannot be said now whether this mailbox exists");
 const UNKNOWN: Reply = Reply::fixed(550, (5, 1, 1), "No such mailbox here");
 const TOO_MANY: Reply = Reply::fixed(452, (4, 5, 3), "Too many recipients");
 
@@ -110,6 +113,7 @@ impl Origin {
             Resolution::NotLocal if self.relays() => Decision::Accept(vec![address.clone()]),
             Resolution::NotLocal => Decision::Reject(RELAY),
             Resolution::Unknown => Decision::Reject(UNKNOWN),
+            Resolution::Unsure => Decision::Defer(UNSURE),
         }
     }
 

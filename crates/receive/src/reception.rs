@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use directory::Answered;
 use events::Event;
 use limits::Kind;
 use mail::{Address, Client, Domain, Reply, ReversePath, TlsSession, Via};
@@ -19,7 +20,7 @@ use crate::{
     local::Giver,
     login::Logins,
     meter::Amount,
-    policy::{Decision, Origin, addressee, room_for, sender},
+    policy::{Decision, Origin, UNSURE, addressee, room_for, sender},
     receiver::{Shared, Visitor},
     record,
     rules::{EnvelopeFacts, Outlook, Refusal, in_ascii, settle},
@@ -260,16 +261,29 @@ impl Reception {
         }
     }
 
-    fn recipient(&mut self, rcpt: RcptTo) -> Answer {
-        let Some(transaction) = &self.transaction else { return Answer::Refuse(NOT_STORED) };
+    async fn recipient(&mut self, rcpt: Box<RcptTo>) -> Answer {
+        let Some(accepted) = self.transaction.as_ref().map(|transaction| transaction.accepted) else {
+            return Answer::Refuse(NOT_STORED);
+        };
         // Before anything is looked up: refused recipients count too.
         if !self.origin.authenticated && self.user.is_none() && !self.meter.spend(Kind::Recipients, 1) {
             tracing::info!(station = STATION, client = %self.shown(), "too many recipients");
             return Answer::Refuse(TOO_MANY_ADDRESSED);
         }
-        if !self.has_room(transaction.accepted + 1) {
+        if !self.has_room(accepted + 1) {
             return Answer::Refuse(QUOTA);
         }
+        // Somebody may be new in a directory elsewhere. The answer is boxed: idle sessions hold no room for it.
+        if let ForwardPath::Address(address) = &rcpt.forward_path
+            && self.shared.authenticator.look_up(address).await == Answered::Unreachable
+        {
+            return Answer::Refuse(UNSURE);
+        }
+        self.known_recipient(*rcpt)
+    }
+
+    fn known_recipient(&mut self, rcpt: RcptTo) -> Answer {
+        let Some(transaction) = &self.transaction else { return Answer::Refuse(NOT_STORED) };
         let outlook = self.outlook(&transaction.mail, &rcpt.forward_path);
         let decision = match outlook.refusal(&self.shared.config.rules) {
             Some(refusal) => self.ruled_out(&refusal),
@@ -470,7 +484,7 @@ impl Policy<Question, Answer> for Reception {
             Question::Verify(_) | Question::Expand(_) => Answer::Proceed,
             Question::Hello { name, extended } => self.hello(name, extended),
             Question::Mail(mail) => self.mail(*mail),
-            Question::Recipient(rcpt) => self.recipient(*rcpt),
+            Question::Recipient(rcpt) => Box::pin(self.recipient(rcpt)).await,
             Question::Data => self.data(),
             Question::Content(piece) => match self.content(piece).await {
                 Ok(()) => Answer::Proceed,

@@ -46,6 +46,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
         Self { wire: Wire::Secure(Box::new(stream)), mode: TlsMode::None, within: Duration::ZERO }
     }
 
+    /// The stream itself, as long as it is in clear: for a client that is about to shake hands over it.
+    pub fn into_clear(self) -> Option<S> {
+        match self.wire {
+            Wire::Clear(stream) => Some(stream),
+            Wire::Secure(_) | Wire::Lost => None,
+        }
+    }
+
     /// Whether TLS comes before a word of the protocol.
     pub(crate) fn begins_with_tls(&self) -> bool {
         self.mode.is_implicit() && matches!(self.wire, Wire::Clear(_))

@@ -45,17 +45,20 @@ impl Connector {
     }
 
     /// Only a host that proves its name, or its address if that is what it is asked for by, with a certificate that leads to one of the anchors
-    /// (RFC 9525). It is told that we speak `protocol` (ALPN, RFC 7301).
+    /// (RFC 9525). It is told that we speak `protocol` (ALPN, RFC 7301), if that has a name there.
     ///
     /// # Errors
     /// There are no anchors, or the cryptography cannot be set up.
-    pub fn verifying(anchors: &Anchors, protocol: &str) -> Result<Self, AnchorsError> {
+    pub fn verifying<'a>(
+        anchors: &Anchors,
+        protocol: impl Into<Option<&'a str>>,
+    ) -> Result<Self, AnchorsError> {
         let roots = anchors.load()?;
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(TlsError::from)?;
         let mut config = config.with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        config.alpn_protocols = protocol.into().iter().map(|name| name.as_bytes().to_vec()).collect();
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
 

@@ -64,6 +64,8 @@ pub(super) struct Built {
     pub directory: Arc<Directory>,
     pub people: Arc<People>,
     pub authenticator: Authenticator,
+    /// Who asks directories elsewhere.
+    pub ldap: Arc<ldap::Keeper>,
     pub store: Store,
     pub resolver: Arc<dyn Resolve>,
     pub spool: Spool,
@@ -97,6 +99,8 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
     let authenticator = authenticator(&directory, &people, flavour, random.as_ref())?;
     authenticator.limit(config.login);
     authenticator.judge_tokens_by(tokens::judge(&config)?);
+    let people = Arc::new(people);
+    let ldap = elsewhere(&config, &people, &authenticator)?;
     let resolver = resolver(&config, flavour)?;
     let (identities, authority) = identities(&config, flavour, clock.as_ref())?;
     let certificates = Certificates::new(&identities);
@@ -128,8 +132,9 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
         acme,
         own,
         directory,
-        people: Arc::new(people),
+        people,
         authenticator,
+        ldap,
         store,
         resolver,
         spool,
@@ -259,6 +264,24 @@ fn authenticator(
     // The first that there was counts, so that nobody learns from a restart which logins are real.
     let secret = people.login_secret(&secret).map_err(|error: PeopleError| explain::people(&error))?;
     Ok(Authenticator::new(directory, &secret))
+}
+
+/// Who asks directories elsewhere. They need not be there: that is told when they are asked.
+fn elsewhere(
+    config: &Config,
+    people: &Arc<People>,
+    authenticator: &Authenticator,
+) -> Result<Arc<ldap::Keeper>, Failure> {
+    let settings: Vec<ldap::Config> = config.ldap.iter().map(|ldap| ldap.settings.clone()).collect();
+    let keeper = ldap::Keeper::new(&settings, Arc::clone(people)).map_err(|error| {
+        Failure::new(format!("LDAP: {error}"))
+            .hint("name the authority of the server's certificate by `ca_file`")
+    })?;
+    let keeper = Arc::new(keeper);
+    if !settings.is_empty() {
+        authenticator.ask_elsewhere(Arc::clone(&keeper) as Arc<dyn directory::Elsewhere>);
+    }
+    Ok(keeper)
 }
 
 fn resolver(config: &Config, flavour: Flavour) -> Result<Arc<dyn Resolve>, Failure> {

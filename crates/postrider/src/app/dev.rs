@@ -47,6 +47,7 @@ pub(super) fn config(dir: &Path, wanted: &cli::Dev) -> Config {
             maildir_root: dir.join("mail"),
             ..deliver::Config::default()
         },
+        ldap: Vec::new(),
         directory: directory::Config {
             domains: vec![domain],
             catch_everything: Some(LOGIN.to_owned()),

@@ -24,9 +24,21 @@ pub(super) fn start(log: Log) -> Result<(), Failure> {
     // What libraries have to say is only worth it when something is wrong, or when everything is wanted.
     let libraries = if log.level == LogLevel::Trace { level } else { level.min(LevelFilter::WARN) };
     let mut filter = Targets::new().with_default(libraries);
-    for ours in
-        ["acme", "admin", "deliver", "directory", "disk", "events", "net", "postrider", "receive", "spool"]
-    {
+    for ours in [
+        "acme",
+        "admin",
+        "deliver",
+        "directory",
+        "disk",
+        "events",
+        "ldap",
+        "net",
+        "oauth",
+        "postrider",
+        "receive",
+        "spool",
+        "store",
+    ] {
         filter = filter.with_target(ours, level);
     }
     let layer = layer().with_timer(Time).with_writer(std::io::stderr).with_target(false);

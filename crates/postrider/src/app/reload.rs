@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What can only change with a restart: it was opened, bound or counted when the server started. The reference lists the same.
-const NEEDS_RESTART: [&str; 32] = [
+const NEEDS_RESTART: [&str; 33] = [
     "hostname",
     "data_dir",
     "listener.service",
@@ -32,6 +32,7 @@ const NEEDS_RESTART: [&str; 32] = [
     "tls.acme",
     "tls.acme.challenge",
     "tls.acme.bind",
+    "ldap",
     "dns.servers",
     "dns.cache_entries_max",
     "receive.sessions_max",
@@ -215,7 +216,7 @@ fn merged(running: &Config, wanted: Config) -> Config {
         oauth: wanted.oauth,
         certificates,
         identities,
-        directory: wanted.directory,
+        directory: directory::Config { external: running.directory.external.clone(), ..wanted.directory },
         warnings: wanted.warnings,
         ..running.clone()
     }
@@ -379,6 +380,10 @@ domains = ["example.com"]
 to = ["smtp:192.0.2.6"]
 [relay]
 host = "192.0.2.7"
+[[ldap]]
+url = "ldap://127.0.0.1"
+base = "dc=example,dc=com"
+domains = ["example.com"]
 [[domain]]
 name = "example.org"
 [[account]]
@@ -469,7 +474,9 @@ level = "debug"
             assert!(section.contains(&format!("`{key}`")), "{key} is not in the list");
             let is_there = |heading: &str| REFERENCE.contains(&format!("\n{heading}\n"));
             assert!(
-                is_there(&format!("### `{key}`")) || is_there(&format!("## `[{key}]`")),
+                is_there(&format!("### `{key}`"))
+                    || is_there(&format!("## `[{key}]`"))
+                    || is_there(&format!("## `[[{key}]]`")),
                 "there is no {key}"
             );
         }

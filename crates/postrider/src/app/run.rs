@@ -76,6 +76,8 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     built.authenticator.notify(notices);
     let (people, clock) = (Arc::clone(&built.people), Arc::clone(&built.clock));
     let mut heeding = Part::start("directory", STOP_MAX, |shutdown| heed(people, noticed, clock, shutdown));
+    let elsewhere = Arc::clone(&built.ldap);
+    let mut asking = Part::start("ldap", CONTROL_STOP_MAX, |shutdown| asking(elsewhere, shutdown));
     let mut delivery = Part::start("deliver", STOP_MAX, |shutdown| delivery(deliverer, shutdown));
     let counts = Arc::new(Counts::default());
     let watched = Watched { sites, acme: watch, maildrop: Arc::clone(&counts) };
@@ -101,6 +103,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
         failure = delivery.ended() => Err(failure),
         failure = certifying.ended() => Err(failure),
         failure = heeding.ended() => Err(failure),
+        failure = asking.ended() => Err(failure),
         () = std::future::ready(()), if listening.is_err() => Ok(()),
     };
     tokio::spawn(async move {
@@ -116,6 +119,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     counting.stop().await;
     control.stop().await;
     delivery.stop().await;
+    asking.stop().await;
     heeding.stop().await;
     close(built).await;
     ended
@@ -128,6 +132,12 @@ fn publish(built: &Built, receiver: &Receiver, deliverer: &Deliverer) {
         receiver.change_directory(Arc::clone(directory));
         delivery.change_directory(Arc::clone(directory));
     }));
+}
+
+/// Fetches who is kept elsewhere.
+async fn asking(keeper: Arc<ldap::Keeper>, shutdown: Shutdown) -> Result<(), String> {
+    keeper.run(shutdown).await;
+    Ok(())
 }
 
 /// Keeps what logins show.

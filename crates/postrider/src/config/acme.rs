@@ -313,6 +313,7 @@ pub(super) fn word(text: &str) -> Result<String, Wrong> {
         .hint("write it as the authority does"))
 }
 
+/// The authorities in a file.
 pub(super) fn anchors(file: &Path) -> Result<Anchors, Wrong> {
     let shown = file.display();
     let octets = contents(file, CA_FILE_OCTETS_MAX).map_err(|error| {

@@ -19,10 +19,15 @@ struct Places {
 /// Reads all of it, and tells what `directory` thinks of it.
 ///
 /// Without any account there is one for `postmaster` at our own name: somebody must get that mail (RFC 5321 §4.5.1).
-pub(super) fn read(root: &Section<'_>, dir: &Path, hostname: Option<&str>) -> Config {
+pub(super) fn read(
+    root: &Section<'_>,
+    dir: &Path,
+    hostname: Option<&str>,
+    external: Vec<Vec<String>>,
+) -> Config {
     let mut places = Places::default();
-    let mut config =
-        Config { postmaster: text(root, "postmaster", Entry::Postmaster, &mut places), ..Config::default() };
+    let postmaster = text(root, "postmaster", Entry::Postmaster, &mut places);
+    let mut config = Config { postmaster, external, ..Config::default() };
     for (number, section) in root.sections("domain").into_iter().enumerate() {
         config.domains.extend(domain(section, Entry::Domain(number), &mut places));
     }

@@ -11,8 +11,8 @@ use net::{Network, Networks};
 use toml_span::Span;
 
 use super::{
-    Bounds, Config, DATA_DIR, Log, LogFormat, LogLevel, Process, Report, Sendmail, acme, certificates,
-    clients, limits, listeners,
+    Bounds, Config, DATA_DIR, Ldap, Log, LogFormat, LogLevel, Process, Report, Sendmail, acme, certificates,
+    clients, ldap, limits, listeners,
     next_hop::{Keeper, keeper},
     oauth, people,
     routes::{self, Surroundings},
@@ -60,10 +60,10 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     let acme = acme::read(&tls, &around);
     tls.finish();
     let queue = root.section("queue");
-    let queued = queue.integer("recipients_max", 1000..=1_000_000_000);
-    set(&mut bounds.queued_recipients_max, queued);
+    set(&mut bounds.queued_recipients_max, queue.integer("recipients_max", 1000..=1_000_000_000));
     let (mut deliver, keepers) = deliver(&root, queue, dir, &data_dir, hostname.as_deref());
-    let directory = people::read(&root, dir, hostname.as_deref());
+    let ldap = ldap::read(&root, dir);
+    let directory = people::read(&root, dir, hostname.as_deref(), external(&ldap));
     receive.rules = rules::read(
         &root,
         &rules::Surroundings {
@@ -102,12 +102,19 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         deliver,
         bounds,
         directory,
+        ldap,
         process,
         secret_files,
         sendmail,
         log,
         warnings: Report::default(),
     })
+}
+
+/// The domains of each directory elsewhere.
+fn external(ldap: &[Ldap]) -> Vec<Vec<String>> {
+    let domains = |ldap: &Ldap| ldap.settings.domains.iter().map(ToString::to_string).collect();
+    ldap.iter().map(domains).collect()
 }
 
 /// A path; a relative one starts at the directory of the configuration file.

@@ -6,7 +6,7 @@ use deliver::{Hosts, LocalDelivery, NamedHost, PrivateAddresses, TlsPolicy};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Bounds, Config, Files, LogFormat, LogLevel, Process, acme, clients, limits, oauth, rules,
+    Bounds, Config, Files, LogFormat, LogLevel, Process, acme, clients, ldap, limits, oauth, rules,
     value::{show_duration, show_size},
 };
 
@@ -70,6 +70,7 @@ pub(crate) fn effective(config: &Config) -> Shown {
     sections.push((Heading::One("sendmail"), domain.into_iter().chain([trusted]).collect()));
     sections.push((Heading::One("process"), process(&config.process)));
     sections.push((Heading::One("log"), log(config)));
+    sections.extend(config.ldap.iter().map(|ldap| (Heading::Many("ldap"), ldap::show(ldap))));
     people(&config.directory, &mut sections);
     Shown(sections)
 }

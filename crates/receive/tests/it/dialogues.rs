@@ -139,6 +139,7 @@ dialogues! {
         login_never_in_clear
         login_required
         login_uses_its_own_addresses
+        mailbox_not_known_now
         long_command_line
         loopback_is_not_trusted
         nested_mail

@@ -186,6 +186,8 @@ impl<W: Wire> World for Stage<W> {
         match fact.split(' ').collect::<Vec<_>>()[..] {
             ["domain", name] => self.domain(name, None),
             ["domain", name, "catch-all", to] => self.domain(name, Some(to)),
+            // In a directory that says nothing.
+            ["domain", name, "elsewhere"] => self.directory.external.push(vec![name.to_owned()]),
             ["mailbox", login] => self.mailbox(login),
             ["alias", address, "to", ..] => {
                 self.alias(address, fact.split_once(" to ").map(|(_, to)| to).unwrap_or_default());
