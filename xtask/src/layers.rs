@@ -57,9 +57,10 @@ pub(crate) const LAYERS: &[Layer] = &[
     sans_io("message-auth", &["mail", "message", "dns"], &["memchr"]),
     // HMAC and PBKDF2 for SCRAM, normal forms for names: pure functions of their arguments.
     sans_io("sasl", &[], &["aws-lc-rs", "base64", "icu_normalizer", "icu_properties"]),
-    sans_io("smtp", &["mail", "sasl"], &["memchr"]),
-    sans_io("imap", &["mail", "message", "sasl"], &["memchr"]),
-    sans_io("pop3", &["mail", "message", "sasl"], &["memchr"]),
+    sans_io("wire", &[], &["memchr"]),
+    sans_io("smtp", &["mail", "sasl", "wire"], &["memchr"]),
+    sans_io("imap", &["mail", "message", "sasl", "wire"], &["memchr"]),
+    sans_io("pop3", &["mail", "message", "sasl", "wire"], &["memchr"]),
     sans_io("dns", &[], &[]),
     sans_io("limits", &["mail"], &[]),
     layer("disk", &["mail"]),

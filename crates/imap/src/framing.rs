@@ -1,6 +1,8 @@
 //! From octets to commands: lines, the literals in them (RFC 9051 §4.3, RFC 7888), and messages that pass through in pieces.
 
-use crate::{input::Input, scan::Literal};
+use wire::Input;
+
+use crate::scan::Literal;
 
 /// About how much of a message goes on at once.
 const PIECE_OCTETS: usize = 64 * 1024;
@@ -216,7 +218,7 @@ impl Reader {
     /// # Errors
     /// It is longer than `octets_max`, CRLF not counted. However it comes, nobody waits for its end.
     pub fn bare_line(&mut self, octets_max: usize) -> Option<Result<Vec<u8>, Fault>> {
-        let Some(length) = self.input.line() else {
+        let Some(length) = self.input.crlf_line() else {
             return (self.input.len() > octets_max + 1).then_some(Err(Fault::Endless));
         };
         let line = self.input.pending().get(..length - 2).unwrap_or_default();
@@ -226,7 +228,7 @@ impl Reader {
     }
 
     fn line(&mut self) -> Option<Read> {
-        let Some(length) = self.input.line() else { return Some(self.half_line()) };
+        let Some(length) = self.input.crlf_line() else { return Some(self.half_line()) };
         let line = self.input.pending().get(..length - 2).unwrap_or_default();
         let literal = announced(line);
         if self.text.len() + line.len() > self.limits.command_octets_max {

@@ -7,7 +7,6 @@ pub mod command;
 mod date;
 mod flag;
 pub mod framing;
-mod input;
 mod mailbox;
 mod object;
 pub mod response;

@@ -7,7 +7,6 @@ pub mod client;
 
 mod command;
 pub mod framing;
-mod input;
 pub mod server;
 pub mod stuffing;
 

@@ -1,8 +1,7 @@
 //! Replies out of octets (RFC 5321 §4.2), however hostile the server.
 
 use mail::{EnhancedStatus, Reply};
-
-use crate::input::Input;
+use wire::Input;
 
 /// RFC 5321 §4.5.3.1.5 says 512; longer ones exist and do no harm up to here.
 const LINE_OCTETS_MAX: usize = 4096;

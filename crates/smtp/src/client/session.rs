@@ -3,12 +3,13 @@
 use std::mem;
 
 use mail::Reply;
+use wire::Input;
 
 use super::{
     Capabilities, Failure, FailureKind, Outcome, Phase, Step, Transaction, exchange::Exchange,
     framing::Framing, reply_reader::ReplyReader,
 };
-use crate::{Command, Protocol, input::Input};
+use crate::{Command, Protocol};
 
 /// What a session holds of replies that it did not look at yet: far more than a server may owe us.
 const INPUT_OCTETS_MAX: usize = 256 * 1024;

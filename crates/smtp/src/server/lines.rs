@@ -1,6 +1,8 @@
 //! Command lines out of octets: only CR LF ends one, and none can fill the memory.
 
-use crate::{command, input::Input};
+use wire::Input;
+
+use crate::command;
 
 /// What is wrong with a line as such.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
