@@ -261,7 +261,7 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<Timestamp> {
     }
     let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
     let (hour, minute, second, millis) = (number(11..13)?, number(14..16)?, number(17..19)?, number(20..23)?);
-    if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+    if year < 1970 || !(1..=days_in(year, month)).contains(&day) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     // The inverse of `Timestamp::civil`: years that begin on 1 March.
@@ -271,6 +271,17 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     let days = (era * 146_097 + day_of_era).checked_sub(719_468)?;
     Some(Timestamp::from_millis((((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + millis))
+}
+
+/// How many days a month has; none if there is no such month.
+fn days_in(year: u64, month: u64) -> u64 {
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    match month {
+        2 => 28 + u64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    }
 }
 
 /// Reads a time in UTC as a person writes it: `2026-11-23`, `2026-11-23 18:02` or `2026-11-23T18:02:14.123Z`.
@@ -388,6 +399,7 @@ mod tests {
             let at = Timestamp::from_millis(millis);
             assert_eq!(parse_timestamp(&at.to_string()), Some(at));
         }
+        assert!(parse_time("2024-02-29").is_some());
         for text in ["2026-11-23", "2026-11-23 00", "2026-11-23T00:00Z", "2026-11-23 00:00:00.000"] {
             assert_eq!(
                 parse_time(text).map(|at| at.to_string()).as_deref(),
@@ -403,6 +415,11 @@ mod tests {
             "2026-11-23x10",
             "yesterday..",
             "2026-11-23T18:02:14.123456Z",
+            "2026-02-29",
+            "2026-04-31",
+            "2026-11-23T24:00",
+            "2026-11-23T23:60",
+            "9999-12-31T33:59:59.999Z",
         ] {
             assert_eq!(parse_time(text), None, "{text}");
         }
