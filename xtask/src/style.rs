@@ -47,8 +47,18 @@ pub(crate) fn judge_text(path: &str, text: &str) -> Vec<Finding> {
         findings.extend(
             found.map(|part| Finding::at(path, number, format!("`{part}` is a path of one machine"))),
         );
+        if is_of_a_conflict(line) {
+            findings.push(Finding::at(path, number, "a conflict of a merge was left here"));
+        }
     }
     findings
+}
+
+/// Whether a line is one that git writes around the two sides of a conflict. The one between them may be the rule below a title.
+fn is_of_a_conflict(line: &str) -> bool {
+    ['<', '>']
+        .iter()
+        .any(|sign| line.strip_prefix(&sign.to_string().repeat(7)).is_some_and(|rest| rest.starts_with(' ')))
 }
 
 /// The same folder name inside a longer path, or behind a host name, is no such path.
@@ -241,5 +251,12 @@ mod tests {
         let url = format!("https://example.org{}", MACHINE_PATHS[2]);
         assert_eq!(judge_text("README.md", &url), []);
         assert_eq!(judge_text("fuzz/corpus/config.txt", &path), []);
+    }
+
+    #[test]
+    fn a_conflict_that_was_left_is_found() {
+        let (ours, theirs) = (format!("{} HEAD", "<".repeat(7)), format!("{} 88d0309 (x)", ">".repeat(7)));
+        assert_eq!(judge_text("README.md", &format!("{ours}\na\n=======\nb\n{theirs}\n")).len(), 2);
+        assert_eq!(judge_text("README.md", "Title\n=======\n<<<<<<<<<\n"), []);
     }
 }
