@@ -92,7 +92,9 @@ fn an_authority_that_counts_is_left_alone_for_as_long_as_it_says() {
     let asked = authority.requests().len();
     assert_eq!(server.stop().code(), Some(0));
     server = house.start();
-    assert!(failures(&server).len() == 2, "told again at the start");
+    eventually("the log to tell of it again after the start", SOON, || {
+        (failures(&server).len() == 2).then_some(())
+    });
     server.ask_to_reload();
     eventually("the log to tell of the limit", SOON, || {
         server.printed().contains("the authority wants no attempt before").then_some(())
