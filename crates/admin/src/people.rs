@@ -274,7 +274,7 @@ fn app_password(app: &AppPassword) -> api::AppPassword {
         id: app.id.to_string(),
         name: app.name.to_string(),
         scopes: app.scopes.iter().map(ToString::to_string).collect(),
-        created_at: time(app.created),
+        created_at: app.created.map(time),
         last_used_at: app.last_used.map(time),
     }
 }

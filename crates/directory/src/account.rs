@@ -122,11 +122,12 @@ impl Account {
     /// Whether SCRAM works for it, whatever it logs in with: the server shows one salt before it learns which password is meant.
     pub(crate) fn knows_scram(&self) -> bool {
         let Credentials { verifier, scram, app_passwords, .. } = &self.credentials;
-        let itself = || verifier.as_ref().is_some_and(|verifier| verifier.password().is_some());
-        let password = verifier.is_none() || scram.is_some() || itself();
+        // Keys of a password that is itself at hand are made for whatever salt the others have.
+        let itself = verifier.as_ref().is_some_and(|verifier| verifier.password().is_some());
+        let password = verifier.is_none() || scram.is_some() || itself;
         let salted = scram.as_ref().or_else(|| app_passwords.first()?.scram.as_ref());
         let alike = |app: &AppPassword| {
-            let keys = app.scram.as_ref().zip(salted.filter(|_| !itself()));
+            let keys = app.scram.as_ref().zip(salted);
             keys.is_some_and(|(one, other)| (&one.salt, one.iterations) == (&other.salt, other.iterations))
         };
         password && app_passwords.iter().all(alike)

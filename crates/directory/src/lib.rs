@@ -16,6 +16,7 @@ mod elsewhere;
 mod error;
 mod hashing;
 mod index;
+mod keys_text;
 mod password;
 mod people;
 mod scripts;
@@ -24,7 +25,7 @@ mod tests;
 mod tokens;
 
 pub use account::{Account, Role};
-pub use app_password::{AppPassword, Scope};
+pub use app_password::{AppPassword, BadAppPassword, Scope, is_app_password_name};
 pub use authenticate::{Attempt, Authenticator, Login, SCRAM_ITERATIONS, Unproven};
 pub use config::{AccountConfig, AliasConfig, Config, DomainConfig, Secret};
 pub use directory::{Directory, Resolution};

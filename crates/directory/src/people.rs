@@ -7,7 +7,6 @@
 mod change;
 mod error;
 mod heed;
-mod keys_text;
 mod listing;
 mod spelling;
 mod stored;
@@ -26,6 +25,7 @@ use crate::{
     External, Problem, SCRAM_ITERATIONS, Scope, Secret,
     hashing::{Hashing, Lane},
     index::{Found, Place},
+    is_app_password_name,
     password::{Verifier, hash_password},
 };
 use change::Change;
@@ -41,8 +41,6 @@ pub use stored::SCHEMA;
 const STATION: &str = "directory";
 /// The secret that fake salts are made of.
 const LOGIN_SECRET: &str = "login";
-/// What people call an app password is a line in a table.
-const NAME_CHARACTERS_MAX: usize = 100;
 const SALT_OCTETS: usize = 16;
 
 /// What is told of a new directory.
@@ -274,8 +272,7 @@ impl People {
         scopes: Vec<Scope>,
         now: i64,
     ) -> Result<(AppPassword, String), PeopleError> {
-        let characters = name.chars().count();
-        if !(1..=NAME_CHARACTERS_MAX).contains(&characters) || name.chars().any(char::is_control) {
+        if !is_app_password_name(name) {
             return Err(PeopleError::Invalid(
                 "an app password is called by 1 to 100 characters, none of them for control",
             ));

@@ -128,8 +128,9 @@ pub struct AppPassword {
     pub name: String,
     /// What it is good for: `smtp`, `imap`, `pop3`, `api`.
     pub scopes: Vec<String>,
-    /// When it was made.
-    pub created_at: String,
+    /// When it was made; not known of one in the configuration file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
     /// When it last let somebody in, to ten minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<String>,

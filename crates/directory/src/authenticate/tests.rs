@@ -155,6 +155,31 @@ async fn scram_works_where_the_password_or_its_keys_are_kept() {
 }
 
 #[tokio::test]
+async fn scram_takes_declared_app_passwords_beside_the_password_itself() {
+    let declare = |login: &str| {
+        let (kept, words) = AppPassword::to_declare(login).unwrap();
+        let app = AppPassword::declared(login, "phone", vec![Scope::Smtp], &Secret::new(kept));
+        (app.unwrap(), words)
+    };
+    let ((phone, phone_words), (laptop, laptop_words)) =
+        (declare("anna@example.org"), declare("anna@example.org"));
+    let anna =
+        AccountConfig { app_passwords: vec![phone, laptop], ..account("anna@example.org", Some("tiger")) };
+    let authenticator = authenticator(vec![anna, account("bob@example.org", Some("lion"))]);
+    assert!(offered(&authenticator).starts_with("SCRAM-SHA-256 "));
+    for (login, password, granted) in [
+        ("anna@example.org", "tiger", true),
+        ("anna@example.org", &*phone_words, true),
+        ("anna@example.org", &*laptop_words, true),
+        ("anna@example.org", "lion", false),
+        ("bob@example.org", &*phone_words, false),
+        ("bob@example.org", "lion", true),
+    ] {
+        assert_eq!(scram(&authenticator, login, password).await, granted, "{login} {password}");
+    }
+}
+
+#[tokio::test]
 async fn a_login_that_nobody_has_looks_like_any_other() {
     let accounts = || vec![account("anna@example.org", Some("tiger"))];
     let salt = async |authenticator: &Authenticator, login: &str| {
@@ -191,6 +216,14 @@ fn what_is_offered_works_for_everybody() {
             "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN",
         ),
         (vec![AccountConfig { app_passwords: vec![app()], ..anna() }], "PLAIN LOGIN"),
+        (
+            vec![AccountConfig { app_passwords: vec![keyed(b"salt"), keyed(b"salt")], ..anna() }],
+            "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN",
+        ),
+        (
+            vec![AccountConfig { app_passwords: vec![keyed(b"salt"), keyed(b"pepper")], ..anna() }],
+            "PLAIN LOGIN",
+        ),
         (
             vec![AccountConfig { app_passwords: vec![keyed(b"salt")], ..account("anna@example.org", None) }],
             "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN",

@@ -3,11 +3,8 @@
 use sasl::{ScramKeys, base64};
 use store::{Sql, StoreError, Value};
 
-use super::{
-    keys_text,
-    stored::{Stored, StoredAccount},
-};
-use crate::{AccountConfig, AliasConfig, AppPassword, DomainConfig, Secret};
+use super::stored::{Stored, StoredAccount};
+use crate::{AccountConfig, AliasConfig, AppPassword, DomainConfig, Secret, keys_text};
 
 /// One change. Names are in the spelling in which they are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,7 +215,7 @@ fn add_app_password(sql: &Sql<'_>, login: &str, app: &AppPassword) -> Result<(),
         (&*app.name).into(),
         scopes.join(" ").as_str().into(),
         base64::encode(&app.digest).as_str().into(),
-        app.created.into(),
+        app.created.unwrap_or_default().into(),
         keys.as_deref().into(),
     ];
     let insert = "INSERT INTO app_password (login, id, name, scopes, digest, created, scram) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";

@@ -3,7 +3,7 @@
 use sasl::base64;
 use store::{Migration, Row, Schema, Sql, StoreError, Value};
 
-use super::keys_text;
+use crate::keys_text;
 use crate::{AccountConfig, AliasConfig, AppPassword, DomainConfig, Scope, Secret};
 
 /// The tables. Octets stand in them as base 64, lists of words with spaces between: what every engine has. Addresses and domains are
@@ -107,7 +107,7 @@ fn app_password(row: &Row<'_>) -> Result<AppPassword, StoreError> {
         name: row.text(2)?.into(),
         scopes: words(&row.text(3)?).iter().filter_map(|word| Scope::parse(word)).collect(),
         digest: digest.ok_or(StoreError::Column(4))?,
-        created: row.integer(5)?,
+        created: Some(row.integer(5)?),
         last_used: row.optional_integer(6)?,
     })
 }

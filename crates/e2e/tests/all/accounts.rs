@@ -226,6 +226,49 @@ fn an_app_password_is_for_one_program_and_can_be_taken_back() {
     assert_eq!(office.curl(&server, "dora@here.test", &smtp, "revoked"), CURL_LOGIN_DENIED);
 }
 
+/// For an account that the file declares the command prints what the file needs; taken out again, it opens nothing.
+#[test]
+fn app_passwords_in_the_configuration_file() {
+    let office = Office::new();
+    let before = fs::read_to_string(office.house.config()).unwrap();
+    let print = |scope: &str| {
+        let arguments =
+            ["account", "app-password", "add", "ed@here.test", "--name", "cron", "--scope", scope, "--print"];
+        let said = office.try_command(&arguments, "");
+        assert_eq!(said.code, 0, "{}", said.err);
+        let words = said.err.lines().find(|line| line.starts_with("pr-")).unwrap().to_owned();
+        assert!(!said.out.contains(&words), "{}", said.out);
+        (said.out, words)
+    };
+    let ((smtp, smtp_words), (imap, imap_words)) = (print("smtp"), print("imap"));
+    let account = "\n[[account]]\nlogin = \"ed@here.test\"\npassword = \"bear\"\n";
+    fs::write(office.house.config(), format!("{before}{account}{smtp}{imap}")).unwrap();
+    // For the password of the account: those of programs are no secrets here.
+    fs::set_permissions(office.house.config(), Permissions::from_mode(0o600)).unwrap();
+    let server = office.house.start();
+    for (login, password, plain, scram) in [
+        ("ed@here.test", "bear", 0, 0),
+        ("ed@here.test", &*smtp_words, 0, 0),
+        ("ed@here.test", &*imap_words, CURL_LOGIN_DENIED, EX_NOPERM),
+    ] {
+        assert_eq!(office.curl(&server, login, password, "by the file"), plain, "{password}");
+        assert_eq!(office.msmtp(&server, "scram-sha-256", login, password), scram, "{password}");
+    }
+    office.delivered("by the file");
+    let listed = office.command(&["account", "app-password", "list", "ed@here.test"], "");
+    assert!(listed.contains("in the file") && listed.contains("imap"), "{listed}");
+    let said = office.try_command(&["account", "app-password", "revoke", "ed@here.test", "abcdef"], "");
+    assert!(said.code == 1 && said.err.contains("is declared in the configuration file"), "{}", said.err);
+    fs::write(office.house.config(), format!("{before}{account}{imap}")).unwrap();
+    office.command(&["config", "reload"], "");
+    assert_eq!(office.curl(&server, "ed@here.test", &smtp_words, "taken out"), CURL_LOGIN_DENIED);
+    // What is kept fits one login only, and is no secret.
+    let other = format!("{before}{}{smtp}", account.replace("ed@", "edna@"));
+    fs::write(office.house.config(), other).unwrap();
+    let said = office.try_command(&["config", "check"], "");
+    assert!(said.code != 0 && said.err.contains("was made for another login"), "{}{}", said.out, said.err);
+}
+
 #[test]
 fn domains_and_aliases_are_added_listed_and_removed() {
     let office = Office::new();

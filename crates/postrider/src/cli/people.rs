@@ -175,6 +175,9 @@ pub(crate) struct AppPasswordAdd {
     /// What it is good for; may be given several times
     #[arg(long, required = true, value_name = "SCOPE", value_parser = directory::Scope::ALL.map(directory::Scope::name))]
     pub scope: Vec<String>,
+    /// Change nothing: print a section for the configuration file, for an account that is declared there
+    #[arg(long)]
+    pub print: bool,
     #[command(flatten)]
     pub place: Place,
 }

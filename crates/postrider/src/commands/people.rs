@@ -136,7 +136,8 @@ fn change_account(wanted: &cli::AccountChange, json: bool) -> Result<(), Failure
 
 fn app_password(command: &AppPasswordCommand, json: bool) -> Result<(), Failure> {
     match command {
-        AppPasswordCommand::Add(AppPasswordAdd { login, name, scope, place }) => {
+        AppPasswordCommand::Add(add) if add.print => print_app_password(add, json),
+        AppPasswordCommand::Add(AppPasswordAdd { login, name, scope, place, .. }) => {
             let path = account_path(login, "/app-passwords");
             let new = NewAppPassword { name: name.clone(), scopes: scope.clone() };
             let made: MadeAppPassword = at(place, async |socket| Ok(post(&socket, &path, &new).await?))?;
@@ -161,6 +162,38 @@ fn app_password(command: &AppPasswordCommand, json: bool) -> Result<(), Failure>
             told(&done, &format!("app password {} of {} revoked", clean(id), clean(login)), json)
         }
     }
+}
+
+/// Makes one for an account in the configuration file: the section for it goes to standard output, the words to standard error.
+fn print_app_password(add: &AppPasswordAdd, json: bool) -> Result<(), Failure> {
+    let AppPasswordAdd { login, name, scope, .. } = add;
+    if !directory::is_app_password_name(name) {
+        return Err(Failure::usage(
+            "an app password is called by 1 to 100 characters, none of them for control",
+        ));
+    }
+    let (kept, words) = directory::AppPassword::to_declare(login)
+        .ok_or_else(|| Failure::new("the system gives no random numbers"))?;
+    if json {
+        return terminal::print_json(
+            &json!({ "name": name, "scopes": scope, "kept": kept, "password": words }),
+        );
+    }
+    let scopes = scope.join(", ");
+    terminal::say(&format!(
+        "app password ({}) for {}, good for {scopes}; shown this once:",
+        clean(name),
+        clean(login)
+    ));
+    terminal::say(&words);
+    terminal::say("below the account in the configuration file:");
+    // JSON's strings and lists of strings are TOML's.
+    terminal::print(&format!(
+        "[[account.app_password]]\nname = {}\npassword = {}\nscopes = {}",
+        json!(name),
+        json!(kept),
+        json!(scope)
+    ))
 }
 
 /// Asks the server that is meant.
@@ -216,8 +249,15 @@ fn app_passwords_text(all: &[AppPassword]) -> String {
     }
     let mut table = terminal::table(&["ID", "NAME", "GOOD FOR", "MADE", "LAST USED"]);
     for app in all {
-        let last_used = app.last_used_at.as_deref().map_or_else(|| "never".to_owned(), terminal::time);
-        let (scopes, made) = (clean(&app.scopes.join(", ")), terminal::time(&app.created_at));
+        let scopes = clean(&app.scopes.join(", "));
+        // Of those in the file neither is written down.
+        let (made, last_used) = match app.created_at.as_deref() {
+            None => ("in the file".to_owned(), "-".to_owned()),
+            Some(made) => {
+                let used = app.last_used_at.as_deref();
+                (terminal::time(made), used.map_or_else(|| "never".to_owned(), terminal::time))
+            }
+        };
         table.add_row([clean(&app.id), clean(&app.name), scopes, made, last_used]);
     }
     terminal::table_text(&table)

@@ -3,11 +3,12 @@
 use std::{collections::HashMap, path::Path};
 
 use directory::{
-    AccountConfig, AliasConfig, Config, Directory, DirectoryError, DomainConfig, Entry, Problem as Mistake,
+    AccountConfig, AliasConfig, AppPassword, BadAppPassword, Config, Directory, DirectoryError, DomainConfig,
+    Entry, Problem as Mistake, Scope, is_app_password_name,
 };
 use toml_span::Span;
 
-use super::{problem::Problem, secret, walk::Section};
+use super::{problem::Problem, secret, value::Wrong, walk::Section};
 
 /// Where each entry stands, and each of its texts.
 #[derive(Default)]
@@ -81,14 +82,75 @@ fn account(section: Section<'_>, dir: &Path, entry: Entry, places: &mut Places) 
     let roles = texts(&section, "roles", entry, places).unwrap_or_default();
     let addresses = texts(&section, "addresses", entry, places).unwrap_or_default();
     let certificates = texts(&section, "certificates", entry, places).unwrap_or_default();
+    let app_passwords = app_passwords(&section, login.as_deref().unwrap_or_default(), dir);
     section.finish();
     Some(AccountConfig {
         login: login?,
         addresses,
         password,
+        app_passwords,
         certificates,
         roles,
         ..AccountConfig::default()
+    })
+}
+
+/// `[[account.app_password]]`
+fn app_passwords(account: &Section<'_>, login: &str, dir: &Path) -> Vec<AppPassword> {
+    let mut all: Vec<AppPassword> = Vec::new();
+    for section in account.sections("app_password") {
+        let span = section.get("password").map_or(section.span(), |value| value.span);
+        let Some(app) = app_password(section, login, dir) else { continue };
+        if all.iter().any(|other| other.id == app.id) {
+            account.wrong(span, Wrong::new("this app password is declared twice").hint(MAKE_ONE));
+        } else {
+            all.push(app);
+        }
+    }
+    all
+}
+
+const MAKE_ONE: &str =
+    "`postrider account app-password add LOGIN --name NAME --scope SCOPE --print` makes one";
+
+fn app_password(section: Section<'_>, login: &str, dir: &Path) -> Option<AppPassword> {
+    for (key, hint) in [
+        ("name", "say what it is for: name = \"phone\""),
+        ("password", MAKE_ONE),
+        ("scopes", "say what it is good for: scopes = [\"smtp\"]"),
+    ] {
+        if section.get(key).is_none() {
+            section.missing(key, hint);
+        }
+    }
+    let name = section.string("name").and_then(|(name, span)| {
+        let wrong =
+            || Wrong::new("an app password is called by 1 to 100 characters, none of them for control");
+        section.report(span, is_app_password_name(name).then_some(name).ok_or_else(wrong))
+    });
+    let scopes = section.parsed_list("scopes", |word| {
+        let known = "it is good for `smtp`, `imap`, `pop3` or `api`";
+        Scope::parse(word).ok_or_else(|| Wrong::new(format!("there is no scope `{word}`")).hint(known))
+    });
+    if scopes.as_ref().is_some_and(Vec::is_empty) {
+        let wrong = Wrong::new("an app password needs something that it is good for");
+        section.wrong(section.span(), wrong.hint("name `smtp`, `imap`, `pop3` or `api`"));
+    }
+    let text = secret::read(&section, "password", dir);
+    let declared = name.zip(scopes).zip(text).and_then(|((name, scopes), text)| {
+        let scopes = scopes.into_iter().map(|(scope, _)| scope).collect();
+        let span = section.get("password").map_or(section.span(), |value| value.span);
+        let declared = AppPassword::declared(login, name, scopes, &text);
+        section.report(span, declared.map_err(bad_app_password))
+    });
+    section.finish();
+    declared
+}
+
+fn bad_app_password(why: BadAppPassword) -> Wrong {
+    Wrong::new(why.to_string()).hint(match why {
+        BadAppPassword::NotOne | BadAppPassword::Malformed => MAKE_ONE,
+        BadAppPassword::OfAnother => "make it for the login of this account, as it is written here",
     })
 }
 

@@ -196,11 +196,18 @@ fn people(config: &directory::Config, sections: &mut Vec<(Heading, Vec<(&'static
         values.extend(certificates.map(|certificates| ("certificates", certificates)));
         values.push(("roles", json!(account.roles)));
         sections.push((Heading::Many("account"), values));
+        sections.extend(account.app_passwords.iter().map(app_password));
     }
     for alias in &config.aliases {
         sections
             .push((Heading::Many("alias"), vec![("address", json!(alias.address)), ("to", json!(alias.to))]));
     }
+}
+
+fn app_password(app: &directory::AppPassword) -> (Heading, Vec<(&'static str, Value)>) {
+    let scopes: Vec<&str> = app.scopes.iter().map(|scope| scope.name()).collect();
+    let values = vec![("name", json!(app.name)), ("password", json!(NOT_SHOWN)), ("scopes", json!(scopes))];
+    (Heading::Many("account.app_password"), values)
 }
 
 impl Shown {
@@ -246,7 +253,13 @@ impl Shown {
                     let list = match name.split_once('.') {
                         Some((outer, inner)) => {
                             let outer = all.entry(outer).or_insert_with(|| json!({}));
-                            outer.as_object_mut().map(|outer| outer.entry(inner).or_insert_with(|| json!([])))
+                            // In a list of sections it belongs to the last one.
+                            let last = match outer {
+                                Value::Array(list) => list.last_mut(),
+                                one => Some(one),
+                            };
+                            last.and_then(Value::as_object_mut)
+                                .map(|outer| outer.entry(inner).or_insert_with(|| json!([])))
                         }
                         None => Some(all.entry(*name).or_insert_with(|| json!([]))),
                     };

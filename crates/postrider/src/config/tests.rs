@@ -530,6 +530,21 @@ fn domains_accounts_and_aliases() {
                 "alias loop",
                 "[[alias]]\naddress = \"a@example.org\"\nto = [\"b@example.org\"]\n[[alias]]\naddress = \"b@example.org\"\nto = [\"a@example.org\"]\n",
             ),
+            (
+                "app password of no use",
+                "[[account]]\nlogin = \"anna@example.org\"\n[[account.app_password]]\nname = \"\"\npassword = \"tiger\"\nscopes = [\"ftp\"]\n",
+            ),
+            (
+                "app password for nothing",
+                "[[account]]\nlogin = \"anna@example.org\"\n[[account.app_password]]\nname = \"phone\"\npassword = \"tiger\"\nscopes = []\n[[account.app_password]]\n",
+            ),
+            (
+                "app password of another, and twice the same",
+                "[[account]]\nlogin = \"anna@example.org\"\n\
+                 [[account.app_password]]\nname = \"phone\"\npassword = \"pr-abcdef-0123456789abcdefghjkmnpq\"\nscopes = [\"imap\"]\n\
+                 [[account.app_password]]\nname = \"tablet\"\npassword = \"pr-abcdef-0123456789abcdefghjkmnpq\"\nscopes = [\"imap\"]\n\
+                 [[account.app_password]]\nname = \"laptop\"\npassword = \"pr-h3k9vd:3fS2BIYgaLKwACFS3dddimeFLOtPJ6kdydLSY4sf+yU=:SCRAM-SHA-256$4096:WQj1SIyYVEPma3SH+jBkYQ==$2nRE+BlMdTaKDDvp5u5RKc6RwryceOs3fqe7xl+9zSk=:w8aot44+WxEBi/Ww8sh4SZwviIYbXxd77c1QVprQewQ=\"\nscopes = [\"imap\"]\n",
+            ),
             ("secret of the wrong kind", "[[account]]\nlogin = \"anna@example.org\"\npassword = 5\n"),
             ("secret empty", "[[account]]\nlogin = \"anna@example.org\"\npassword = \"\"\n"),
             (
@@ -668,7 +683,8 @@ fn what_is_shown_is_read_as_the_same() {
         let config = good(source);
         let shown = effective(&config).toml();
         // All but secrets, of which only a comment tells.
-        let mut again = shown.replace("# password is set, and not shown", "password = \"other\"");
+        let other = "password = \"pr-abcdef-0123456789abcdefghjkmnpq\"";
+        let mut again = shown.replace("# password is set, and not shown", other);
         for key in ["dns_key", "eab_key", "client_secret"] {
             again = again.replace(&format!("# {key} is set, and not shown"), &format!("{key} = \"AAAA\""));
         }
@@ -751,6 +767,7 @@ fn every_key_is_documented_and_every_documented_key_exists() {
         "ldap",
         "domain",
         "account",
+        "account.app_password",
         "alias",
         "sendmail",
         "process",
@@ -773,22 +790,17 @@ fn every_key_is_documented_and_every_documented_key_exists() {
 
 #[test]
 fn the_last_example_sets_every_key() {
+    fn has(value: &Value<'_>, path: &[&str]) -> bool {
+        let Some((key, rest)) = path.split_first() else { return true };
+        match value.as_array() {
+            Some(sections) => sections.iter().any(|section| has(section, path)),
+            None => value.as_table().and_then(|table| table.get(*key)).is_some_and(|found| has(found, rest)),
+        }
+    }
     let file = whole_file();
     let value = toml_span::parse(&file).unwrap();
     for key in documented().keys() {
-        let path: Vec<&str> = key.strip_prefix("tls.").unwrap_or(key).split('.').collect();
-        let value = if key.starts_with("tls.") { value.pointer("/tls").unwrap() } else { &value };
-        let found = match path.as_slice() {
-            [key] => value.as_table().unwrap().get(*key).is_some(),
-            [section, key] => match value.as_table().unwrap().get(*section) {
-                Some(found) if found.as_array().is_some() => {
-                    found.as_array().unwrap().iter().any(|one| one.has_key(key))
-                }
-                found => found.is_some_and(|found| found.has_key(key)),
-            },
-            _ => false,
-        };
-        assert!(found, "{key}");
+        assert!(has(&value, &key.split('.').collect::<Vec<_>>()), "{key}");
     }
 }
 
