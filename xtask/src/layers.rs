@@ -141,6 +141,7 @@ pub(crate) struct Reserved {
 const RUNTIME: &[&str] = &[
     "spool",
     "store",
+    "mailstore",
     "directory",
     "net",
     "acme",
@@ -165,6 +166,7 @@ pub(crate) const RESERVED: &[Reserved] = &[
         limited: &[
             ("spool", "tokio::sync"),
             ("store", "tokio::sync"),
+            ("mailstore", "tokio::sync"),
             ("directory", "tokio::sync"),
             ("oauth", "tokio::sync"),
         ],

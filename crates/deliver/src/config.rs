@@ -107,6 +107,8 @@ pub enum LocalDelivery {
     /// We do, as Maildirs under [`Config::maildir_root`].
     #[default]
     Maildir,
+    /// We do, in the mailstore: [`crate::Parts::mailstore`].
+    Mailstore,
     /// A mail store that speaks LMTP. It gets the addresses of mailboxes; aliases are resolved before.
     Store(Hosts),
 }

@@ -24,6 +24,7 @@ mod join;
 mod live;
 mod local;
 mod log;
+mod mailbox;
 mod maildir;
 mod named;
 mod next_hop;
@@ -86,8 +87,10 @@ pub struct Parts {
     pub directory: Arc<Directory>,
     /// The DNS.
     pub resolver: Arc<dyn dns::Resolve>,
-    /// The disk with the mailboxes.
+    /// The disk with the Maildirs.
     pub disk: Arc<dyn disk::Disk>,
+    /// The mailboxes, where [`LocalDelivery::Mailstore`] keeps them.
+    pub mailstore: Option<mailstore::Mailstore>,
     /// Where the disk may be waited for: [`BlockingThreads`].
     pub blocking: Arc<dyn Blocking>,
     /// The time.

@@ -5,12 +5,14 @@ use std::{io, path::PathBuf, sync::Arc};
 use directory::{Directory, Resolution};
 use disk::Disk;
 use mail::{Address, Envelope, Reply};
+use mailstore::{Delivery, Mailstore, MailstoreError};
 use message::{HeaderSection, write_delivered_to, write_return_path};
 use spool::{Loaded, Piece, SpoolError, Work};
 
 use crate::{
     blocking,
     content::{Content, Offers, Outgoing},
+    mailbox,
     maildir::{self, Draft},
     on_panic::OnPanic,
     outcome::{Fate, Finding},
@@ -64,18 +66,44 @@ struct Batch {
 struct Message {
     envelope: Arc<Envelope>,
     findings: Vec<Finding>,
+    /// For Maildirs.
     body: Arc<Vec<u8>>,
+    /// For the mailstore.
+    content: Option<mailstore::Content>,
     filings: Vec<Filing>,
 }
 
-/// One file of one recipient.
+/// One copy of one recipient.
 #[derive(Clone)]
 struct Filing {
     recipient: u32,
+    /// The name of the account's directory, which is what the mailstore calls it too.
+    account: String,
+    /// The detail of the address: perhaps a folder.
+    folder: Option<String>,
+    /// Where it is in a Maildir.
     dir: PathBuf,
     name: String,
     /// Return-Path and Delivered-To.
     head: Vec<u8>,
+}
+
+/// Why a copy could not be filed: what the operator reads, and what the sender may be told.
+struct Unfiled {
+    why: String,
+    reply: Reply,
+}
+
+impl From<io::Error> for Unfiled {
+    fn from(error: io::Error) -> Self {
+        Self { why: error.to_string(), reply: maildir::refusal(&error) }
+    }
+}
+
+impl From<&MailstoreError> for Unfiled {
+    fn from(error: &MailstoreError) -> Self {
+        Self { why: error.to_string(), reply: mailbox::refusal(error) }
+    }
 }
 
 impl Batch {
@@ -114,6 +142,12 @@ impl Batch {
             return Ok(());
         };
         let mut message = Message::plan(shared, &envelope, work, &first);
+        if let Some(mailstore) = &shared.parts.mailstore {
+            message.upload(mailstore, first, content).await?;
+            self.octets += size.min(BATCH_OCTETS);
+            self.messages.push(message);
+            return Ok(());
+        }
         if size > BATCH_OCTETS {
             return message.file_large(shared, first, content).await;
         }
@@ -131,6 +165,9 @@ impl Batch {
     /// Writes all files in one blocking call, then settles each message. A mailbox has its copy before the spool
     /// hears of it (mail-rules 13).
     async fn file(self, shared: &Arc<Shared>) {
+        if let Some(mailstore) = &shared.parts.mailstore {
+            return self.file_in(mailstore, shared).await;
+        }
         let plans: Vec<_> = self
             .messages
             .iter()
@@ -151,7 +188,21 @@ impl Batch {
         for mut message in self.messages {
             for filing in std::mem::take(&mut message.filings) {
                 let result = results.next().unwrap_or_else(|| Err(io::ErrorKind::Other.into()));
-                message.filed(filing.recipient, result);
+                message.filed(filing.recipient, result.map_err(Unfiled::from));
+            }
+            message.settle(shared).await;
+        }
+    }
+
+    /// The same into the mailstore: all in one of its commits.
+    async fn file_in(self, mailstore: &Mailstore, shared: &Arc<Shared>) {
+        let now = shared.now().as_millis().cast_signed();
+        let deliveries = self.messages.iter().flat_map(|message| message.deliveries(now)).collect();
+        let mut results = mailstore.deliver(deliveries).await.into_iter();
+        for mut message in self.messages {
+            for filing in std::mem::take(&mut message.filings) {
+                let result = results.next().unwrap_or(Err(MailstoreError::Gone));
+                message.filed(filing.recipient, result.map(drop).map_err(|error| Unfiled::from(&error)));
             }
             message.settle(shared).await;
         }
@@ -160,7 +211,8 @@ impl Batch {
 
 fn write_all(disk: &dyn Disk, plans: &[(Filing, Arc<Vec<u8>>)]) -> Vec<io::Result<()>> {
     let draft = |(filing, body): &(Filing, Arc<Vec<u8>>)| {
-        Draft::begin(disk, &filing.dir, &filing.name)?.write_or_discard(disk, &[&filing.head, body])
+        Draft::begin(disk, &filing.dir, &filing.name)?
+            .write_or_discard(disk, &[&in_lines(&filing.head), body])
     };
     let drafts = plans.iter().map(draft).collect();
     maildir::publish(disk, drafts)
@@ -172,6 +224,7 @@ impl Message {
             envelope: Arc::clone(envelope),
             findings: Vec::new(),
             body: Arc::default(),
+            content: None,
             filings: Vec::new(),
         }
     }
@@ -223,8 +276,14 @@ impl Message {
             if self.filings.iter().skip(before).any(|filing| filing.dir == dir) {
                 continue;
             }
-            let head = head(&self.envelope, address);
-            self.filings.push(Filing { recipient: number, dir, name: name.clone(), head });
+            self.filings.push(Filing {
+                recipient: number,
+                account: account.directory_name().to_owned(),
+                folder: directory.detail(address).map(str::to_owned),
+                dir,
+                name: name.clone(),
+                head: head(&self.envelope, address),
+            });
         }
         if self.filings.len() == before {
             self.refuse(number, Fate::Bounced, replies::no_mailbox());
@@ -237,12 +296,12 @@ impl Message {
 
     /// Takes in the result of one file. A recipient of several (an alias) is delivered when all are there; until then
     /// all are filed again, each replacing its former self.
-    fn filed(&mut self, recipient: u32, result: io::Result<()>) {
+    fn filed(&mut self, recipient: u32, result: Result<(), Unfiled>) {
         let (fate, reply) = match result {
             Ok(()) => (Fate::Delivered, replies::filed()),
-            Err(error) => {
-                tracing::error!(queue_id = %self.envelope.id, station = STATION, %error, "a mailbox cannot be written");
-                (Fate::Deferred, maildir::refusal(&error))
+            Err(Unfiled { why, reply }) => {
+                tracing::error!(queue_id = %self.envelope.id, station = STATION, error = why, "a mailbox cannot be written");
+                (Fate::Deferred, reply)
             }
         };
         match self.findings.iter_mut().find(|finding| finding.recipient == recipient) {
@@ -250,6 +309,50 @@ impl Message {
             Some(_) => {}
             None => self.findings.push(Finding::own(recipient, fate, reply)),
         }
+    }
+
+    /// Hands the octets to the mailstore. That it cannot take them defers all who were to get them.
+    async fn upload(
+        &mut self,
+        mailstore: &Mailstore,
+        first: Piece,
+        mut content: Outgoing,
+    ) -> Result<(), SpoolError> {
+        let (mut upload, mut piece, mut taken) = (mailstore.upload(), Some(first), Ok(()));
+        while let Some(octets) = piece
+            && !self.filings.is_empty()
+            && taken.is_ok()
+        {
+            taken = upload.write(&octets).await;
+            piece = content.next().await?;
+        }
+        let finished = match taken {
+            Ok(()) => upload.finish().await,
+            Err(error) => Err(error),
+        };
+        match finished {
+            Ok(content) => self.content = Some(content),
+            Err(error) => {
+                for filing in std::mem::take(&mut self.filings) {
+                    self.filed(filing.recipient, Err(Unfiled::from(&error)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the mailstore is to file.
+    fn deliveries(&self, now: i64) -> Vec<Delivery> {
+        let content = self.content.clone().unwrap_or_else(|| mailstore::Content::new(Vec::new()));
+        let delivery = |filing: &Filing| Delivery {
+            account: filing.account.clone(),
+            folder: filing.folder.clone(),
+            key: mailbox::key(self.envelope.id, filing.recipient, &filing.account),
+            head: filing.head.clone(),
+            content: content.clone(),
+            now,
+        };
+        self.filings.iter().map(delivery).collect()
     }
 
     /// Files a message piece by piece, into all its mailboxes at once.
@@ -264,7 +367,8 @@ impl Message {
             let (disk, filing) = (Arc::clone(&shared.parts.disk), filing.clone());
             drafts.push(
                 blocking_io(shared, move || {
-                    Draft::begin(&*disk, &filing.dir, &filing.name)?.write_or_discard(&*disk, &[&filing.head])
+                    Draft::begin(&*disk, &filing.dir, &filing.name)?
+                        .write_or_discard(&*disk, &[&in_lines(&filing.head)])
                 })
                 .await,
             );
@@ -289,7 +393,7 @@ impl Message {
         let results =
             blocking(shared, move || maildir::publish(&*disk, drafts)).await.unwrap_or_else(|| lost(count));
         for (filing, result) in std::mem::take(&mut self.filings).into_iter().zip(results) {
-            self.filed(filing.recipient, result);
+            self.filed(filing.recipient, result.map_err(Unfiled::from));
         }
         self.settle(shared).await;
         Ok(())
@@ -300,14 +404,19 @@ impl Message {
     }
 }
 
-/// The fields that final delivery adds on top, with LF (RFC 5321 §4.4 for Return-Path, RFC 9228 for Delivered-To).
+/// The fields that final delivery adds on top (RFC 5321 §4.4 for Return-Path, RFC 9228 for Delivered-To).
 fn head(envelope: &Envelope, address: &Address) -> Vec<u8> {
     let mut fields = Vec::with_capacity(128);
     write_return_path(&mut fields, &envelope.reverse_path);
     write_delivered_to(&mut fields, address);
-    let (mut head, mut held) = (Vec::with_capacity(fields.len()), false);
-    maildir::to_lf(&fields, &mut held, &mut head);
-    head
+    fields
+}
+
+/// Fields as they stand in a Maildir.
+fn in_lines(fields: &[u8]) -> Vec<u8> {
+    let (mut lines, mut held) = (Vec::with_capacity(fields.len()), false);
+    maildir::to_lf(fields, &mut held, &mut lines);
+    lines
 }
 
 async fn blocking_io<T: Send + 'static>(

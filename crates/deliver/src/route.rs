@@ -241,7 +241,7 @@ impl Rules {
             routes: config.routes.clone(),
             relay: config.relay.clone(),
             store: match &config.local {
-                LocalDelivery::Maildir => None,
+                LocalDelivery::Maildir | LocalDelivery::Mailstore => None,
                 LocalDelivery::Store(store) => Some(store.clone()),
             },
             own,

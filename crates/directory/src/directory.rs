@@ -89,6 +89,12 @@ impl Directory {
         self.accounts.get(place?)
     }
 
+    /// The detail of an address from [`Directory::resolve`], if it took leaving that out to find its account: `news` of
+    /// `anna+news` (RFC 5233 §4).
+    pub fn detail<'a>(&self, address: &'a Address) -> Option<&'a str> {
+        self.index.find(address)?.detail
+    }
+
     /// The same with these people elsewhere.
     #[must_use]
     pub fn with_external(&self, external: Arc<External>) -> Self {

@@ -63,6 +63,23 @@ fn resolved(directory: &Directory, address: &str) -> String {
 }
 
 #[test]
+fn a_detail_is_what_had_to_be_left_out() {
+    let directory = Directory::new(Config {
+        domains: vec![DomainConfig { name: "example.org".into(), ..DomainConfig::default() }],
+        accounts: ["anna@example.org", "b+c@example.org"]
+            .map(|login| AccountConfig { login: login.into(), ..AccountConfig::default() })
+            .into(),
+        ..Config::default()
+    })
+    .unwrap();
+    let detail = |address: &str| directory.detail(&address.parse().unwrap()).map(str::to_owned);
+    assert_eq!(detail("anna+News@example.org").as_deref(), Some("News"));
+    assert_eq!(detail("b+c@example.org"), None, "declared so");
+    assert_eq!(detail("anna@example.org"), None);
+    assert_eq!(detail("nobody+x@example.org"), None);
+}
+
+#[test]
 fn addresses_stand_for_mailboxes() {
     let directory = Directory::new(config()).unwrap();
     for (address, stands_for) in [

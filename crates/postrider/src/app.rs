@@ -15,6 +15,7 @@ mod part;
 mod reload;
 mod run;
 mod tokens;
+mod upkeep;
 mod usage;
 
 use std::path::Path;

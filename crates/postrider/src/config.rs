@@ -190,6 +190,11 @@ pub(crate) fn store_file(data_dir: &Path) -> PathBuf {
     data_dir.join("store.db")
 }
 
+/// The database with the mailboxes.
+pub(crate) fn mailboxes_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("mailboxes.db")
+}
+
 /// The event log of a data directory.
 pub(crate) fn events_dir(data_dir: &Path) -> PathBuf {
     data_dir.join("events")

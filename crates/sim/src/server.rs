@@ -177,6 +177,7 @@ fn parts(
         directory: Arc::clone(directory),
         resolver: Arc::new(SimDns::new(world.weather.clone(), Arc::clone(&clock), Slips::new(world))),
         disk,
+        mailstore: None,
         blocking: Arc::new(blocking),
         clock,
         random,

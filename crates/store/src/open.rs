@@ -16,6 +16,8 @@ use crate::StoreError;
 const APPLICATION_ID: i64 = 0x506f_7374;
 /// Nobody else has it open but an operator who looks into it.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// More than one owner of tables has; one is some kilobytes.
+const STATEMENTS_KEPT: usize = 128;
 /// Passwords are in it.
 const MODE: u32 = 0o600;
 
@@ -58,6 +60,7 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     // SQLite reads a name that begins with `file:` as a URI only if it is told to; it is not.
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     // The directories for temporary files are closed to a server in its sandbox.
     connection.pragma_update(None, "temp_store", "memory")?;
     Ok(connection)

@@ -31,6 +31,12 @@ impl From<i64> for Value {
     }
 }
 
+impl From<Vec<u8>> for Value {
+    fn from(octets: Vec<u8>) -> Self {
+        Self::Octets(octets)
+    }
+}
+
 impl From<&[u8]> for Value {
     fn from(octets: &[u8]) -> Self {
         Self::Octets(octets.to_vec())
@@ -97,6 +103,24 @@ impl Row<'_> {
     /// It is not.
     pub fn octets(&self, column: usize) -> Result<Vec<u8>, StoreError> {
         self.0.get(column).map_err(|_| StoreError::Column(column))
+    }
+
+    /// A column of octets, as it lies in the row.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn slice(&self, column: usize) -> Result<&[u8], StoreError> {
+        let value = self.0.get_ref(column).map_err(|_| StoreError::Column(column))?;
+        value.as_blob().map_err(|_| StoreError::Column(column))
+    }
+
+    /// A column of octets or nothing, as it lies in the row.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn optional_slice(&self, column: usize) -> Result<Option<&[u8]>, StoreError> {
+        let value = self.0.get_ref(column).map_err(|_| StoreError::Column(column))?;
+        value.as_blob_or_null().map_err(|_| StoreError::Column(column))
     }
 
     /// A column of just so many octets.

@@ -67,7 +67,7 @@ impl Store {
         &self,
         work: impl FnOnce(&Sql<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.ask(work)?.await.unwrap_or(Err(StoreError::Closed))
+        self.ask(work, |_| ())?.await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// As [`Store::write`]. Waits for the disk: not for a thread of a runtime, and before there is one.
@@ -78,14 +78,33 @@ impl Store {
         &self,
         work: impl FnOnce(&Sql<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.ask(work)?.blocking_recv().unwrap_or(Err(StoreError::Closed))
+        self.ask(work, |_| ())?.blocking_recv().unwrap_or(Err(StoreError::Closed))
     }
 
-    fn ask<T: Send + 'static>(
+    /// As [`Store::write`], with errors of the caller's own, and with `then`, which the writer calls when the change is on stable
+    /// storage, also when nobody waits for it any more. It is asked for by the call, not by the first look at what is returned: several in a row
+    /// keep their order, and share a commit.
+    pub fn change<T, E, W, H>(
         &self,
-        work: impl FnOnce(&Sql<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
-        let (change, told) = writer::asked(work);
+        work: W,
+        then: H,
+    ) -> impl Future<Output = Result<T, E>> + Send + use<T, E, W, H>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        W: FnOnce(&Sql<'_>) -> Result<T, E> + Send + 'static,
+        H: FnOnce(&T) + Send + 'static,
+    {
+        let asked = self.ask(work, then);
+        async move { asked?.await.unwrap_or_else(|_| Err(StoreError::Closed.into())) }
+    }
+
+    fn ask<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        &self,
+        work: impl FnOnce(&Sql<'_>) -> Result<T, E> + Send + 'static,
+        then: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T, E>>, StoreError> {
+        let (change, told) = writer::asked(work, then);
         let changes = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let changes = changes.as_ref().ok_or(StoreError::Closed)?;
         changes.send(change).map_err(|_| StoreError::Closed)?;

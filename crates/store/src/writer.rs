@@ -22,31 +22,41 @@ pub(crate) trait Change: Send {
     fn committed(self: Box<Self>, result: Result<(), StoreError>);
 }
 
-/// A change made by a closure, with somebody who waits for its result.
-struct Asked<T, F> {
+/// A change made by a closure, with somebody who waits for its result, and with what follows when it stands.
+struct Asked<T, E, F, H> {
     work: Option<F>,
-    made: Option<Result<T, StoreError>>,
-    tell: oneshot::Sender<Result<T, StoreError>>,
+    then: H,
+    made: Option<Result<T, E>>,
+    tell: oneshot::Sender<Result<T, E>>,
 }
 
-impl<T: Send, F: FnOnce(&Sql<'_>) -> Result<T, StoreError> + Send> Change for Asked<T, F> {
+impl<T, E, F, H> Change for Asked<T, E, F, H>
+where
+    T: Send,
+    E: From<StoreError> + Send,
+    F: FnOnce(&Sql<'_>) -> Result<T, E> + Send,
+    H: FnOnce(&T) + Send,
+{
     fn make(&mut self, sql: &Sql<'_>) -> Result<(), StoreError> {
         let Some(work) = self.work.take() else { return Err(StoreError::Closed) };
         // A mistake in one change must not take the thread, and all that come later, with it.
         let made = catch_unwind(AssertUnwindSafe(|| work(sql)));
-        let made = made.unwrap_or_else(|_| Err(StoreError::Engine("a change broke off".to_owned())));
+        let made = made.unwrap_or_else(|_| Err(StoreError::Engine("a change broke off".to_owned()).into()));
         let result = if made.is_ok() { Ok(()) } else { Err(StoreError::Closed) };
         self.made = Some(made);
         result
     }
 
     fn committed(self: Box<Self>, result: Result<(), StoreError>) {
-        let made = self.made.unwrap_or(Err(StoreError::Closed));
+        let Self { then, made, tell, .. } = *self;
+        let made = made.unwrap_or_else(|| Err(StoreError::Closed.into()));
+        let outcome = made.and_then(|value| result.map(|()| value).map_err(E::from));
+        if let Ok(value) = &outcome {
+            // As above.
+            let _ = catch_unwind(AssertUnwindSafe(|| then(value)));
+        }
         // Whoever asked may be gone: the change stands nevertheless.
-        let _ = self.tell.send(match (made, result) {
-            (Ok(value), Ok(())) => Ok(value),
-            (Err(error), _) | (_, Err(error)) => Err(error),
-        });
+        let _ = tell.send(outcome);
     }
 }
 
@@ -54,11 +64,12 @@ impl<T: Send, F: FnOnce(&Sql<'_>) -> Result<T, StoreError> + Send> Change for As
 pub(crate) type AnyChange = Box<dyn Change>;
 
 /// A change, and where its result comes.
-pub(crate) fn asked<T: Send + 'static>(
-    work: impl FnOnce(&Sql<'_>) -> Result<T, StoreError> + Send + 'static,
-) -> (AnyChange, oneshot::Receiver<Result<T, StoreError>>) {
+pub(crate) fn asked<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+    work: impl FnOnce(&Sql<'_>) -> Result<T, E> + Send + 'static,
+    then: impl FnOnce(&T) + Send + 'static,
+) -> (AnyChange, oneshot::Receiver<Result<T, E>>) {
     let (tell, told) = oneshot::channel();
-    (Box::new(Asked { work: Some(work), made: None, tell }), told)
+    (Box::new(Asked { work: Some(work), then, made: None, tell }), told)
 }
 
 /// Starts the thread. It ends when nobody can ask any more.

@@ -54,6 +54,29 @@ async fn only_we_read_the_files() {
 }
 
 #[tokio::test]
+async fn a_change_stands_and_is_told_though_nobody_waits_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("store.db"), OLD);
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let insert = |name: &'static str| {
+        move |sql: &store::Sql<'_>| {
+            sql.execute("INSERT INTO pet (name, legs) VALUES (?1, 4)", &[name.into()]).map(|_| name)
+        }
+    };
+    drop(store.change::<_, StoreError, _, _>(insert("cat"), |name| tell.send(*name).unwrap()));
+    let again = store.change::<_, StoreError, _, _>(insert("cat"), |_| panic!("it does not stand"));
+    // Asked for first, though it is waited for last.
+    let dog =
+        store.change::<_, StoreError, _, _>(insert("dog"), |_| panic!("what comes of it is the caller's"));
+    let late = store.change::<_, StoreError, _, _>(insert("dog"), |_| ());
+    assert!(matches!(late.await, Err(StoreError::Conflict)));
+    assert_eq!(dog.await.unwrap(), "dog");
+    assert!(matches!(again.await, Err(StoreError::Conflict)));
+    assert_eq!(told.await.unwrap(), "cat");
+    assert_eq!(pets(&store), ["cat", "dog"]);
+}
+
+#[tokio::test]
 async fn a_change_that_fails_is_undone_alone() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir.path().join("store.db"), OLD);

@@ -8,6 +8,7 @@ mod extensions;
 mod fairness;
 mod lmtp;
 mod local;
+mod mailboxes;
 mod ordered;
 mod queue;
 mod remote;

@@ -13,6 +13,7 @@ use directory::{Authenticator, Directory, People, PeopleError};
 use disk::{Caveat, Clock, Disk, Lock, OsDisk, OsRandom, Random, SystemClock};
 use dns::Resolve;
 use events::Log;
+use mailstore::Mailstore;
 use net::{Bound, Certificates, ClientAuthorities, Connector, Identity, TlsChallenges, TlsMode};
 use receive::Entrance;
 use spool::{Opened, Spool};
@@ -67,6 +68,8 @@ pub(super) struct Built {
     /// Who asks directories elsewhere.
     pub ldap: Arc<ldap::Keeper>,
     pub store: Store,
+    /// The mailboxes, if it is here that they are kept.
+    pub mailstore: Option<Mailstore>,
     pub resolver: Arc<dyn Resolve>,
     pub spool: Spool,
     pub events: Arc<Log>,
@@ -94,6 +97,7 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
     let spool = open_spool(&config, flavour, &disk, &clock, &random, &events)?;
     let mut own = Own { addresses: own::addresses(), ..Own::default() };
     let store = open_store(&config.data_dir)?;
+    let mailstore = open_mailstore(&config)?;
     let (people, directory) =
         People::load(store.clone(), declared(&config, &own)).map_err(|error| explain::people(&error))?;
     let authenticator = authenticator(&directory, &people, flavour, random.as_ref())?;
@@ -136,6 +140,7 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
         authenticator,
         ldap,
         store,
+        mailstore,
         resolver,
         spool,
         events,
@@ -237,10 +242,25 @@ fn open_store(data_dir: &Path) -> Result<Store, Failure> {
     let file = config::store_file(data_dir);
     let (store, made) =
         Store::open(&file, &schemas::ALL).map_err(|error| Failure::new(&error).hint(error.hint()))?;
+    tell_made(&made);
+    Ok(store)
+}
+
+/// The same for mailboxes: a database of their own, so that no login waits for a delivery.
+fn open_mailstore(config: &Config) -> Result<Option<Mailstore>, Failure> {
+    if config.deliver.local != LocalDelivery::Mailstore {
+        return Ok(None);
+    }
+    let opened = Mailstore::open(&config::mailboxes_file(&config.data_dir));
+    let (mailstore, made) = opened.map_err(|error| explain::mailstore(&error))?;
+    tell_made(&made);
+    Ok(Some(mailstore))
+}
+
+fn tell_made(made: &[Pending]) {
     for Pending { owner, number, name } in made {
         tracing::info!(station = "store", owner, number, name, "tables brought up to date");
     }
-    Ok(store)
 }
 
 /// What the configuration says of who exists, and by which addresses we are meant ourselves.

@@ -5,6 +5,7 @@ use std::{io, path::Path};
 use acme::OpenError;
 use directory::PeopleError;
 use events::EventsError;
+use mailstore::MailstoreError;
 use spool::SpoolError;
 
 use crate::{config::words, failure::Failure};
@@ -60,6 +61,15 @@ pub(super) fn people(error: &PeopleError) -> Failure {
         _ => Failure::new(error),
     };
     failure.hint(error.hint())
+}
+
+/// The database with the mailboxes.
+pub(super) fn mailstore(error: &MailstoreError) -> Failure {
+    let failure = Failure::new(error);
+    match error {
+        MailstoreError::Store(store) => failure.hint(store.hint()),
+        _ => failure,
+    }
 }
 
 pub(crate) fn listen(error: &net::ListenError) -> Failure {

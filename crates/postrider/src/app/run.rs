@@ -9,6 +9,7 @@ use directory::{Noticed, People};
 use disk::Clock;
 use events::{Order, Query, Reader};
 use mail::Timestamp;
+use mailstore::Mailstore;
 use net::{Bound, Shutdown};
 use receive::{Entrance, Receiver};
 use tokio::{
@@ -25,7 +26,7 @@ use super::{
     maildrop::{self, Counts, Maildrop},
     part::Part,
     reload::{Reloader, Running},
-    usage,
+    upkeep, usage,
 };
 use crate::{config, failure::Failure, process};
 
@@ -92,6 +93,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
         Part::start("sendmail", STOP_MAX, |shutdown| maildrop(&built, receiver.clone(), counts, shutdown));
     let mut receiving = Part::start("receive", STOP_MAX, |shutdown| receiving(receiver, bound, shutdown));
     let mut certifying = Part::start("acme", STOP_MAX, |shutdown| certifying(keeper, shutdown));
+    let mut tidying = Part::start("mailstore", STOP_MAX, |shutdown| upkeep::tidy(&built, shutdown));
 
     let listening = announced(&built, audience, &listeners);
     let ended = tokio::select! {
@@ -104,6 +106,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
         failure = certifying.ended() => Err(failure),
         failure = heeding.ended() => Err(failure),
         failure = asking.ended() => Err(failure),
+        failure = tidying.ended() => Err(failure),
         () = std::future::ready(()), if listening.is_err() => Ok(()),
     };
     tokio::spawn(async move {
@@ -119,6 +122,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     counting.stop().await;
     control.stop().await;
     delivery.stop().await;
+    tidying.stop().await;
     asking.stop().await;
     heeding.stop().await;
     close(built).await;
@@ -260,6 +264,7 @@ fn deliverer(built: &Built) -> Deliverer {
         directory: Arc::clone(&built.directory),
         resolver: Arc::clone(&built.resolver),
         disk: Arc::clone(&built.disk),
+        mailstore: built.mailstore.clone(),
         blocking: Arc::new(BlockingThreads),
         clock: Arc::clone(&built.clock),
         random: Arc::clone(&built.random),
@@ -354,8 +359,12 @@ async fn close(built: Built) {
     let events = Arc::clone(&built.events);
     // What the log could not write the spool keeps, and tells it again at the next start.
     let _ = tokio::task::spawn_blocking(move || events.flush()).await;
-    let store = built.store.clone();
-    let _ = tokio::task::spawn_blocking(move || store.close()).await;
+    let (store, mailstore) = (built.store.clone(), built.mailstore.clone());
+    let close = move || {
+        mailstore.inspect(Mailstore::close);
+        store.close();
+    };
+    let _ = tokio::task::spawn_blocking(close).await;
     let _ = std::fs::remove_file(config::control_socket(&built.config.data_dir));
     tracing::info!("stopped");
 }

@@ -1,10 +1,10 @@
 //! `postrider store`: the database in the data directory.
 
-use std::io;
+use std::{io, path::Path};
 
 use disk::{Disk, OsDisk};
 use serde_json::json;
-use store::{Pending, Store, StoreError};
+use store::{Pending, Schema, Store, StoreError};
 
 use crate::{
     cli::{StoreCommand, StoreMigrate},
@@ -16,9 +16,8 @@ use crate::{
 pub(crate) fn run(command: &StoreCommand, json: bool) -> Result<(), Failure> {
     let StoreCommand::Migrate(StoreMigrate { dry_run, place }) = command;
     let dir = place::data_dir(place)?;
-    let file = config::store_file(&dir);
     let steps = if *dry_run {
-        Store::pending(&file, &schemas::ALL).map_err(|error| failure(&error))?
+        steps(&dir, Store::pending)?
     } else {
         // A server that runs has made its own already, and relies on them.
         let _claim = OsDisk.lock(&dir).map_err(|error| match error.kind() {
@@ -26,9 +25,11 @@ pub(crate) fn run(command: &StoreCommand, json: bool) -> Result<(), Failure> {
                 .hint("it has brought its tables up to date when it started; see what another program would do with --dry-run"),
             _ => Failure::new(format!("cannot use the data directory {}: {}", dir.display(), config::words(&error))),
         })?;
-        let (store, steps) = Store::open(&file, &schemas::ALL).map_err(|error| failure(&error))?;
-        store.close();
-        steps
+        steps(&dir, |file, schemas| {
+            let (store, steps) = Store::open(file, schemas)?;
+            store.close();
+            Ok(steps)
+        })?
     };
     if json {
         let steps = steps
@@ -37,6 +38,19 @@ pub(crate) fn run(command: &StoreCommand, json: bool) -> Result<(), Failure> {
         return terminal::print_json(&json!({ "dry_run": dry_run, "steps": steps.collect::<Vec<_>>() }));
     }
     terminal::print(&text(&steps, *dry_run))
+}
+
+/// What is due or was made: in the database, and in that with the mailboxes if it is there.
+fn steps(
+    dir: &Path,
+    of: impl Fn(&Path, &[Schema]) -> Result<Vec<Pending>, StoreError>,
+) -> Result<Vec<Pending>, Failure> {
+    let mut steps = of(&config::store_file(dir), &schemas::ALL).map_err(|error| failure(&error))?;
+    let mailboxes = config::mailboxes_file(dir);
+    if mailboxes.exists() {
+        steps.extend(of(&mailboxes, &schemas::MAILBOXES).map_err(|error| failure(&error))?);
+    }
+    Ok(steps)
 }
 
 fn text(steps: &[Pending], dry_run: bool) -> String {

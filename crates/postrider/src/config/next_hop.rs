@@ -45,6 +45,8 @@ pub(super) fn destination(text: &str) -> Result<One, Wrong> {
 pub(super) enum Keeper {
     /// This server, in Maildirs.
     Maildir,
+    /// This server, in the mailstore.
+    Mailstore,
     /// A host that speaks LMTP.
     Store(NamedHost),
 }
@@ -53,9 +55,11 @@ pub(super) enum Keeper {
 pub(super) fn keeper(text: &str) -> Result<Keeper, Wrong> {
     match text.split_once(':') {
         None if text == "maildir" => Ok(Keeper::Maildir),
+        None if text == "mailstore" => Ok(Keeper::Mailstore),
         Some(("lmtp", rest)) => Ok(Keeper::Store(store(rest)?)),
-        _ => Err(Wrong::new(format!("`{text}` keeps no mailboxes"))
-            .hint("write \"maildir\", or \"lmtp:HOST:PORT\" or \"lmtp:unix:/PATH\" for a mail store")),
+        _ => Err(Wrong::new(format!("`{text}` keeps no mailboxes")).hint(
+            "write \"maildir\", \"mailstore\", or \"lmtp:HOST:PORT\" or \"lmtp:unix:/PATH\" for a mail store",
+        )),
     }
 }
 

@@ -109,20 +109,26 @@ impl Judge<'_> {
 
     fn local(&self, keepers: Vec<(Keeper, Span)>) -> LocalDelivery {
         let several = keepers.len() > 1;
+        let mut here = LocalDelivery::Maildir;
         let mut stores = Vec::with_capacity(keepers.len());
         for (keeper, span) in keepers {
             match keeper {
                 Keeper::Store(host) => stores.push((One::Host(Protocol::Lmtp, host), span)),
-                Keeper::Maildir if several => {
-                    let message = "mailboxes are kept here or in a store, not both";
-                    self.wrong(span, message, "write \"maildir\" alone, or leave it out");
+                Keeper::Maildir | Keeper::Mailstore if several => {
+                    let message = "mailboxes are kept in one way here, or in a store elsewhere";
+                    self.wrong(
+                        span,
+                        message,
+                        "write one of \"maildir\" and \"mailstore\" alone, or leave it out",
+                    );
                 }
                 Keeper::Maildir => {}
+                Keeper::Mailstore => here = LocalDelivery::Mailstore,
             }
         }
         match self.destination(stores) {
             Some(Destination::Hosts(hosts)) => LocalDelivery::Store(hosts),
-            _ => LocalDelivery::Maildir,
+            _ => here,
         }
     }
 

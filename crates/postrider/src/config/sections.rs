@@ -232,9 +232,9 @@ fn deliver(
         );
     }
     if let Some(value) = section.get("maildir")
-        && keepers.iter().any(|(keeper, _)| matches!(keeper, Keeper::Store(_)))
+        && keepers.iter().any(|(keeper, _)| !matches!(keeper, Keeper::Maildir))
     {
-        let wrong = Wrong::new("`maildir` gets no mail: `local` names a store for it");
+        let wrong = Wrong::new("`maildir` gets no mail: `local` names another place for it");
         section.wrong(value.span, wrong.hint("remove one of the two"));
     }
     set(&mut config.maildir_root, section.parsed("maildir", |text| path(text, dir)));

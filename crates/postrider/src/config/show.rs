@@ -143,6 +143,7 @@ fn deliver(config: &deliver::Config) -> Vec<(&'static str, Value)> {
     let maildir = ("maildir", json!(config.maildir_root.display().to_string()));
     let (local, maildir) = match &config.local {
         LocalDelivery::Maildir => (json!("maildir"), Some(maildir)),
+        LocalDelivery::Mailstore => (json!("mailstore"), None),
         LocalDelivery::Store(store) => (json!(store.texts()), None),
     };
     let values = [

@@ -245,11 +245,13 @@ fn limits_and_deadlines() {
             ("mailboxes of no list", "[deliver]\nlocal = []\n"),
             ("mailboxes by SMTP", "[deliver]\nlocal = \"smtp:store.example.org\"\n"),
             ("mailboxes in two places", "[deliver]\nlocal = [\"maildir\", \"lmtp:192.0.2.1:24\"]\n"),
+            ("mailboxes in two ways", "[deliver]\nlocal = [\"maildir\", \"mailstore\"]\n"),
             ("mailboxes at home", "[deliver]\nlocal = \"lmtp:127.0.0.1:25\"\n"),
             (
                 "mailboxes in a circle",
                 "[receive]\nlmtp_networks = [\"::1\"]\n[[listener]]\nservice = \"lmtp\"\nbind = [\"[::1]:24\"]\n[deliver]\nlocal = \"lmtp:[::1]:24\"\n",
             ),
+            ("a Maildir beside the mailstore", "[deliver]\nmaildir = \"/srv/mail\"\nlocal = \"mailstore\"\n"),
             (
                 "a Maildir for nothing",
                 "[deliver]\nmaildir = \"/srv/mail\"\nlocal = \"lmtp:unix:/run/dovecot/lmtp\"\n",
@@ -488,6 +490,9 @@ fn another_port_of_this_machine_is_another_server() {
 fn mailboxes_are_kept_here_or_in_a_store() {
     let kept = |local: &str| good(&format!("{SMALL}[deliver]\nlocal = {local}\n")).deliver.local;
     assert_eq!(kept("\"maildir\""), deliver::LocalDelivery::Maildir);
+    assert_eq!(kept("\"mailstore\""), deliver::LocalDelivery::Mailstore);
+    let shown = effective(&good(&format!("{SMALL}[deliver]\nlocal = \"mailstore\"\n"))).toml();
+    assert_eq!(good(&shown).deliver.local, deliver::LocalDelivery::Mailstore, "{shown}");
     for (local, texts) in [
         ("\"lmtp:unix:/run/dovecot/lmtp\"", &["lmtp:unix:/run/dovecot/lmtp"][..]),
         ("[\"lmtp:[::1]:24\", \"lmtp:b.example.org:24\"]", &["lmtp:[::1]:24", "lmtp:b.example.org:24"]),

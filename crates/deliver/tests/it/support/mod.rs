@@ -12,11 +12,12 @@ mod trap;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use deliver::{BlockingThreads, Config, Deliverer, Own, Parts, Sites, Timeouts};
+use deliver::{BlockingThreads, Config, Deliverer, LocalDelivery, Own, Parts, Sites, Timeouts};
 use directory::{AccountConfig, AliasConfig, Directory, DomainConfig};
 use disk::{Clock, Disk, OsDisk, OsRandom};
 use events::{Event, Kind, Log};
 use mail::{Address, Envelope, QueueId, Recipient, ReversePath};
+use mailstore::Mailstore;
 use net::ShutdownSwitch;
 use spool::{ListFilter, Spool, Submission, Summary};
 use testkit::{
@@ -119,6 +120,9 @@ impl World {
             ..Config::default()
         };
         change(&mut config);
+        let mailboxes = dir.path().join("mailboxes.db");
+        let mailstore =
+            (config.local == LocalDelivery::Mailstore).then(|| Mailstore::open(&mailboxes).unwrap().0);
         let (network, dns) = (Arc::new(Network::default()), Arc::new(FakeDns::new(ZONES)));
         let trap = Arc::new(Trap::new(clock.clone()));
         let parts = Parts {
@@ -126,6 +130,7 @@ impl World {
             directory: Arc::new(directory()),
             resolver: dns.clone(),
             disk,
+            mailstore,
             blocking: Arc::new(BlockingThreads),
             clock: trap.clone(),
             random: trap.clone(),
@@ -283,6 +288,21 @@ impl World {
         let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
         paths.sort();
         paths.iter().map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()).collect()
+    }
+
+    /// The mailboxes, where they are in the mailstore.
+    pub(crate) fn mailstore(&self) -> &Mailstore {
+        self.parts.mailstore.as_ref().unwrap()
+    }
+
+    /// The messages in a mailbox of the mailstore.
+    pub(crate) fn stored(&self, account: &str, mailbox: &str) -> Vec<String> {
+        let mailstore = self.mailstore();
+        let Some(account) = mailstore.find_account(account).unwrap() else { return Vec::new() };
+        let Some(mailbox) = mailstore.mailbox(account, mailbox).unwrap() else { return Vec::new() };
+        let all = mailstore.facts(mailbox.id, &mailstore::UidSet::all()).unwrap();
+        let text = |facts: &mailstore::Facts| mailstore.read(facts.email, 0, usize::MAX).unwrap();
+        all.iter().map(|facts| String::from_utf8(text(facts)).unwrap()).collect()
     }
 
     /// Has everything tried that waits, a while later.

@@ -1,0 +1,93 @@
+//! Final delivery: messages from the queue, each exactly once.
+
+use store::{Sql, Value};
+
+use crate::{
+    Content, Flags, Mailbox, MailboxId, Mailstore, MailstoreError, Uid, account,
+    changing::{Changing, Touched},
+    filing::{Marks, file},
+    name::{INBOX, spelling},
+};
+
+/// A message for a mailbox.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The name of the account; it is made if it is not there.
+    pub account: String,
+    /// The mailbox to file into, if there is one of this name in any case and without a special use; else it is INBOX.
+    pub folder: Option<String>,
+    /// By what this delivery is known again: of the message and the recipient. A second one with the same key changes nothing.
+    pub key: Vec<u8>,
+    /// Fields to put on top.
+    pub head: Vec<u8>,
+    /// The content.
+    pub content: Content,
+    /// When it is, in milliseconds since 1970.
+    pub now: i64,
+}
+
+/// What became of a delivery. Either way the message is there, durably.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivered {
+    /// It was filed.
+    Filed {
+        /// Where.
+        mailbox: MailboxId,
+        /// As which.
+        uid: Uid,
+    },
+    /// It was filed before; the program did not hear of it.
+    Already,
+}
+
+impl Mailstore {
+    /// Delivers messages, each for itself; in one commit as far as there is room in it. Once it is asked for it is done, whether or not
+    /// somebody waits.
+    pub async fn deliver(&self, deliveries: Vec<Delivery>) -> Vec<Result<Delivered, MailstoreError>> {
+        let asked: Vec<_> = deliveries
+            .into_iter()
+            .map(|delivery| self.change(move |sql, touched| deliver(sql, touched, &delivery)))
+            .collect();
+        let mut delivered = Vec::with_capacity(asked.len());
+        for one in asked {
+            delivered.push(one.await);
+        }
+        delivered
+    }
+}
+
+fn deliver(sql: &Sql<'_>, touched: &mut Touched, delivery: &Delivery) -> Result<Delivered, MailstoreError> {
+    let once = "INSERT INTO delivery (key, delivered) VALUES (?1, ?2) ON CONFLICT (key) DO NOTHING";
+    if sql.execute(once, &[Value::Octets(delivery.key.clone()), delivery.now.into()])? == 0 {
+        return Ok(Delivered::Already);
+    }
+    let account = account::found_or_made(sql, touched, &delivery.account, delivery.now)?;
+    let inbox = || Mailbox::by_name(sql, account, INBOX);
+    let mailbox = match &delivery.folder {
+        Some(folder) => in_any_case(sql, account, folder)?.map_or_else(inbox, |found| Ok(Some(found)))?,
+        None => inbox()?,
+    };
+    let mut changing = Changing::of(mailbox.ok_or(MailstoreError::NoMailbox)?);
+    let marks = Marks { flags: Flags::none(), keywords: 0, internal_date: delivery.now };
+    let uid = file(sql, &mut changing, &delivery.content, &delivery.head, &marks, delivery.now)?;
+    let mailbox = changing.finish(sql, touched)?.id;
+    Ok(Delivered::Filed { mailbox, uid })
+}
+
+/// Addresses are mostly written in lower case, folders as people like. Strangers choose the address: what they send is no draft, nothing that
+/// was sent from here, and not thrown away unread.
+fn in_any_case(
+    sql: &Sql<'_>,
+    account: crate::AccountId,
+    folder: &str,
+) -> Result<Option<Mailbox>, MailstoreError> {
+    let Ok(folder) = spelling(folder) else { return Ok(None) };
+    if let Some(found) = Mailbox::by_name(sql, account, &folder)? {
+        return Ok(Some(found).filter(|mailbox| mailbox.special_use.is_none()));
+    }
+    let folder = folder.to_lowercase();
+    let all = Mailbox::all(sql, account)?;
+    let mut alike = all.into_iter().filter(|mailbox| mailbox.name.to_lowercase() == folder);
+    let only = alike.next().filter(|_| alike.next().is_none());
+    Ok(only.filter(|mailbox| mailbox.special_use.is_none()))
+}

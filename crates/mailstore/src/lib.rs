@@ -1,0 +1,53 @@
+//! Mailboxes: messages, UIDs, flags, and what became different since.
+//!
+//! *Takes* messages from final delivery and from clients, and changes of mailboxes and flags. *Hands on* mailboxes as they are, what
+//! changed behind a mod-sequence, and the octets of messages as they came. *Never* gives a UID twice, and never says that something is
+//! done before it is on stable storage. Knows nothing of IMAP's or POP3's syntax. The tables are in `docs/design/mailstore.md`.
+
+mod account;
+mod changing;
+mod content;
+mod delivery;
+mod error;
+mod filing;
+mod flag_change;
+mod flags;
+mod garbage;
+mod ids;
+mod mailbox;
+mod mailboxes;
+mod mailstore;
+mod name;
+mod number;
+mod reader;
+mod removal;
+mod rename;
+mod schema;
+mod transfer;
+mod uid_set;
+mod upload;
+mod verify;
+mod view;
+mod watch;
+
+pub use account::Quota;
+pub use content::Content;
+pub use delivery::{Delivered, Delivery};
+pub use error::MailstoreError;
+pub use filing::{Appended, NewMessage};
+pub use flag_change::{FlagAction, FlagChange, Stored};
+pub use flags::{Flags, KEYWORDS_MAX, Keywords};
+pub use ids::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid};
+pub use mailbox::{Mailbox, SpecialUse};
+pub use mailboxes::MAILBOXES_MAX;
+pub use mailstore::Mailstore;
+pub use name::{NAME_OCTETS_MAX, spelling};
+pub use reader::Reader;
+pub use removal::Vanished;
+pub use schema::SCHEMA;
+pub use transfer::Copied;
+pub use uid_set::UidSet;
+pub use upload::Upload;
+pub use verify::Finding;
+pub use view::{Changes, Facts, MessageState, View};
+pub use watch::Watch;

@@ -1,0 +1,155 @@
+//! Messages are copied, or move (RFC 9051 §6.4.7, RFC 6851). Octets stay where they are.
+
+use store::{Row, Sql, StoreError};
+
+use crate::{
+    EmailId, Flags, Keywords, MailboxId, Mailstore, MailstoreError, ModSeq, ThreadId, Uid, UidSet,
+    changing::{Changing, Line, Touched},
+    number::{count_at, short_at},
+    removal,
+    view::within,
+};
+
+/// Where messages came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// The UIDVALIDITY of the mailbox that they came into.
+    pub uid_validity: u32,
+    /// For each its UID before and now, ascending.
+    pub pairs: Vec<(Uid, Uid)>,
+    /// The highest mod-sequence of the mailbox that they came from.
+    pub modseq: ModSeq,
+}
+
+impl Mailstore {
+    /// Copies messages, with flags and internal dates; those that are not there not. All or none.
+    ///
+    /// # Errors
+    /// A mailbox is not there, or there is no room; see [`MailstoreError`].
+    pub async fn copy(
+        &self,
+        from: MailboxId,
+        uids: UidSet,
+        to: MailboxId,
+        now: i64,
+    ) -> Result<Copied, MailstoreError> {
+        self.change(move |sql, touched| {
+            let source = Changing::begin(sql, from)?.mailbox;
+            let lines = lines(sql, from, &uids)?;
+            let target = Changing::begin(sql, to)?;
+            let added = add(sql, touched, &lines, from, target, now)?;
+            let modseq = if from == to { added.modseq } else { source.highest_modseq };
+            Ok(Copied { modseq, ..added })
+        })
+        .await
+    }
+
+    /// Moves messages. All or none; at each moment each is in one of both.
+    ///
+    /// # Errors
+    /// A mailbox is not there, or another account has no room; see [`MailstoreError`].
+    pub async fn move_to(
+        &self,
+        from: MailboxId,
+        uids: UidSet,
+        to: MailboxId,
+        now: i64,
+    ) -> Result<Copied, MailstoreError> {
+        self.change(move |sql, touched| move_all(sql, touched, from, &uids, to, now)).await
+    }
+}
+
+pub(crate) fn move_all(
+    sql: &Sql<'_>,
+    touched: &mut Touched,
+    from: MailboxId,
+    uids: &UidSet,
+    to: MailboxId,
+    now: i64,
+) -> Result<Copied, MailstoreError> {
+    let account = Changing::begin(sql, from)?.mailbox.account;
+    let mut target = Changing::begin(sql, to)?;
+    // In the account as a whole nothing becomes more, though it looks so in between.
+    target.may_exceed = target.mailbox.account == account;
+    let lines = lines(sql, from, uids)?;
+    let added = add(sql, touched, &lines, from, target, now)?;
+    let mut changing = Changing::begin(sql, from)?;
+    let gone = added.pairs.iter().map(|(before, _)| *before).collect();
+    removal::remove(sql, &mut changing, &gone, Flags::none(), now)?;
+    let modseq = changing.finish(sql, touched)?.highest_modseq;
+    Ok(Copied { modseq, ..added })
+}
+
+fn lines(sql: &Sql<'_>, mailbox: MailboxId, uids: &UidSet) -> Result<Vec<(Uid, Line)>, StoreError> {
+    let mut lines = Vec::new();
+    for range in uids.ranges() {
+        let select = "SELECT uid, flags, keywords, email, content, thread, octets, head_octets, internal_date, saved_date \
+                      FROM message WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid";
+        sql.query(select, &within(mailbox, &range), |row| {
+            lines.push((short_at(row, 0)?, line(row)?));
+            Ok(())
+        })?;
+    }
+    Ok(lines)
+}
+
+fn line(row: &Row<'_>) -> Result<Line, StoreError> {
+    Ok(Line {
+        flags: Flags::from_bits(row.integer(1)?),
+        keywords: row.integer(2)?.cast_unsigned(),
+        email: EmailId(row.integer(3)?),
+        content: row.integer(4)?,
+        thread: row.optional_integer(5)?.map(ThreadId),
+        octets: count_at(row, 6)?,
+        head_octets: short_at(row, 7)?,
+        internal_date: row.integer(8)?,
+        saved_date: row.integer(9)?,
+    })
+}
+
+/// Adds messages of one mailbox to another; the mod-sequence is that of the other.
+fn add(
+    sql: &Sql<'_>,
+    touched: &mut Touched,
+    lines: &[(Uid, Line)],
+    from: MailboxId,
+    mut target: Changing,
+    now: i64,
+) -> Result<Copied, MailstoreError> {
+    let mut bits = Bits::between(sql, from, target.mailbox.id)?;
+    let mut pairs = Vec::with_capacity(lines.len());
+    for (uid, line) in lines {
+        let hold =
+            "UPDATE email SET references_held = references_held + 1, garbage_since = NULL WHERE id = ?1";
+        sql.execute(hold, &[line.email.into()])?;
+        let keywords = bits.translated(sql, line.keywords)?;
+        let new = target.add(sql, &Line { keywords, saved_date: now, ..line.clone() })?;
+        pairs.push((*uid, new));
+    }
+    let mailbox = target.finish(sql, touched)?;
+    Ok(Copied { uid_validity: mailbox.uid_validity, pairs, modseq: mailbox.highest_modseq })
+}
+
+/// The bits of one mailbox' keywords in another.
+struct Bits {
+    to: MailboxId,
+    source: Keywords,
+    target: Keywords,
+    /// The last translation: mostly all messages have the same keywords.
+    last: (u64, u64),
+}
+
+impl Bits {
+    fn between(sql: &Sql<'_>, from: MailboxId, to: MailboxId) -> Result<Self, StoreError> {
+        let (source, target) = (Keywords::load(sql, from)?, Keywords::load(sql, to)?);
+        Ok(Self { to, source, target, last: (0, 0) })
+    }
+
+    fn translated(&mut self, sql: &Sql<'_>, bits: u64) -> Result<u64, MailstoreError> {
+        if self.last.0 != bits {
+            let names: Vec<_> = self.source.names(bits).map(str::to_owned).collect();
+            self.last = (bits, self.target.made(sql, self.to, &names)?);
+        }
+        Ok(self.last.1)
+    }
+}

@@ -1,0 +1,11 @@
+//! Mailboxes in real files.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
+
+mod content;
+mod crash;
+mod delivery;
+mod mailboxes;
+mod messages;
+mod model;
+mod support;
+mod upkeep;
