@@ -51,6 +51,16 @@ pub trait Protocol {
     fn step(&mut self) -> Step<Self::Question>;
     /// The answer to the question last asked: exactly one per [`Step::Ask`].
     fn answer(&mut self, answer: Self::Answer);
+    /// Whether it can be [told](Self::tell) of something that it did not ask for. Looked at with each [`Step::Read`].
+    fn listens(&self) -> bool {
+        false
+    }
+    /// What the policy tells unasked, only while the protocol [listens](Self::listens).
+    fn tell(&mut self, news: Self::Answer) {
+        let _ = news;
+    }
+    /// Compression is up from here on, as [`Step::Compress`] asked.
+    fn compressed(&mut self) {}
     /// What is to be sent. The driver takes octets off its front as they leave.
     fn output(&mut self) -> &mut Vec<u8>;
 
@@ -74,6 +84,8 @@ pub enum Step<Q> {
     Ask(Q),
     /// TLS: send what is in `output`, and then nothing is read or written before the handshake.
     Secure,
+    /// Compression both ways (RFC 4978): send what is in `output`, and nothing is read before it is up.
+    Compress,
     /// Nothing: send what is in `output` and close.
     Close,
 }
@@ -88,6 +100,12 @@ pub trait Policy<Q, A> {
     fn may_abandon(&self, question: &Q) -> bool {
         let _ = question;
         false
+    }
+
+    /// The next thing to tell unasked, whenever that is. Polled only while the protocol [listens](Protocol::listens) and the peer takes
+    /// what it was told before; dropped, and begun anew, whenever the peer does something.
+    fn news(&mut self) -> impl Future<Output = A> + Send {
+        std::future::pending()
     }
 }
 
@@ -134,14 +152,20 @@ where
             }
             Step::Read(_) if driver.end == End::Told => return driver.close().await,
             Step::Read(pace) => {
+                let listens = driver.protocol.listens();
+                let mut news = pin!(policy.news());
                 let woken = poll_fn(|cx| match driver.poll_input(cx, pace) {
                     Poll::Pending if !stopping && requested.as_mut().poll(cx).is_ready() => {
                         Poll::Ready(Ok(Woken::ShutDown))
+                    }
+                    Poll::Pending if listens && driver.protocol.output().len() < OUTPUT_OCTETS_MAX => {
+                        news.as_mut().poll(cx).map(|news| Ok(Woken::News(news)))
                     }
                     other => other,
                 });
                 match woken.await? {
                     Woken::Input => {}
+                    Woken::News(news) => driver.protocol.tell(news),
                     Woken::Late => driver.protocol.timed_out(),
                     Woken::ShutDown => {
                         stopping = true;
@@ -156,14 +180,20 @@ where
                     return Ok(());
                 }
             }
+            Step::Compress => {
+                driver.send().await?;
+                driver.channel.compress();
+                driver.protocol.compressed();
+            }
             Step::Close => return driver.close().await,
         }
     }
 }
 
 /// Why a wait ended.
-enum Woken {
+enum Woken<A> {
     Input,
+    News(A),
     Late,
     ShutDown,
 }
@@ -226,7 +256,7 @@ impl<P: Protocol, S: AsyncRead + AsyncWrite + Unpin> Driver<P, S> {
     }
 
     /// Writes the output, reads input, watches the time; ready when there is something to tell the protocol.
-    fn poll_input(&mut self, cx: &mut Context<'_>, pace: Pace) -> Poll<io::Result<Woken>> {
+    fn poll_input(&mut self, cx: &mut Context<'_>, pace: Pace) -> Poll<io::Result<Woken<P::Answer>>> {
         if self.waiting_since.is_none() && !self.protocol.output().is_empty() {
             self.patience.replied();
         }

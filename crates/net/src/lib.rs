@@ -6,6 +6,7 @@
 
 mod admission;
 mod complaint;
+mod deflate;
 mod descriptors;
 mod drive;
 mod https;

@@ -1,6 +1,7 @@
-//! The driver, with a protocol of lines: `ask` is a question, `content` begins a stream up to `.`, `quit` closes.
+//! The driver, with a protocol of lines: `ask` is a question, `content` begins a stream up to `.`, `listen` hears news up to the next
+//! line, `compress` compresses, `quit` closes.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::{
     io,
@@ -13,11 +14,12 @@ use std::{
     time::Duration,
 };
 
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use mail::TlsSession;
 use net::{Channel, Pace, Policy, Protocol, Shutdown, ShutdownSwitch, Step, drive};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex},
-    sync::oneshot,
+    sync::{mpsc, oneshot},
     time::{Instant, sleep, timeout},
 };
 
@@ -26,12 +28,15 @@ const STREAM: Pace = Pace::Stream { idle: Duration::from_mins(1), octets_per_sec
 const HELD_MAX: usize = 4096;
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "what is independent of each other")]
 struct Lines {
     input: Vec<u8>,
     output: Vec<u8>,
     content: bool,
     over: bool,
     closing: bool,
+    listens: bool,
+    compressing: bool,
 }
 
 impl Protocol for Lines {
@@ -66,6 +71,8 @@ impl Protocol for Lines {
                 break;
             };
             let line = String::from_utf8(self.input.drain(..=end).collect()).unwrap();
+            self.listens = line == "listen\n";
+            self.compressing = line == "compress\n";
             match line.trim_end() {
                 "." => self.content = false,
                 _ if self.content => continue,
@@ -75,6 +82,9 @@ impl Protocol for Lines {
                 _ => {}
             }
             self.output.extend_from_slice(line.as_bytes());
+            if self.compressing {
+                return Step::Compress;
+            }
         }
         match (self.closing, self.content) {
             (true, _) => Step::Close,
@@ -91,6 +101,16 @@ impl Protocol for Lines {
     fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output
     }
+    fn listens(&self) -> bool {
+        self.listens
+    }
+    fn tell(&mut self, news: &'static str) {
+        assert!(self.listens, "nobody listens");
+        self.output.extend_from_slice(news.as_bytes());
+    }
+    fn compressed(&mut self) {
+        assert!(self.compressing && self.output.is_empty());
+    }
 }
 
 /// Answers `ask` at once, and `ask slow` when told; says when its future is dropped.
@@ -100,6 +120,7 @@ struct Oracle {
     dropped: Arc<AtomicUsize>,
     finished: Arc<AtomicUsize>,
     abandons: bool,
+    news: Option<mpsc::Receiver<&'static str>>,
 }
 
 struct CountsDrops(Arc<AtomicUsize>);
@@ -123,6 +144,12 @@ impl Policy<String, &'static str> for Oracle {
     }
     fn may_abandon(&self, _: &String) -> bool {
         self.abandons
+    }
+    async fn news(&mut self) -> &'static str {
+        match &mut self.news {
+            Some(news) => news.recv().await.unwrap(),
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -341,4 +368,189 @@ fn an_idle_session_holds_no_buffer() {
     let session = drive(Lines::default(), Channel::clear(stream), &mut oracle, &mut shutdown);
     let size = size_of_val(&session);
     assert!(size < 1024, "the future of a session has {size} octets");
+}
+
+async fn line_of(peer: &mut DuplexStream) -> String {
+    let mut line = Vec::new();
+    while !line.ends_with(b"\n") {
+        line.push(peer.read_u8().await.unwrap());
+    }
+    String::from_utf8(line).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_is_told_only_to_who_listens() {
+    let (tell, news) = mpsc::channel(9);
+    let oracle = Oracle { news: Some(news), ..Oracle::default() };
+    let (mut peer, session, _) = start(64, oracle, Shutdown::never());
+    tell.send("first\n").await.unwrap();
+    peer.write_all(b"one\n").await.unwrap();
+    assert_eq!(line_of(&mut peer).await, "one\n");
+    sleep(Duration::from_secs(1)).await;
+    peer.write_all(b"listen\n").await.unwrap();
+    assert_eq!(line_of(&mut peer).await, "listen\n");
+    assert_eq!(line_of(&mut peer).await, "first\n");
+    tell.send("second\n").await.unwrap();
+    assert_eq!(line_of(&mut peer).await, "second\n");
+    peer.write_all(b"two\n").await.unwrap();
+    assert_eq!(line_of(&mut peer).await, "two\n");
+    tell.send("third\n").await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    peer.write_all(b"quit\n").await.unwrap();
+    assert_eq!(rest_of(peer).await, "quit\n");
+    session.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_buys_no_time_for_who_is_silent() {
+    let (tell, news) = mpsc::channel(9);
+    let oracle = Oracle { news: Some(news), ..Oracle::default() };
+    let (mut peer, session, _) = start(64, oracle, Shutdown::never());
+    peer.write_all(b"listen\n").await.unwrap();
+    assert_eq!(line_of(&mut peer).await, "listen\n");
+    let begun = Instant::now();
+    sleep(Duration::from_secs(290)).await;
+    tell.send("news\n").await.unwrap();
+    assert_eq!(rest_of(peer).await, "news\nlate\n");
+    assert_eq!(begun.elapsed().as_secs(), 300);
+    session.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_does_not_pile_up_before_who_reads_nothing() {
+    let (tell, news) = mpsc::channel(1);
+    let oracle = Oracle { news: Some(news), ..Oracle::default() };
+    let (mut peer, session, _) = start(64, oracle, Shutdown::never());
+    peer.write_all(b"listen\n").await.unwrap();
+    let mut told = 0;
+    while timeout(Duration::from_secs(1), tell.send("0123456789012345678901234567890\n")).await.is_ok() {
+        told += 1;
+    }
+    assert!((500..520).contains(&told), "{told} of 32 octets were taken for a bound of 16 KiB");
+    let error = session.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut, "and the deadline of a write holds");
+}
+
+/// What the peer sends and receives once both sides compress.
+struct Zip {
+    peer: DuplexStream,
+    deflater: Compress,
+    inflater: Decompress,
+    read: Vec<u8>,
+}
+
+impl Zip {
+    async fn begin(mut peer: DuplexStream) -> Self {
+        peer.write_all(b"compress\n").await.unwrap();
+        assert_eq!(line_of(&mut peer).await, "compress\n");
+        let (deflater, inflater) = (Compress::new(Compression::default(), false), Decompress::new(false));
+        Self { peer, deflater, inflater, read: Vec::new() }
+    }
+
+    fn packed(&mut self, plain: &[u8]) -> Vec<u8> {
+        let mut packed = Vec::with_capacity(plain.len() + 1024);
+        let before = self.deflater.total_in();
+        self.deflater.compress_vec(plain, &mut packed, FlushCompress::Sync).unwrap();
+        assert_eq!(self.deflater.total_in() - before, plain.len() as u64);
+        packed
+    }
+
+    async fn send(&mut self, plain: &[u8]) {
+        let packed = self.packed(plain);
+        self.peer.write_all(&packed).await.unwrap();
+    }
+
+    /// Reads until so much plain text is here.
+    async fn expect(&mut self, plain: &[u8]) {
+        while self.read.len() < plain.len() {
+            let mut octets = vec![0; 100];
+            let count = self.peer.read(&mut octets).await.unwrap();
+            assert_ne!(count, 0, "closed after {:?}", String::from_utf8_lossy(&self.read));
+            let (mut octets, mut room) = (&octets[..count], vec![0; 64 * 1024]);
+            while !octets.is_empty() {
+                let before = (self.inflater.total_in(), self.inflater.total_out());
+                self.inflater.decompress(octets, &mut room, FlushDecompress::None).unwrap();
+                octets = &octets[usize::try_from(self.inflater.total_in() - before.0).unwrap()..];
+                let count = usize::try_from(self.inflater.total_out() - before.1).unwrap();
+                self.read.extend_from_slice(&room[..count]);
+            }
+        }
+        assert_eq!(self.read, plain);
+        self.read.clear();
+    }
+}
+
+/// RFC 4978 §3: everything behind the answer is compressed, both ways.
+#[tokio::test(start_paused = true)]
+async fn compressed_sessions_go_on_as_before() {
+    let (peer, session, _) = start(64, Oracle::default(), Shutdown::never());
+    let mut zip = Zip::begin(peer).await;
+    for round in 0..5 {
+        let text = format!("line {round}\nask\n");
+        zip.send(text.as_bytes()).await;
+        zip.expect(format!("line {round}\nanswer\n").as_bytes()).await;
+        sleep(Duration::from_secs(1)).await;
+    }
+    // In single octets.
+    for octet in zip.packed(b"slowly\n") {
+        zip.peer.write_all(&[octet]).await.unwrap();
+        sleep(Duration::from_millis(1)).await;
+    }
+    zip.expect(b"slowly\n").await;
+    zip.send(b"quit\n").await;
+    zip.expect(b"quit\n").await;
+    assert_eq!(session.await.unwrap().map_err(|error| error.kind()), Ok(()));
+}
+
+/// `Lines` asserts that it never gets more than it wants: a megabyte of the same letter is some hundred octets here.
+#[tokio::test(start_paused = true)]
+async fn what_swells_is_taken_in_bits() {
+    let (peer, session, _) = start(64 * 1024, Oracle::default(), Shutdown::never());
+    let mut zip = Zip::begin(peer).await;
+    let swelling = format!("content\n{}\n.\n", format!("{}\n", "x".repeat(1023)).repeat(1024));
+    let packed = zip.packed(swelling.as_bytes());
+    assert!(packed.len() < 20_000, "{}", packed.len());
+    zip.peer.write_all(&packed).await.unwrap();
+    zip.expect(b"content\n.\n").await;
+    zip.send(b"quit\n").await;
+    zip.expect(b"quit\n").await;
+    session.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_deflate_ends_the_session() {
+    let (peer, session, _) = start(64, Oracle::default(), Shutdown::never());
+    let mut zip = Zip::begin(peer).await;
+    zip.peer.write_all(b"\xff in clear\n").await.unwrap();
+    let error = session.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_last_block_ends_the_session() {
+    let (peer, session, _) = start(64, Oracle::default(), Shutdown::never());
+    let mut zip = Zip::begin(peer).await;
+    let mut packed = Vec::with_capacity(64);
+    zip.deflater.compress_vec(b"one\n", &mut packed, FlushCompress::Finish).unwrap();
+    packed.extend_from_slice(b"quit\n");
+    zip.peer.write_all(&packed).await.unwrap();
+    zip.expect(b"one\n").await;
+    session.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn compressed_output_meets_the_deadline_of_a_write() {
+    let (mut peer, session, _) = start(16, Oracle::default(), Shutdown::never());
+    peer.write_all(b"compress\n").await.unwrap();
+    let mut zip = Zip {
+        peer,
+        deflater: Compress::new(Compression::default(), false),
+        inflater: Decompress::new(false),
+        read: Vec::new(),
+    };
+    assert_eq!(line_of(&mut zip.peer).await, "compress\n");
+    let noise = (0..200_u32).map(|n| n.wrapping_mul(2_654_435_761).to_string() + "\n").collect::<String>();
+    zip.send(noise.as_bytes()).await;
+    let error = session.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
 }

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsStream;
 
 use super::{HandshakeError, TlsMode};
+use crate::deflate::Deflated;
 
 /// A connection. In clear it costs a comparison per call and no memory.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ enum Wire<S> {
     Clear(S),
     /// Boxed: most sessions are in clear, and the state of TLS is large.
     Secure(Box<TlsStream<S>>),
+    /// Compressed, within TLS or in clear.
+    Deflated(Box<Deflated<Plain<S>>>),
     /// A handshake failed.
     Lost,
 }
@@ -50,8 +53,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
     pub fn into_clear(self) -> Option<S> {
         match self.wire {
             Wire::Clear(stream) => Some(stream),
-            Wire::Secure(_) | Wire::Lost => None,
+            Wire::Secure(_) | Wire::Deflated(_) | Wire::Lost => None,
         }
+    }
+
+    /// Compresses both ways from here on (RFC 4978). Once; after that nothing changes.
+    pub(crate) fn compress(&mut self) {
+        self.wire = match mem::replace(&mut self.wire, Wire::Lost) {
+            Wire::Clear(stream) => Wire::Deflated(Box::new(Deflated::new(Plain::Clear(stream)))),
+            Wire::Secure(stream) => Wire::Deflated(Box::new(Deflated::new(Plain::Secure(stream)))),
+            other => other,
+        };
     }
 
     /// Whether TLS comes before a word of the protocol.
@@ -82,6 +94,15 @@ fn lost() -> io::Error {
     io::ErrorKind::NotConnected.into()
 }
 
+/// Closed without a word of TLS, as many do. A protocol that needs to know where something ends has an end of its own: nothing that
+/// is cut off here is taken for whole.
+fn ended(read: io::Result<()>) -> io::Result<()> {
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
+        result => result,
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Channel<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -90,12 +111,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Channel<S> {
     ) -> Poll<io::Result<()>> {
         match &mut self.wire {
             Wire::Clear(stream) => Pin::new(stream).poll_read(cx, to),
-            Wire::Secure(stream) => match ready!(Pin::new(stream).poll_read(cx, to)) {
-                // Closed without a word of TLS, as many do. A protocol that needs to know where something ends has an end of
-                // its own: nothing that is cut off here is taken for whole.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
-                result => Poll::Ready(result),
-            },
+            Wire::Secure(stream) => Poll::Ready(ended(ready!(Pin::new(stream).poll_read(cx, to)))),
+            Wire::Deflated(stream) => Pin::new(stream).poll_read(cx, to),
             Wire::Lost => Poll::Ready(Err(lost())),
         }
     }
@@ -106,6 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Channel<S> {
         match &mut self.wire {
             Wire::Clear(stream) => Pin::new(stream).poll_write(cx, octets),
             Wire::Secure(stream) => Pin::new(stream).poll_write(cx, octets),
+            Wire::Deflated(stream) => Pin::new(stream).poll_write(cx, octets),
             Wire::Lost => Poll::Ready(Err(lost())),
         }
     }
@@ -114,6 +132,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Channel<S> {
         match &mut self.wire {
             Wire::Clear(stream) => Pin::new(stream).poll_flush(cx),
             Wire::Secure(stream) => Pin::new(stream).poll_flush(cx),
+            Wire::Deflated(stream) => Pin::new(stream).poll_flush(cx),
             Wire::Lost => Poll::Ready(Err(lost())),
         }
     }
@@ -122,7 +141,51 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Channel<S> {
         match &mut self.wire {
             Wire::Clear(stream) => Pin::new(stream).poll_shutdown(cx),
             Wire::Secure(stream) => Pin::new(stream).poll_shutdown(cx),
+            Wire::Deflated(stream) => Pin::new(stream).poll_shutdown(cx),
             Wire::Lost => Poll::Ready(Err(lost())),
+        }
+    }
+}
+
+/// What can be compressed.
+#[derive(Debug)]
+enum Plain<S> {
+    Clear(S),
+    Secure(Box<TlsStream<S>>),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Plain<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        to: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Clear(stream) => Pin::new(stream).poll_read(cx, to),
+            Self::Secure(stream) => Poll::Ready(ended(ready!(Pin::new(stream).poll_read(cx, to)))),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Plain<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            Self::Clear(stream) => Pin::new(stream).poll_write(cx, octets),
+            Self::Secure(stream) => Pin::new(stream).poll_write(cx, octets),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Clear(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Secure(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Clear(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Secure(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }
