@@ -196,6 +196,15 @@ impl Directory {
         !account.is_disabled() && app.is_none_or(|id| account.app_password(id).is_some())
     }
 
+    /// The account whose mail somebody who has logged in reads. None: it is gone or disabled meanwhile. In development all read the mail of the
+    /// account that gets all.
+    pub fn account_of(&self, login: &Login) -> Option<&Account> {
+        match &login.account {
+            Some(own) => self.by_login(&own.to_string()).filter(|account| !account.is_disabled()),
+            None => self.by_login(login.name()).or_else(|| self.accounts.get(self.catch_everything?)),
+        }
+    }
+
     /// Whether somebody who has logged in may send mail with this address as its reverse-path or author: one of its own, with or
     /// without a detail; an alias that stands for it alone; or by its role any of its domain.
     pub fn may_send_as(&self, login: &Login, address: &Address) -> bool {

@@ -20,6 +20,7 @@ mod keys_text;
 mod password;
 mod people;
 mod scripts;
+mod session;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -38,6 +39,7 @@ pub use people::{
     PeopleError, Publish, Rights, SCHEMA, spelling,
 };
 pub use scripts::mixes_scripts;
+pub use session::{Caller, SessionLogin};
 pub use tokens::{TokenError, Tokens};
 
 /// The most mailboxes that one alias may stand for.

@@ -14,7 +14,7 @@ mod upload;
 
 use std::borrow::Cow;
 
-use mail::TlsFacts;
+use mail::TlsSession;
 use sasl::Mechanisms;
 
 use crate::{
@@ -136,7 +136,7 @@ pub enum Question {
     Connected,
     /// TLS is up: before the greeting, or since the client asked for it. `Proceed`; or `Greet`: from here on this is offered to it.
     /// `Refuse`: the session ends.
-    Secured(TlsFacts),
+    Secured(TlsSession),
     /// An exchange has come to a question of its mechanism; LOGIN is one of PLAIN. `Auth`: the answer to it; or `Refuse`: the exchange
     /// ends so.
     Auth(Box<sasl::server::Question>),

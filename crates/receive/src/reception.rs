@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use directory::Answered;
+use directory::{Answered, SessionLogin};
 use events::Event;
 use limits::Kind;
 use mail::{Address, Client, Domain, Reply, ReversePath, TlsSession, Via};
@@ -18,7 +18,6 @@ use crate::{
     content::{Incoming, Trace},
     expansion, flood,
     local::Giver,
-    login::Logins,
     meter::Amount,
     policy::{Decision, Origin, UNSURE, addressee, room_for, sender},
     receiver::{Shared, Visitor},
@@ -65,7 +64,7 @@ pub(crate) struct Reception {
     pub(crate) shared: Arc<Shared>,
     pub(crate) origin: Origin,
     pub(crate) client: Client,
-    pub(crate) logins: Logins,
+    pub(crate) login: SessionLogin,
     /// The user of this machine who gives the mail, without a session.
     pub(crate) user: Option<Box<Giver>>,
     /// The client spoke before it was greeted.
@@ -86,7 +85,7 @@ impl Reception {
         Self {
             origin: Origin::new(&shared.config, service, client),
             client: Client { address: Some(client), ..Client::default() },
-            logins: Logins::default(),
+            login: SessionLogin::default(),
             user: None,
             shared,
             early,
@@ -145,7 +144,7 @@ impl Reception {
         self.client.tls = Some(facts);
         self.forget_login();
         if self.origin.service.takes_logins() {
-            (self.logins.binding, self.logins.certificate) = (exporter, client);
+            self.login.secured(exporter, client);
         }
         Answer::Greet(self.offers())
     }
@@ -161,8 +160,7 @@ impl Reception {
     }
 
     fn mail(&mut self, mail: MailFrom) -> Answer {
-        let (logins, login) =
-            (self.authentication() != Authentication::Unknown, self.logins.login.as_deref());
+        let (logins, login) = (self.authentication() != Authentication::Unknown, self.login.login());
         let decision = match self.origin.transaction(logins) {
             Decision::Accept(()) => {
                 let directory = self.shared.authenticator.directory();
@@ -187,7 +185,7 @@ impl Reception {
             return Answer::Refuse(QUOTA);
         }
         // Named networks that submit without a login are trusted in this, too.
-        let login = self.logins.login.as_deref();
+        let login = self.login.login();
         let may_hurry =
             login.map_or(self.origin.trusted, |login| self.shared.authenticator.directory().may_hurry(login));
         let (hold_max, now) = (self.shared.config.hold_max, self.shared.clock.now());
@@ -218,7 +216,7 @@ impl Reception {
 
     /// Whose mail is counted: an account's, or that of a user of this machine.
     fn metered(&self) -> Option<String> {
-        let login = self.logins.login.as_deref().filter(|login| login.is_of_account());
+        let login = self.login.login().filter(|login| login.is_of_account());
         let user = || self.user.as_ref().map(|user| format!("user {}", user.name));
         login.map(|login| login.name().to_owned()).or_else(user)
     }
@@ -238,7 +236,7 @@ impl Reception {
         let now = taken.envelope.received;
         let recipients = u32::try_from(recipients).unwrap_or(u32::MAX);
         let amount = usages.count(&login, &config.quotas, recipients, now);
-        let may = self.logins.login.as_deref().is_some_and(|login| directory.may_send_much(login));
+        let may = self.login.login().is_some_and(|login| directory.may_send_much(login));
         let Amount::Flood { begins } = amount else { return (None, None) };
         if may || taken.envelope.recipients.is_empty() {
             return (None, None);
@@ -389,7 +387,7 @@ impl Reception {
     async fn begin_content(&mut self, piece: &[u8]) -> Result<(), Reply> {
         let transaction = self.transaction.as_mut().ok_or(NOT_STORED)?;
         let (config, now) = (&self.shared.config, self.shared.clock.now());
-        let (login, directory) = (self.logins.login.as_deref(), &self.shared.authenticator.directory());
+        let (login, directory) = (self.login.login(), &self.shared.authenticator.directory());
         let id = self.user.as_ref().map(|user| user.id);
         let trace = Trace { config, client: &self.client, origin: self.origin, login, directory, now, id };
         let (spool, storing) = (&self.shared.spool, Arc::clone(&self.shared.storing));
@@ -417,7 +415,7 @@ impl Reception {
         let service = self.origin.service;
         let accepted_recipients = transaction.accepted;
         let mut taken = transaction.taken(id, now, self.client.clone(), service, &rulings);
-        taken.envelope.account = self.logins.login.as_ref().map(|login| login.name().into());
+        taken.envelope.account = self.login.login().map(|login| login.name().into());
         let mut events = record::events(rules, &taken, content.len(), message_id, repaired);
         if let (Some(user), Some(event)) = (&self.user, events.first_mut()) {
             let reason = event.reason.take().map(|reason| format!("; {reason}")).unwrap_or_default();

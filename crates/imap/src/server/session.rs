@@ -2,7 +2,7 @@
 
 use std::{mem, sync::Arc};
 
-use mail::TlsFacts;
+use mail::TlsSession;
 
 use super::{
     Answer, Config, Enabled, Offers, Phase, Question, Step, Tally,
@@ -110,7 +110,7 @@ impl Session {
 
     /// TLS is up, as [`Step::Secure`] asked, or because the connection begins with it: then before the first step. In any other
     /// state the session ends.
-    pub fn secured(&mut self, facts: TlsFacts) {
+    pub fn secured(&mut self, tls: impl Into<TlsSession>) {
         let greeted = match self.state {
             State::Connected if self.channel == Channel::Clear => false,
             State::Securing => true,
@@ -120,7 +120,7 @@ impl Session {
             }
         };
         self.channel = Channel::Tls;
-        self.state = State::Secured { facts, greeted };
+        self.state = State::Secured { tls: tls.into(), greeted };
     }
 
     /// Compression is up, as [`Step::Compress`] asked. In any other state the session ends.
@@ -174,8 +174,8 @@ impl Session {
                     self.state = State::Securing;
                     Some(Step::Secure)
                 }
-                State::Secured { facts, greeted } => {
-                    Some(self.ask(Asked::Secured { greeted }, Question::Secured(facts)))
+                State::Secured { tls, greeted } => {
+                    Some(self.ask(Asked::Secured { greeted }, Question::Secured(tls)))
                 }
                 State::Compressing => {
                     self.state = State::Compressing;

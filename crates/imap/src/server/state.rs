@@ -1,6 +1,6 @@
 //! Where a session is: what is legal now is what is stored now.
 
-use mail::TlsFacts;
+use mail::TlsSession;
 
 use super::{Enabled, auth::Talk};
 use crate::{Tag, command::Target, response::Status};
@@ -28,7 +28,7 @@ pub(super) enum State {
     Securing,
     /// TLS is up, which the policy does not know yet.
     Secured {
-        facts: TlsFacts,
+        tls: TlsSession,
         /// The client had been greeted before.
         greeted: bool,
     },
