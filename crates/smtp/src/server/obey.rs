@@ -24,8 +24,7 @@ pub(super) enum Line {
 impl Session {
     /// The next line, if it is complete.
     pub(super) fn next_line(&mut self) -> Option<Line> {
-        // Seen in the first octet, because such a peer may never send a line: a TLS handshake, or JSON.
-        if matches!(self.lines.first_octet(), Some(0x16 | b'{')) {
+        if self.is_foreign_from_its_first_octet() {
             return Some(Line::Foreign);
         }
         // Larger lines than the input buffer holds would never be complete.
@@ -38,8 +37,17 @@ impl Session {
             Ok(command) => Line::Command(command),
             Err(CommandError::Unknown) if is_foreign(line) => Line::Foreign,
             Err(error) => Line::Wrong(error),
-        })?;
-        Some(parsed.unwrap_or_else(Line::Faulty))
+        });
+        match parsed {
+            Some(parsed) => Some(parsed.unwrap_or_else(Line::Faulty)),
+            // Discarding the rest of a faulty line may have laid open the beginning of another.
+            None => self.is_foreign_from_its_first_octet().then_some(Line::Foreign),
+        }
+    }
+
+    /// Whether a line begins as none of SMTP does. Such a peer may never send all of it: a TLS handshake, or JSON.
+    fn is_foreign_from_its_first_octet(&self) -> bool {
+        matches!(self.lines.first_octet(), Some(0x16 | b'{'))
     }
 
     /// Carries a line out. None: the next step follows at once.

@@ -171,6 +171,20 @@ fn alpaca_other_protocols_are_closed_at_once() {
     }
 }
 
+/// Discarding what follows a bare LF lays open the beginning of the next line, however much came at once.
+#[test]
+fn alpaca_other_protocols_are_closed_at_once_behind_a_faulty_line() {
+    let refused = "500 5.5.2 Lines must end in CRLF\r\n554 5.5.1 This is SMTP\r\n";
+    for line in [&b"NOOP\nx\r\n{"[..], b"NOOP\n\r\n\x16"] {
+        at_every_split(
+            Limits::default(),
+            |_| None,
+            &[GREETING, (line, refused)],
+            |talk| assert!(talk.closed),
+        );
+    }
+}
+
 #[test]
 fn alpaca_no_reply_repeats_what_the_client_sent() {
     let mark = "xssmark";
