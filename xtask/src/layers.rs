@@ -108,6 +108,7 @@ pub(crate) const LAYERS: &[Layer] = &[
             "sasl",
             "smtp",
             "imap",
+            "pop3",
             "disk",
             "events",
             "spool",

@@ -13,6 +13,7 @@ pub(crate) mod header;
 pub(crate) mod imap_command;
 pub(crate) mod imap_server;
 pub(crate) mod pattern;
+pub(crate) mod pop3;
 pub(crate) mod proxy;
 pub(crate) mod query;
 pub(crate) mod record;
