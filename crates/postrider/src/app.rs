@@ -6,6 +6,7 @@ mod build;
 mod descriptors;
 mod dev;
 mod dev_tls;
+mod door;
 mod explain;
 mod listening;
 mod logging;

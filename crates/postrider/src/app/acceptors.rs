@@ -3,16 +3,48 @@
 use net::{Acceptor, Certificates, ClientAuthorities, TlsChallenges, TlsMode};
 
 use crate::{
-    config::{ClientCertificates, Listener, Tls},
+    config::{Access, ClientCertificates, Listener, Service, Tls},
     failure::Failure,
 };
 
-/// Who answers handshakes, by what clients are asked.
+/// Who answers handshakes.
 pub(super) struct Acceptors<'a> {
-    plain: Acceptor,
-    /// Where clients may show a certificate, and where they must.
-    asking: Option<(Acceptor, Acceptor)>,
+    mail: Asking,
+    imap: Asking,
+    pop3: Asking,
     challenges: Option<&'a TlsChallenges>,
+}
+
+/// Who answers handshakes for one protocol, by what clients are asked.
+struct Asking {
+    nothing: Acceptor,
+    /// Where clients may show a certificate, and where they must.
+    certificate: Option<(Acceptor, Acceptor)>,
+}
+
+impl Asking {
+    fn new(
+        certificates: &Certificates,
+        clients: Option<&ClientAuthorities>,
+        service: Service,
+    ) -> Result<Self, Failure> {
+        let protocol = service.protocol();
+        let nothing = Acceptor::new(certificates, protocol).map_err(Failure::new)?;
+        let asking = |clients, required| {
+            Acceptor::asking_clients(certificates, protocol, clients, required).map_err(Failure::new)
+        };
+        let both = |clients| Ok::<_, Failure>((asking(clients, false)?, asking(clients, true)?));
+        let certificate = clients.map(both);
+        Ok(Self { nothing, certificate: certificate.transpose()? })
+    }
+
+    fn by(&self, asked: ClientCertificates) -> &Acceptor {
+        match (asked, &self.certificate) {
+            (ClientCertificates::Requested, Some((requested, _))) => requested,
+            (ClientCertificates::Required, Some((_, required))) => required,
+            (ClientCertificates::None, _) | (_, None) => &self.nothing,
+        }
+    }
 }
 
 impl<'a> Acceptors<'a> {
@@ -22,22 +54,23 @@ impl<'a> Acceptors<'a> {
         clients: Option<&ClientAuthorities>,
         challenges: Option<&'a TlsChallenges>,
     ) -> Result<Self, Failure> {
-        let plain = Acceptor::new(certificates, "smtp").map_err(Failure::new)?;
-        let asking = |clients, required| {
-            Acceptor::asking_clients(certificates, "smtp", clients, required).map_err(Failure::new)
-        };
-        let both = |clients| Ok::<_, Failure>((asking(clients, false)?, asking(clients, true)?));
-        let asking = clients.map(both);
-        Ok(Self { plain, asking: asking.transpose()?, challenges })
+        let asking = |service: Service| Asking::new(certificates, clients, service);
+        Ok(Self {
+            mail: asking(receive::Service::Smtp.into())?,
+            imap: asking(Access::Imap.into())?,
+            pop3: asking(Access::Pop3.into())?,
+            challenges,
+        })
     }
 
     /// How connections of a listener are put under TLS.
     pub(super) fn mode(&self, listener: &Listener) -> TlsMode {
-        let acceptor = match (listener.client_certificates, &self.asking) {
-            (ClientCertificates::Requested, Some((requested, _))) => requested,
-            (ClientCertificates::Required, Some((_, required))) => required,
-            (ClientCertificates::None, _) | (_, None) => &self.plain,
+        let asking = match listener.service {
+            Service::Mail(_) => &self.mail,
+            Service::Mailboxes(Access::Imap) => &self.imap,
+            Service::Mailboxes(Access::Pop3) => &self.pop3,
         };
+        let acceptor = asking.by(listener.client_certificates);
         match (listener.tls, self.challenges) {
             (Tls::None, _) => TlsMode::None,
             (Tls::OnDemand, _) => TlsMode::StartTls(acceptor.clone()),

@@ -7,15 +7,13 @@ use std::{
 };
 
 use acme::{Keeper, Method};
-use admin::api::Listener as Address;
 use deliver::{LocalDelivery, Own};
 use directory::{Authenticator, Directory, People, PeopleError};
 use disk::{Caveat, Clock, Disk, Lock, OsDisk, OsRandom, Random, SystemClock};
 use dns::Resolve;
 use events::Log;
 use mailstore::Mailstore;
-use net::{Bound, Certificates, ClientAuthorities, Connector, Identity, TlsChallenges, TlsMode};
-use receive::Entrance;
+use net::{Bound, Certificates, ClientAuthorities, Connector, Identity, TlsChallenges};
 use spool::{Opened, Spool};
 use store::{Pending, Store};
 use tokio::net::UnixListener;
@@ -24,12 +22,13 @@ use super::{
     acceptors::Acceptors,
     dev::{self, NoDns},
     dev_tls::{self, DevTls},
+    door::{self, Door},
     explain,
     listening::Listening,
     own, tokens,
 };
 use crate::{
-    config::{self, Bounds, Config, Listener, Tls},
+    config::{self, Bounds, Config},
     failure::Failure,
     maildrop::{self, Facts},
     process::{self, Sockets},
@@ -58,7 +57,7 @@ pub(super) struct Built {
     /// Whose certificates of clients are believed.
     pub clients: Option<ClientAuthorities>,
     pub connector: Connector,
-    pub bound: Vec<(Entrance, Bound)>,
+    pub doors: Vec<Door>,
     /// What keeps the certificate that we obtain ourselves, and where it answers challenges.
     pub acme: Option<(Keeper, Vec<Bound>)>,
     pub own: Own,
@@ -114,7 +113,7 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
     let clients = config.clients.as_ref().and_then(config::Clients::authorities).cloned();
     let acceptors = Acceptors::new(&certificates, clients.as_ref(), by_tls.then_some(&challenges))?;
     let Sockets { mail, acme: opened } = sockets.map_or_else(|| process::bind(&config), Ok)?;
-    let bound = entrances(&config.listeners, mail, &acceptors);
+    let doors = door::doors(&config.listeners, mail, &acceptors);
     let parts = acme::Parts {
         disk: Arc::clone(&disk),
         clock: Arc::clone(&clock),
@@ -123,7 +122,7 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
         challenges,
     };
     let acme = config.acme.as_ref().map(|acme| keeper(acme, &config.resolver, opened, parts)).transpose()?;
-    own.sockets = bound.iter().map(|(_, bound)| bound.address()).collect();
+    own.sockets = doors.iter().map(Door::address).collect();
     Ok(Built {
         config,
         facts,
@@ -132,7 +131,7 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
         certificates,
         clients,
         connector,
-        bound,
+        doors,
         acme,
         own,
         directory,
@@ -327,21 +326,6 @@ fn identities(
     }
 }
 
-/// What is served on each socket.
-fn entrances(
-    listeners: &[Listener],
-    sockets: Vec<(usize, Bound)>,
-    acceptors: &Acceptors<'_>,
-) -> Vec<(Entrance, Bound)> {
-    let entrance = |listener: &Listener| Entrance {
-        service: listener.service,
-        tls: acceptors.mode(listener),
-        proxy: listener.proxy,
-    };
-    let of = |(number, bound): (usize, Bound)| Some((entrance(listeners.get(number)?), bound));
-    sockets.into_iter().filter_map(of).collect()
-}
-
 /// Shows the certificate that is kept, and takes the ports for challenges.
 fn keeper(
     acme: &config::Acme,
@@ -354,25 +338,6 @@ fn keeper(
     }
     let keeper = Keeper::open(acme.following(&resolver.servers), parts);
     Ok((keeper.map_err(|error| explain::acme(&error))?, bound))
-}
-
-fn tls_word(mode: &TlsMode) -> &'static str {
-    let tls = match mode {
-        TlsMode::None => Tls::None,
-        TlsMode::StartTls(_) => Tls::OnDemand,
-        TlsMode::Implicit(_) => Tls::Implicit,
-    };
-    tls.word()
-}
-
-/// What listens where, for the API and for people.
-pub(super) fn addresses(bound: &[(Entrance, Bound)]) -> Vec<Address> {
-    let address = |(entrance, bound): &(Entrance, Bound)| Address {
-        service: entrance.service.name().to_owned(),
-        address: bound.address().to_string(),
-        tls: tls_word(&entrance.tls).to_owned(),
-    };
-    bound.iter().map(address).collect()
 }
 
 /// The control socket; needs the runtime.

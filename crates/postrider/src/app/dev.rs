@@ -71,7 +71,14 @@ fn listeners(wanted: &cli::Dev) -> Vec<Listener> {
     let listener = |service, tls, named: &[SocketAddr], port| {
         let bind = if nothing_named { at_home(port) } else { named.to_vec() };
         let client_certificates = ClientCertificates::None;
-        Listener { service, bind, tls, proxy: false, client_certificates, v6_optional: nothing_named }
+        Listener {
+            service: Service::into(service),
+            bind,
+            tls,
+            proxy: false,
+            client_certificates,
+            v6_optional: nothing_named,
+        }
     };
     vec![
         listener(Service::Dev, Tls::None, &wanted.listen, PORT),

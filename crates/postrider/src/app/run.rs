@@ -11,7 +11,7 @@ use events::{Order, Query, Reader};
 use mail::Timestamp;
 use mailstore::Mailstore;
 use net::{Bound, Shutdown};
-use receive::{Entrance, Receiver};
+use receive::Receiver;
 use tokio::{
     net::UnixListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -22,6 +22,7 @@ use tokio::{
 use super::{
     announce::{self, Audience, Ready},
     build::{self, Built},
+    door::{self, Door, Entrances},
     listening::Listening,
     maildrop::{self, Counts, Maildrop},
     part::Part,
@@ -52,9 +53,9 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     if let Some(subscriber) = announce::subscriber(audience) {
         built.events.subscribe(subscriber);
     }
-    let listeners = build::addresses(&built.bound);
+    let listeners: Vec<_> = built.doors.iter().map(Door::shown).collect();
     let server = server(&built, listeners.clone());
-    let bound = std::mem::take(&mut built.bound);
+    let (entrances, _mailboxes) = door::sorted(std::mem::take(&mut built.doors));
     let keeper = built.acme.take();
     let watch = keeper.as_ref().map(|(keeper, _)| keeper.watch());
 
@@ -91,7 +92,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     });
     let mut maildrop =
         Part::start("sendmail", STOP_MAX, |shutdown| maildrop(&built, receiver.clone(), counts, shutdown));
-    let mut receiving = Part::start("receive", STOP_MAX, |shutdown| receiving(receiver, bound, shutdown));
+    let mut receiving = Part::start("receive", STOP_MAX, |shutdown| receiving(receiver, entrances, shutdown));
     let mut certifying = Part::start("acme", STOP_MAX, |shutdown| certifying(keeper, shutdown));
     let mut tidying = Part::start("mailstore", STOP_MAX, |shutdown| upkeep::tidy(&built, shutdown));
 
@@ -232,13 +233,9 @@ fn remembers(built: &Built) -> maildrop::Remembers {
 }
 
 /// Accepts clients on all listeners.
-async fn receiving(
-    receiver: Receiver,
-    bound: Vec<(Entrance, Bound)>,
-    shutdown: Shutdown,
-) -> Result<(), String> {
+async fn receiving(receiver: Receiver, entrances: Entrances, shutdown: Shutdown) -> Result<(), String> {
     let mut listeners = JoinSet::new();
-    for (entrance, bound) in bound {
+    for (entrance, bound) in entrances {
         let (receiver, shutdown) = (receiver.clone(), shutdown.clone());
         listeners.spawn(async move { receiver.serve(entrance, bound, shutdown).await });
     }

@@ -2,11 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use receive::Service;
+use receive::Service as Mail;
 use toml_span::Span;
 
 use super::{
     problem::Problem,
+    service::{Access, Service},
     value::{self, Wrong},
     walk::{Section, nearest},
 };
@@ -89,15 +90,16 @@ pub(super) struct Surroundings {
     pub clients: bool,
 }
 
-const LATER: [&str; 4] = ["imap", "pop3", "managesieve", "http"];
-const SERVICES: &str = "there is \"smtp\", \"submission\", \"lmtp\"";
+const LATER: [&str; 2] = ["managesieve", "http"];
+const SERVICES: &str = "there is \"smtp\", \"submission\", \"lmtp\", \"imap\", \"pop3\"";
 
 /// All listeners; without any, SMTP on port 25 of all addresses.
 pub(super) fn read(root: &Section<'_>, around: &Surroundings) -> Vec<Listener> {
     let sections = root.sections("listener");
     if sections.is_empty() {
-        let (service, tls) = (Service::Smtp, default_tls(Service::Smtp, around));
-        let (bind, client_certificates) = (default_bind(service), ClientCertificates::None);
+        let service = Service::Mail(Mail::Smtp);
+        let tls = default_tls(service, around);
+        let (bind, client_certificates) = (default_bind(service, tls), ClientCertificates::None);
         return vec![Listener { service, bind, tls, proxy: false, client_certificates, v6_optional: true }];
     }
     let mut taken = Vec::new();
@@ -105,24 +107,29 @@ pub(super) fn read(root: &Section<'_>, around: &Surroundings) -> Vec<Listener> {
 }
 
 /// All addresses; for LMTP those of this machine, for it is not meant for strangers.
-fn default_bind(service: Service) -> Vec<SocketAddr> {
+fn default_bind(service: Service, tls: Tls) -> Vec<SocketAddr> {
     let everywhere = |port| vec![(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()];
     match service {
-        Service::Lmtp => vec![(Ipv4Addr::LOCALHOST, 24).into(), (Ipv6Addr::LOCALHOST, 24).into()],
-        Service::Submission => everywhere(587),
-        Service::Smtp | Service::Sendmail | Service::Dev => everywhere(25),
+        Service::Mail(Mail::Lmtp) => vec![(Ipv4Addr::LOCALHOST, 24).into(), (Ipv6Addr::LOCALHOST, 24).into()],
+        Service::Mail(Mail::Submission) => everywhere(587),
+        Service::Mail(Mail::Smtp | Mail::Sendmail | Mail::Dev) => everywhere(25),
+        // RFC 8314 §3.2, §3.3.
+        Service::Mailboxes(Access::Imap) => everywhere(if tls == Tls::Implicit { 993 } else { 143 }),
+        Service::Mailboxes(Access::Pop3) => everywhere(if tls == Tls::Implicit { 995 } else { 110 }),
     }
 }
 
 /// Where there is a certificate it is used. LMTP is spoken between servers that know each other, mostly on one machine.
 fn default_tls(service: Service, around: &Surroundings) -> Tls {
-    if around.certificates && service != Service::Lmtp { Tls::OnDemand } else { Tls::None }
+    if around.certificates && service != Service::Mail(Mail::Lmtp) { Tls::OnDemand } else { Tls::None }
 }
 
 fn one(section: Section<'_>, around: &Surroundings, taken: &mut Vec<(SocketAddr, Span)>) -> Option<Listener> {
     if section.get("service").is_none() {
-        section
-            .missing("service", "say what is spoken there: service = \"smtp\", \"submission\" or \"lmtp\"");
+        section.missing(
+            "service",
+            "say what is spoken there: service = \"smtp\", \"submission\", \"lmtp\", \"imap\" or \"pop3\"",
+        );
     }
     let service = section.parsed("service", service);
     let tls = section.parsed("tls", tls);
@@ -133,6 +140,9 @@ fn one(section: Section<'_>, around: &Surroundings, taken: &mut Vec<(SocketAddr,
         let wrong = Wrong::new(format!("tls = \"{}\" needs a certificate, and there is none", wanted.word()));
         let hint = "name its files in [[tls.certificate]], or have one obtained by [tls.acme]";
         section.wrong(value.span, wrong.hint(hint));
+    }
+    if let Some(service @ Service::Mailboxes(_)) = service {
+        check_mailboxes(&section, service, tls, around);
     }
     let proxy = proxy(&section, around.proxies);
     let client_certificates = client_certificates(&section, service, around);
@@ -145,7 +155,7 @@ fn one(section: Section<'_>, around: &Surroundings, taken: &mut Vec<(SocketAddr,
         section
             .wrong(value.span, wrong.hint("name an address and port, or leave `bind` out for all addresses"));
     }
-    if service == Some(Service::Lmtp) {
+    if service == Some(Service::Mail(Mail::Lmtp)) {
         check_lmtp(&section, around.lmtp_clients, bind.as_deref().unwrap_or_default());
     }
     for (address, span) in bind.iter().flatten() {
@@ -154,11 +164,11 @@ fn one(section: Section<'_>, around: &Surroundings, taken: &mut Vec<(SocketAddr,
     }
     let bind = bind.map(|list| list.into_iter().map(|(address, _)| address).collect());
     let v6_optional = section.get("bind").is_none();
-    let bind =
-        bind.unwrap_or_else(|| service.map(|service| absent(&section, service, taken)).unwrap_or_default());
+    let tls = tls.or_else(|| service.map(|service| default_tls(service, around))).unwrap_or(Tls::None);
+    let bind = bind
+        .unwrap_or_else(|| service.map(|service| absent(&section, service, tls, taken)).unwrap_or_default());
     section.finish();
     let service = service?;
-    let tls = tls.unwrap_or_else(|| default_tls(service, around));
     let client_certificates = if tls == Tls::None { ClientCertificates::None } else { client_certificates };
     Some(Listener { service, bind, tls, proxy, client_certificates, v6_optional })
 }
@@ -172,13 +182,13 @@ fn client_certificates(
 ) -> ClientCertificates {
     let words = ClientCertificates::ALL.map(|choice| (choice.word(), choice));
     let chosen = section.choice("client_certificates", &words);
-    let logs_in = service == Some(Service::Submission);
+    let logs_in = service.is_some_and(Service::knows_people);
     if let (Some(ClientCertificates::Requested | ClientCertificates::Required), Some(value)) =
         (chosen, section.get("client_certificates"))
     {
         if !logs_in {
             let wrong = Wrong::new(
-                "only on listeners with service = \"submission\" clients are asked for a certificate",
+                "only on listeners with service = \"submission\", \"imap\" or \"pop3\" clients are asked for a certificate",
             );
             section.wrong(value.span, wrong.hint("remove it: other servers would be hindered"));
         } else if !around.clients {
@@ -202,13 +212,32 @@ fn proxy(section: &Section<'_>, proxies: bool) -> bool {
 }
 
 /// The addresses of a listener that names none.
-fn absent(section: &Section<'_>, service: Service, taken: &mut Vec<(SocketAddr, Span)>) -> Vec<SocketAddr> {
-    let bind = default_bind(service);
+fn absent(
+    section: &Section<'_>,
+    service: Service,
+    tls: Tls,
+    taken: &mut Vec<(SocketAddr, Span)>,
+) -> Vec<SocketAddr> {
+    let bind = default_bind(service, tls);
     for address in &bind {
         clash(section, taken, *address, section.span());
         taken.push((*address, section.span()));
     }
     bind
+}
+
+/// mail-rules 7: nobody logs in in clear, so without TLS such a listener would serve nobody.
+fn check_mailboxes(section: &Section<'_>, service: Service, tls: Option<Tls>, around: &Surroundings) {
+    let key = if tls == Some(Tls::None) { "tls" } else { "service" };
+    let clear =
+        tls == Some(Tls::None) || tls.is_none() && section.get("tls").is_none() && !around.certificates;
+    if let (true, Some(value)) = (clear, section.get(key)) {
+        let wrong = Wrong::new(format!(
+            "nobody could log in on this {service} listener: passwords are not taken in clear"
+        ));
+        let hint = "name a certificate in [[tls.certificate]], or have one obtained by [tls.acme]; then `tls` may be \"starttls\" or \"implicit\"";
+        section.wrong(value.span, wrong.hint(hint));
+    }
 }
 
 /// RFC 2033 §5: never on port 25, where other servers expect SMTP. And somebody must be able to use it.
@@ -243,15 +272,13 @@ pub(super) fn clashes(a: SocketAddr, b: SocketAddr) -> bool {
 
 /// One of the services there are.
 pub(super) fn service(text: &str) -> Result<Service, Wrong> {
-    match text {
-        "smtp" => Ok(Service::Smtp),
-        "submission" => Ok(Service::Submission),
-        "lmtp" => Ok(Service::Lmtp),
-        later if LATER.contains(&later) => {
-            Err(Wrong::new(format!("service `{later}` is not available yet in this version")).hint(SERVICES))
+    match Service::ALL.into_iter().find(|service| service.name() == text) {
+        Some(service) => Ok(service),
+        None if LATER.contains(&text) => {
+            Err(Wrong::new(format!("service `{text}` is not available yet in this version")).hint(SERVICES))
         }
-        _ => {
-            let near = nearest(text, ["smtp", "submission", "lmtp"].into_iter().chain(LATER));
+        None => {
+            let near = nearest(text, Service::ALL.map(Service::name).into_iter().chain(LATER));
             let near = near.map(|near| format!("did you mean \"{near}\"? ")).unwrap_or_default();
             Err(Wrong::new(format!("`{text}` is not a service")).hint(format!("{near}{SERVICES}")))
         }

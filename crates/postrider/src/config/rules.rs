@@ -202,7 +202,13 @@ fn client(text: &str) -> Result<net::Network, Wrong> {
 }
 
 fn service(text: &str) -> Result<Service, Wrong> {
-    listeners::service(text)
+    match listeners::service(text)? {
+        super::Service::Mail(service) => Ok(service),
+        super::Service::Mailboxes(service) => {
+            let wrong = Wrong::new(format!("no mail comes in by `{}`", super::Service::from(service)));
+            Err(wrong.hint("there is \"smtp\", \"submission\", \"lmtp\""))
+        }
+    }
 }
 
 fn helo(text: &str) -> Result<DomainPattern, Wrong> {

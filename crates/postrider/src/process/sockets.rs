@@ -12,7 +12,7 @@ use crate::{
 
 /// All that are listened on.
 pub(crate) struct Sockets {
-    /// For mail, each with the number of its listener in the configuration.
+    /// For mail and mailboxes, each with the number of its listener in the configuration.
     pub mail: Vec<(usize, Bound)>,
     /// For the challenges of an authority.
     pub acme: Vec<Bound>,
@@ -97,7 +97,7 @@ fn owner(listeners: &[Listener], socket: &Inherited) -> Option<usize> {
 fn no_owner(socket: &Inherited) -> Failure {
     let Inherited { address, name, .. } = socket;
     Failure::new(format!("the service manager's socket {address} (`{name}`) belongs to no listener")).hint(
-        "name its address in the `bind` of a [[listener]], or set FileDescriptorName= in its unit to the service: smtp, submission, lmtp or acme",
+        "name its address in the `bind` of a [[listener]], or set FileDescriptorName= in its unit to the service: smtp, submission, lmtp, imap, pop3 or acme",
     )
 }
 
@@ -118,7 +118,14 @@ mod tests {
     fn listener(service: Service, bind: &[SocketAddr], v6_optional: bool) -> Listener {
         let client_certificates = ClientCertificates::None;
         let bind = bind.to_vec();
-        Listener { service, bind, tls: Tls::None, proxy: false, client_certificates, v6_optional }
+        Listener {
+            service: service.into(),
+            bind,
+            tls: Tls::None,
+            proxy: false,
+            client_certificates,
+            v6_optional,
+        }
     }
 
     fn inherited(name: &str) -> Inherited {

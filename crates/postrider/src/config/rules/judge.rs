@@ -108,7 +108,7 @@ impl<'a> Judge<'a> {
 
     /// Services that nothing listens for.
     fn services(&self, when: &Conditions, places: &Places) -> bool {
-        let listening = |service: Service| self.around.listeners.iter().any(|l| l.service == service);
+        let listening = |service: Service| self.around.listeners.iter().any(|l| l.service == service.into());
         let dead = when.services.iter().zip(&places.services).filter(|(service, _)| !listening(**service));
         self.dead(dead.map(|(service, span)| Dead {
             shown: service.to_string(),
@@ -120,7 +120,12 @@ impl<'a> Judge<'a> {
 
     /// Clients that are turned away before a rule is asked.
     fn clients(&self, when: &Conditions, places: &Places) -> bool {
-        let all = || self.around.listeners.iter().map(|listener| listener.service);
+        let all = || {
+            self.around.listeners.iter().filter_map(|listener| match listener.service {
+                crate::config::Service::Mail(service) => Some(service),
+                crate::config::Service::Mailboxes(_) => None,
+            })
+        };
         let services: Vec<Service> =
             if when.services.is_empty() { all().collect() } else { when.services.clone() };
         let receive = self.around.receive;
