@@ -10,6 +10,7 @@ mod door;
 mod explain;
 mod listening;
 mod logging;
+mod mailboxes;
 mod maildrop;
 mod own;
 mod part;

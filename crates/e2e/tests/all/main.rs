@@ -20,6 +20,7 @@ mod lifecycle;
 mod logins;
 mod oauth;
 mod peers;
+mod pop3;
 mod queue;
 mod refusals;
 mod reload;

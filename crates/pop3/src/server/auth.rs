@@ -98,7 +98,7 @@ impl Session {
         None
     }
 
-    /// The client does not learn why, but whether its credentials were the reason (RFC 3206 §3).
+    /// The client does not learn why, but whether its credentials were the reason (RFC 3206 §5).
     fn auth_failed(&mut self, failure: Failure) {
         match failure {
             Failure::Unavailable => {

@@ -18,7 +18,7 @@ pub(super) struct Door {
 /// Where mail comes in.
 pub(super) type Entrances = Vec<(receive::Entrance, Bound)>;
 /// Where mailboxes are read.
-pub(super) type AccessDoors = Vec<(Access, TlsMode, Bound)>;
+pub(super) type AccessDoors = Vec<(Access, access::Entrance, Bound)>;
 
 /// The doors of these sockets, each with the number of its listener.
 pub(super) fn doors(
@@ -39,7 +39,7 @@ pub(super) fn sorted(doors: Vec<Door>) -> (Entrances, AccessDoors) {
     for Door { service, tls, proxy, bound } in doors {
         match service {
             Service::Mail(service) => mail.push((receive::Entrance { service, tls, proxy }, bound)),
-            Service::Mailboxes(access) => mailboxes.push((access, tls, bound)),
+            Service::Mailboxes(access) => mailboxes.push((access, access::Entrance { tls, proxy }, bound)),
         }
     }
     (mail, mailboxes)

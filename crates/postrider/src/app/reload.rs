@@ -12,7 +12,7 @@ use net::{Certificates, ClientAuthorities};
 use receive::Receiver;
 use serde_json::Value;
 
-use super::{build, explain, tokens};
+use super::{build, explain, mailboxes::Mailboxes, tokens};
 use crate::{
     config::{self, Config, LoadError},
     process,
@@ -75,6 +75,8 @@ pub(super) struct Reloader {
 pub(super) struct Running {
     pub(super) people: Arc<People>,
     pub(super) receiver: Receiver,
+    /// Where mailboxes are read, if they are here.
+    pub(super) mailboxes: Option<Mailboxes>,
     pub(super) logins: Authenticator,
     pub(super) delivery: Settings,
     pub(super) certificates: Certificates,
@@ -151,7 +153,8 @@ impl Reloader {
         for warning in merged.warnings.lines() {
             tracing::warn!("{warning}");
         }
-        let Running { people, receiver, logins, delivery, certificates, clients, acme } = &self.parts;
+        let Running { people, receiver, mailboxes, logins, delivery, certificates, clients, acme } =
+            &self.parts;
         let declared = build::declared(&merged, &self.own);
         let obtained = merged
             .acme
@@ -172,6 +175,9 @@ impl Reloader {
                 (watch, _) => watch.iter().for_each(acme::Watch::nudge),
             }
             receiver.change(merged.receive.clone(), Arc::clone(directory));
+            if let Some(mailboxes) = mailboxes {
+                mailboxes.change(&merged);
+            }
             delivery.change(&merged.deliver, Arc::clone(directory));
         });
         redeclared.map_err(|error| Refused::of(explain::people(&error).text(false)))?;

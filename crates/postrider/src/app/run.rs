@@ -24,6 +24,7 @@ use super::{
     build::{self, Built},
     door::{self, Door, Entrances},
     listening::Listening,
+    mailboxes::{self, Mailboxes},
     maildrop::{self, Counts, Maildrop},
     part::Part,
     reload::{Reloader, Running},
@@ -55,23 +56,16 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     }
     let listeners: Vec<_> = built.doors.iter().map(Door::shown).collect();
     let server = server(&built, listeners.clone());
-    let (entrances, _mailboxes) = door::sorted(std::mem::take(&mut built.doors));
+    let (entrances, doors) = door::sorted(std::mem::take(&mut built.doors));
     let keeper = built.acme.take();
     let watch = keeper.as_ref().map(|(keeper, _)| keeper.watch());
 
     let deliverer = deliverer(&built);
     let receiver = receiver(&built);
+    let mailboxes = Mailboxes::new(&built);
     let sites = deliverer.sites();
     let (running, own) = (built.config.clone(), built.own.clone());
-    let parts = Running {
-        people: Arc::clone(&built.people),
-        receiver: receiver.clone(),
-        logins: built.authenticator.clone(),
-        delivery: deliverer.settings(),
-        certificates: built.certificates.clone(),
-        clients: built.clients.clone(),
-        acme: watch.clone(),
-    };
+    let parts = changing(&built, &receiver, mailboxes.as_ref(), &deliverer, watch.clone());
     let reloader = Arc::new(Reloader::new(file, running, own, parts));
     publish(&built, &receiver, &deliverer);
     let (notices, noticed) = mpsc::channel(NOTICED_MAX);
@@ -93,6 +87,8 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     let mut maildrop =
         Part::start("sendmail", STOP_MAX, |shutdown| maildrop(&built, receiver.clone(), counts, shutdown));
     let mut receiving = Part::start("receive", STOP_MAX, |shutdown| receiving(receiver, entrances, shutdown));
+    let mut reading =
+        Part::start("access", STOP_MAX, |shutdown| mailboxes::reading(mailboxes, doors, shutdown));
     let mut certifying = Part::start("acme", STOP_MAX, |shutdown| certifying(keeper, shutdown));
     let mut tidying = Part::start("mailstore", STOP_MAX, |shutdown| upkeep::tidy(&built, shutdown));
 
@@ -100,6 +96,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     let ended = tokio::select! {
         signal = signals.stop(&reloader), if listening.is_ok() => { tracing::info!("{signal}: stopping"); Ok(()) }
         failure = receiving.ended() => Err(failure),
+        failure = reading.ended() => Err(failure),
         failure = maildrop.ended() => Err(failure),
         failure = counting.ended() => Err(failure),
         failure = control.ended() => Err(failure),
@@ -119,6 +116,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     let ended = listening.map(drop).and(ended);
     certifying.stop().await;
     receiving.stop().await;
+    reading.stop().await;
     maildrop.stop().await;
     counting.stop().await;
     control.stop().await;
@@ -128,6 +126,26 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     heeding.stop().await;
     close(built).await;
     ended
+}
+
+/// What takes up a new configuration.
+fn changing(
+    built: &Built,
+    receiver: &Receiver,
+    mailboxes: Option<&Mailboxes>,
+    deliverer: &Deliverer,
+    acme: Option<acme::Watch>,
+) -> Running {
+    Running {
+        people: Arc::clone(&built.people),
+        receiver: receiver.clone(),
+        mailboxes: mailboxes.cloned(),
+        logins: built.authenticator.clone(),
+        delivery: deliverer.settings(),
+        certificates: built.certificates.clone(),
+        clients: built.clients.clone(),
+        acme,
+    }
 }
 
 /// Who exists changes for all who ask at the same time.

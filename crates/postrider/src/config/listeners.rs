@@ -88,10 +88,12 @@ pub(super) struct Surroundings {
     pub certificates: bool,
     /// Whether anybody certifies clients.
     pub clients: bool,
+    /// Whether the mailboxes are here, in the mailstore.
+    pub mailboxes: bool,
 }
 
-const LATER: [&str; 2] = ["managesieve", "http"];
-const SERVICES: &str = "there is \"smtp\", \"submission\", \"lmtp\", \"imap\", \"pop3\"";
+const LATER: [&str; 3] = ["imap", "managesieve", "http"];
+const SERVICES: &str = "there is \"smtp\", \"submission\", \"lmtp\", \"pop3\"";
 
 /// All listeners; without any, SMTP on port 25 of all addresses.
 pub(super) fn read(root: &Section<'_>, around: &Surroundings) -> Vec<Listener> {
@@ -128,7 +130,7 @@ fn one(section: Section<'_>, around: &Surroundings, taken: &mut Vec<(SocketAddr,
     if section.get("service").is_none() {
         section.missing(
             "service",
-            "say what is spoken there: service = \"smtp\", \"submission\", \"lmtp\", \"imap\" or \"pop3\"",
+            "say what is spoken there: service = \"smtp\", \"submission\", \"lmtp\" or \"pop3\"",
         );
     }
     let service = section.parsed("service", service);
@@ -238,6 +240,10 @@ fn check_mailboxes(section: &Section<'_>, service: Service, tls: Option<Tls>, ar
         let hint = "name a certificate in [[tls.certificate]], or have one obtained by [tls.acme]; then `tls` may be \"starttls\" or \"implicit\"";
         section.wrong(value.span, wrong.hint(hint));
     }
+    if let (false, Some(value)) = (around.mailboxes, section.get("service")) {
+        let wrong = Wrong::new(format!("there are no mailboxes here that {service} could show"));
+        section.wrong(value.span, wrong.hint("keep them here: [deliver] local = \"mailstore\""));
+    }
 }
 
 /// RFC 2033 §5: never on port 25, where other servers expect SMTP. And somebody must be able to use it.
@@ -273,10 +279,10 @@ pub(super) fn clashes(a: SocketAddr, b: SocketAddr) -> bool {
 /// One of the services there are.
 pub(super) fn service(text: &str) -> Result<Service, Wrong> {
     match Service::ALL.into_iter().find(|service| service.name() == text) {
-        Some(service) => Ok(service),
-        None if LATER.contains(&text) => {
+        _ if LATER.contains(&text) => {
             Err(Wrong::new(format!("service `{text}` is not available yet in this version")).hint(SERVICES))
         }
+        Some(service) => Ok(service),
         None => {
             let near = nearest(text, Service::ALL.map(Service::name).into_iter().chain(LATER));
             let near = near.map(|near| format!("did you mean \"{near}\"? ")).unwrap_or_default();

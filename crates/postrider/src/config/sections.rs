@@ -44,14 +44,17 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     let mut receive = receive(root.section("receive"), hostname.as_deref(), &mut bounds);
     receive.named_limits = limits::named(&root, &receive);
     receive.quotas = quotas(root.section("quota"));
-    let tls = root.section("tls");
+    let (tls, queue) = (root.section("tls"), root.section("queue"));
     let certificates = certificates::read(&tls, dir);
     let clients = clients::read(&tls, dir);
+    set(&mut bounds.queued_recipients_max, queue.integer("recipients_max", 1000..=1_000_000_000));
+    let (mut deliver, keepers) = deliver(&root, queue, dir, &data_dir, hostname.as_deref());
     let around = listeners::Surroundings {
         lmtp_clients: receive.lmtp_networks.iter().next().is_some(),
         proxies: !receive.proxy_networks.is_empty(),
         certificates: tls.get("certificate").is_some() || tls.get("acme").is_some(),
         clients: tls.get("client_ca").is_some(),
+        mailboxes: keepers.iter().any(|(keeper, _)| matches!(keeper, Keeper::Mailstore)),
     };
     let listeners = listeners::read(&root, &around);
     let (hostname_text, listening) = (hostname.as_deref(), listeners.as_slice());
@@ -59,9 +62,6 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         acme::Surroundings { dir, data_dir: &data_dir, hostname: hostname_text, listeners: listening };
     let acme = acme::read(&tls, &around);
     tls.finish();
-    let queue = root.section("queue");
-    set(&mut bounds.queued_recipients_max, queue.integer("recipients_max", 1000..=1_000_000_000));
-    let (mut deliver, keepers) = deliver(&root, queue, dir, &data_dir, hostname.as_deref());
     let ldap = ldap::read(&root, dir);
     let directory = people::read(&root, dir, hostname.as_deref(), external(&ldap));
     receive.rules = rules::read(

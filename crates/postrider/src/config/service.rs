@@ -39,7 +39,7 @@ impl Service {
         }
     }
 
-    /// Its name in ALPN (RFC 7301 §6; "imap" and "pop3" are of RFC 7301's registry, "smtp" is ours, for there is none).
+    /// Its name in ALPN. "imap" and "pop3" are in the registry of RFC 7301 §6; there is none for SMTP.
     pub(crate) fn protocol(self) -> &'static str {
         match self {
             Self::Mail(_) => "smtp",

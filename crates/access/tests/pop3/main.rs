@@ -1,0 +1,4 @@
+//! POP3 as clients see it.
+
+#[cfg(test)]
+mod dialogues;
