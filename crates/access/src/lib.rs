@@ -6,6 +6,7 @@
 
 mod config;
 mod gate;
+pub mod imap;
 mod login;
 pub mod pop3;
 

@@ -1,0 +1,27 @@
+//! IMAP: the policy of a session over the mailstore (docs/design/imap.md).
+
+mod blocking;
+mod fetch;
+mod flags;
+mod list;
+mod machine;
+mod mailboxes;
+mod messages;
+mod news;
+mod numbers;
+mod policy;
+mod program;
+mod quota;
+mod search;
+mod section;
+mod select;
+mod selected;
+mod service;
+mod sort;
+mod streams;
+mod structure;
+mod text;
+mod thread;
+mod upload;
+
+pub use service::Imap;

@@ -1,0 +1,522 @@
+//! FETCH (RFC 9051 §6.4.5): in parts of some messages each, so that a whole mailbox is never held.
+
+use imap::{
+    DateTime, Sequence,
+    command::{Fetch, FetchItem, Section, SectionText, Slice},
+    response::{Code, Content, ContentName, FetchValue, Fetched, Response, Status, Stream},
+    server::Answer,
+};
+use mailstore::{Facts, FlagAction, FlagChange, Flags, MailboxId, Mailstore, MailstoreError, Stored, UidSet};
+use message::mime::{Envelope, Message, Part, Preview, Span, TransferEncoding};
+
+use super::{
+    blocking::{read, refusal},
+    mailboxes::object_id,
+    numbers::Picked,
+    policy::{Done, Handled, Policy},
+    section::{self, PIECE_OCTETS, Place},
+    select::intersection,
+    selected::{Selected, set_of},
+    streams::{self, Source},
+    structure,
+};
+
+/// Messages of which facts are told at once.
+const FACTS_AT_ONCE: u32 = 1000;
+/// Messages of which the structure is told at once.
+const STRUCTURES_AT_ONCE: u32 = 250;
+/// Messages that are read at once, as long as their octets are not more than `HELD_OCTETS`.
+const CONTENTS_AT_ONCE: u32 = 50;
+const HELD_OCTETS: usize = 256 << 10;
+/// A content of more octets is sent as it is read.
+const HELD_CONTENT_OCTETS: u64 = 64 << 10;
+
+/// A FETCH under way.
+pub(super) struct Fetching {
+    picked: Picked,
+    items: Vec<FetchItem>,
+    needs: Needs,
+    /// Messages are marked as seen by it.
+    sees: bool,
+    /// The encoding of a part is unknown.
+    unknown_encoding: bool,
+    missing: bool,
+}
+
+/// What has to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Needs {
+    Facts,
+    /// All octets: where they are needs no structure.
+    Octets,
+    Envelope,
+    Structure,
+    Content,
+}
+
+/// What is told of a message, before flags are known for good.
+struct Told {
+    number: u32,
+    facts: Facts,
+    values: Vec<FetchValue>,
+}
+
+/// A part of the answer.
+#[derive(Default)]
+struct Chunk {
+    told: Vec<Told>,
+    sources: Vec<Source>,
+    held: usize,
+    unknown_encoding: bool,
+}
+
+impl Policy {
+    pub(super) async fn fetch(&mut self, fetch: Fetch) -> Handled {
+        let Fetch { uid, set, mut items, changed_since, vanished, page } = fetch;
+        let mut told = Vec::new();
+        if changed_since.is_some() || items.contains(&FetchItem::ModSeq) {
+            told.extend(self.knows_condstore());
+        }
+        let selected = self.selected()?;
+        let mut picked = selected.pick(&set, uid)?;
+        if let Some(page) = page {
+            picked = picked.page(page.from, page.to, page.backwards);
+        }
+        let (id, read_only) = (selected.id, selected.read_only);
+        if let Some(since) = changed_since {
+            add(&mut items, FetchItem::ModSeq);
+            let changes = read(&self.shared.mailstore, move |mailstore| mailstore.changes(id, since)).await?;
+            let changed: UidSet = changes.changed.iter().map(|state| state.uid).collect();
+            let selected = self.selected()?;
+            if vanished {
+                told.extend(vanished_told(selected, &set, &changes.vanished));
+            }
+            picked = selected.numbers.by_uids(intersection(&picked.uids(), &changed).ranges());
+        }
+        if uid {
+            add(&mut items, FetchItem::Uid);
+        }
+        let needs = items.iter().map(needs).max().unwrap_or(Needs::Facts);
+        let sees = !read_only && items.iter().any(sees);
+        let fetching = Fetching { picked, items, needs, sees, unknown_encoding: false, missing: false };
+        self.fetching = Some(Box::new(fetching));
+        self.streams.clear();
+        Ok(Done::telling(told, ""))
+    }
+
+    /// The next part of what is fetched.
+    pub(super) async fn next(&mut self, before: Vec<Response>) -> Answer {
+        let Some(mut fetching) = self.fetching.take() else {
+            return self.end(Err(Status::no("Nothing more")), false).await;
+        };
+        if fetching.picked.is_empty() {
+            let done = Done { responses: before, status: fetching.status() };
+            return self.end(Ok(done), false).await;
+        }
+        match self.chunk(&mut fetching).await {
+            Ok(responses) if fetching.picked.is_empty() && self.streams.is_empty() => {
+                let responses = before.into_iter().chain(responses).collect();
+                self.end(Ok(Done { responses, status: fetching.status() }), false).await
+            }
+            Ok(responses) => {
+                self.fetching = Some(fetching);
+                Answer::More(before.into_iter().chain(responses).collect())
+            }
+            Err(status) => self.end(Ok(Done { responses: before, status }), false).await,
+        }
+    }
+
+    async fn chunk(&mut self, fetching: &mut Fetching) -> Result<Vec<Response>, Status> {
+        let (needs, items) = (fetching.needs, fetching.items.clone());
+        let picked = fetching.picked.take_first(match needs {
+            Needs::Facts => FACTS_AT_ONCE,
+            Needs::Octets | Needs::Envelope | Needs::Structure => STRUCTURES_AT_ONCE,
+            Needs::Content => CONTENTS_AT_ONCE,
+        });
+        let id = self.selected()?.id;
+        let (chunk, mut rest, done) = read(&self.shared.mailstore, move |mailstore| {
+            let (chunk, done) = read_chunk(mailstore, id, &picked, needs, &items)?;
+            Ok((chunk, picked, done))
+        })
+        .await?;
+        rest.take_first(done);
+        fetching.picked.put_back(rest);
+        fetching.missing |= u32::try_from(chunk.told.len()).unwrap_or(u32::MAX) < done;
+        fetching.unknown_encoding |= chunk.unknown_encoding;
+        let Chunk { mut told, sources, .. } = chunk;
+        let seen = if fetching.sees { self.see(&mut told).await? } else { UidSet::default() };
+        self.streams = sources;
+        let manner = self.manner;
+        let selected = self.selected()?;
+        let is_asked = fetching.items.contains(&FetchItem::Flags);
+        Ok(told
+            .into_iter()
+            .map(|Told { number, facts, mut values }| {
+                if is_asked || seen.contains(facts.uid) {
+                    let flags = selected.flags(facts.uid, facts.flags, facts.keywords, manner);
+                    values.insert(0, FetchValue::Flags(flags));
+                    let has_modseq = values.iter().any(|value| matches!(value, FetchValue::ModSeq(_)));
+                    if seen.contains(facts.uid) && manner.condstore && !has_modseq {
+                        values.push(FetchValue::ModSeq(facts.modseq));
+                    }
+                }
+                Response::Fetch(Box::new(Fetched { number, values }))
+            })
+            .collect())
+    }
+
+    /// Marks as seen what is not; which these are.
+    async fn see(&mut self, told: &mut [Told]) -> Result<UidSet, Status> {
+        let unseen: UidSet = told
+            .iter()
+            .filter(|told| !told.facts.flags.contains(Flags::SEEN))
+            .map(|told| told.facts.uid)
+            .collect();
+        if unseen.is_empty() {
+            return Ok(unseen);
+        }
+        let change = FlagChange {
+            action: FlagAction::Add,
+            flags: Flags::SEEN,
+            keywords: Vec::new(),
+            unchanged_since: None,
+        };
+        let id = self.selected()?.id;
+        let stored = self.shared.mailstore.store_flags(id, unseen.clone(), change).await;
+        let Stored { modseq, messages, .. } = stored.map_err(|error| refusal(&error))?;
+        self.selected()?.own.push(modseq);
+        for state in messages {
+            if let Some(told) = told.iter_mut().find(|told| told.facts.uid == state.uid) {
+                (told.facts.flags, told.facts.keywords) = (state.flags, state.keywords);
+                told.facts.modseq = state.modseq;
+                for value in &mut told.values {
+                    if let FetchValue::ModSeq(modseq) = value {
+                        *modseq = state.modseq;
+                    }
+                }
+            }
+        }
+        Ok(unseen)
+    }
+}
+
+impl Fetching {
+    fn status(&self) -> Status {
+        if self.unknown_encoding {
+            Status::no("The encoding of a part is unknown").with(Code::UnknownCte)
+        } else if self.missing {
+            // RFC 5530 §3: somebody else has expunged some.
+            Status::ok("Fetched; some messages are gone").with(Code::ExpungeIssued)
+        } else {
+            Status::ok("Fetched")
+        }
+    }
+}
+
+fn add(items: &mut Vec<FetchItem>, item: FetchItem) {
+    if !items.contains(&item) {
+        items.push(item);
+    }
+}
+
+/// RFC 7162 §3.2.6: of what was asked for, what is gone since then.
+fn vanished_told(selected: &Selected, set: &Sequence, vanished: &UidSet) -> Option<Response> {
+    let asked: UidSet = match set {
+        Sequence::Saved => selected.saved.clone(),
+        Sequence::Set(set) => set.ranges(selected.numbers.last_uid()).into_iter().collect(),
+    };
+    let gone = intersection(vanished, &asked);
+    (!gone.is_empty()).then(|| Response::Vanished { earlier: true, uids: set_of(&gone) })
+}
+
+fn sees(item: &FetchItem) -> bool {
+    match item {
+        FetchItem::Rfc822 | FetchItem::Rfc822Text => true,
+        FetchItem::Section { peek, .. } | FetchItem::Binary { peek, .. } => !peek,
+        _ => false,
+    }
+}
+
+fn needs(item: &FetchItem) -> Needs {
+    match item {
+        FetchItem::Envelope => Needs::Envelope,
+        FetchItem::Body | FetchItem::BodyStructure => Needs::Structure,
+        FetchItem::Rfc822 => Needs::Octets,
+        FetchItem::Section { section, .. } if is_whole(section) => Needs::Octets,
+        FetchItem::Rfc822Header
+        | FetchItem::Rfc822Text
+        | FetchItem::Section { .. }
+        | FetchItem::Binary { .. }
+        | FetchItem::BinarySize(_)
+        | FetchItem::Preview { .. } => Needs::Content,
+        _ => Needs::Facts,
+    }
+}
+
+/// `BODY[]`
+fn is_whole(section: &Section) -> bool {
+    section.part.is_empty() && section.text.is_none()
+}
+
+/// Reads what is told of some messages, until enough is held; and how many of those that were asked for that is.
+fn read_chunk(
+    mailstore: &Mailstore,
+    mailbox: MailboxId,
+    picked: &Picked,
+    needs: Needs,
+    items: &[FetchItem],
+) -> Result<(Chunk, u32), MailstoreError> {
+    let uids = picked.uids();
+    let mut known: Vec<(Facts, Vec<u8>)> = Vec::new();
+    if needs <= Needs::Octets {
+        known.extend(mailstore.facts(mailbox, &uids)?.into_iter().map(|facts| (facts, Vec::new())));
+    } else {
+        mailstore.listing(mailbox, &uids, |facts, kept| known.push((facts, kept.to_vec())))?;
+    }
+    known.sort_by_key(|(facts, _)| facts.uid);
+    let (mut chunk, mut done) = (Chunk::default(), 0);
+    for (number, uid) in picked.iter() {
+        if chunk.held >= HELD_OCTETS {
+            break;
+        }
+        done += 1;
+        // What is not there is gone.
+        let Ok(at) = known.binary_search_by_key(&uid, |(facts, _)| facts.uid) else { continue };
+        let Some((facts, kept)) = known.get(at) else { continue };
+        match read_message(mailstore, number, facts, kept, needs, items, &mut chunk) {
+            Ok(told) => chunk.told.push(told),
+            Err(MailstoreError::Gone) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((chunk, done))
+}
+
+fn read_message(
+    mailstore: &Mailstore,
+    number: u32,
+    facts: &Facts,
+    kept: &[u8],
+    needs: Needs,
+    items: &[FetchItem],
+    chunk: &mut Chunk,
+) -> Result<Told, MailstoreError> {
+    let (mut envelope, mut message) = (None, None);
+    match needs {
+        Needs::Facts | Needs::Octets => {}
+        Needs::Envelope => {
+            envelope = match Envelope::decode(kept) {
+                Ok(envelope) => Some(envelope),
+                Err(_) => Some(section::understood(mailstore, facts, kept)?.envelope),
+            };
+        }
+        Needs::Structure | Needs::Content => message = Some(section::understood(mailstore, facts, kept)?),
+    }
+    let mut teller = Teller { mailstore, facts, envelope, message, chunk, values: Vec::new() };
+    for item in items {
+        teller.tell(item)?;
+    }
+    Ok(Told { number, facts: *facts, values: teller.values })
+}
+
+/// Tells of one message.
+struct Teller<'a> {
+    mailstore: &'a Mailstore,
+    facts: &'a Facts,
+    envelope: Option<Envelope>,
+    message: Option<Message>,
+    chunk: &'a mut Chunk,
+    values: Vec<FetchValue>,
+}
+
+impl Teller<'_> {
+    fn tell(&mut self, item: &FetchItem) -> Result<(), MailstoreError> {
+        let facts = self.facts;
+        let value = match item {
+            // They come last, for other items may change them.
+            FetchItem::Flags => None,
+            FetchItem::Uid => Some(FetchValue::Uid(facts.uid)),
+            FetchItem::InternalDate => date(facts.internal_date).map(FetchValue::InternalDate),
+            FetchItem::SaveDate => Some(FetchValue::SaveDate(date(facts.saved_date))),
+            FetchItem::Size => Some(FetchValue::Size(facts.octets)),
+            FetchItem::ModSeq => Some(FetchValue::ModSeq(facts.modseq)),
+            FetchItem::EmailId => object_id(&facts.email).map(FetchValue::EmailId),
+            FetchItem::ThreadId => {
+                Some(FetchValue::ThreadId(facts.thread.and_then(|thread| object_id(&thread))))
+            }
+            FetchItem::Envelope => {
+                let known = self.envelope.as_ref().or(self.message.as_ref().map(|known| &known.envelope));
+                known.map(|known| FetchValue::Envelope(Box::new(structure::envelope(known))))
+            }
+            FetchItem::Body => self.structure().map(FetchValue::Body),
+            FetchItem::BodyStructure => self.structure().map(FetchValue::BodyStructure),
+            FetchItem::Preview { .. } => Some(FetchValue::Preview(self.preview()?)),
+            FetchItem::Binary { part, slice, .. } => self.binary(part, *slice)?,
+            FetchItem::BinarySize(part) => self.binary_size(part)?,
+            FetchItem::Rfc822 => Some(self.section(ContentName::Rfc822, None, None)?),
+            FetchItem::Rfc822Header => {
+                Some(self.section(ContentName::Rfc822Header, Some(SectionText::Header), None)?)
+            }
+            FetchItem::Rfc822Text => {
+                Some(self.section(ContentName::Rfc822Text, Some(SectionText::Text), None)?)
+            }
+            FetchItem::Section { section, slice, .. } => {
+                Some(self.section(ContentName::Section(section.clone()), None, *slice)?)
+            }
+        };
+        self.values.extend(value);
+        Ok(())
+    }
+
+    fn structure(&self) -> Option<Box<imap::response::BodyStructure>> {
+        self.message.as_ref().map(|message| Box::new(structure::of(message)))
+    }
+
+    fn section(
+        &mut self,
+        name: ContentName,
+        text: Option<SectionText>,
+        slice: Option<Slice>,
+    ) -> Result<FetchValue, MailstoreError> {
+        let wanted = match &name {
+            ContentName::Section(section) => section.clone(),
+            _ => Section { part: Vec::new(), text },
+        };
+        let place = match &self.message {
+            _ if is_whole(&wanted) => Place::Octets(Span { at: 0, octets: self.facts.octets }),
+            Some(message) => section::locate(&wanted, self.facts, message),
+            None => Place::Nowhere,
+        };
+        let origin = slice.map(|slice| slice.first);
+        let content = match place {
+            Place::Nowhere => Content::Nil,
+            Place::Octets(span) => self.content(section::cut(span, slice))?,
+            Place::Fields { header, not, names } => {
+                let header = section::header(self.mailstore, self.facts, header)?;
+                let fields = section::chosen(&header, not, &names);
+                let fields = section::cut_here(&fields, slice);
+                self.chunk.held += fields.len();
+                Content::Here(fields.into())
+            }
+        };
+        Ok(FetchValue::Content { name, origin, content })
+    }
+
+    fn content(&mut self, span: Span) -> Result<Content, MailstoreError> {
+        if span.octets <= HELD_CONTENT_OCTETS {
+            let octets = section::octets(self.mailstore, self.facts, span)?;
+            self.chunk.held += octets.len();
+            return Ok(Content::Here(octets.into()));
+        }
+        Ok(self.stream(Source::Plain { email: self.facts.email, span }, span.octets, false))
+    }
+
+    fn stream(&mut self, source: Source, octets: u64, binary: bool) -> Content {
+        let reference = u64::try_from(self.chunk.sources.len()).unwrap_or(u64::MAX);
+        self.chunk.sources.push(source);
+        // What is announced is sent before anything else is read.
+        self.chunk.held = self.chunk.held.max(HELD_OCTETS);
+        Content::Stream(Stream { reference, octets, binary })
+    }
+
+    /// The part of a number, for BINARY; the whole message has none.
+    fn part(&self, part: &[u32]) -> Option<&Part> {
+        let message = self.message.as_ref()?;
+        if part.is_empty() { Some(&message.root) } else { message.part(part) }
+    }
+
+    /// Where the octets of a part are, and how they are encoded. RFC 3516 §4.2: the whole message is not decoded.
+    fn encoded(&self, part: &[u32]) -> Option<(Span, TransferEncoding)> {
+        if part.is_empty() {
+            return Some((Span { at: 0, octets: self.facts.octets }, TransferEncoding::Identity));
+        }
+        let found = self.part(part)?;
+        let at = found.body.at + u64::from(self.facts.head_octets);
+        Some((Span { at, ..found.body }, found.transfer_encoding()))
+    }
+
+    /// RFC 3516 §4.2.
+    fn binary(&mut self, part: &[u32], slice: Option<Slice>) -> Result<Option<FetchValue>, MailstoreError> {
+        let origin = slice.map(|slice| slice.first);
+        let name = ContentName::Binary(part.into());
+        let Some((span, encoding)) = self.encoded(part) else {
+            return Ok(Some(FetchValue::Content { name, origin, content: Content::Nil }));
+        };
+        let content = match encoding {
+            TransferEncoding::Unknown => {
+                self.chunk.unknown_encoding = true;
+                return Ok(None);
+            }
+            TransferEncoding::Identity => {
+                let span = section::cut(span, slice);
+                if span.octets <= HELD_CONTENT_OCTETS {
+                    self.content(span)?
+                } else {
+                    self.stream(Source::Plain { email: self.facts.email, span }, span.octets, true)
+                }
+            }
+            encoding => {
+                let octets = streams::decoded_octets(self.mailstore, self.facts.email, span, encoding)?;
+                let wanted = section::cut(Span { at: 0, octets }, slice);
+                let decoding = streams::Decoding::new(self.facts.email, span, encoding, wanted.at);
+                self.decoded(decoding, wanted.octets)?
+            }
+        };
+        Ok(Some(FetchValue::Content { name, origin, content }))
+    }
+
+    fn decoded(&mut self, mut decoding: streams::Decoding, octets: u64) -> Result<Content, MailstoreError> {
+        if octets > HELD_CONTENT_OCTETS {
+            return Ok(self.stream(Source::Decoded(Box::new(decoding)), octets, true));
+        }
+        let mut here = Vec::new();
+        let wanted = usize::try_from(octets).unwrap_or(0);
+        while here.len() < wanted {
+            let piece = decoding.next(self.mailstore, wanted - here.len())?;
+            if piece.is_empty() {
+                return Err(MailstoreError::Gone);
+            }
+            here.extend_from_slice(&piece);
+        }
+        self.chunk.held += here.len();
+        Ok(Content::Here(here.into()))
+    }
+
+    fn binary_size(&mut self, part: &[u32]) -> Result<Option<FetchValue>, MailstoreError> {
+        let Some((span, encoding)) = self.encoded(part) else { return Ok(None) };
+        let octets = match encoding {
+            TransferEncoding::Unknown => {
+                self.chunk.unknown_encoding = true;
+                return Ok(None);
+            }
+            TransferEncoding::Identity => span.octets,
+            encoding => streams::decoded_octets(self.mailstore, self.facts.email, span, encoding)?,
+        };
+        let octets = u32::try_from(octets).unwrap_or(u32::MAX);
+        Ok(Some(FetchValue::BinarySize { part: part.into(), octets }))
+    }
+
+    /// RFC 8970.
+    fn preview(&mut self) -> Result<Option<Box<str>>, MailstoreError> {
+        let Some(part) = self.message.as_ref().and_then(Message::preview_part) else {
+            return Ok(Some("".into()));
+        };
+        let mut preview = Preview::of(part);
+        let (mut at, end) = (part.body.at, part.body.at + part.body.octets);
+        while at < end {
+            let wanted = usize::try_from(end - at).unwrap_or(usize::MAX).min(PIECE_OCTETS / 8);
+            let offset = at + u64::from(self.facts.head_octets);
+            let piece = self.mailstore.read(self.facts.email, offset, wanted)?;
+            at += u64::try_from(piece.len()).unwrap_or(u64::MAX);
+            if piece.is_empty() || !preview.push(&piece) {
+                break;
+            }
+        }
+        Ok(Some(preview.finish().into()))
+    }
+}
+
+/// Milliseconds since 1970 as IMAP writes them.
+pub(super) fn date(millis: i64) -> Option<DateTime> {
+    DateTime::new(millis.div_euclid(1000), 0)
+}

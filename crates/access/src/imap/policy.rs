@@ -1,0 +1,322 @@
+//! The policy of one session: answers what the machine asks, from the directory and the mailstore.
+
+use std::sync::Arc;
+
+use directory::Scope;
+use imap::{
+    Command, Tag,
+    command::Notify,
+    response::{Code, Response, Status},
+    server::{Answer, Authentication, Offers, Question, Task},
+};
+use mail::TlsSession;
+use mailstore::AccountId;
+use net::Permit;
+
+use super::{
+    blocking::{read, refusal, unavailable},
+    fetch::Fetching,
+    selected::{Manner, Selected},
+    service::Shared,
+    streams::Source,
+    upload::Uploading,
+};
+use crate::{
+    gate::Visitor,
+    login::{Client, Door},
+};
+
+const STATION: &str = "imap";
+
+/// What a command comes to: what is told before, and how it went.
+pub(super) struct Done {
+    pub(super) responses: Vec<Response>,
+    pub(super) status: Status,
+}
+
+/// A command that failed has told nothing.
+pub(super) type Handled = Result<Done, Status>;
+
+impl Done {
+    pub(super) fn ok(text: &'static str) -> Self {
+        Self { responses: Vec::new(), status: Status::ok(text) }
+    }
+
+    pub(super) fn telling(responses: Vec<Response>, text: &'static str) -> Self {
+        Self { responses, status: Status::ok(text) }
+    }
+}
+
+/// One session's state beside the protocol.
+pub(super) struct Policy {
+    pub(super) shared: Arc<Shared>,
+    client: Client,
+    early: bool,
+    _permit: Option<Permit>,
+    /// Whose mailboxes, once the client has logged in.
+    pub(super) account: Option<AccountId>,
+    /// What the client speaks; `expunges` is that of the command at hand.
+    pub(super) manner: Manner,
+    pub(super) selected: Option<Box<Selected>>,
+    pub(super) fetching: Option<Box<Fetching>>,
+    /// Where octets come from that were announced.
+    pub(super) streams: Vec<Source>,
+    pub(super) upload: Option<Box<Uploading>>,
+}
+
+impl Policy {
+    pub(super) fn new(shared: Arc<Shared>, visitor: Visitor) -> Self {
+        let Visitor { client, early, starttls, permit } = visitor;
+        Self {
+            client: Client::new(client, &shared.config, Scope::Imap, starttls),
+            shared,
+            early,
+            _permit: permit,
+            account: None,
+            manner: Manner::default(),
+            selected: None,
+            fetching: None,
+            streams: Vec::new(),
+            upload: None,
+        }
+    }
+
+    pub(super) fn now(&self) -> i64 {
+        i64::try_from(self.shared.clock.now().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// Whose mailboxes. The machine lets nobody here who has not logged in.
+    pub(super) fn account(&self) -> Result<AccountId, Status> {
+        self.account.ok_or_else(unavailable)
+    }
+
+    /// The machine lets nobody here who has selected nothing.
+    pub(super) fn selected(&mut self) -> Result<&mut Selected, Status> {
+        self.selected.as_deref_mut().ok_or_else(|| Status::bad("Select a mailbox first"))
+    }
+
+    /// The selected mailbox, to change it.
+    pub(super) fn writable(&mut self) -> Result<&mut Selected, Status> {
+        match self.selected.as_deref_mut() {
+            Some(selected) if selected.read_only => {
+                Err(Status::no("The mailbox was opened to read").with(Code::ReadOnly))
+            }
+            _ => self.selected(),
+        }
+    }
+
+    fn connected(&self) -> Answer {
+        let now = self.shared.clock.now();
+        if self.early {
+            Answer::RefuseAndClose(Status::bye("The server speaks first").with(Code::ClientBug))
+        } else if self.client.is_banned(&self.shared.authenticator, now) {
+            tracing::info!(station = STATION, client = %self.client.address, "banned for failed logins");
+            let code = Code::Unavailable;
+            Answer::RefuseAndClose(Status::bye("Too many failed logins; try again later").with(code))
+        } else {
+            Answer::Greet(self.offers())
+        }
+    }
+
+    fn offers(&self) -> Offers {
+        let Shared { config, authenticator, clock, .. } = &*self.shared;
+        let auth = match self.client.door(config, authenticator, clock.now()) {
+            Door::By(mechanisms) => Authentication::By(mechanisms),
+            Door::AfterTls => Authentication::AfterTls,
+        };
+        Offers { starttls: self.client.starttls && !self.client.secure, auth }
+    }
+
+    fn secured(&mut self, tls: TlsSession) -> Answer {
+        let (protocol, cipher) = (&tls.facts.version, &tls.facts.cipher);
+        tracing::debug!(station = STATION, client = %self.client.address, %protocol, %cipher, "under TLS");
+        self.client.secured(tls);
+        Answer::Greet(self.offers())
+    }
+
+    async fn auth(&mut self, question: sasl::server::Question) -> Answer {
+        let Shared { authenticator, clock, .. } = &*self.shared;
+        Answer::Auth(Box::new(self.client.answer(authenticator, question, clock.now()).await))
+    }
+
+    /// The client is who was last granted: its mailboxes are looked up, or made.
+    async fn authenticated(&mut self) -> Answer {
+        let directory = self.shared.authenticator.directory();
+        let Some(login) = self.client.complete() else {
+            tracing::error!(station = STATION, client = %self.client.address, "a login that nobody granted");
+            return Answer::RefuseAndClose(unavailable());
+        };
+        let Some(account) = directory.account_of(login) else {
+            return Answer::Refuse(Status::no("This login has no mailboxes").with(Code::ContactAdmin));
+        };
+        match self.mailboxes_of(account.directory_name()).await {
+            Ok(account) => {
+                self.account = Some(account);
+                Answer::Proceed
+            }
+            Err(status) => Answer::Refuse(status),
+        }
+    }
+
+    /// What is there is only looked up: that costs no commit.
+    async fn mailboxes_of(&self, name: &str) -> Result<AccountId, Status> {
+        let known = name.to_owned();
+        let found = read(&self.shared.mailstore, move |mailstore| mailstore.find_account(&known)).await?;
+        if let Some(account) = found {
+            return Ok(account);
+        }
+        let made = self.shared.mailstore.account(name, self.now()).await;
+        made.map_err(|error| refusal(&error))
+    }
+
+    /// Whether the login still holds: its account may be disabled meanwhile, or its app password revoked.
+    fn holds(&self) -> bool {
+        let directory = self.shared.authenticator.directory();
+        self.client.login().is_none_or(|login| directory.holds(login))
+    }
+
+    async fn task(&mut self, task: Task) -> Answer {
+        if !self.holds() {
+            return Answer::RefuseAndClose(Status::bye("Your login holds no more").with(Code::Expired));
+        }
+        self.manner.expunges = task.expunges;
+        let leaves = matches!(task.command, Command::Select(_) | Command::Close | Command::Unselect);
+        let handled = self.command(task.tag, task.command).await;
+        if self.fetching.is_some() {
+            let before = handled.map(|done| done.responses).unwrap_or_default();
+            return self.next(before).await;
+        }
+        self.end(handled, leaves).await
+    }
+
+    /// What else is to be told of the selected mailbox goes out with the end of any command.
+    pub(super) async fn end(&mut self, handled: Handled, leaves: bool) -> Answer {
+        let Done { mut responses, status } = match handled {
+            Ok(done) => done,
+            Err(status) => Done { responses: Vec::new(), status },
+        };
+        if !leaves {
+            match self.catch_up().await {
+                Ok(news) => responses.extend(news),
+                Err(gone) => return Answer::RefuseAndClose(gone),
+            }
+        }
+        Answer::Done { responses, status }
+    }
+
+    async fn command(&mut self, tag: Tag, command: Command) -> Handled {
+        match command {
+            Command::Noop | Command::Check | Command::Notify(Notify::None) => Ok(Done::ok("Done")),
+            Command::Id(_) => Ok(Done::telling(vec![Response::Id(Some(identity()))], "Done")),
+            Command::Enable(names) => Ok(self.enable(&names)),
+            Command::Select(select) => self.select(*select).await,
+            Command::Close => self.close().await,
+            Command::Unselect => Ok(self.unselect()),
+            Command::Create(create) => self.create(create).await,
+            Command::Delete(mailbox) => self.delete(&mailbox).await,
+            Command::Rename { from, to } => self.rename(&from, &to).await,
+            Command::Subscribe(mailbox) => self.subscribe(&mailbox, true).await,
+            Command::Unsubscribe(mailbox) => self.subscribe(&mailbox, false).await,
+            Command::List(list) => self.list(*list).await,
+            Command::Lsub { reference, pattern } => self.lsub(&reference, &pattern).await,
+            Command::Namespace => Ok(Self::namespace()),
+            Command::Status { mailbox, items } => self.status(mailbox, &items).await,
+            Command::GetQuota(root) => self.get_quota(&root).await,
+            Command::GetQuotaRoot(mailbox) => self.get_quota_root(mailbox).await,
+            Command::SetQuota(_) => Err(Status::no("Quota is set by the operator").with(Code::NoPerm)),
+            Command::MyRights(mailbox) => self.my_rights(mailbox).await,
+            Command::Compress => Ok(Done::ok("Compression begins")),
+            Command::Fetch(fetch) => self.fetch(*fetch).await,
+            Command::Store(store) => self.store(*store).await,
+            Command::Copy(copy) => self.copy(*copy).await,
+            Command::Move(copy) => self.move_to(*copy).await,
+            Command::Expunge(uids) => self.expunge(uids.as_ref()).await,
+            Command::Search(search) => self.search(tag, *search).await,
+            Command::Sort(sort) => self.sort(tag, *sort).await,
+            Command::Thread(thread) => self.thread(*thread).await,
+            // Nothing else is announced.
+            _ => Err(Status::bad("Not supported here").with(Code::Cannot)),
+        }
+    }
+
+    /// RFC 5161; RFC 7162 §3.1.2.3: with CONDSTORE the client is told the mod-sequence of what it has selected.
+    fn enable(&mut self, names: &[Box<str>]) -> Done {
+        let has = |name: &str| names.iter().any(|known| &**known == name);
+        let before = self.manner.condstore;
+        self.manner.rev2 |= has("IMAP4rev2");
+        self.manner.qresync |= has("QRESYNC");
+        self.manner.condstore |= has("CONDSTORE") || has("QRESYNC");
+        let newly = self.manner.condstore && !before;
+        Done::telling(if newly { self.highest() } else { Vec::new() }, "Enabled")
+    }
+
+    /// The client has shown that it knows mod-sequences (RFC 7162 §3.1.2).
+    pub(super) fn knows_condstore(&mut self) -> Vec<Response> {
+        if std::mem::replace(&mut self.manner.condstore, true) { Vec::new() } else { self.highest() }
+    }
+
+    fn highest(&self) -> Vec<Response> {
+        let told = self.selected.as_ref().map(|selected| {
+            Response::Status(Status::ok("Highest").with(Code::HighestModSeq(selected.modseq)))
+        });
+        told.into_iter().collect()
+    }
+}
+
+/// RFC 2971.
+fn identity() -> imap::command::IdFields {
+    let field = |name: &str, value: &str| (Box::from(name), Some(Box::from(value)));
+    vec![field("name", "Postrider"), field("version", env!("CARGO_PKG_VERSION"))]
+}
+
+impl net::Policy<Question, Answer> for Policy {
+    /// What only reads. A message in flight is forgotten with the session in any case.
+    fn may_abandon(&self, question: &Question) -> bool {
+        match question {
+            Question::Octets { .. } | Question::Next => true,
+            Question::Task(task) => matches!(
+                task.command,
+                Command::Search(_)
+                    | Command::Sort(_)
+                    | Command::Thread(_)
+                    | Command::List(_)
+                    | Command::Status { .. }
+            ),
+            _ => false,
+        }
+    }
+
+    async fn answer(&mut self, question: Question) -> Answer {
+        match question {
+            Question::Connected => self.connected(),
+            Question::Secured(tls) => self.secured(tls),
+            Question::Auth(question) => self.auth(*question).await,
+            Question::Authenticated => self.authenticated().await,
+            Question::Task(task) => self.task(*task).await,
+            Question::Next => self.next(Vec::new()).await,
+            Question::Idle if self.holds() => Answer::Proceed,
+            Question::Idle => {
+                Answer::RefuseAndClose(Status::bye("Your login holds no more").with(Code::Expired))
+            }
+            Question::IdleEnded => {
+                self.manner.expunges = true;
+                self.end(Ok(Done::ok("Idle ended")), false).await
+            }
+            Question::Message(incoming) => self.message(*incoming).await,
+            Question::Piece(piece) => self.piece(&piece).await,
+            Question::LastPiece(piece) => self.last_piece(&piece).await,
+            Question::Commit => self.commit().await,
+            Question::Abandon => {
+                self.upload = None;
+                Answer::Proceed
+            }
+            Question::Octets { reference, offset, octets_max } => {
+                self.octets(reference, offset, octets_max).await
+            }
+        }
+    }
+
+    async fn news(&mut self) -> Answer {
+        self.await_news().await
+    }
+}

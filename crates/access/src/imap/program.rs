@@ -1,0 +1,257 @@
+//! What SEARCH looks for, made ready: what is cheap is asked first, and nothing is read that the answer does not depend on.
+
+use imap::{
+    Flag,
+    command::{DateKind, Field, SearchKey, When},
+    response::{Code, Status},
+};
+use mailstore::{Facts, Flags, Keywords, Mailstore, MessageState, Uid, UidSet};
+use message::mime::{self, Message};
+
+use super::{
+    flags,
+    selected::Selected,
+    text::{self, Needle, Trouble},
+};
+
+const DAY: i64 = 86_400;
+
+/// A condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Test {
+    Always(bool),
+    Flags(Flags),
+    Keyword(String),
+    RecentFrom(Uid),
+    Uids(UidSet),
+    ModSeq(u64),
+    /// A day, counted from 1970.
+    Day(DateKind, When, i64),
+    Larger(u64),
+    Smaller(u64),
+    /// Came at this time or before, in milliseconds.
+    Before(i64),
+    /// Came at this time or later.
+    Since(i64),
+    Email(String),
+    Thread(String),
+    Field(Field, Needle),
+    Header(String, Needle),
+    Body(Needle),
+    Text(Needle),
+    Not(Box<Self>),
+    Any(Vec<Self>),
+    All(Vec<Self>),
+}
+
+/// What has to be read to answer, the cheapest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Cost {
+    State,
+    Facts,
+    Structure,
+    Header,
+    Body,
+}
+
+/// What is known of a message so far.
+pub(super) struct Known<'a> {
+    pub(super) state: MessageState,
+    pub(super) facts: Option<&'a Facts>,
+    pub(super) message: Option<&'a Message>,
+}
+
+/// Where more is read.
+pub(super) struct Reading<'a> {
+    pub(super) mailstore: &'a Mailstore,
+    pub(super) budget: &'a mut u64,
+    /// The header section of the message at hand.
+    pub(super) header: Option<Vec<u8>>,
+}
+
+impl Test {
+    /// Makes a program ready. `now`: milliseconds since 1970.
+    pub(super) fn new(key: &SearchKey, selected: &Selected, rev2: bool, now: i64) -> Result<Self, Status> {
+        let test = |key: &SearchKey| Self::new(key, selected, rev2, now);
+        Ok(match key {
+            SearchKey::All | SearchKey::SaveDateSupported => Self::Always(true),
+            SearchKey::Has(Flag::Recent) if rev2 => Self::Always(false),
+            SearchKey::Has(Flag::Recent) => Self::RecentFrom(selected.recent_from),
+            SearchKey::Has(Flag::Keyword(name)) => Self::Keyword(name.to_string()),
+            SearchKey::Has(flag) => flags::bit(flag).map_or(Self::Always(false), Self::Flags),
+            SearchKey::Numbers(set) => Self::Uids(selected.pick(set, false)?.uids()),
+            SearchKey::Uids(set) => Self::Uids(selected.pick(set, true)?.uids()),
+            SearchKey::ModSeq { value, .. } => Self::ModSeq(*value),
+            SearchKey::Date(kind, when, date) => Self::Day(*kind, *when, date.days()),
+            SearchKey::Larger(octets) => Self::Larger(*octets),
+            SearchKey::Smaller(octets) => Self::Smaller(*octets),
+            SearchKey::Older(seconds) => Self::Before(now.saturating_sub(i64::from(*seconds) * 1000)),
+            SearchKey::Younger(seconds) => Self::Since(now.saturating_sub(i64::from(*seconds) * 1000)),
+            SearchKey::EmailId(id) => Self::Email(id.as_str().to_owned()),
+            SearchKey::ThreadId(id) => Self::Thread(id.as_str().to_owned()),
+            SearchKey::Field(field, octets) => Self::Field(*field, needle(octets)?),
+            SearchKey::Header(name, octets) => Self::Header(name.to_string(), needle(octets)?),
+            SearchKey::Body(octets) => Self::Body(needle(octets)?),
+            SearchKey::Text(octets) => Self::Text(needle(octets)?),
+            SearchKey::Not(key) => Self::Not(Box::new(test(key)?)),
+            SearchKey::Or(one, other) => Self::Any(sorted(vec![test(one)?, test(other)?])),
+            SearchKey::And(keys) => Self::All(sorted(keys.iter().map(test).collect::<Result<_, _>>()?)),
+        })
+    }
+
+    /// What may have to be read.
+    pub(super) fn cost(&self) -> Cost {
+        match self {
+            Self::Always(_)
+            | Self::Flags(_)
+            | Self::Keyword(_)
+            | Self::RecentFrom(_)
+            | Self::Uids(_)
+            | Self::ModSeq(_) => Cost::State,
+            Self::Day(DateKind::Sent, ..) | Self::Field(..) => Cost::Structure,
+            Self::Day(..)
+            | Self::Larger(_)
+            | Self::Smaller(_)
+            | Self::Before(_)
+            | Self::Since(_)
+            | Self::Email(_)
+            | Self::Thread(_) => Cost::Facts,
+            Self::Header(..) => Cost::Header,
+            Self::Body(_) | Self::Text(_) => Cost::Body,
+            Self::Not(test) => test.cost(),
+            Self::Any(tests) | Self::All(tests) => tests.iter().map(Self::cost).max().unwrap_or(Cost::State),
+        }
+    }
+
+    /// Whether mod-sequences are asked for (RFC 7162 §3.1.5).
+    pub(super) fn asks_modseq(&self) -> bool {
+        match self {
+            Self::ModSeq(_) => true,
+            Self::Not(test) => test.asks_modseq(),
+            Self::Any(tests) | Self::All(tests) => tests.iter().any(Self::asks_modseq),
+            _ => false,
+        }
+    }
+
+    /// Whether a message is one of those, if what is known of it says so. `reading`: then what is not known is read, and there is always
+    /// an answer once the structure is known.
+    pub(super) fn decide(
+        &self,
+        known: &Known<'_>,
+        keywords: &Keywords,
+        reading: &mut Option<Reading<'_>>,
+    ) -> Result<Option<bool>, Trouble> {
+        Ok(match self {
+            Self::Always(answer) => Some(*answer),
+            Self::Flags(flags) => Some(known.state.flags.contains(*flags)),
+            Self::Keyword(name) => {
+                Some(keywords.bit(name).is_some_and(|bit| known.state.keywords & bit != 0))
+            }
+            Self::RecentFrom(uid) => Some(known.state.uid >= *uid),
+            Self::Uids(uids) => Some(uids.contains(known.state.uid)),
+            Self::ModSeq(value) => Some(known.state.modseq >= *value),
+            Self::Day(DateKind::Sent, when, day) => known.message.map(|message| {
+                let sent = message.envelope.date.as_deref().and_then(mime::sent);
+                sent.is_some_and(|sent| is_then(*when, sent.local_day, *day))
+            }),
+            Self::Day(kind, when, day) => known.facts.map(|facts| {
+                let millis = if *kind == DateKind::Saved { facts.saved_date } else { facts.internal_date };
+                is_then(*when, millis.div_euclid(DAY * 1000), *day)
+            }),
+            Self::Larger(octets) => known.facts.map(|facts| facts.octets > *octets),
+            Self::Smaller(octets) => known.facts.map(|facts| facts.octets < *octets),
+            Self::Before(time) => known.facts.map(|facts| facts.internal_date <= *time),
+            Self::Since(time) => known.facts.map(|facts| facts.internal_date >= *time),
+            Self::Email(id) => known.facts.map(|facts| facts.email.to_string() == *id),
+            Self::Thread(id) => {
+                known.facts.map(|facts| facts.thread.is_some_and(|thread| thread.to_string() == *id))
+            }
+            Self::Field(field, needle) => {
+                known.message.map(|message| is_in_field(*field, needle, &message.envelope))
+            }
+            Self::Header(name, needle) => match (known.facts, known.message, reading) {
+                (Some(facts), Some(message), Some(reading)) => {
+                    Some(needle.is_in_header(reading.header(facts, message)?, Some(name)))
+                }
+                _ => None,
+            },
+            Self::Body(needle) | Self::Text(needle) => match (known.facts, known.message, reading) {
+                (Some(facts), Some(message), Some(reading)) => {
+                    let in_header = matches!(self, Self::Text(_))
+                        && needle.is_in_header(reading.header(facts, message)?, None);
+                    let Reading { mailstore, budget, .. } = reading;
+                    Some(in_header || needle.is_in_body(mailstore, facts, message, budget)?)
+                }
+                _ => None,
+            },
+            Self::Not(test) => test.decide(known, keywords, reading)?.map(|answer| !answer),
+            Self::Any(tests) => settled(tests, true, known, keywords, reading)?,
+            Self::All(tests) => settled(tests, false, known, keywords, reading)?,
+        })
+    }
+}
+
+impl Reading<'_> {
+    fn header(&mut self, facts: &Facts, message: &Message) -> Result<&[u8], Trouble> {
+        if self.header.is_none() {
+            self.header = Some(text::header(self.mailstore, facts, message, self.budget)?);
+        }
+        Ok(self.header.as_deref().unwrap_or_default())
+    }
+}
+
+/// One answer of the kind that settles it is enough; otherwise all must be known.
+fn settled(
+    tests: &[Test],
+    settles: bool,
+    known: &Known<'_>,
+    keywords: &Keywords,
+    reading: &mut Option<Reading<'_>>,
+) -> Result<Option<bool>, Trouble> {
+    let mut all = true;
+    for test in tests {
+        match test.decide(known, keywords, reading)? {
+            Some(answer) if answer == settles => return Ok(Some(settles)),
+            Some(_) => {}
+            None => all = false,
+        }
+    }
+    Ok(all.then_some(!settles))
+}
+
+fn sorted(mut tests: Vec<Test>) -> Vec<Test> {
+    tests.sort_by_key(Test::cost);
+    tests
+}
+
+fn needle(octets: &[u8]) -> Result<Needle, Status> {
+    Needle::new(octets).ok_or_else(bad_charset)
+}
+
+/// RFC 9051 §6.4.4: those that can be used.
+pub(super) fn bad_charset() -> Status {
+    let known = vec!["US-ASCII".into(), "UTF-8".into()];
+    Status::no("Character set not known").with(Code::BadCharset(known))
+}
+
+fn is_then(when: When, day: i64, wanted: i64) -> bool {
+    match when {
+        When::Before => day < wanted,
+        When::On => day == wanted,
+        When::Since => day >= wanted,
+    }
+}
+
+fn is_in_field(field: Field, needle: &Needle, envelope: &mime::Envelope) -> bool {
+    let addresses = match field {
+        Field::Bcc => &envelope.bcc,
+        Field::Cc => &envelope.cc,
+        Field::From => &envelope.from,
+        Field::To => &envelope.to,
+        Field::Subject => {
+            let subject = envelope.subject.as_deref().map(mime::header_text);
+            return subject.is_some_and(|subject| needle.is_in(&subject));
+        }
+    };
+    needle.is_in_addresses(addresses)
+}

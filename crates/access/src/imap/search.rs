@@ -1,0 +1,285 @@
+//! SEARCH (RFC 9051 §6.4.4, RFC 5182, RFC 7162 §3.1.5, RFC 9394).
+
+use imap::{
+    SequenceSet, Tag,
+    command::{Page, Returns, Search, SearchKey},
+    response::{Code, ESearch, Found, Response, Status},
+};
+use mailstore::{Facts, Keywords, MailboxId, Mailstore, MessageState, ModSeq, Uid, UidSet, View};
+use message::mime::Message;
+
+use super::{
+    blocking::{read, refusal},
+    policy::{Done, Handled, Policy},
+    program::{Cost, Known, Reading, Test, bad_charset},
+    section,
+    text::Trouble,
+};
+
+/// Messages that are looked at in one go, between which others have their turn.
+const AT_ONCE: usize = 250;
+
+/// A message that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hit {
+    pub(super) number: u32,
+    pub(super) uid: Uid,
+    pub(super) modseq: ModSeq,
+}
+
+/// What was found, in the order of the mailbox.
+pub(super) struct Hits {
+    pub(super) all: Vec<Hit>,
+    /// Mod-sequences were asked for.
+    pub(super) modseq: bool,
+}
+
+impl Policy {
+    pub(super) async fn search(&mut self, tag: Tag, search: Search) -> Handled {
+        let Search { uid, returns, charset, key } = search;
+        let saves = returns.is_some_and(|returns| returns.save);
+        let hits = match self.hits(charset.as_deref(), &key).await {
+            Ok(hits) => hits,
+            Err(status) => {
+                // RFC 5182 §2.1: what failed has found nothing.
+                if saves {
+                    self.selected()?.saved = UidSet::default();
+                }
+                return Err(status);
+            }
+        };
+        let mut told = if hits.modseq { self.knows_condstore() } else { Vec::new() };
+        if let Some(returns) = returns.filter(|returns| returns.save) {
+            self.selected()?.saved = saved(&returns, &hits.all);
+        }
+        match returns {
+            None if !self.manner.rev2 => {
+                let numbers = hits.all.iter().map(|hit| hit.told(uid)).collect();
+                told.push(Response::Search(numbers, hits.highest()));
+            }
+            returns => {
+                let returns = returns.unwrap_or(Returns { all: true, ..Returns::default() });
+                told.extend(esearch(tag, uid, returns, &hits, None));
+            }
+        }
+        Ok(Done::telling(told, "Searched"))
+    }
+
+    /// What a program finds.
+    pub(super) async fn hits(&mut self, charset: Option<&str>, key: &SearchKey) -> Result<Hits, Status> {
+        if charset.is_some_and(|name| !is_known(name)) {
+            return Err(bad_charset());
+        }
+        let (rev2, now) = (self.manner.rev2, self.now());
+        let selected = self.selected()?;
+        let test = Test::new(key, selected, rev2, now)?;
+        let id = selected.id;
+        let modseq = test.asks_modseq();
+        let View { keywords, mut messages, .. } =
+            read(&self.shared.mailstore, move |mailstore| mailstore.view(id)).await?;
+        let selected = self.selected()?;
+        // What this client does not know cannot be told to it.
+        messages.retain(|state| selected.numbers.number(state.uid).is_some());
+        let searching =
+            Searching { mailbox: id, test, keywords, budget: self.shared.config.search_octets_max };
+        let found = self.run(searching, messages).await?;
+        let selected = self.selected()?;
+        let hit = |state: MessageState| {
+            let number = selected.numbers.number(state.uid)?;
+            Some(Hit { number, uid: state.uid, modseq: state.modseq })
+        };
+        Ok(Hits { all: found.into_iter().filter_map(hit).collect(), modseq })
+    }
+
+    async fn run(
+        &self,
+        mut searching: Searching,
+        messages: Vec<MessageState>,
+    ) -> Result<Vec<MessageState>, Status> {
+        let (mut found, mut left) = searching.by_state(messages)?;
+        while !left.is_empty() {
+            let some: Vec<MessageState> = left.drain(..left.len().min(AT_ONCE)).collect();
+            let (back, more) = read(&self.shared.mailstore, move |mailstore| {
+                let more = searching.among(mailstore, some);
+                Ok((searching, more))
+            })
+            .await?;
+            searching = back;
+            found.extend(more.map_err(|trouble| failed(&trouble))?);
+        }
+        found.sort_by_key(|state| state.uid);
+        Ok(found)
+    }
+}
+
+fn failed(trouble: &Trouble) -> Status {
+    match trouble {
+        Trouble::TooMuch => Status::no("That search reads too much: narrow it down").with(Code::Limit),
+        Trouble::Mailstore(error) => refusal(error),
+    }
+}
+
+/// A search under way.
+struct Searching {
+    mailbox: MailboxId,
+    test: Test,
+    keywords: Keywords,
+    /// Octets that it may read.
+    budget: u64,
+}
+
+impl Searching {
+    /// What is decided by what a mailbox knows of all its messages; and of what more has to be known.
+    fn by_state(
+        &self,
+        messages: Vec<MessageState>,
+    ) -> Result<(Vec<MessageState>, Vec<MessageState>), Status> {
+        let (mut found, mut left) = (Vec::new(), Vec::new());
+        for state in messages {
+            let known = Known { state, facts: None, message: None };
+            match self.test.decide(&known, &self.keywords, &mut None).map_err(|trouble| failed(&trouble))? {
+                Some(true) => found.push(state),
+                Some(false) => {}
+                None => left.push(state),
+            }
+        }
+        Ok((found, left))
+    }
+
+    fn among(
+        &mut self,
+        mailstore: &Mailstore,
+        states: Vec<MessageState>,
+    ) -> Result<Vec<MessageState>, Trouble> {
+        let uids: UidSet = states.iter().map(|state| state.uid).collect();
+        let mut known: Vec<(Facts, Vec<u8>)> = Vec::new();
+        if self.test.cost() <= Cost::Facts {
+            let facts = mailstore.facts(self.mailbox, &uids)?;
+            known.extend(facts.into_iter().map(|facts| (facts, Vec::new())));
+        } else {
+            mailstore.listing(self.mailbox, &uids, |facts, kept| known.push((facts, kept.to_vec())))?;
+        }
+        known.sort_by_key(|(facts, _)| facts.uid);
+        let mut found = Vec::new();
+        for state in states {
+            // What is gone is not found.
+            let Ok(at) = known.binary_search_by_key(&state.uid, |(facts, _)| facts.uid) else { continue };
+            let Some((facts, kept)) = known.get(at) else { continue };
+            match self.is_one(mailstore, state, facts, kept) {
+                Ok(true) => found.push(state),
+                Ok(false) | Err(Trouble::Mailstore(mailstore::MailstoreError::Gone)) => {}
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        Ok(found)
+    }
+
+    fn is_one(
+        &mut self,
+        mailstore: &Mailstore,
+        state: MessageState,
+        facts: &Facts,
+        kept: &[u8],
+    ) -> Result<bool, Trouble> {
+        let mut known = Known { state, facts: Some(facts), message: None };
+        if let Some(answer) = self.test.decide(&known, &self.keywords, &mut None)? {
+            return Ok(answer);
+        }
+        let message: Message = section::understood(mailstore, facts, kept)?;
+        known.message = Some(&message);
+        let mut reading = Some(Reading { mailstore, budget: &mut self.budget, header: None });
+        Ok(self.test.decide(&known, &self.keywords, &mut reading)?.unwrap_or(false))
+    }
+}
+
+impl Hit {
+    pub(super) fn told(&self, uid: bool) -> u32 {
+        if uid { self.uid } else { self.number }
+    }
+}
+
+impl Hits {
+    /// The highest mod-sequence of what was found, where that was asked for.
+    pub(super) fn highest(&self) -> Option<ModSeq> {
+        self.modseq.then(|| self.all.iter().map(|hit| hit.modseq).max()).flatten()
+    }
+}
+
+/// RFC 9051 §6.4.4.4: US-ASCII is UTF-8 too.
+fn is_known(charset: &str) -> bool {
+    ["UTF-8", "US-ASCII"].iter().any(|known| known.eq_ignore_ascii_case(charset))
+}
+
+/// RFC 5182 §2.1: with MIN or MAX alone only these are kept.
+fn saved(returns: &Returns, hits: &[Hit]) -> UidSet {
+    if returns.all || returns.count || returns.page.is_some() || !(returns.min || returns.max) {
+        return hits.iter().map(|hit| hit.uid).collect();
+    }
+    let min = hits.first().filter(|_| returns.min);
+    let max = hits.last().filter(|_| returns.max);
+    min.into_iter().chain(max).map(|hit| hit.uid).collect()
+}
+
+/// RFC 9051 §7.3.4. `order`: of what was sorted. None: only to be kept (RFC 5182 §2.1).
+pub(super) fn esearch(
+    tag: Tag,
+    uid: bool,
+    returns: Returns,
+    hits: &Hits,
+    order: Option<&[Hit]>,
+) -> Option<Response> {
+    let Returns { min, max, all, count, save, page } = returns;
+    if save && !(min || max || all || count || page.is_some()) {
+        return None;
+    }
+    let listed = order.unwrap_or(&hits.all);
+    let found = |hits: &[Hit]| {
+        let numbers = hits.iter().map(|hit| hit.told(uid));
+        match order {
+            Some(_) => Found::Ordered(numbers.collect()),
+            None => Found::Set(SequenceSet::of(numbers)),
+        }
+    };
+    let total = u32::try_from(listed.len()).unwrap_or(u32::MAX);
+    Some(Response::ESearch(Box::new(ESearch {
+        tag,
+        uid,
+        min: listed.first().filter(|_| min).map(|hit| hit.told(uid)),
+        max: listed.last().filter(|_| max).map(|hit| hit.told(uid)),
+        all: all.then(|| found(listed)),
+        count: count.then_some(total),
+        mod_seq: hits.highest(),
+        page: page.map(|page| (page, found(on_page(listed, page)))),
+    })))
+}
+
+/// RFC 9394 §3.1.
+fn on_page(hits: &[Hit], page: Page) -> &[Hit] {
+    let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    let (from, to) = (number(page.from.min(page.to)), number(page.from.max(page.to)));
+    let (first, last) = if page.backwards {
+        ((hits.len() + 1).saturating_sub(to).max(1), (hits.len() + 1).saturating_sub(from))
+    } else {
+        (from, to.min(hits.len()))
+    };
+    hits.get(first.saturating_sub(1)..last).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_counted_from_either_end() {
+        let hits: Vec<Hit> = (1..=5).map(|number| Hit { number, uid: number, modseq: 1 }).collect();
+        let page = |from, to, backwards| {
+            on_page(&hits, Page { from, to, backwards }).iter().map(|hit| hit.uid).collect::<Vec<_>>()
+        };
+        assert_eq!(page(1, 2, false), [1, 2]);
+        assert_eq!(page(9, 4, false), [4, 5]);
+        assert_eq!(page(1, 2, true), [4, 5]);
+        assert_eq!(page(4, 9, true), [1, 2]);
+        assert_eq!(page(6, 9, true), [0_u32; 0]);
+        assert_eq!(page(6, 9, false), [0_u32; 0]);
+    }
+}

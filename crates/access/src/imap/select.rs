@@ -1,0 +1,167 @@
+//! SELECT, EXAMINE, CLOSE and UNSELECT (RFC 9051 §6.3.2, §6.4.1), with what a client knows from before (RFC 7162).
+
+use imap::{
+    command::{Qresync, Select},
+    response::{Code, FetchValue, Response, Status},
+};
+use mailstore::{Changes, Mailbox, UidSet, View};
+
+use super::{
+    blocking::{read, refusal},
+    list::entry,
+    mailboxes::{found, object_id},
+    numbers::Numbers,
+    policy::{Done, Handled, Policy},
+    selected::{Selected, set_of},
+};
+
+impl Policy {
+    pub(super) async fn select(&mut self, select: Select) -> Handled {
+        // RFC 9051 §6.3.2: whatever comes of it, nothing is selected from here on.
+        self.selected = None;
+        let Select { mailbox: name, read_only, condstore, qresync } = select;
+        self.manner.condstore |= condstore;
+        let mailbox = found(self.find(&name).await?)?;
+        let recent_from = self.recent_from(&mailbox, read_only).await?;
+        let watch = self.shared.mailstore.watch(mailbox.id);
+        let id = mailbox.id;
+        let (view, changes) = read(&self.shared.mailstore, move |mailstore| {
+            let view = mailstore.view(id)?;
+            let since = qresync.as_ref().filter(|known| known.uid_validity == view.mailbox.uid_validity);
+            let changes = since.map(|known| mailstore.changes(id, known.mod_seq)).transpose()?;
+            Ok((view, changes.zip(qresync)))
+        })
+        .await?;
+        let View { mailbox, keywords, messages } = view;
+        let selected = Selected {
+            id,
+            name,
+            read_only,
+            numbers: Numbers::of(messages.iter().map(|state| state.uid)),
+            gone: UidSet::default(),
+            modseq: mailbox.highest_modseq,
+            keywords,
+            recent_from,
+            own: Vec::new(),
+            watch,
+            // What changed between the watch and the view is in the view.
+            dirty: false,
+            saved: UidSet::default(),
+        };
+        let responses = self.selected_told(&selected, &mailbox, changes);
+        self.selected = Some(Box::new(selected));
+        let (code, text) =
+            if read_only { (Code::ReadOnly, "Opened to read") } else { (Code::ReadWrite, "Selected") };
+        Ok(Done { responses, status: Status::ok(text).with(code) })
+    }
+
+    /// Only the first session that sees a message is told that it is recent; one that may change nothing changes not that either.
+    async fn recent_from(&self, mailbox: &Mailbox, read_only: bool) -> Result<u32, Status> {
+        if read_only || self.manner.rev2 || mailbox.recent_from >= mailbox.uid_next {
+            return Ok(mailbox.recent_from);
+        }
+        self.shared.mailstore.take_recent(mailbox.id).await.map_err(|error| refusal(&error))
+    }
+
+    /// RFC 9051 §6.3.2, in the order of its examples.
+    fn selected_told(
+        &self,
+        selected: &Selected,
+        mailbox: &Mailbox,
+        changes: Option<(Changes, Qresync)>,
+    ) -> Vec<Response> {
+        let status = |text, code| Response::Status(Status::ok(text).with(code));
+        let mut told = vec![Response::Exists(selected.numbers.count())];
+        if !self.manner.rev2 {
+            told.push(Response::Recent(selected.recent()));
+        }
+        told.push(status("UIDs are valid", Code::UidValidity(mailbox.uid_validity)));
+        told.push(status("Next", Code::UidNext(mailbox.uid_next)));
+        told.push(status("Highest", Code::HighestModSeq(mailbox.highest_modseq)));
+        told.extend(object_id(&mailbox.id).map(|id| status("Its own", Code::MailboxId(id))));
+        told.extend(selected.flags_told());
+        if self.manner.rev2 {
+            let mut listed = entry(&mailbox.name);
+            listed.mailbox = Some(selected.name.clone());
+            told.push(Response::List(Box::new(listed)));
+        }
+        if let Some((changes, known)) = changes {
+            self.resynchronise(selected, &changes, &known, &mut told);
+        }
+        told
+    }
+
+    /// RFC 7162 §3.2.5.1: what vanished and what changed since the client was here last.
+    fn resynchronise(
+        &self,
+        selected: &Selected,
+        changes: &Changes,
+        known: &Qresync,
+        told: &mut Vec<Response>,
+    ) {
+        let known_uids: UidSet = match &known.known_uids {
+            Some(known) => known.ranges(0).into_iter().collect(),
+            None => UidSet::all(),
+        };
+        let vanished = intersection(&changes.vanished, &known_uids);
+        if !vanished.is_empty() {
+            told.push(Response::Vanished { earlier: true, uids: set_of(&vanished) });
+        }
+        for state in changes.changed.iter().filter(|state| known_uids.contains(state.uid)) {
+            if let Some(number) = selected.numbers.number(state.uid) {
+                let mut response = selected.state_told(number, *state, self.manner);
+                if let Response::Fetch(fetched) = &mut response
+                    && !self.manner.condstore
+                {
+                    fetched.values.push(FetchValue::ModSeq(state.modseq));
+                }
+                told.push(response);
+            }
+        }
+    }
+
+    /// RFC 9051 §6.4.1: what is marked as deleted goes, untold.
+    pub(super) async fn close(&mut self) -> Handled {
+        if let Some(selected) = self.selected.take().filter(|selected| !selected.read_only) {
+            let now = self.now();
+            let expunged = self.shared.mailstore.expunge(selected.id, None, now).await;
+            expunged.map_err(|error| refusal(&error))?;
+        }
+        Ok(Done::ok("Closed"))
+    }
+
+    pub(super) fn unselect(&mut self) -> Done {
+        self.selected = None;
+        Done::ok("Unselected")
+    }
+}
+
+/// What is in both.
+pub(super) fn intersection(one: &UidSet, other: &UidSet) -> UidSet {
+    let others: Vec<_> = other.ranges().collect();
+    let mut both = Vec::new();
+    for range in one.ranges() {
+        let first = others.partition_point(|other| other.end() < range.start());
+        let touching = others.iter().skip(first).take_while(|other| other.start() <= range.end());
+        both.extend(touching.map(|other| *range.start().max(other.start())..=*range.end().min(other.end())));
+    }
+    both.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_in_both(
+            one in prop::collection::btree_set(1_u32..40, 0..30),
+            other in prop::collection::btree_set(1_u32..40, 0..30),
+        ) {
+            let both = intersection(&one.iter().copied().collect(), &other.iter().copied().collect());
+            prop_assert!(both.iter().eq(one.intersection(&other).copied()));
+        }
+    }
+}

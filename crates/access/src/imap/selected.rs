@@ -1,0 +1,173 @@
+//! The selected mailbox as this client knows it.
+
+use imap::{
+    Flag, Sequence,
+    command::SpecialUse,
+    response::{Code, FetchValue, Fetched, Response, Status},
+};
+use mailstore::{Changes, Flags, Keywords, MailboxId, MessageState, ModSeq, Uid, UidSet, Watch};
+
+use super::{
+    flags,
+    numbers::{Numbers, Picked},
+};
+
+/// What a client has selected, and what it was told of it. Small: flags are not held, but asked for.
+pub(super) struct Selected {
+    pub(super) id: MailboxId,
+    pub(super) name: imap::Mailbox,
+    pub(super) read_only: bool,
+    pub(super) numbers: Numbers,
+    /// What is expunged and was not told yet.
+    pub(super) gone: UidSet,
+    /// Up to here all is told, but what is in `gone`.
+    pub(super) modseq: ModSeq,
+    pub(super) keywords: Keywords,
+    /// From here on messages are `\Recent` for this client (RFC 3501 §2.3.2).
+    pub(super) recent_from: Uid,
+    /// Changes of its own that it knows already.
+    pub(super) own: Vec<ModSeq>,
+    pub(super) watch: Watch,
+    /// Something has changed that was not looked at yet.
+    pub(super) dirty: bool,
+    /// `$` (RFC 5182).
+    pub(super) saved: UidSet,
+}
+
+/// How a client is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is wanted by itself")]
+pub(super) struct Manner {
+    /// It speaks IMAP4rev2, and knows no `\Recent`.
+    pub(super) rev2: bool,
+    /// It wants mod-sequences.
+    pub(super) condstore: bool,
+    /// It wants VANISHED instead of EXPUNGE.
+    pub(super) qresync: bool,
+    /// EXPUNGE may be told.
+    pub(super) expunges: bool,
+}
+
+impl Selected {
+    /// The messages of a set.
+    ///
+    /// # Errors
+    /// A number that no message has (RFC 9051 §2.3.1.2).
+    pub(super) fn pick(&self, sequence: &Sequence, uid: bool) -> Result<Picked, Status> {
+        let set = match sequence {
+            Sequence::Saved => return Ok(self.numbers.by_uids(self.saved.ranges())),
+            Sequence::Set(set) => set,
+        };
+        if uid {
+            return Ok(self.numbers.by_uids(set.ranges(self.numbers.last_uid())));
+        }
+        let count = self.numbers.count();
+        // What `*` makes of a set is never wrong.
+        if set.ranges(0).last().is_some_and(|range| *range.end() > count) {
+            return Err(Status::bad("No message has that number"));
+        }
+        Ok(self.numbers.by_numbers(set.ranges(count)))
+    }
+
+    /// Takes up what became different; what is told of it.
+    pub(super) fn apply(&mut self, changes: Changes, manner: Manner) -> Vec<Response> {
+        let Changes { mailbox, keywords, changed, vanished } = changes;
+        let mut told = Vec::new();
+        let known = self.numbers.by_uids(vanished.ranges()).uids();
+        self.gone = self.gone.ranges().chain(known.ranges()).collect();
+        if manner.expunges {
+            self.tell_gone(manner, &mut told);
+        }
+        if !keywords.all().eq(self.keywords.all()) {
+            self.keywords = keywords;
+            told.extend(self.flags_told());
+        }
+        let before = self.numbers.count();
+        for state in &changed {
+            if state.uid <= self.numbers.last_uid() {
+                let is_own = self.own.contains(&state.modseq);
+                if let Some(number) = self.numbers.number(state.uid).filter(|_| !is_own) {
+                    told.push(self.state_told(number, *state, manner));
+                }
+            } else {
+                self.numbers.push(state.uid);
+            }
+        }
+        if self.numbers.count() > before {
+            told.push(Response::Exists(self.numbers.count()));
+            if !manner.rev2 {
+                told.push(Response::Recent(self.recent()));
+            }
+        }
+        self.modseq = mailbox.highest_modseq;
+        self.own.clear();
+        told
+    }
+
+    /// Tells what is expunged: from here on numbers are others.
+    fn tell_gone(&mut self, manner: Manner, told: &mut Vec<Response>) {
+        if self.gone.is_empty() {
+            return;
+        }
+        let gone = std::mem::take(&mut self.gone);
+        if manner.qresync {
+            told.push(Response::Vanished { earlier: false, uids: set_of(&gone) });
+        } else {
+            // From the last one, so that each number is still what it was.
+            let mut numbers: Vec<u32> = gone.iter().filter_map(|uid| self.numbers.number(uid)).collect();
+            numbers.reverse();
+            told.extend(numbers.into_iter().map(Response::Expunge));
+        }
+        self.numbers.remove(&gone);
+        self.saved = self.saved.iter().filter(|uid| !gone.contains(*uid)).collect();
+    }
+
+    /// How many messages are `\Recent` for this client.
+    pub(super) fn recent(&self) -> u32 {
+        self.numbers.by_uids([self.recent_from..=Uid::MAX]).count()
+    }
+
+    /// FLAGS and PERMANENTFLAGS (RFC 9051 §7.3.5).
+    pub(super) fn flags_told(&self) -> [Response; 2] {
+        let all = flags::all(&self.keywords);
+        let permanent = if self.read_only { Vec::new() } else { all.clone() };
+        let code =
+            Code::PermanentFlags { flags: permanent, new: !self.read_only && !self.keywords.is_full() };
+        let status = Status::ok("Flags that stay").with(code);
+        [Response::Flags(all), Response::Status(status)]
+    }
+
+    /// The flags of a message.
+    pub(super) fn flags(&self, uid: Uid, flags: Flags, keywords: u64, manner: Manner) -> Vec<Flag> {
+        let recent = !manner.rev2 && uid >= self.recent_from;
+        flags::of(flags, self.keywords.names(keywords), recent)
+    }
+
+    /// FETCH of what changed of a message. Always with the UID: RFC 7162 §3.2.4 wants it with QRESYNC, and it helps others too.
+    pub(super) fn state_told(&self, number: u32, state: MessageState, manner: Manner) -> Response {
+        let flags = self.flags(state.uid, state.flags, state.keywords, manner);
+        let mut values = vec![FetchValue::Uid(state.uid), FetchValue::Flags(flags)];
+        if manner.condstore {
+            values.push(FetchValue::ModSeq(state.modseq));
+        }
+        Response::Fetch(Box::new(Fetched { number, values }))
+    }
+}
+
+/// As IMAP writes it.
+pub(super) fn set_of(uids: &UidSet) -> imap::SequenceSet {
+    imap::SequenceSet::from_ranges(uids.ranges())
+}
+
+/// What a mailbox is for, as IMAP says it.
+pub(super) fn special_use(special: mailstore::SpecialUse) -> SpecialUse {
+    match special {
+        mailstore::SpecialUse::All => SpecialUse::All,
+        mailstore::SpecialUse::Archive => SpecialUse::Archive,
+        mailstore::SpecialUse::Drafts => SpecialUse::Drafts,
+        mailstore::SpecialUse::Flagged => SpecialUse::Flagged,
+        mailstore::SpecialUse::Junk => SpecialUse::Junk,
+        mailstore::SpecialUse::Sent => SpecialUse::Sent,
+        mailstore::SpecialUse::Trash => SpecialUse::Trash,
+    }
+}

@@ -1,0 +1,103 @@
+//! The world of the dialogues: two accounts, their mailboxes in a temporary directory, and a clock that stands.
+
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
+
+use access::{Config, imap::Imap};
+use directory::{AccountConfig, Authenticator, Directory, DomainConfig, Secret};
+use mail::Timestamp;
+use mailstore::{Content, Flags, Mailstore, NewMessage};
+use net::{Shutdown, TlsMode};
+use tempfile::TempDir;
+use testkit::{clock::FakeClock, dialogue::World};
+use tokio::io::{DuplexStream, duplex};
+
+/// 2026-11-30 00:00:00 UTC.
+const NOW: u64 = 1_796_000_400_000 - 1_796_000_400_000 % 86_400_000;
+
+pub(crate) struct Stage {
+    imap: Imap,
+    mailstore: Mailstore,
+    clock: Arc<FakeClock>,
+    client: IpAddr,
+    _directory: TempDir,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        let (mailstore, _) = Mailstore::open(&temporary.path().join("mailboxes.db")).unwrap();
+        let clock = Arc::new(FakeClock::new(Timestamp::from_millis(NOW)));
+        let domain = DomainConfig { name: "example.org".into(), catch_all: None, subaddress: None };
+        let account = |login: &str| AccountConfig {
+            login: login.into(),
+            password: Some(Secret::new("secret")),
+            ..AccountConfig::default()
+        };
+        let accounts = vec![account("anna@example.org"), account("bob@example.org")];
+        let people = directory::Config { domains: vec![domain], accounts, ..directory::Config::default() };
+        let directory = Arc::new(Directory::new(people).unwrap());
+        let logins = Authenticator::new(directory, b"secret");
+        // In clear only where the client is at home.
+        let config = Config { hostname: "mx.example.org".into(), login_in_clear: true, ..Config::default() };
+        let imap = Imap::new(config, mailstore.clone(), logins, clock.clone());
+        Self { imap, mailstore, clock, client: [127, 0, 0, 1].into(), _directory: temporary }
+    }
+
+    async fn file(&self, mailbox: &str, flags: &str, text: &str) -> Result<(), String> {
+        let shown = |error: mailstore::MailstoreError| error.to_string();
+        let now = i64::try_from(NOW).unwrap();
+        let account = self.mailstore.account("anna@example.org", now).await.map_err(shown)?;
+        let mailbox = self.mailstore.mailbox(account, mailbox).map_err(shown)?.ok_or("no such mailbox")?;
+        let flags = flags.split(',').filter_map(Flags::parse).fold(Flags::none(), Flags::with);
+        let content = Content::new(text.replace("\\r\\n", "\r\n").into_bytes());
+        let message = NewMessage { content, flags, keywords: Vec::new(), internal_date: now };
+        self.mailstore.append(mailbox.id, vec![message], now).await.map_err(shown)?;
+        Ok(())
+    }
+}
+
+impl World for Stage {
+    type Stream = DuplexStream;
+
+    async fn connect(&mut self, _: usize) -> io::Result<DuplexStream> {
+        let (near, far) = duplex(64 * 1024);
+        let (imap, client) = (self.imap.clone(), self.client);
+        tokio::spawn(async move {
+            let _ = imap.session(TlsMode::None, client, far, &mut Shutdown::never()).await;
+        });
+        Ok(near)
+    }
+
+    async fn given(&mut self, fact: &str) -> Result<(), String> {
+        match fact.split(' ').collect::<Vec<_>>()[..] {
+            ["client", address] => self.client = address.parse().map_err(|_| "no address")?,
+            // given: message MAILBOX FLAGS TEXT
+            ["message", mailbox, flags, ..] => {
+                let text = fact.splitn(4, ' ').nth(3).unwrap_or_default();
+                self.file(mailbox, flags, text).await?;
+            }
+            // given: messages COUNT MAILBOX
+            ["messages", count, mailbox] => {
+                for number in 0..count.parse().map_err(|_| "no number")? {
+                    let text = format!("Subject: number {number}\\r\\n\\r\\ntext {number}\\r\\n");
+                    self.file(mailbox, "-", &text).await?;
+                }
+            }
+            ["quota", octets] => {
+                let octets = octets.parse().map_err(|_| "no number")?;
+                let now = i64::try_from(NOW).unwrap();
+                let account = self.mailstore.account("anna@example.org", now).await;
+                let account = account.map_err(|error| error.to_string())?;
+                let set = self.mailstore.set_quota(account, Some(octets), None).await;
+                set.map_err(|error| error.to_string())?;
+            }
+            _ => return Err(format!("no such fact: {fact}")),
+        }
+        Ok(())
+    }
+
+    async fn later(&mut self, time: Duration) -> Result<(), String> {
+        self.clock.advance(time);
+        Ok(())
+    }
+}
