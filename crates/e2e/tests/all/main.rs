@@ -15,6 +15,7 @@ mod dns;
 mod fates;
 mod haproxy;
 mod harness;
+mod imap;
 mod ldap;
 mod lifecycle;
 mod logins;

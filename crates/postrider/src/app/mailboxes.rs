@@ -1,6 +1,6 @@
 //! Where mailboxes are read: the services for that, and their doors.
 
-use access::pop3::Pop3;
+use access::{imap::Imap, pop3::Pop3};
 use net::Shutdown;
 use tokio::task::JoinSet;
 
@@ -10,6 +10,7 @@ use crate::config::{Access, Config};
 /// The services by which mailboxes are read.
 #[derive(Clone)]
 pub(super) struct Mailboxes {
+    imap: Imap,
     pop3: Pop3,
 }
 
@@ -18,12 +19,15 @@ impl Mailboxes {
     pub(super) fn new(built: &Built) -> Option<Self> {
         let mailstore = built.mailstore.clone()?;
         let (settings, logins) = (settings(&built.config), built.authenticator.clone());
-        let pop3 = Pop3::new(settings, mailstore, logins, std::sync::Arc::clone(&built.clock));
-        Some(Self { pop3 })
+        let clock = || std::sync::Arc::clone(&built.clock);
+        let imap = Imap::new(settings.clone(), mailstore.clone(), logins.clone(), clock());
+        let pop3 = Pop3::new(settings, mailstore, logins, clock());
+        Some(Self { imap, pop3 })
     }
 
     /// Takes up other settings.
     pub(super) fn change(&self, config: &Config) {
+        self.imap.change(settings(config));
         self.pop3.change(settings(config));
     }
 
@@ -34,8 +38,7 @@ impl Mailboxes {
             let (mailboxes, shutdown) = (self.clone(), shutdown.clone());
             listeners.spawn(async move {
                 match access {
-                    // No configuration asks for it.
-                    Access::Imap => Ok(()),
+                    Access::Imap => mailboxes.imap.serve(entrance, bound, shutdown).await,
                     Access::Pop3 => mailboxes.pop3.serve(entrance, bound, shutdown).await,
                 }
             });

@@ -92,8 +92,8 @@ pub(super) struct Surroundings {
     pub mailboxes: bool,
 }
 
-const LATER: [&str; 3] = ["imap", "managesieve", "http"];
-const SERVICES: &str = "there is \"smtp\", \"submission\", \"lmtp\", \"pop3\"";
+const LATER: [&str; 2] = ["managesieve", "http"];
+const SERVICES: &str = "there is \"smtp\", \"submission\", \"lmtp\", \"imap\", \"pop3\"";
 
 /// All listeners; without any, SMTP on port 25 of all addresses.
 pub(super) fn read(root: &Section<'_>, around: &Surroundings) -> Vec<Listener> {
@@ -130,7 +130,7 @@ fn one(section: Section<'_>, around: &Surroundings, taken: &mut Vec<(SocketAddr,
     if section.get("service").is_none() {
         section.missing(
             "service",
-            "say what is spoken there: service = \"smtp\", \"submission\", \"lmtp\" or \"pop3\"",
+            "say what is spoken there: service = \"smtp\", \"submission\", \"lmtp\", \"imap\" or \"pop3\"",
         );
     }
     let service = section.parsed("service", service);

@@ -86,12 +86,20 @@ fn the_top_of_the_file() {
 #[test]
 fn mailboxes_have_ports_by_their_tls() {
     let services = "[tls.acme]\nagree_to_terms = true\n[deliver]\nlocal = \"mailstore\"\n\
-                    [[listener]]\nservice = \"pop3\"\ntls = \"starttls\"\n[[listener]]\nservice = \"pop3\"\ntls = \"implicit\"\nproxy = \"none\"\n";
+                    [[listener]]\nservice = \"imap\"\n[[listener]]\nservice = \"imap\"\ntls = \"implicit\"\n[[listener]]\nservice = \"pop3\"\ntls = \"starttls\"\n[[listener]]\nservice = \"pop3\"\ntls = \"implicit\"\nproxy = \"none\"\n";
     let listeners = good(&format!("{SMALL}{services}")).listeners;
     let shown = listeners
         .iter()
         .map(|listener| (listener.service.name(), listener.tls.word(), listener.bind[0].port()));
-    assert_eq!(shown.collect::<Vec<_>>(), [("pop3", "starttls", 110), ("pop3", "implicit", 995)]);
+    assert_eq!(
+        shown.collect::<Vec<_>>(),
+        [
+            ("imap", "starttls", 143),
+            ("imap", "implicit", 993),
+            ("pop3", "starttls", 110),
+            ("pop3", "implicit", 995)
+        ]
+    );
 }
 
 #[test]
@@ -191,7 +199,7 @@ fn listeners() {
             ("single brackets", "[listener]\nservice = \"smtp\"\n"),
             ("service missing", "[[listener]]\nbind = [\"0.0.0.0:25\"]\n"),
             ("service misspelt", "[[listener]]\nservice = \"submision\"\n"),
-            ("service of later", "[[listener]]\nservice = \"imap\"\n"),
+            ("service of later", "[[listener]]\nservice = \"managesieve\"\n"),
             ("mailboxes without a certificate", "[[listener]]\nservice = \"pop3\"\n"),
             ("mailboxes in clear", "[[listener]]\nservice = \"pop3\"\ntls = \"none\"\n"),
             ("mailboxes misspelt", "[[listener]]\nservice = \"pop\"\n"),
