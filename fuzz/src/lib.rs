@@ -17,7 +17,7 @@ mod targets;
 
 use targets::{
     address, chunks, client, command, config, content, convert, dsn, event, header, imap_command,
-    imap_server, pattern, pop3, proxy, query, record, reply, segment, server, site,
+    imap_server, mime, pattern, pop3, proxy, query, record, reply, segment, server, site,
 };
 
 /// Something that reads octets, and what must hold of it.
@@ -55,6 +55,7 @@ pub const TARGETS: &[Target] = &[
     target("imap_command", imap_command::run),
     target("imap_server", imap_server::run),
     target("pop3", pop3::run),
+    target("mime", mime::run),
 ];
 
 /// The target of a name.

@@ -53,7 +53,8 @@ const fn sans_io(
 /// One row per crate. A crate without a row may depend on nothing: add the row with the crate.
 pub(crate) const LAYERS: &[Layer] = &[
     sans_io("mail", &[], &[]),
-    sans_io("message", &["mail"], &["memchr"]),
+    // Tables of charsets: text of others is read as UTF-8, a pure function of its octets.
+    sans_io("message", &["mail"], &["memchr", "encoding_rs"]),
     sans_io("message-auth", &["mail", "message", "dns"], &["memchr"]),
     // HMAC and PBKDF2 for SCRAM, normal forms for names: pure functions of their arguments.
     sans_io("sasl", &[], &["aws-lc-rs", "base64", "icu_normalizer", "icu_properties"]),

@@ -1,6 +1,6 @@
-//! Message text: header fields read and written, the reports that a server writes itself, and conversion.
+//! Message text: header fields read and written, the structure of any message, the reports that a server writes itself, and conversion.
 //!
-//! *Takes* octets of content, and facts. *Hands on* what header fields say, trace fields, whole DSNs, and content made
+//! *Takes* octets of content, and facts. *Hands on* what header fields and parts say, trace fields, whole DSNs, and content made
 //! to fit a next hop that lacks an extension. *Never* changes content that passes through, but where [`convert`] is
 //! asked to, and never writes CR, LF or NUL that came in as text.
 
@@ -11,6 +11,7 @@ pub mod dsn;
 mod encoded_word;
 mod field;
 mod header;
+pub mod mime;
 mod quoted;
 mod received;
 pub mod strict;

@@ -12,6 +12,7 @@ pub(crate) mod event;
 pub(crate) mod header;
 pub(crate) mod imap_command;
 pub(crate) mod imap_server;
+pub(crate) mod mime;
 pub(crate) mod pattern;
 pub(crate) mod pop3;
 pub(crate) mod proxy;
