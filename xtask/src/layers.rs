@@ -98,7 +98,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     ),
     layer("faultfs", &[]),
     layer("peers", &[]),
-    layer("e2e", &["mail", "testkit", "faultfs", "peers"]),
+    layer("e2e", &["mail", "message", "imap", "testkit", "faultfs", "peers"]),
     layer("counts", BELOW_SERVICES),
     layer("bench", &["mail", "sasl", "disk", "events", "spool", "faultfs", "peers"]),
     layer(

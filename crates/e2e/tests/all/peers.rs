@@ -9,6 +9,7 @@ mod likeness;
 mod lmtp;
 mod named;
 mod postfix;
+mod structures;
 mod tls;
 mod utf8;
 
