@@ -3,9 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use message::mime::Message;
 use store::{Sql, StoreError, Value};
 
-use crate::{MailstoreError, number::octets, upload::Staged};
+use crate::{MailstoreError, derived::Derived, number::octets, upload::Staged};
 
 /// The octets of a piece, but the last one of a content.
 pub(crate) const PIECE_OCTETS: usize = 64 * 1024;
@@ -23,6 +24,7 @@ pub struct Content(Arc<Inner>);
 struct Inner {
     hash: Hash,
     octets: u64,
+    derived: Derived,
     held: Held,
 }
 
@@ -38,12 +40,18 @@ impl Content {
         let mut hash = [0; 32];
         // The length is that of SHA-256 by its definition.
         hash.iter_mut().zip(digest(&SHA256, &octets).as_ref()).for_each(|(to, from)| *to = *from);
+        let derived = Derived::of(&Message::parse(&octets));
         let length = crate::number::octets(octets.len());
-        Self(Arc::new(Inner { hash, octets: length, held: Held::Memory(octets) }))
+        Self(Arc::new(Inner { hash, octets: length, derived, held: Held::Memory(octets) }))
     }
 
-    pub(crate) fn staged(hash: Hash, octets: u64, staged: Staged) -> Self {
-        Self(Arc::new(Inner { hash, octets, held: Held::Staged(staged) }))
+    pub(crate) fn staged(hash: Hash, octets: u64, derived: Derived, staged: Staged) -> Self {
+        Self(Arc::new(Inner { hash, octets, derived, held: Held::Staged(staged) }))
+    }
+
+    /// By which messages it belongs together with others.
+    pub(crate) fn message_ids(&self) -> &[i64] {
+        &self.0.derived.message_ids
     }
 
     /// How many octets.
@@ -63,15 +71,17 @@ impl Content {
         if let Some(id) = there.into_iter().next() {
             return Ok(id);
         }
-        match &self.0.held {
-            Held::Memory(octets) => self.insert(sql, octets),
+        let id = match &self.0.held {
+            Held::Memory(octets) => self.insert(sql, octets)?,
             Held::Staged(staged) => {
                 let id = staged.id();
                 let take = "UPDATE content SET hash = ?1, octets = ?2, references_held = 1 WHERE id = ?3 AND hash IS NULL";
                 let taken = sql.execute(take, &[self.hash(), crate::number::count(self.len()), id.into()])?;
-                if taken == 1 { Ok(id) } else { Err(MailstoreError::Gone) }
+                if taken == 1 { id } else { return Err(MailstoreError::Gone) }
             }
-        }
+        };
+        insert_structure(sql, id, &self.0.derived)?;
+        Ok(id)
     }
 
     fn hash(&self) -> Value {
@@ -112,6 +122,14 @@ pub(crate) fn insert_piece(
 ) -> Result<(), MailstoreError> {
     let insert = "INSERT INTO piece (id, octets) VALUES (?1, ?2)";
     sql.execute(insert, &[piece_id(content, number)?.into(), piece.into()])?;
+    Ok(())
+}
+
+/// Keeps the structure of a content, instead of the one that there may be.
+pub(crate) fn insert_structure(sql: &Sql<'_>, content: i64, derived: &Derived) -> Result<(), StoreError> {
+    let insert = "INSERT INTO structure (content, octets) VALUES (?1, ?2) \
+                  ON CONFLICT (content) DO UPDATE SET octets = excluded.octets";
+    sql.execute(insert, &[content.into(), derived.structure.as_slice().into()])?;
     Ok(())
 }
 

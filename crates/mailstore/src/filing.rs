@@ -6,7 +6,7 @@ use crate::{
     Content, Flags, Keywords, MailboxId, Mailstore, MailstoreError, Uid, UidSet,
     changing::{Changing, Line, Touched},
     number::octets,
-    removal,
+    removal, threads,
 };
 
 /// A message to append.
@@ -120,7 +120,7 @@ pub(crate) fn file(
         keywords: marks.keywords,
         email,
         content: held,
-        thread: None,
+        thread: Some(threads::thread_of(sql, changing.mailbox.account, content.message_ids(), email)?),
         octets: content.len() + octets(head.len()),
         head_octets: u32::try_from(head.len()).map_err(|_| MailstoreError::TooMany("octets on top"))?,
         internal_date: marks.internal_date,

@@ -32,7 +32,7 @@ pub const SCHEMA: Schema = Schema {
                 mailbox BIGINT NOT NULL, modseq BIGINT NOT NULL, uid_first BIGINT NOT NULL, uid_last BIGINT NOT NULL,
                 PRIMARY KEY (mailbox, modseq, uid_first)) WITHOUT ROWID;
             CREATE TABLE email (
-                id INTEGER PRIMARY KEY AUTOINCREMENT, account BIGINT NOT NULL, content BIGINT NOT NULL, thread BIGINT,
+                id INTEGER PRIMARY KEY AUTOINCREMENT, account BIGINT NOT NULL, content BIGINT NOT NULL,
                 references_held BIGINT NOT NULL, garbage_since BIGINT, head BLOB NOT NULL);
             CREATE INDEX email_garbage ON email (garbage_since) WHERE garbage_since IS NOT NULL;
             CREATE TABLE content (
@@ -41,6 +41,9 @@ pub const SCHEMA: Schema = Schema {
             CREATE INDEX content_garbage ON content (garbage_since) WHERE garbage_since IS NOT NULL;
             CREATE TABLE structure (content INTEGER PRIMARY KEY, octets BLOB NOT NULL);
             CREATE TABLE piece (id INTEGER PRIMARY KEY, octets BLOB NOT NULL);
+            CREATE TABLE message_id (
+                account BIGINT NOT NULL, number BIGINT NOT NULL, thread BIGINT NOT NULL,
+                PRIMARY KEY (account, number)) WITHOUT ROWID;
             CREATE TABLE delivery (key BLOB PRIMARY KEY, delivered BIGINT NOT NULL) WITHOUT ROWID;
             CREATE INDEX delivery_delivered ON delivery (delivered);",
     }],

@@ -3,11 +3,13 @@
 use std::fmt;
 
 use aws_lc_rs::digest::{Context, SHA256};
+use message::mime::Parser;
 use store::{Sql, StoreError};
 
 use crate::{
     Content, Mailstore, MailstoreError,
     content::{self, CONTENT_OCTETS_MAX, PIECE_OCTETS},
+    derived::Derived,
     number::octets,
 };
 
@@ -52,6 +54,7 @@ pub(crate) fn discard_all(sql: &Sql<'_>) -> Result<(), StoreError> {
 pub struct Upload {
     mailstore: Mailstore,
     hash: Context,
+    parser: Parser,
     octets: u64,
     /// What is not on disk: behind `pieces` pieces that are.
     waiting: Vec<u8>,
@@ -65,6 +68,7 @@ impl Mailstore {
         Upload {
             mailstore: self.clone(),
             hash: Context::new(&SHA256),
+            parser: Parser::new(),
             octets: 0,
             waiting: Vec::new(),
             pieces: 0,
@@ -83,7 +87,6 @@ impl Upload {
         if self.octets > CONTENT_OCTETS_MAX {
             return Err(MailstoreError::TooMany("octets in a message"));
         }
-        self.hash.update(octets);
         while !octets.is_empty() {
             let room = MEMORY_OCTETS_MAX.saturating_sub(self.waiting.len());
             let (now, later) = octets.split_at_checked(room).unwrap_or((octets, &[]));
@@ -109,11 +112,14 @@ impl Upload {
         let digest = self.hash.clone().finish();
         hash.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
         let staged = self.staged.take().ok_or(MailstoreError::Gone)?;
-        Ok(Content::staged(hash, self.octets, staged))
+        let derived = Derived::of(&std::mem::take(&mut self.parser).finish());
+        Ok(Content::staged(hash, self.octets, derived, staged))
     }
 
     /// Puts what waits on the disk. Durability comes with the message: the commit that takes it stands behind this one.
     async fn spill(&mut self) -> Result<(), MailstoreError> {
+        self.hash.update(&self.waiting);
+        self.parser.push(&self.waiting);
         let id = match &self.staged {
             Some(staged) => staged.id,
             None => self.stage().await?,

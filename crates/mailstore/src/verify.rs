@@ -3,11 +3,13 @@
 use std::fmt;
 
 use aws_lc_rs::digest::{Context, SHA256};
+use message::mime::Parser;
 use store::{Sql, Value};
 
 use crate::{
     AccountId, Mailstore, MailstoreError,
     content::{self, PIECE_OCTETS},
+    derived::Derived,
     number::{count_at, octets},
 };
 
@@ -125,15 +127,20 @@ impl Mailstore {
         let mut behind = 0;
         while let Some(content) = self.look(|sql| next_content(sql, behind))? {
             behind = content.id;
-            if !self.look(|sql| is_whole(sql, &content))? {
-                let what = format!("content {} is not what it was when it came", content.id);
+            let Some((hash, derived)) = self.look(|sql| read_all(sql, &content))? else { continue };
+            let id = content.id;
+            if hash != content.hash {
+                let what = format!("content {id} is not what it was when it came");
                 findings.push(Finding { what, derived: false });
+            } else if self.look(|sql| structure(sql, id))? != derived.structure {
+                let what = format!("the structure that is kept of content {id} is not that of its octets");
+                findings.push(Finding { what, derived: true });
             }
         }
         Ok(findings)
     }
 
-    /// Makes anew all that is derived: counts, usage, references. Of one account, or of all.
+    /// Makes anew all that is derived: counts and usage, of one account or of all; references and structures, of all.
     ///
     /// # Errors
     /// The store failed.
@@ -155,6 +162,23 @@ impl Mailstore {
             Ok(())
         })
         .await
+    }
+
+    /// Reads all content, and keeps the structure of each that has another one or none. Waits for the disk, for as long as it takes:
+    /// not for a thread of a runtime.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn rebuild_structures(&self) -> Result<(), MailstoreError> {
+        let mut behind = 0;
+        while let Some(content) = self.look(|sql| next_content(sql, behind))? {
+            behind = content.id;
+            let Some((_, derived)) = self.look(|sql| read_all(sql, &content))? else { continue };
+            if self.look(|sql| structure(sql, content.id))? != derived.structure {
+                self.change_later(move |sql| content::insert_structure(sql, content.id, &derived));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -200,21 +224,30 @@ fn next_content(sql: &Sql<'_>, behind: i64) -> Result<Option<Kept>, MailstoreErr
     Ok(kept.into_iter().next())
 }
 
-fn is_whole(sql: &Sql<'_>, content: &Kept) -> Result<bool, MailstoreError> {
-    let mut context = Context::new(&SHA256);
+/// The hash of a content, and what is derived from it. `None`: it was removed since it was found.
+fn read_all(sql: &Sql<'_>, content: &Kept) -> Result<Option<(Vec<u8>, Derived)>, MailstoreError> {
+    let (mut context, mut parser) = (Context::new(&SHA256), Parser::new());
     let (mut at, mut piece) = (0, Vec::with_capacity(PIECE_OCTETS));
     while at < content.octets {
         let left = usize::try_from(content.octets - at).unwrap_or(usize::MAX).min(PIECE_OCTETS);
         piece.clear();
         match content::read(sql, content.id, at, left, &mut piece) {
             // Removed since it was found, or damaged.
-            Err(MailstoreError::Damaged(_)) => return is_gone(sql, content.id),
+            Err(MailstoreError::Damaged(_)) if is_gone(sql, content.id)? => return Ok(None),
+            Err(MailstoreError::Damaged(_)) => break,
             read => read?,
         }
         context.update(&piece);
+        parser.push(&piece);
         at += octets(piece.len());
     }
-    Ok(context.finish().as_ref() == content.hash.as_slice())
+    Ok(Some((context.finish().as_ref().to_vec(), Derived::of(&parser.finish()))))
+}
+
+fn structure(sql: &Sql<'_>, content: i64) -> Result<Vec<u8>, MailstoreError> {
+    let select = "SELECT octets FROM structure WHERE content = ?1";
+    let kept = sql.query(select, &[content.into()], |row| row.octets(0))?;
+    Ok(kept.into_iter().next().unwrap_or_default())
 }
 
 fn is_gone(sql: &Sql<'_>, content: i64) -> Result<bool, MailstoreError> {

@@ -57,7 +57,7 @@ pub struct Facts {
     pub keywords: u64,
     /// By what its octets are read.
     pub email: EmailId,
-    /// What it belongs to.
+    /// The messages that it belongs together with.
     pub thread: Option<ThreadId>,
     /// All octets of the message.
     pub octets: u64,

@@ -1,6 +1,7 @@
 //! The octets of messages: kept once, read in pieces, never changed.
 
 use mailstore::{MailstoreError, UidSet};
+use message::mime::Message;
 
 use crate::support::{Fixture, HOUR, NOW, delivery, message, set};
 
@@ -92,6 +93,61 @@ async fn what_is_the_same_is_kept_once() {
     drop(content);
     assert!(fixture.octets(inbox, 2) == body.repeat(3));
     fixture.verify();
+}
+
+#[tokio::test]
+async fn a_listing_opens_no_message() {
+    let fixture = Fixture::new();
+    let inbox = fixture.inbox().await;
+    let small = "Subject: small\r\nMessage-ID: <a@b>\r\n\r\ntext\r\n".to_owned();
+    fixture.append(inbox, &small).await;
+    // In pieces, behind the memory that an upload has.
+    let large = format!("Subject: large\r\n\r\n{}", "0123456789\r\n".repeat(200_000));
+    let mut upload = fixture.mailstore.upload();
+    for piece in large.as_bytes().chunks(10_001) {
+        upload.write(piece).await.unwrap();
+    }
+    let new = mailstore::NewMessage { content: upload.finish().await.unwrap(), ..message("") };
+    fixture.mailstore.append(inbox, vec![new], NOW).await.unwrap();
+    let mut listed = Vec::new();
+    let list =
+        |facts: mailstore::Facts, kept: &[u8]| listed.push((facts.uid, Message::decode(kept).unwrap()));
+    fixture.mailstore.listing(inbox, &UidSet::all(), list).unwrap();
+    assert_eq!(listed, [(1, Message::parse(small.as_bytes())), (2, Message::parse(large.as_bytes()))]);
+    fixture.verify();
+}
+
+#[tokio::test]
+async fn messages_that_answer_each_other_are_a_thread() {
+    let fixture = Fixture::new();
+    let inbox = fixture.inbox().await;
+    let text = |id: &str, more: &str| format!("Message-ID: <{id}@x>\r\n{more}\r\nbody of {id}\r\n");
+    let texts = [
+        text("a", ""),
+        text("b", "In-Reply-To: <a@x>\r\nReferences: <a@x>\r\n"),
+        text("other", ""),
+        // What it answers never came here; what comes of it later belongs to it.
+        text("d", "References: <missing@x>\r\n"),
+        text("e", "In-Reply-To: <missing@x>\r\n"),
+        text("c", "References: <a@x> <b@x>\r\n"),
+        "no message id\r\n\r\n1".to_owned(),
+        "no message id\r\n\r\n2".to_owned(),
+        // The same again, as somebody has it who sends to himself.
+        text("a", ""),
+    ];
+    for text in &texts {
+        fixture.append(inbox, text).await;
+    }
+    let facts = fixture.mailstore.facts(inbox, &UidSet::all()).unwrap();
+    let threads: Vec<_> = facts.iter().map(|facts| facts.thread.unwrap()).collect();
+    let first = |place: usize| threads.iter().position(|thread| *thread == threads[place]).unwrap();
+    assert_eq!((0..9).map(first).collect::<Vec<_>>(), [0, 0, 2, 3, 3, 0, 6, 7, 0]);
+    // Of another account it is none of this one.
+    let other = fixture.mailstore.account("ben@example.org", NOW).await.unwrap();
+    let other = fixture.mailbox(other, "INBOX").id;
+    fixture.append(other, &texts[1]).await;
+    let other = fixture.mailstore.facts(other, &UidSet::all()).unwrap()[0].thread;
+    assert!(!threads.contains(&other.unwrap()));
 }
 
 #[tokio::test]

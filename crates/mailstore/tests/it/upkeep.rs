@@ -38,6 +38,8 @@ async fn what_is_derived_is_made_again() {
         "INSERT INTO piece (id, octets) VALUES (99999999999, x'00')",
         "INSERT INTO structure (content, octets) VALUES (99999, x'00')",
         "DELETE FROM message WHERE uid = 1",
+        "UPDATE structure SET octets = x'00'",
+        "DELETE FROM structure",
     ] {
         let fixture = damaged(some_mail().await, statement).await;
         let findings = fixture.mailstore.verify().unwrap();
@@ -45,6 +47,9 @@ async fn what_is_derived_is_made_again() {
             !findings.is_empty() && findings.iter().all(|finding| finding.derived),
             "{statement}: {findings:?}"
         );
+        fixture.mailstore.rebuild(None, NOW).await.unwrap();
+        fixture.mailstore.rebuild_structures().unwrap();
+        // Behind what was asked for before it.
         fixture.mailstore.rebuild(None, NOW).await.unwrap();
         fixture.verify();
         let inbox = fixture.inbox().await;
