@@ -98,7 +98,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     ),
     layer("faultfs", &[]),
     layer("peers", &[]),
-    layer("e2e", &["mail", "message", "imap", "testkit", "faultfs", "peers"]),
+    // It looks into mailboxes as the program left them, and tells structures as IMAP does.
+    layer("e2e", &["mail", "message", "imap", "mailstore", "testkit", "faultfs", "peers"]),
     layer("counts", BELOW_SERVICES),
     layer("bench", &["mail", "sasl", "disk", "events", "spool", "faultfs", "peers"]),
     layer(

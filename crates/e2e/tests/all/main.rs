@@ -19,6 +19,7 @@ mod imap;
 mod ldap;
 mod lifecycle;
 mod logins;
+mod mailboxes;
 mod oauth;
 mod peers;
 mod pop3;

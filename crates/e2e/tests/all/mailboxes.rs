@@ -1,0 +1,96 @@
+//! `kill -9` among deliveries into the mailstore: what was answered with 250 is in the mailbox, and is there once.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use e2e::{Client, House, eventually_true};
+use mailstore::{Mailstore, UidSet};
+
+const ROUNDS: usize = 6;
+const SENDERS: usize = 8;
+const ANNA: &str = "anna@here.test";
+const BEN: &str = "ben@here.test";
+
+type Accepted = Arc<Mutex<Vec<String>>>;
+
+/// Sends until the server is gone; of each message its token, once it is answered with 250.
+fn sender(server: SocketAddr, name: &str, accepted: &Accepted) -> io::Result<()> {
+    let mut client = Client::open(server)?;
+    client.reply()?;
+    client.command("EHLO client.test")?;
+    for count in 0.. {
+        let token = format!("{name}-{count}");
+        // Now and then one that the mailstore gets in pieces.
+        let filler = "0123456789abcdef\r\n".repeat(if count == 3 { 100_000 } else { 100 });
+        let content = format!("Subject: {token}\r\n\r\n{filler}");
+        if client.mail("peer@far.test", &[ANNA, BEN], &content)?.0 == 250 {
+            accepted.lock().unwrap().push(token);
+        }
+    }
+    Ok(())
+}
+
+fn round(house: &House, number: usize, accepted: &Accepted) {
+    let server = house.start();
+    let before = accepted.lock().unwrap().len();
+    let senders: Vec<_> = (0..SENDERS)
+        .map(|sender_number| {
+            let (address, accepted) = (server.smtp(), Arc::clone(accepted));
+            thread::spawn(move || sender(address, &format!("t-{number}-{sender_number}"), &accepted))
+        })
+        .collect();
+    // By work done, not by time: different in each round.
+    let enough = before + 10 + number * 17;
+    eventually_true("mail to be accepted", Duration::from_mins(1), || {
+        accepted.lock().unwrap().len() >= enough || senders.iter().all(thread::JoinHandle::is_finished)
+    });
+    server.kill();
+    for sender in senders {
+        // Each ends with the connection; how is all the same.
+        drop(sender.join().expect("a sender does not panic"));
+    }
+}
+
+/// How often each token is in an inbox.
+fn arrived(mailstore: &Mailstore, account: &str) -> BTreeMap<String, usize> {
+    let account = mailstore.find_account(account).unwrap().expect("an account");
+    let inbox = mailstore.mailbox(account, "INBOX").unwrap().expect("an inbox");
+    let mut all = BTreeMap::new();
+    for facts in mailstore.facts(inbox.id, &UidSet::all()).unwrap() {
+        let octets = mailstore.read(facts.email, 0, 4096).unwrap();
+        let text = String::from_utf8_lossy(&octets).into_owned();
+        let (_, rest) = text.split_once("Subject: ").expect("a subject");
+        *all.entry(rest.lines().next().unwrap_or_default().to_owned()).or_insert(0) += 1;
+    }
+    all
+}
+
+#[test]
+fn after_each_kill_all_accepted_mail_is_in_the_mailstore_once() {
+    let house = House::new("[deliver]\nlocal = \"mailstore\"\n[queue]\nretry = [\"1s\"]\n");
+    let accepted = Accepted::default();
+    for number in 0..ROUNDS {
+        round(&house, number, &accepted);
+    }
+    let server = house.start();
+    house.wait_for_empty_queue(Duration::from_mins(3));
+    assert_eq!(server.stop().code(), Some(0));
+    let mailstore = Mailstore::open(&house.data().join("mailboxes.db")).unwrap().0;
+    assert_eq!(mailstore.verify().unwrap(), []);
+    let accepted = accepted.lock().unwrap();
+    assert!(accepted.len() >= ROUNDS * 10, "the rounds did no work: {}", accepted.len());
+    for account in [ANNA, BEN] {
+        let arrived = arrived(&mailstore, account);
+        let lost: Vec<_> = accepted.iter().filter(|token| !arrived.contains_key(*token)).collect();
+        assert!(lost.is_empty(), "{} messages of {account} are lost: {lost:?}", lost.len());
+        // One that was accepted and not answered may come a second time only if its sender sends it again; these do not.
+        let twice: Vec<_> = arrived.iter().filter(|(_, times)| **times > 1).collect();
+        assert!(twice.is_empty(), "{account} has some more than once: {twice:?}");
+    }
+}
