@@ -63,6 +63,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     sans_io("imap", &["mail", "message", "sasl", "wire"], &["memchr"]),
     sans_io("pop3", &["mail", "message", "sasl", "wire"], &["memchr"]),
     sans_io("dns", &[], &[]),
+    sans_io("autoconfig", &["mail"], &["quick-xml"]),
     sans_io("limits", &["mail"], &[]),
     layer("disk", &["mail"]),
     layer("events", &["mail", "disk"]),
