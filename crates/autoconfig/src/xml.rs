@@ -87,17 +87,20 @@ pub(crate) fn text_of(document: &str, name: &str) -> Option<String> {
 pub(crate) mod tests {
     use super::*;
 
+    fn grow(last: &mut Option<(String, String)>, text: &str) {
+        if let Some((_, so_far)) = last {
+            so_far.push_str(text);
+        }
+    }
+
     /// All elements that have a text, as `name=text`.
     pub(crate) fn leaves(document: &str) -> Vec<String> {
         let (mut reader, mut leaves, mut last) = (Reader::from_str(document), Vec::new(), None);
         loop {
             match reader.read_event().unwrap() {
                 Event::Start(start) => last = Some((start.name().as_ref().to_owned(), String::new())),
-                Event::Text(text) => last.iter_mut().map(|(_, so_far)| so_far.push_str(&text)).collect(),
-                Event::GeneralRef(name) => {
-                    let text = unescape(&format!("&{};", &*name)).unwrap().into_owned();
-                    last.iter_mut().map(|(_, so_far)| so_far.push_str(&text)).collect();
-                }
+                Event::Text(text) => grow(&mut last, &text),
+                Event::GeneralRef(name) => grow(&mut last, &unescape(&format!("&{};", &*name)).unwrap()),
                 Event::End(_) => leaves.extend(last.take().map(|(name, text)| format!("{name}={text}"))),
                 Event::Eof => return leaves,
                 _ => {}

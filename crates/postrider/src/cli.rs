@@ -12,9 +12,9 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use ban::BanCommand;
 pub(crate) use ldap::{LdapCheck, LdapCommand};
 pub(crate) use people::{
-    AccountAdd, AccountChange, AccountCommand, AccountPassword, AliasAdd, AliasCommand, AliasRemove,
-    AppPasswordAdd, AppPasswordCommand, AppPasswordRevoke, DomainAdd, DomainCommand, DomainRemove,
-    PasswordSource,
+    AccountAdd, AccountChange, AccountCommand, AccountPassword, AccountSettings, AliasAdd, AliasCommand,
+    AliasRemove, AppPasswordAdd, AppPasswordCommand, AppPasswordRevoke, DomainAdd, DomainCommand,
+    DomainRemove, PasswordSource, SettingsFormat,
 };
 pub(crate) use queue::{
     QueueBounce, QueueChange, QueueCommand, QueueDestroy, QueueList, QueueShow, QueueStats, Selecting,

@@ -7,6 +7,7 @@ pub(crate) mod ldap;
 mod password;
 pub(crate) mod people;
 pub(crate) mod queue;
+pub(crate) mod settings;
 pub(crate) mod spool;
 pub(crate) mod status;
 pub(crate) mod store;

@@ -269,6 +269,63 @@ fn app_passwords_in_the_configuration_file() {
     assert!(said.code != 0 && said.err.contains("was made for another login"), "{}{}", said.out, said.err);
 }
 
+/// What clients read by themselves is read here by parsers of others: Python's for XML and property lists, Knot's for zones.
+#[test]
+fn a_mail_client_is_told_its_settings() {
+    let authority = Authority::new();
+    let own = authority.issue_for(&["mx.here.test"], "own");
+    let listener = |service: &str, port: u16, tls: &str| {
+        format!("[[listener]]\nservice = \"{service}\"\nbind = [\"127.0.0.1:{port}\"]\ntls = \"{tls}\"\n")
+    };
+    let listeners = [
+        listener("submission", 587, "starttls"),
+        listener("submission", 465, "implicit"),
+        listener("submission", 2525, "none"),
+        listener("pop3", 995, "implicit"),
+        listener("imap", 993, "implicit"),
+    ];
+    let local = "[deliver]\nlocal = \"mailstore\"\n";
+    let house = House::new(&format!("{local}{}{}", listeners.concat(), own.section()));
+    let settings = |format: &str| {
+        let mut command = Command::new(binary());
+        command.args(["account", "settings", "ed@here.test", "--format", format, "--config"]);
+        let said = said(command.arg(house.config()), b"");
+        assert_eq!(said.code, 0, "{}", said.err);
+        said.out
+    };
+    let text = settings("text");
+    let ports: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("mx.here.test"))
+        .filter_map(|line| line.split_whitespace().nth(2))
+        .collect();
+    assert_eq!(ports, ["993", "995", "465", "587"], "{text}");
+    let python = |script: &str, input: &str| e2e::run("python3", &["-c", script], input.as_bytes());
+    let leaves = "import sys, xml.etree.ElementTree as t; e = t.fromstring(sys.stdin.buffer.read()); \
+                  print(*(x.tag.split('}')[-1] + '=' + x.text for x in e.iter() if x.text and x.text.strip()))";
+    let thunderbird = python(leaves, &settings("thunderbird"));
+    assert!(
+        thunderbird.starts_with("domain=here.test ") && thunderbird.contains("port=993 socketType=SSL"),
+        "{thunderbird}"
+    );
+    assert!(
+        thunderbird.contains("port=587 socketType=STARTTLS") && !thunderbird.contains("2525"),
+        "{thunderbird}"
+    );
+    let outlook = python(leaves, &settings("outlook"));
+    assert!(outlook.contains("Type=SMTP Server=mx.here.test Port=465 LoginName=ed@here.test"), "{outlook}");
+    let plist = "import sys, plistlib; p = plistlib.loads(sys.stdin.buffer.read()); m = p['PayloadContent'][0]; \
+                 print(p['PayloadType'], m['EmailAccountType'], m['IncomingMailServerPortNumber'], m['OutgoingMailServerUseSSL'])";
+    assert_eq!(python(plist, &settings("apple")), "Configuration EmailTypeIMAP 993 True\n");
+    let zone = house.path().join("here.test.zone");
+    let records = settings("dns");
+    let soa = "here.test. 3600 IN SOA ns.here.test. root.here.test. 1 3600 600 86400 3600\nhere.test. 3600 IN NS ns.example.net.\n";
+    fs::write(&zone, format!("{soa}{records}")).unwrap();
+    e2e::run("kzonecheck", &["-o", "here.test", zone.to_str().unwrap()], b"");
+    assert!(records.contains("_imaps._tcp.here.test. 3600 IN SRV 0 1 993 mx.here.test.\n"), "{records}");
+    assert!(records.contains("_imap._tcp.here.test. 3600 IN SRV 0 0 0 .\n"), "{records}");
+}
+
 #[test]
 fn domains_and_aliases_are_added_listed_and_removed() {
     let office = Office::new();

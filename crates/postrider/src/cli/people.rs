@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
-use super::Place;
+use super::{ConfigFile, Place};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DomainCommand {
@@ -74,6 +74,10 @@ pub(crate) enum AccountCommand {
     /// Passwords for one program each
     #[command(subcommand)]
     AppPassword(AppPasswordCommand),
+    /// Print what a mail client has to be told, as text or as a file that it reads by itself
+    ///
+    /// From the listeners of the configuration file; those without TLS are left out. No server is asked.
+    Settings(AccountSettings),
 }
 
 #[derive(Debug, Args)]
@@ -162,6 +166,32 @@ pub(crate) enum AppPasswordCommand {
     ///
     /// Sessions that came by it send nothing more.
     Revoke(AppPasswordRevoke),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccountSettings {
+    /// An address; with --format dns and --format thunderbird its domain is what counts
+    #[arg(value_name = "ADDRESS")]
+    pub address: String,
+    /// For whom
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = SettingsFormat::Text)]
+    pub format: SettingsFormat,
+    #[command(flatten)]
+    pub file: ConfigFile,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SettingsFormat {
+    /// For people
+    Text,
+    /// config-v1.1.xml, which clients look for at autoconfig.DOMAIN
+    Thunderbird,
+    /// The answer of Autodiscover for Outlook
+    Outlook,
+    /// A profile (.mobileconfig) for iPhone, iPad and Mac
+    Apple,
+    /// SRV records in the form of a zone file (RFC 6186, RFC 8314)
+    Dns,
 }
 
 #[derive(Debug, Args)]

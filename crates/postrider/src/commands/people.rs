@@ -82,6 +82,7 @@ pub(crate) fn account(command: &AccountCommand, json: bool) -> Result<(), Failur
             told(&done, &format!("account {} removed; its mail stays on the disk", clean(&named.login)), json)
         }
         AccountCommand::AppPassword(command) => app_password(command, json),
+        AccountCommand::Settings(wanted) => super::settings::print(wanted, json),
     }
 }
 
