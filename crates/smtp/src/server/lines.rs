@@ -37,9 +37,14 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// The first octet of the next line.
+    /// Discards the rest of a faulty line, if there is one. None: its end is not there yet.
+    pub(super) fn skip_rest(&mut self) -> Option<Result<(), LineFault>> {
+        self.rest.take().map_or(Some(Ok(())), |rest| self.skip(rest))
+    }
+
+    /// The first octet of the next line, once the rest of the one before is [skipped](Self::skip_rest).
     pub(super) fn first_octet(&self) -> Option<u8> {
-        if self.rest.is_some() { None } else { self.input.pending().first().copied() }
+        self.input.pending().first().copied()
     }
 
     /// Takes the next line, if it is complete, and what `parse` makes of it, its CRLF removed.

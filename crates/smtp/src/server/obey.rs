@@ -24,6 +24,10 @@ pub(super) enum Line {
 impl Session {
     /// The next line, if it is complete.
     pub(super) fn next_line(&mut self) -> Option<Line> {
+        // Behind the rest of a faulty line another begins.
+        if let Err(fault) = self.lines.skip_rest()? {
+            return Some(Line::Faulty(fault));
+        }
         if self.is_foreign_from_its_first_octet() {
             return Some(Line::Foreign);
         }
@@ -38,11 +42,7 @@ impl Session {
             Err(CommandError::Unknown) if is_foreign(line) => Line::Foreign,
             Err(error) => Line::Wrong(error),
         });
-        match parsed {
-            Some(parsed) => Some(parsed.unwrap_or_else(Line::Faulty)),
-            // Discarding the rest of a faulty line may have laid open the beginning of another.
-            None => self.is_foreign_from_its_first_octet().then_some(Line::Foreign),
-        }
+        Some(parsed?.unwrap_or_else(Line::Faulty))
     }
 
     /// Whether a line begins as none of SMTP does. Such a peer may never send all of it: a TLS handshake, or JSON.
