@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::loopback::Loopback;
 use crate::maildir::Maildir;
 use crate::process::Process;
-use crate::wait::eventually_true;
+use crate::wait::{eventually_true, wait_for_line};
 
 /// What differs from one Exim to the next.
 #[derive(Debug, Clone, Copy, Default)]
@@ -67,6 +67,11 @@ impl Exim {
     pub fn log(&self) -> String {
         let log = fs::read(self.folder.path().join("own/mainlog")).unwrap_or_default();
         String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// Waits for a line of its log with all these words. What a peer has done it may log a moment later.
+    pub fn wait_for_log(&self, words: &[&str]) -> String {
+        wait_for_line(words, || self.log())
     }
 }
 

@@ -14,7 +14,7 @@ use crate::loopback::Loopback;
 use crate::maildir::Maildir;
 use crate::process::Process;
 use crate::tool::said;
-use crate::wait::eventually_true;
+use crate::wait::{eventually_true, wait_for_line};
 
 /// Who owns the mail that Postfix files: `nobody` on Debian.
 const OWNER: u32 = 65_534;
@@ -59,6 +59,11 @@ impl Postfix {
     /// What it logged.
     pub fn log(&self) -> String {
         self.process.printed()
+    }
+
+    /// Waits for a line of its log with all these words. What a peer has done it may log a moment later.
+    pub fn wait_for_log(&self, words: &[&str]) -> String {
+        wait_for_line(words, || self.log())
     }
 }
 

@@ -23,3 +23,12 @@ pub fn eventually<T>(what: &str, within: Duration, mut probe: impl FnMut() -> Op
 pub fn eventually_true(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
     eventually(what, within, || holds().then_some(()));
 }
+
+/// Waits for a line of a log with all these words.
+pub(crate) fn wait_for_line(words: &[&str], log: impl Fn() -> String) -> String {
+    let found = |log: String| {
+        let mut lines = log.lines();
+        lines.find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned)
+    };
+    eventually(&format!("a line with {words:?} in the log"), Duration::from_mins(1), || found(log()))
+}

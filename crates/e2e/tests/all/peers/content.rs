@@ -78,11 +78,7 @@ fn exim_brings_its_mail_in_chunks() {
         assert!(mail.body() == expected.as_bytes(), "{} octets", mail.body().len());
     }
     // K: by BDAT.
-    assert!(
-        exim.log().lines().any(|line| line.contains("=> anna@here.test") && line.contains(" K ")),
-        "{}",
-        exim.log()
-    );
+    exim.wait_for_log(&["=> anna@here.test", " K "]);
 }
 
 /// Lines with dots, as many as make a large message.
@@ -114,8 +110,7 @@ fn exim_gets_its_mail_in_chunks() {
     ours.takes("<anna@here.test>", &["<x@exim.test>", "<no@exim.test>"], &content);
     let mail = exim.maildir().wait_for("Subject: chunks", SOON);
     assert!(mail.body() == lines, "{} octets", mail.body().len());
-    let arrival = |line: &str| line.contains("<= anna@here.test") && line.contains(" K ");
-    assert!(exim.log().lines().any(arrival), "{}", exim.log());
+    exim.wait_for_log(&["<= anna@here.test", " K "]);
     let report = ours.house.maildir("anna@here.test").wait_for("no@exim.test", SOON);
     assert!(report.contains("No such hermit"), "{}", report.text());
 }

@@ -31,6 +31,7 @@ fn we_deliver_to_exim_by_its_mx() {
     // Exim's final reply names its own id of the message.
     let told = world.house.wait_for_trace(&id, "OK id=");
     assert!(told.contains("mx.exim.test"), "{told}");
+    exim.wait_for_log(&[" <= anna@here.test"]);
     let log = exim.log();
     let arrivals = log.lines().filter(|line| line.contains(" <= anna@here.test"));
     let arrivals: Vec<&str> = arrivals.collect();
@@ -52,7 +53,7 @@ fn exim_refuses_a_recipient_and_another_has_to_wait() {
     let told = world.house.wait_for_trace(&id, "Never at home");
     assert!(told.contains("later@exim.test"), "{told}");
     assert_eq!(world.house.recipient_state(&id, "later@exim.test").as_deref(), Some("deferred"));
-    assert!(exim.log().contains("for x@exim.test y@exim.test"), "{}", exim.log());
+    exim.wait_for_log(&["for x@exim.test y@exim.test"]);
 }
 
 #[test]
@@ -68,7 +69,8 @@ fn eight_bit_mail_reaches_exim_octet_by_octet() {
     assert_eq!(code, 250, "{reply}");
     let mail = exim.maildir().wait_for("eight-bit", SOON);
     assert_eq!(String::from_utf8_lossy(&mail.body()), "Grüße aus Köln\n.a dot\n..two\n");
-    assert!(exim.log().contains("M8S=8"), "announced as BODY=8BITMIME: {}", exim.log());
+    // Announced as BODY=8BITMIME.
+    exim.wait_for_log(&["M8S=8"]);
 }
 
 #[test]
@@ -89,8 +91,8 @@ fn exim_relays_to_us_what_is_for_our_domain() {
         assert_eq!(mail.field("Return-Path").as_deref(), Some("<x@exim.test>"));
     }
     let id = house.maildir("anna@here.test").messages().pop().unwrap().queue_id();
-    let log = exim.log();
-    assert!(log.contains(&format!("Queued as {id}")), "our reply stands in its log: {log}");
+    // Our reply stands in its log.
+    exim.wait_for_log(&[&format!("Queued as {id}")]);
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn postfix_sends_to_us_over_tls() {
         let mail = house.maildir("anna@here.test").wait_for(&format!("level-{level}"), SOON);
         let received = mail.field("Received").unwrap();
         assert!(received.contains("with ESMTPS id ") && received.contains("tls TLS_"), "{received}");
-        assert!(postfix.log().contains("TLS connection established to"), "{}", postfix.log());
+        postfix.wait_for_log(&["TLS connection established to"]);
     }
 }
 
@@ -77,8 +77,7 @@ fn a_session_with_postfix_is_resumed() {
     e2e::eventually("the first session to end", SOON, || postfix.log().contains("starttls=1").then_some(()));
     world.send(&["x@peer.test"], "second");
     postfix.maildir().wait_for("second", SOON);
-    let log = postfix.log();
-    assert!(log.contains("Reusing old session"), "{log}");
+    postfix.wait_for_log(&["Reusing old session"]);
     world.stop();
 }
 
