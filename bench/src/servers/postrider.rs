@@ -43,7 +43,7 @@ fn toml(setting: &Setting<'_>, data: &Path, address: SocketAddr) -> String {
          {listener}\
          [receive]\n{trusted}\
          sessions_max = {sessions}\nsessions_per_address_max = {sessions}\ntransactions_max = 1000000\n\
-         [deliver]\nport = {}\nprivate_addresses = \"allow\"\n\
+         [deliver]\nport = {}\nprivate_addresses = \"allow\"\nlocal = \"maildir\"\n\
          [dns]\nservers = [\"{}\"]\n",
         data.display(),
         setting.next_hop.port(),

@@ -44,7 +44,8 @@ pub struct Postrider {
 
 impl House {
     /// A server `mx.here.test` for `here.test` with the accounts anna, ben and postmaster, listening where the
-    /// kernel likes on 127.0.0.1; `more` is added to the configuration.
+    /// kernel likes on 127.0.0.1; `more` is added to the configuration. Mail is filed into Maildirs, which others can read, unless
+    /// `more` says who keeps it.
     pub fn new(more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let config = folder.path().join("postrider.toml");
@@ -281,6 +282,14 @@ fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
 }
 
 fn configuration(data: &Path, more: &str) -> String {
+    let maildirs = "[deliver]\nlocal = \"maildir\"\n";
+    let more = if more.contains("\nlocal = ") {
+        more.to_owned()
+    } else if more.contains("[deliver]\n") {
+        more.replacen("[deliver]\n", maildirs, 1)
+    } else {
+        format!("{more}\n{maildirs}")
+    };
     // Own tables come last: a key without a table must precede them.
     format!(
         "hostname = \"mx.here.test\"\n\

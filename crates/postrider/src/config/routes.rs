@@ -109,7 +109,7 @@ impl Judge<'_> {
 
     fn local(&self, keepers: Vec<(Keeper, Span)>) -> LocalDelivery {
         let several = keepers.len() > 1;
-        let mut here = LocalDelivery::Maildir;
+        let mut here = LocalDelivery::Mailstore;
         let mut stores = Vec::with_capacity(keepers.len());
         for (keeper, span) in keepers {
             match keeper {
@@ -122,8 +122,8 @@ impl Judge<'_> {
                         "write one of \"maildir\" and \"mailstore\" alone, or leave it out",
                     );
                 }
-                Keeper::Maildir => {}
-                Keeper::Mailstore => here = LocalDelivery::Mailstore,
+                Keeper::Maildir => here = LocalDelivery::Maildir,
+                Keeper::Mailstore => {}
             }
         }
         match self.destination(stores) {

@@ -222,13 +222,13 @@ fn deliver(
     set(&mut config.private_addresses, section.choice("private_addresses", &private));
     let tls = [("opportunistic", TlsPolicy::Opportunistic), ("none", TlsPolicy::None)];
     set(&mut config.tls, section.choice("tls", &tls));
-    let keepers = section.one_or_more("local", keeper).unwrap_or_default();
+    let mut keepers = section.one_or_more("local", keeper).unwrap_or_default();
     if let Some(value) = section.get("local")
         && value.as_array().is_some_and(Vec::is_empty)
     {
         section.wrong(
             value.span,
-            Wrong::new("`local` is empty").hint("say who keeps the mailboxes: local = \"maildir\""),
+            Wrong::new("`local` is empty").hint("say who keeps the mailboxes: local = \"mailstore\""),
         );
     }
     if let Some(value) = section.get("maildir")
@@ -236,6 +236,10 @@ fn deliver(
     {
         let wrong = Wrong::new("`maildir` gets no mail: `local` names another place for it");
         section.wrong(value.span, wrong.hint("remove one of the two"));
+    }
+    // Who says where Maildirs are wants some.
+    if let (Some(value), true) = (section.get("maildir"), section.get("local").is_none()) {
+        keepers.push((Keeper::Maildir, value.span));
     }
     set(&mut config.maildir_root, section.parsed("maildir", |text| path(text, dir)));
     set(&mut config.connections_per_site, count(section.integer("connections_per_site_max", 1..=10_000)));
