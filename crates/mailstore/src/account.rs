@@ -79,6 +79,7 @@ impl Mailstore {
                 "DELETE FROM past_name WHERE account = ?1",
                 "DELETE FROM subscription WHERE account = ?1",
                 "DELETE FROM message_id WHERE account = ?1",
+                "DELETE FROM imported WHERE account = ?1",
                 "DELETE FROM account WHERE id = ?1",
             ] {
                 sql.execute(statement, &[account.into()])?;

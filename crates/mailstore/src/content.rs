@@ -54,6 +54,11 @@ impl Content {
         &self.0.derived.message_ids
     }
 
+    /// Its SHA-256.
+    pub(crate) fn sha256(&self) -> &Hash {
+        &self.0.hash
+    }
+
     /// How many octets.
     pub fn len(&self) -> u64 {
         self.0.octets

@@ -46,5 +46,10 @@ pub const SCHEMA: Schema = Schema {
                 PRIMARY KEY (account, number)) WITHOUT ROWID;
             CREATE TABLE delivery (key BLOB PRIMARY KEY, delivered BIGINT NOT NULL) WITHOUT ROWID;
             CREATE INDEX delivery_delivered ON delivery (delivered);",
+    },
+    Migration {
+        name: "which messages were imported",
+        sql: "
+            CREATE TABLE imported (account BIGINT NOT NULL, key BLOB NOT NULL, PRIMARY KEY (account, key)) WITHOUT ROWID;",
     }],
 };

@@ -4,6 +4,7 @@
 mod content;
 mod crash;
 mod delivery;
+mod import;
 mod mailboxes;
 mod messages;
 mod model;
