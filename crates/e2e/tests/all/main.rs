@@ -16,6 +16,7 @@ mod fates;
 mod haproxy;
 mod harness;
 mod imap;
+mod imap_crash;
 mod ldap;
 mod lifecycle;
 mod logins;
