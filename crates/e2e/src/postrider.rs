@@ -271,6 +271,13 @@ impl Postrider {
         self.process.id()
     }
 
+    /// How many sockets it has open: listeners, sessions, and what it has for itself.
+    pub fn sockets(&self) -> usize {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.id())).expect("its open files");
+        let targets = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+    }
+
     /// What it printed.
     pub fn printed(&self) -> String {
         self.process.printed()

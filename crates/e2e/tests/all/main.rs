@@ -17,6 +17,7 @@ mod haproxy;
 mod harness;
 mod imap;
 mod imap_crash;
+mod imap_sync;
 mod ldap;
 mod lifecycle;
 mod logins;
