@@ -16,6 +16,7 @@ mod fates;
 mod haproxy;
 mod harness;
 mod imap;
+mod imap_clients;
 mod imap_crash;
 mod imap_sync;
 mod ldap;
