@@ -59,6 +59,8 @@ struct Told {
     number: u32,
     facts: Facts,
     values: Vec<FetchValue>,
+    /// The encoding of a part is unknown.
+    unknown_encoding: bool,
 }
 
 /// A part of the answer.
@@ -67,7 +69,6 @@ struct Chunk {
     told: Vec<Told>,
     sources: Vec<Source>,
     held: usize,
-    unknown_encoding: bool,
 }
 
 impl Policy {
@@ -93,8 +94,9 @@ impl Policy {
             }
             picked = selected.numbers.by_uids(intersection(&picked.uids(), &changed).ranges());
         }
-        if uid {
-            add(&mut items, FetchItem::Uid);
+        if uid && !items.contains(&FetchItem::Uid) {
+            // In front: small clients look for it in what stands before the first literal.
+            items.insert(0, FetchItem::Uid);
         }
         let needs = items.iter().map(needs).max().unwrap_or(Needs::Facts);
         let sees = !read_only && items.iter().any(sees);
@@ -142,7 +144,7 @@ impl Policy {
         rest.take_first(done);
         fetching.picked.put_back(rest);
         fetching.missing |= u32::try_from(chunk.told.len()).unwrap_or(u32::MAX) < done;
-        fetching.unknown_encoding |= chunk.unknown_encoding;
+        fetching.unknown_encoding |= chunk.told.iter().any(|told| told.unknown_encoding);
         let Chunk { mut told, sources, .. } = chunk;
         let seen = if fetching.sees { self.see(&mut told).await? } else { UidSet::default() };
         self.streams = sources;
@@ -151,7 +153,7 @@ impl Policy {
         let is_asked = fetching.items.contains(&FetchItem::Flags);
         Ok(told
             .into_iter()
-            .map(|Told { number, facts, mut values }| {
+            .filter_map(|Told { number, facts, mut values, .. }| {
                 if is_asked || seen.contains(facts.uid) {
                     let flags = selected.flags(facts.uid, facts.flags, facts.keywords, manner);
                     values.insert(0, FetchValue::Flags(flags));
@@ -160,16 +162,17 @@ impl Policy {
                         values.push(FetchValue::ModSeq(facts.modseq));
                     }
                 }
-                Response::Fetch(Box::new(Fetched { number, values }))
+                // Of what could not be decoded nothing may be left; an empty list is no answer.
+                (!values.is_empty()).then(|| Response::Fetch(Box::new(Fetched { number, values })))
             })
             .collect())
     }
 
-    /// Marks as seen what is not; which these are.
+    /// Marks as seen what is not, and what could be told; which these are.
     async fn see(&mut self, told: &mut [Told]) -> Result<UidSet, Status> {
         let unseen: UidSet = told
             .iter()
-            .filter(|told| !told.facts.flags.contains(Flags::SEEN))
+            .filter(|told| !told.unknown_encoding && !told.facts.flags.contains(Flags::SEEN))
             .map(|told| told.facts.uid)
             .collect();
         if unseen.is_empty() {
@@ -312,11 +315,13 @@ fn read_message(
         }
         Needs::Structure | Needs::Content => message = Some(section::understood(mailstore, facts, kept)?),
     }
-    let mut teller = Teller { mailstore, facts, envelope, message, chunk, values: Vec::new() };
+    let mut teller =
+        Teller { mailstore, facts, envelope, message, chunk, values: Vec::new(), unknown_encoding: false };
     for item in items {
         teller.tell(item)?;
     }
-    Ok(Told { number, facts: *facts, values: teller.values })
+    let Teller { values, unknown_encoding, .. } = teller;
+    Ok(Told { number, facts: *facts, values, unknown_encoding })
 }
 
 /// Tells of one message.
@@ -327,6 +332,8 @@ struct Teller<'a> {
     message: Option<Message>,
     chunk: &'a mut Chunk,
     values: Vec<FetchValue>,
+    /// The encoding of a part is unknown.
+    unknown_encoding: bool,
 }
 
 impl Teller<'_> {
@@ -444,7 +451,7 @@ impl Teller<'_> {
         };
         let content = match encoding {
             TransferEncoding::Unknown => {
-                self.chunk.unknown_encoding = true;
+                self.unknown_encoding = true;
                 return Ok(None);
             }
             TransferEncoding::Identity => {
@@ -486,7 +493,7 @@ impl Teller<'_> {
         let Some((span, encoding)) = self.encoded(part) else { return Ok(None) };
         let octets = match encoding {
             TransferEncoding::Unknown => {
-                self.chunk.unknown_encoding = true;
+                self.unknown_encoding = true;
                 return Ok(None);
             }
             TransferEncoding::Identity => span.octets,

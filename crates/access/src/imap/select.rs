@@ -4,7 +4,7 @@ use imap::{
     command::{Qresync, Select},
     response::{Code, FetchValue, Response, Status},
 };
-use mailstore::{Changes, Mailbox, UidSet, View};
+use mailstore::{Changes, Flags, Mailbox, UidSet, View};
 
 use super::{
     blocking::{read, refusal},
@@ -33,6 +33,8 @@ impl Policy {
         })
         .await?;
         let View { mailbox, keywords, messages } = view;
+        let first_unseen = (1..).zip(&messages).find(|(_, state)| !state.flags.contains(Flags::SEEN));
+        let first_unseen = first_unseen.map(|(number, _)| number);
         let selected = Selected {
             id,
             name,
@@ -48,7 +50,7 @@ impl Policy {
             dirty: false,
             saved: UidSet::default(),
         };
-        let responses = self.selected_told(&selected, &mailbox, changes);
+        let responses = self.selected_told(&selected, &mailbox, first_unseen, changes);
         self.selected = Some(Box::new(selected));
         let (code, text) =
             if read_only { (Code::ReadOnly, "Opened to read") } else { (Code::ReadWrite, "Selected") };
@@ -68,12 +70,15 @@ impl Policy {
         &self,
         selected: &Selected,
         mailbox: &Mailbox,
+        first_unseen: Option<u32>,
         changes: Option<(Changes, Qresync)>,
     ) -> Vec<Response> {
         let status = |text, code| Response::Status(Status::ok(text).with(code));
         let mut told = vec![Response::Exists(selected.numbers.count())];
         if !self.manner.rev2 {
             told.push(Response::Recent(selected.recent()));
+            // RFC 3501 §6.3.1; IMAP4rev2 has done away with it.
+            told.extend(first_unseen.map(|number| status("First unseen", Code::Unseen(number))));
         }
         told.push(status("UIDs are valid", Code::UidValidity(mailbox.uid_validity)));
         told.push(status("Next", Code::UidNext(mailbox.uid_next)));

@@ -114,6 +114,8 @@ pub enum Code {
     Unavailable,
     /// The encoding of a part is unknown (RFC 3516).
     UnknownCte,
+    /// The first message without `\Seen`, by its number. IMAP4rev1 has it (RFC 3501 §6.3.1), IMAP4rev2 no longer.
+    Unseen(u32),
     /// That special use is not possible (RFC 6154).
     UseAttr,
 }
@@ -150,6 +152,7 @@ impl Code {
                 out.list(known.chain(new.then(|| "\\*".to_owned())), |out, name| out.raw(&name));
             }
             Self::UidNext(uid) => out.show(format_args!("UIDNEXT {uid}")),
+            Self::Unseen(number) => out.show(format_args!("UNSEEN {number}")),
             Self::UidValidity(value) => out.show(format_args!("UIDVALIDITY {value}")),
             plain => out.raw(plain.word()),
         }

@@ -146,6 +146,7 @@ fn status() -> impl Strategy<Value = Status> {
     let code = prop_oneof![
         select(vec![Code::Alert, Code::ReadOnly, Code::ReadWrite, Code::TryCreate, Code::Parse]),
         (1_u32..).prop_map(Code::UidNext),
+        (1_u32..).prop_map(Code::Unseen),
         (1_u32..).prop_map(Code::UidValidity),
         (1_u64..99).prop_map(Code::HighestModSeq),
         (flags(), any::<bool>()).prop_map(|(flags, new)| Code::PermanentFlags { flags, new }),

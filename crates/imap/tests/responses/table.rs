@@ -77,6 +77,7 @@ fn a_status_says_how_it_went() {
             "* OK [PERMANENTFLAGS (\\Seen \\*)] x",
         ),
         (coded(Code::UidNext(4)), "* OK [UIDNEXT 4] x"),
+        (coded(Code::Unseen(2)), "* OK [UNSEEN 2] x"),
         (coded(Code::UidValidity(4)), "* OK [UIDVALIDITY 4] x"),
         (coded(Code::ReadWrite), "* OK [READ-WRITE] x"),
     ]);
