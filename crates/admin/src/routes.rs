@@ -12,11 +12,12 @@ use directory::{Authenticator, People};
 use disk::{Clock, Disk};
 use events::{Log, Query, Reader};
 use mail::Timestamp;
+use mailstore::Mailstore;
 use net::Shutdown;
 use spool::Spool;
 
 use crate::{
-    Problem, api, bans, convert, follow, people,
+    Problem, api, bans, convert, follow, mailboxes, people,
     query::{self, Params, TraceParams},
     queue, stats,
     trace::trace,
@@ -29,6 +30,8 @@ pub struct Control {
     pub spool: Spool,
     /// Who exists.
     pub people: Arc<People>,
+    /// The mailboxes, if it is here that they are kept.
+    pub mailstore: Option<Mailstore>,
     /// What happens.
     pub events: Arc<Log>,
     /// Where the event log is.
@@ -89,6 +92,7 @@ pub fn router(control: Control) -> Router {
         .route("/v1/bans/lift", post(bans::lift))
         .route("/v1/reload", post(reload))
         .merge(people::router())
+        .merge(mailboxes::router())
         .fallback(no_resource)
         .method_not_allowed_fallback(no_method)
         .with_state(control)

@@ -75,9 +75,11 @@ impl Fixture {
             ..Default::default()
         };
         let (people, _) = directory::People::load(store, declared).unwrap();
+        let (mailstore, _) = mailstore::Mailstore::open(&dir.path().join("mailboxes.db")).unwrap();
         let control = Control {
             spool: spool.clone(),
             people: Arc::new(people),
+            mailstore: Some(mailstore),
             events: Arc::clone(&events),
             stop: shutdown.clone(),
             events_dir: dir.path().join("events"),

@@ -2,6 +2,7 @@
 
 mod ban;
 mod ldap;
+mod mailbox;
 mod people;
 mod queue;
 
@@ -11,10 +12,11 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use ban::BanCommand;
 pub(crate) use ldap::{LdapCheck, LdapCommand};
+pub(crate) use mailbox::{ExportFormat, MailboxCommand, MailboxExport, MailboxImport, MailboxQuota, Most};
 pub(crate) use people::{
-    AccountAdd, AccountChange, AccountCommand, AccountPassword, AccountSettings, AliasAdd, AliasCommand,
-    AliasRemove, AppPasswordAdd, AppPasswordCommand, AppPasswordRevoke, DomainAdd, DomainCommand,
-    DomainRemove, PasswordSource, SettingsFormat,
+    AccountAdd, AccountChange, AccountCommand, AccountNamed, AccountPassword, AccountSettings, AliasAdd,
+    AliasCommand, AliasRemove, AppPasswordAdd, AppPasswordCommand, AppPasswordRevoke, DomainAdd,
+    DomainCommand, DomainRemove, PasswordSource, SettingsFormat,
 };
 pub(crate) use queue::{
     QueueBounce, QueueChange, QueueCommand, QueueDestroy, QueueList, QueueShow, QueueStats, Selecting,
@@ -72,6 +74,11 @@ pub(crate) enum Command {
     /// Needs a running server. Those of the configuration file are shown too, and changed there.
     #[command(subcommand)]
     Alias(AliasCommand),
+    /// Look at the mailboxes of accounts, bring mail in and take it out
+    ///
+    /// Where mailboxes are kept here: `deliver.local = "mailstore"`. Needs a running server; who reads mail at the same time sees what changes.
+    #[command(subcommand)]
+    Mailbox(MailboxCommand),
     /// Try the directories elsewhere that know who exists
     #[command(subcommand)]
     Ldap(LdapCommand),
@@ -370,6 +377,12 @@ mod tests {
             "postrider account app-password revoke a@b abcdef --json",
             "postrider alias add a@b c@b d@b",
             "postrider store migrate --dry-run --dir d",
+            "postrider mailbox list a@b --json",
+            "postrider mailbox quota a@b --octets 2GiB --messages none",
+            "postrider mailbox import a@b --from mail --folder Old/2024 --dir d",
+            "postrider mailbox export a@b --to d --format maildir --dir e",
+            "postrider mailbox verify --dir d",
+            "postrider mailbox rebuild --config a.toml",
             "postrider spool verify --config a.toml",
             "postrider dev --listen 127.0.0.1:0 --listen [::1]:0 --submission 127.0.0.1:0 --submissions [::1]:0",
         ] {
@@ -399,6 +412,12 @@ mod tests {
             "postrider account app-password add a@b --name phone --scope ftp",
             "postrider alias add a@b",
             "postrider dev --listen 2525",
+            "postrider mailbox quota a@b",
+            "postrider mailbox quota a@b --octets much",
+            "postrider mailbox quota a@b --messages 1GiB",
+            "postrider mailbox import a@b",
+            "postrider mailbox export a@b --to d",
+            "postrider mailbox export a@b --to d --format pst",
             "postrider trace",
             "postrider ban lift",
             "postrider events --kind unknown",

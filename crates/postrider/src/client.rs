@@ -1,22 +1,29 @@
 //! Speaks to a running server: HTTP over the Unix socket in its data directory.
 
-use std::{fmt::Display, io, ops::ControlFlow, path::Path, time::Duration};
+use std::{convert::Infallible, fmt::Display, io, ops::ControlFlow, path::Path, time::Duration};
 
-use http_body_util::{BodyExt, Full};
+use admin::frames::{Frame, Frames};
+use http_body_util::{
+    BodyExt, Full,
+    channel::{Channel, Sender},
+};
 use hyper::{
-    Method, Request, Response,
-    body::{Bytes, Incoming},
+    Method, Request, Response, StatusCode,
+    body::{Body, Bytes, Incoming},
     client::conn::http1,
     header,
 };
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::net::UnixStream;
+use tokio::{net::UnixStream, task::JoinHandle};
 
 use crate::failure::Failure;
 
 /// A server that does not answer its own operator for so long is stuck. To look through a long queue takes its time.
 const TIMEOUT: Duration = Duration::from_mins(10);
+
+/// Frames that wait until the server takes them.
+const FRAMES_MAX: usize = 16;
 
 /// What the request is about says something wrong, and the answer is a report of it.
 const UNPROCESSABLE: u16 = 422;
@@ -50,7 +57,8 @@ pub(crate) async fn stream(
     mut show: impl FnMut(&[u8]) -> Result<ControlFlow<()>, Failure>,
 ) -> Result<ControlFlow<()>, ClientError> {
     let stream = UnixStream::connect(socket).await.map_err(|error| unreachable(socket, &error))?;
-    let answer = tokio::time::timeout(TIMEOUT, send(stream, Method::GET, path, Bytes::new())).await;
+    let answer =
+        tokio::time::timeout(TIMEOUT, send(stream, Method::GET, path, Full::new(Bytes::new()))).await;
     let mut response = answer.map_err(|_| silent("timed out"))?.map_err(silent)?;
     let status = response.status();
     if !status.is_success() {
@@ -89,6 +97,79 @@ pub(crate) async fn delete<T: DeserializeOwned>(socket: &Path, path: &str) -> Re
     request(socket, Method::DELETE, path, Bytes::new()).await
 }
 
+/// As [`post`] without a document, for what may take hours.
+pub(crate) async fn post_and_wait<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T, ClientError> {
+    let stream = UnixStream::connect(socket).await.map_err(|error| unreachable(socket, &error))?;
+    let answer = exchange(stream, Method::POST, path, Full::new(Bytes::new())).await;
+    let (status, body) = answer.map_err(silent)?;
+    document(status, &body)
+}
+
+/// Messages on their way to the server.
+pub(crate) struct Outbound {
+    sender: Sender<Bytes>,
+    answer: JoinHandle<Result<(StatusCode, Bytes), String>>,
+}
+
+impl Outbound {
+    /// Begins to post messages.
+    pub(crate) async fn open(socket: &Path, path: &str) -> Result<Self, ClientError> {
+        let stream = UnixStream::connect(socket).await.map_err(|error| unreachable(socket, &error))?;
+        let (sender, body) = Channel::new(FRAMES_MAX);
+        let path = path.to_owned();
+        let answer = tokio::spawn(async move { exchange(stream, Method::POST, &path, body).await });
+        Ok(Self { sender, answer })
+    }
+
+    /// Sends a frame. Whether the server still wants some: else its answer says why not.
+    pub(crate) async fn send(&mut self, frame: &Frame) -> bool {
+        self.sender.send_data(frame.encode().into()).await.is_ok()
+    }
+
+    /// All was sent: what the server says of it.
+    pub(crate) async fn answer<T: DeserializeOwned>(self) -> Result<T, ClientError> {
+        drop(self.sender);
+        let answer = tokio::time::timeout(TIMEOUT, self.answer).await.map_err(|_| silent("timed out"))?;
+        let (status, body) = answer.map_err(silent)?.map_err(silent)?;
+        document(status, &body)
+    }
+}
+
+/// Asks for messages, and takes each frame of them as it comes.
+pub(crate) async fn messages(
+    socket: &Path,
+    path: &str,
+    mut take: impl FnMut(Frame) -> Result<(), Failure>,
+) -> Result<(), ClientError> {
+    let stream = UnixStream::connect(socket).await.map_err(|error| unreachable(socket, &error))?;
+    let answer =
+        tokio::time::timeout(TIMEOUT, send(stream, Method::GET, path, Full::new(Bytes::new()))).await;
+    let mut response = answer.map_err(|_| silent("timed out"))?.map_err(silent)?;
+    let status = response.status();
+    if !status.is_success() {
+        let body = response.into_body().collect().await.map_err(silent)?.to_bytes();
+        return Err(ClientError::Failed(refusal(status.as_u16(), &body)));
+    }
+    let mut frames = Frames::default();
+    while let Some(part) = response.body_mut().frame().await {
+        let part = part.map_err(silent)?;
+        frames.push(part.data_ref().map(Bytes::as_ref).unwrap_or_default());
+        while let Some(frame) = frames.next_frame().map_err(silent)? {
+            match frame {
+                Frame::Finished => return Ok(()),
+                Frame::Failed(why) => return Err(ClientError::Failed(Failure::new(why))),
+                frame => take(frame).map_err(ClientError::Failed)?,
+            }
+        }
+    }
+    Err(silent("it stopped in the middle"))
+}
+
+/// What may be sent as a body.
+trait Outgoing: Body<Data = Bytes, Error = Infallible> + Send + 'static {}
+
+impl<B: Body<Data = Bytes, Error = Infallible> + Send + 'static> Outgoing for B {}
+
 async fn request<T: DeserializeOwned>(
     socket: &Path,
     method: Method,
@@ -96,12 +177,17 @@ async fn request<T: DeserializeOwned>(
     body: Bytes,
 ) -> Result<T, ClientError> {
     let stream = UnixStream::connect(socket).await.map_err(|error| unreachable(socket, &error))?;
-    let answer = tokio::time::timeout(TIMEOUT, exchange(stream, method, path, body)).await;
+    let answer = tokio::time::timeout(TIMEOUT, exchange(stream, method, path, Full::new(body))).await;
     let (status, body) = answer.map_err(|_| silent("timed out"))?.map_err(silent)?;
+    document(status, &body)
+}
+
+/// The document of an answer, or what the server has against the request.
+fn document<T: DeserializeOwned>(status: StatusCode, body: &Bytes) -> Result<T, ClientError> {
     if !status.is_success() {
-        return Err(ClientError::Failed(refusal(status.as_u16(), &body)));
+        return Err(ClientError::Failed(refusal(status.as_u16(), body)));
     }
-    serde_json::from_slice(&body).map_err(|error| {
+    serde_json::from_slice(body).map_err(|error| {
         let failure = Failure::new(format!("cannot understand the server's answer: {error}"));
         ClientError::Failed(failure.hint("is it of another version? `postrider --version` tells this one's"))
     })
@@ -115,8 +201,8 @@ async fn exchange(
     stream: UnixStream,
     method: Method,
     path: &str,
-    body: Bytes,
-) -> Result<(hyper::StatusCode, Bytes), String> {
+    body: impl Outgoing,
+) -> Result<(StatusCode, Bytes), String> {
     let response = send(stream, method, path, body).await?;
     let status = response.status();
     let body = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
@@ -127,7 +213,7 @@ async fn send(
     stream: UnixStream,
     method: Method,
     path: &str,
-    body: Bytes,
+    body: impl Outgoing,
 ) -> Result<Response<Incoming>, String> {
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
@@ -138,7 +224,7 @@ async fn send(
         .uri(path)
         .header(header::HOST, "postrider")
         .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::new(body))
+        .body(body)
         .map_err(|error| error.to_string())?;
     sender.send_request(request).await.map_err(|error| error.to_string())
 }

@@ -45,7 +45,7 @@ pub(crate) use problem::{Problem, Report, Severity};
 pub(crate) use secret::words;
 pub(crate) use service::{Access, Service};
 pub(crate) use show::effective;
-pub(crate) use value::duration;
+pub(crate) use value::{duration, size};
 use walk::{Findings, Section};
 
 /// Where `serve` looks if nobody says otherwise.

@@ -10,6 +10,7 @@ mod commands;
 mod config;
 mod failure;
 mod maildrop;
+mod mailfiles;
 #[doc(hidden)]
 pub mod parts;
 mod place;
@@ -51,6 +52,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Domain(command) => commands::people::domain(command, cli.json),
         Command::Account(command) => commands::people::account(command, cli.json),
         Command::Alias(command) => commands::people::alias(command, cli.json),
+        Command::Mailbox(command) => commands::mailbox::run(command, cli.json),
         Command::Ldap(command) => commands::ldap::run(command, cli.json),
         Command::Store(command) => commands::store::run(command, cli.json),
         Command::Queue(command) => commands::queue::run(command, cli.json),

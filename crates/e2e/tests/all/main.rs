@@ -22,6 +22,7 @@ mod imap_sync;
 mod ldap;
 mod lifecycle;
 mod logins;
+mod mailbox;
 mod mailboxes;
 mod oauth;
 mod peers;

@@ -344,6 +344,7 @@ fn control(
     let router = admin::router(Control {
         spool: built.spool.clone(),
         people: Arc::clone(&built.people),
+        mailstore: built.mailstore.clone(),
         events: Arc::clone(&built.events),
         events_dir: config::events_dir(&built.config.data_dir),
         stop: shutdown.clone(),

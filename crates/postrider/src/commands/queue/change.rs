@@ -5,10 +5,11 @@ use std::{path::Path, pin::pin};
 use admin::api::{Changed, Command, Selection};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{progress::Progress, selection};
+use super::{progress, selection};
 use crate::{
     cli::{QueueBounce, QueueChange, QueueDestroy},
     client::{ClientError, post},
+    commands::progress::Progress,
     failure::Failure,
     terminal::{self, count},
 };
@@ -110,7 +111,9 @@ async fn in_parts(socket: &Path, verb: Verb, mut command: Command, json: bool) -
         match command.cursor {
             None => return Ok(whole),
             Some(_) if is_interrupted => return Err(interrupted(verb, &whole, command.dry_run)),
-            Some(_) => progress.tell(verb.path, &whole),
+            Some(_) => {
+                progress.tell(&progress::bar(verb.path, &whole), &progress::line(&whole));
+            }
         }
     }
 }

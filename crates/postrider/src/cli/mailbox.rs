@@ -1,0 +1,112 @@
+//! `postrider mailbox`: the mailboxes of accounts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{AccountNamed, Place};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MailboxCommand {
+    /// List the mailboxes of an account, and how much it may hold
+    List(AccountNamed),
+    /// Set how much an account may hold
+    ///
+    /// What it holds beyond stays, and can be read; mail for it waits in the queue. What is not given stays as it is.
+    Quota(MailboxQuota),
+    /// Bring in the mail of a Maildir, an mbox file, or a directory of mbox files
+    ///
+    /// Flags, keywords and dates come along; mailboxes that are not there are made. What was brought in before is not brought in again: after an
+    /// interrupt, or once there is more, run it again.
+    Import(MailboxImport),
+    /// Write all mailboxes of an account into files, with flags, keywords and dates
+    Export(MailboxExport),
+    /// Check what is stored, by reading all of it; changes nothing
+    ///
+    /// Works without a running server too. Exit code 1 with findings.
+    Verify(MailboxUpkeep),
+    /// Make anew what is derived from the messages: counts, usage, structures
+    ///
+    /// Works without a running server too. With one, new mail waits meanwhile.
+    Rebuild(MailboxUpkeep),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MailboxQuota {
+    /// The login of the account
+    #[arg(value_name = "LOGIN")]
+    pub login: String,
+    /// The most octets of all its messages, such as 2GiB, or none for no limit
+    #[arg(long, value_name = "SIZE|none", value_parser = octets, required_unless_present = "messages")]
+    pub octets: Option<Most>,
+    /// The most messages, or none for no limit
+    #[arg(long, value_name = "NUMBER|none", value_parser = messages)]
+    pub messages: Option<Most>,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// A limit, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Most(pub Option<u64>);
+
+fn octets(text: &str) -> Result<Most, String> {
+    if text == "none" {
+        return Ok(Most(None));
+    }
+    let size = crate::config::size(text).map_err(|wrong| wrong.hint.unwrap_or(wrong.message))?;
+    Ok(Most(Some(size)))
+}
+
+fn messages(text: &str) -> Result<Most, String> {
+    if text == "none" {
+        return Ok(Most(None));
+    }
+    text.parse()
+        .map(|number| Most(Some(number)))
+        .map_err(|_| "write a number, or none for no limit".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MailboxImport {
+    /// The login of the account
+    #[arg(value_name = "LOGIN")]
+    pub login: String,
+    /// Where the mail is: a Maildir, an mbox file, or a directory of mbox files
+    #[arg(long, value_name = "PATH")]
+    pub from: PathBuf,
+    /// Into this mailbox, and those below it, instead of INBOX and as many as there are
+    #[arg(long, value_name = "NAME")]
+    pub folder: Option<String>,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MailboxExport {
+    /// The login of the account
+    #[arg(value_name = "LOGIN")]
+    pub login: String,
+    /// Into this directory, which is not there yet or is empty
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+    /// In which form
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: ExportFormat,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// One Maildir with subfolders (Maildir++), as Dovecot and Courier have it
+    Maildir,
+    /// An mbox file for each mailbox (mboxrd)
+    Mbox,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MailboxUpkeep {
+    #[command(flatten)]
+    pub place: Place,
+}
