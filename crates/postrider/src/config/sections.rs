@@ -54,7 +54,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         proxies: !receive.proxy_networks.is_empty(),
         certificates: tls.get("certificate").is_some() || tls.get("acme").is_some(),
         clients: tls.get("client_ca").is_some(),
-        mailboxes: keepers.iter().any(|(keeper, _)| matches!(keeper, Keeper::Mailstore)),
+        mailboxes: keepers.iter().all(|(keeper, _)| matches!(keeper, Keeper::Mailstore)),
     };
     let listeners = listeners::read(&root, &around);
     let (hostname_text, listening) = (hostname.as_deref(), listeners.as_slice());

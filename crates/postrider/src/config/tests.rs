@@ -13,6 +13,7 @@ use toml_span::Value;
 use super::{Config, LoadError, Report, effective, load, parse};
 
 const REFERENCE: &str = include_str!("../../../../docs/reference/configuration.md");
+const FIRST_SERVER: &str = include_str!("../../../../docs/guides/first-server.md");
 const SMALL: &str = "hostname = \"mail.example.org\"\n";
 
 /// The rendered report about a text, with a path that is the same everywhere.
@@ -202,6 +203,10 @@ fn listeners() {
             ("service of later", "[[listener]]\nservice = \"managesieve\"\n"),
             ("mailboxes without a certificate", "[[listener]]\nservice = \"pop3\"\n"),
             ("mailboxes in clear", "[[listener]]\nservice = \"pop3\"\ntls = \"none\"\n"),
+            (
+                "mailboxes elsewhere",
+                "[deliver]\nlocal = \"maildir\"\n[[listener]]\nservice = \"pop3\"\ntls = \"implicit\"\n",
+            ),
             ("mailboxes misspelt", "[[listener]]\nservice = \"pop\"\n"),
             ("service unknown", "[[listener]]\nservice = \"gopher\"\n"),
             ("tls without a certificate", "[[listener]]\nservice = \"smtp\"\ntls = \"starttls\"\n"),
@@ -766,11 +771,13 @@ fn documented() -> BTreeMap<String, String> {
 }
 
 #[test]
-fn every_example_of_the_reference_is_right() {
-    let examples: Vec<&str> =
-        REFERENCE.split("```toml\n").skip(1).map(|e| e.split("```").next().unwrap()).collect();
-    assert!(examples.len() >= 2);
-    for example in examples {
+fn every_example_of_the_reference_and_the_guide_is_right() {
+    let examples = |text: &'static str| -> Vec<&str> {
+        text.split("```toml\n").skip(1).map(|example| example.split("```").next().unwrap()).collect()
+    };
+    let (reference, guide) = (examples(REFERENCE), examples(FIRST_SERVER));
+    assert!(reference.len() >= 2 && !guide.is_empty());
+    for example in reference.into_iter().chain(guide) {
         good(example);
     }
 }
