@@ -2,6 +2,7 @@
 
 use std::{future::Future, io, net::IpAddr, sync::Arc};
 
+use directory::Scope;
 use net::{
     Accepted, Admission, Bound, HandshakeError, Permit, Refused, Shutdown, TlsMode,
     proxy::{Proxied, proxied},
@@ -20,14 +21,15 @@ pub(crate) struct Visitor {
     pub(crate) early: bool,
     /// Its connection can be put under TLS.
     pub(crate) starttls: bool,
-    /// Its place among the sessions, if they are counted.
+    /// Its place among the sessions, if they are counted: it has it as long as this is here.
     pub(crate) permit: Option<Permit>,
 }
 
-/// What a service is called in logs, and how it says that there are too many.
+/// What a service is called in logs, what a login to it is for, and how it says that there are too many sessions.
 #[derive(Clone, Copy)]
-pub(crate) struct Manner {
+pub struct Manner {
     pub(crate) station: &'static str,
+    pub(crate) scope: Scope,
     pub(crate) busy: fn(Refused) -> &'static str,
 }
 

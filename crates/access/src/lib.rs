@@ -4,10 +4,13 @@
 //! changes that are durable before they are answered. *Never* tells a client of a message by a number that another one had for it, never
 //! announces what it does not do, and never reads the disk on a thread that serves sockets.
 
+mod backend;
 mod config;
 mod gate;
 pub mod imap;
 mod login;
 pub mod pop3;
+mod service;
 
 pub use config::{Config, Entrance};
+pub use service::Service;

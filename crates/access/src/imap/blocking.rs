@@ -3,17 +3,16 @@
 use imap::response::{Code, Status};
 use mailstore::{Mailstore, MailstoreError};
 
+use crate::backend;
+
 /// Reads.
 pub(super) async fn read<T: Send + 'static>(
     mailstore: &Mailstore,
     read: impl FnOnce(&Mailstore) -> Result<T, MailstoreError> + Send + 'static,
 ) -> Result<T, Status> {
-    let mailstore = mailstore.clone();
-    match tokio::task::spawn_blocking(move || read(&mailstore)).await {
-        Ok(result) => result.map_err(|error| refusal(&error)),
-        // The runtime stops.
-        Err(_) => Err(unavailable()),
-    }
+    backend::read(mailstore, read)
+        .await
+        .map_or_else(|| Err(unavailable()), |read| read.map_err(|error| refusal(&error)))
 }
 
 /// A fault of ours that may pass.

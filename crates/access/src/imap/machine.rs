@@ -13,14 +13,14 @@ use crate::Config;
 const RATE_MIN: u32 = 500;
 
 /// One session of the IMAP server.
-pub(crate) struct Machine {
+pub struct Machine {
     session: Session,
     meter: Meter,
     config: Arc<Config>,
 }
 
 impl Machine {
-    pub(crate) fn new(spoken: Arc<imap::server::Config>, config: Arc<Config>, meter: Meter) -> Self {
+    pub(super) fn new(spoken: Arc<imap::server::Config>, config: Arc<Config>, meter: Meter) -> Self {
         Self { session: Session::new(spoken), meter, config }
     }
 

@@ -2,31 +2,25 @@
 
 use std::sync::Arc;
 
-use directory::Scope;
 use imap::{
     Command, Tag,
     command::Notify,
     response::{Code, Response, Status},
     server::{Answer, Authentication, Offers, Question, Task},
 };
-use mail::TlsSession;
 use mailstore::AccountId;
-use net::Permit;
 
 use super::{
     blocking::{read, refusal, unavailable},
     fetch::Fetching,
     selected::{Manner, Selected},
-    service::Shared,
     streams::Source,
     upload::Uploading,
 };
 use crate::{
-    gate::Visitor,
-    login::{Client, Door},
+    backend::Backend,
+    login::{Client, Door, NoAccount, Welcome},
 };
-
-const STATION: &str = "imap";
 
 /// What a command comes to: what is told before, and how it went.
 pub(super) struct Done {
@@ -48,11 +42,9 @@ impl Done {
 }
 
 /// One session's state beside the protocol.
-pub(super) struct Policy {
-    pub(super) shared: Arc<Shared>,
+pub struct Policy {
+    pub(super) shared: Arc<Backend>,
     client: Client,
-    early: bool,
-    _permit: Option<Permit>,
     /// Whose mailboxes, once the client has logged in.
     pub(super) account: Option<AccountId>,
     /// What the client speaks; `expunges` is that of the command at hand.
@@ -65,13 +57,10 @@ pub(super) struct Policy {
 }
 
 impl Policy {
-    pub(super) fn new(shared: Arc<Shared>, visitor: Visitor) -> Self {
-        let Visitor { client, early, starttls, permit } = visitor;
+    pub(super) fn new(client: Client) -> Self {
         Self {
-            client: Client::new(client, &shared.config, Scope::Imap, starttls),
-            shared,
-            early,
-            _permit: permit,
+            shared: Arc::clone(&client.backend),
+            client,
             account: None,
             manner: Manner::default(),
             selected: None,
@@ -82,7 +71,7 @@ impl Policy {
     }
 
     pub(super) fn now(&self) -> i64 {
-        i64::try_from(self.shared.clock.now().as_millis()).unwrap_or(i64::MAX)
+        self.shared.now()
     }
 
     /// Whose mailboxes. The machine lets nobody here who has not logged in.
@@ -106,50 +95,35 @@ impl Policy {
     }
 
     fn connected(&self) -> Answer {
-        let now = self.shared.clock.now();
-        if self.early {
-            Answer::RefuseAndClose(Status::bye("The server speaks first").with(Code::ClientBug))
-        } else if self.client.is_banned(&self.shared.authenticator, now) {
-            tracing::info!(station = STATION, client = %self.client.address, "banned for failed logins");
-            let code = Code::Unavailable;
-            Answer::RefuseAndClose(Status::bye("Too many failed logins; try again later").with(code))
-        } else {
-            Answer::Greet(self.offers())
+        match self.client.welcome() {
+            Welcome::Greeted => Answer::Greet(self.offers()),
+            Welcome::Early => {
+                Answer::RefuseAndClose(Status::bye("The server speaks first").with(Code::ClientBug))
+            }
+            Welcome::Banned => Answer::RefuseAndClose(
+                Status::bye("Too many failed logins; try again later").with(Code::Unavailable),
+            ),
         }
     }
 
     fn offers(&self) -> Offers {
-        let Shared { config, authenticator, clock, .. } = &*self.shared;
-        let auth = match self.client.door(config, authenticator, clock.now()) {
+        let auth = match self.client.door() {
             Door::By(mechanisms) => Authentication::By(mechanisms),
             Door::AfterTls => Authentication::AfterTls,
         };
-        Offers { starttls: self.client.starttls && !self.client.secure, auth }
-    }
-
-    fn secured(&mut self, tls: TlsSession) -> Answer {
-        let (protocol, cipher) = (&tls.facts.version, &tls.facts.cipher);
-        tracing::debug!(station = STATION, client = %self.client.address, %protocol, %cipher, "under TLS");
-        self.client.secured(tls);
-        Answer::Greet(self.offers())
-    }
-
-    async fn auth(&mut self, question: sasl::server::Question) -> Answer {
-        let Shared { authenticator, clock, .. } = &*self.shared;
-        Answer::Auth(Box::new(self.client.answer(authenticator, question, clock.now()).await))
+        Offers { starttls: self.client.may_start_tls(), auth }
     }
 
     /// The client is who was last granted: its mailboxes are looked up, or made.
     async fn authenticated(&mut self) -> Answer {
-        let directory = self.shared.authenticator.directory();
-        let Some(login) = self.client.complete() else {
-            tracing::error!(station = STATION, client = %self.client.address, "a login that nobody granted");
-            return Answer::RefuseAndClose(unavailable());
+        let name = match self.client.complete() {
+            Ok(name) => name,
+            Err(NoAccount::NotGranted) => return Answer::RefuseAndClose(unavailable()),
+            Err(NoAccount::NoMailboxes) => {
+                return Answer::Refuse(Status::no("This login has no mailboxes").with(Code::ContactAdmin));
+            }
         };
-        let Some(account) = directory.account_of(login) else {
-            return Answer::Refuse(Status::no("This login has no mailboxes").with(Code::ContactAdmin));
-        };
-        match self.mailboxes_of(account.directory_name()).await {
+        match self.mailboxes_of(&name).await {
             Ok(account) => {
                 self.account = Some(account);
                 Answer::Proceed
@@ -169,14 +143,8 @@ impl Policy {
         made.map_err(|error| refusal(&error))
     }
 
-    /// Whether the login still holds: its account may be disabled meanwhile, or its app password revoked.
-    fn holds(&self) -> bool {
-        let directory = self.shared.authenticator.directory();
-        self.client.login().is_none_or(|login| directory.holds(login))
-    }
-
     async fn task(&mut self, task: Task) -> Answer {
-        if !self.holds() {
+        if !self.client.holds() {
             return Answer::RefuseAndClose(Status::bye("Your login holds no more").with(Code::Expired));
         }
         self.manner.expunges = task.expunges;
@@ -289,12 +257,15 @@ impl net::Policy<Question, Answer> for Policy {
     async fn answer(&mut self, question: Question) -> Answer {
         match question {
             Question::Connected => self.connected(),
-            Question::Secured(tls) => self.secured(tls),
-            Question::Auth(question) => self.auth(*question).await,
+            Question::Secured(tls) => {
+                self.client.secured(tls);
+                Answer::Greet(self.offers())
+            }
+            Question::Auth(question) => Answer::Auth(Box::new(self.client.answer(*question).await)),
             Question::Authenticated => self.authenticated().await,
             Question::Task(task) => self.task(*task).await,
             Question::Next => self.next(Vec::new()).await,
-            Question::Idle if self.holds() => Answer::Proceed,
+            Question::Idle if self.client.holds() => Answer::Proceed,
             Question::Idle => {
                 Answer::RefuseAndClose(Status::bye("Your login holds no more").with(Code::Expired))
             }

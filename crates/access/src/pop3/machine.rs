@@ -10,7 +10,7 @@ use pop3::server::{Answer, Phase, Question, Session, Step, Tally};
 use crate::Config;
 
 /// One session of the POP3 server.
-pub(crate) struct Machine {
+pub struct Machine {
     session: Session,
     meter: Meter,
     config: Arc<Config>,
@@ -19,7 +19,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn new(spoken: Arc<pop3::server::Config>, config: Arc<Config>, meter: Meter) -> Self {
+    pub(super) fn new(spoken: Arc<pop3::server::Config>, config: Arc<Config>, meter: Meter) -> Self {
         Self { session: Session::new(spoken), meter, config, quit: false }
     }
 }

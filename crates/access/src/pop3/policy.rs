@@ -2,90 +2,64 @@
 
 use std::sync::Arc;
 
-use directory::Scope;
-use mail::TlsSession;
 use mailstore::{Mailstore, MailstoreError};
-use net::Permit;
 use pop3::server::{Answer, Authentication, Code, Offers, Question, Refusal};
 
-use super::{maildrop::Maildrop, service::Shared, turns::Turn};
+use super::{
+    maildrop::Maildrop,
+    turns::{Turn, Turns},
+};
 use crate::{
-    gate::Visitor,
-    login::{Client, Door},
+    backend::{self, Backend},
+    login::{Client, Door, NoAccount, Welcome},
 };
 
 const STATION: &str = "pop3";
 
 /// One session's state beside the protocol.
-pub(super) struct Policy {
-    shared: Arc<Shared>,
+pub struct Policy {
+    shared: Arc<Backend>,
     client: Client,
-    early: bool,
-    _permit: Option<Permit>,
+    turns: Arc<Turns>,
     open: Option<(Maildrop, Turn)>,
 }
 
 impl Policy {
-    pub(super) fn new(shared: Arc<Shared>, visitor: Visitor) -> Self {
-        let Visitor { client, early, starttls, permit } = visitor;
-        let client = Client::new(client, &shared.config, Scope::Pop3, starttls);
-        Self { shared, client, early, _permit: permit, open: None }
-    }
-
-    fn now(&self) -> i64 {
-        i64::try_from(self.shared.clock.now().as_millis()).unwrap_or(i64::MAX)
+    pub(super) fn new(client: Client, turns: Arc<Turns>) -> Self {
+        Self { shared: Arc::clone(&client.backend), client, turns, open: None }
     }
 
     fn connected(&self) -> Answer {
-        let now = self.shared.clock.now();
-        if self.early {
-            Answer::RefuseAndClose(Refusal::new("The server speaks first"))
-        } else if self.client.is_banned(&self.shared.authenticator, now) {
-            tracing::info!(station = STATION, client = %self.client.address, "banned for failed logins");
-            Answer::RefuseAndClose(
+        match self.client.welcome() {
+            Welcome::Greeted => Answer::Greet(self.offers()),
+            Welcome::Early => Answer::RefuseAndClose(Refusal::new("The server speaks first")),
+            Welcome::Banned => Answer::RefuseAndClose(
                 Refusal::new("Too many failed logins; try again later").with(Code::SysTemp),
-            )
-        } else {
-            Answer::Greet(self.offers())
+            ),
         }
     }
 
     fn offers(&self) -> Offers {
-        let Shared { config, authenticator, clock, .. } = &*self.shared;
-        let auth = match self.client.door(config, authenticator, clock.now()) {
+        let auth = match self.client.door() {
             Door::By(mechanisms) => Authentication::By(mechanisms),
             Door::AfterTls => Authentication::AfterTls,
         };
-        Offers { stls: self.client.starttls && !self.client.secure, auth }
-    }
-
-    fn secured(&mut self, tls: TlsSession) -> Answer {
-        let (protocol, cipher) = (&tls.facts.version, &tls.facts.cipher);
-        tracing::debug!(station = STATION, client = %self.client.address, %protocol, %cipher, "under TLS");
-        self.client.secured(tls);
-        Answer::Greet(self.offers())
-    }
-
-    async fn auth(&mut self, question: sasl::server::Question) -> Answer {
-        let Shared { authenticator, clock, .. } = &*self.shared;
-        Answer::Auth(Box::new(self.client.answer(authenticator, question, clock.now()).await))
+        Offers { stls: self.client.may_start_tls(), auth }
     }
 
     /// The client is who was last granted: its maildrop is opened.
     async fn open(&mut self) -> Answer {
-        let directory = self.shared.authenticator.directory();
-        let Some(login) = self.client.complete() else {
-            tracing::error!(station = STATION, client = %self.client.address, "a login that nobody granted");
-            return Answer::RefuseAndClose(unavailable());
+        let name = match self.client.complete() {
+            Ok(name) => name,
+            Err(NoAccount::NotGranted) => return Answer::RefuseAndClose(unavailable()),
+            Err(NoAccount::NoMailboxes) => {
+                return Answer::Refuse(Refusal::new("This login has no mailbox").with(Code::SysPerm));
+            }
         };
-        let Some(account) = directory.account_of(login) else {
-            return Answer::Refuse(Refusal::new("This login has no mailbox").with(Code::SysPerm));
-        };
-        let name = account.directory_name();
-        let Some(turn) = self.shared.turns.take(name) else {
+        let Some(turn) = self.turns.take(&name) else {
             return Answer::Refuse(Refusal::new("Too many sessions have this mailbox").with(Code::InUse));
         };
-        match self.maildrop_of(name).await {
+        match self.maildrop_of(&name).await {
             Ok(maildrop) => {
                 let size = maildrop.size();
                 self.open = Some((maildrop, turn));
@@ -102,16 +76,10 @@ impl Policy {
         if let Some(maildrop) = read(mailstore, move |mailstore| Maildrop::open(mailstore, &known)).await? {
             return Ok(maildrop);
         }
-        mailstore.account(name, self.now()).await.map_err(|error| refusal(&error))?;
+        mailstore.account(name, self.shared.now()).await.map_err(|error| refusal(&error))?;
         let made = name.to_owned();
         let maildrop = read(mailstore, move |mailstore| Maildrop::open(mailstore, &made)).await?;
         maildrop.ok_or_else(unavailable)
-    }
-
-    /// Whether the login still holds: its account may be disabled meanwhile, or its app password revoked.
-    fn holds(&self) -> bool {
-        let directory = self.shared.authenticator.directory();
-        self.client.login().is_none_or(|login| directory.holds(login))
     }
 
     async fn octets(&mut self, number: u32, offset: u64, octets_max: usize) -> Answer {
@@ -133,7 +101,7 @@ impl Policy {
     async fn update(&self, numbers: &[u32]) -> Answer {
         let Some((maildrop, _)) = &self.open else { return Answer::Refuse(unavailable()) };
         let (mailbox, uids) = maildrop.uids(numbers);
-        match self.shared.mailstore.remove(mailbox, uids, self.now()).await {
+        match self.shared.mailstore.remove(mailbox, uids, self.shared.now()).await {
             Ok(_) => Answer::Proceed,
             Err(error) => Answer::Refuse(refusal(&error)),
         }
@@ -149,10 +117,13 @@ impl net::Policy<Question, Answer> for Policy {
     async fn answer(&mut self, question: Question) -> Answer {
         match question {
             Question::Connected => self.connected(),
-            Question::Secured(tls) => self.secured(tls),
-            Question::Auth(question) => self.auth(*question).await,
+            Question::Secured(tls) => {
+                self.client.secured(tls);
+                Answer::Greet(self.offers())
+            }
+            Question::Auth(question) => Answer::Auth(Box::new(self.client.answer(*question).await)),
             Question::Open => self.open().await,
-            _ if !self.holds() => {
+            _ if !self.client.holds() => {
                 Answer::RefuseAndClose(Refusal::new("Your login holds no more").with(Code::Auth))
             }
             Question::List { from, count } => match &self.open {
@@ -165,17 +136,14 @@ impl net::Policy<Question, Answer> for Policy {
     }
 }
 
-/// Reads, on a thread where waiting for the disk holds nobody up.
+/// Reads, or says what a client is told.
 async fn read<T: Send + 'static>(
     mailstore: &Mailstore,
     read: impl FnOnce(&Mailstore) -> Result<T, MailstoreError> + Send + 'static,
 ) -> Result<T, Refusal> {
-    let mailstore = mailstore.clone();
-    match tokio::task::spawn_blocking(move || read(&mailstore)).await {
-        Ok(result) => result.map_err(|error| refusal(&error)),
-        // The runtime stops.
-        Err(_) => Err(unavailable()),
-    }
+    backend::read(mailstore, read)
+        .await
+        .map_or_else(|| Err(unavailable()), |read| read.map_err(|error| refusal(&error)))
 }
 
 /// A fault of ours that may pass.
