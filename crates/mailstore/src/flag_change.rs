@@ -42,10 +42,19 @@ pub struct Stored {
     pub modseq: ModSeq,
     /// Those that were asked for and are there, as they are now; without the modified ones. Ascending by UID.
     pub messages: Vec<MessageState>,
+    /// The mod-sequence that each of them had before.
+    pub before: Vec<ModSeq>,
     /// Those that had changed since, and were left alone.
     pub modified: UidSet,
     /// The keywords of the mailbox.
     pub keywords: Keywords,
+}
+
+impl Stored {
+    /// Whether any message became different. If none did, `modseq` is that of somebody else's change.
+    pub fn has_changed(&self) -> bool {
+        self.messages.iter().zip(&self.before).any(|(state, before)| state.modseq != *before)
+    }
 }
 
 impl Mailstore {
@@ -66,19 +75,20 @@ impl Mailstore {
                 FlagAction::Remove => keywords.known(&change.keywords),
                 _ => keywords.made(sql, mailbox, &change.keywords)?,
             };
-            let (mut messages, mut modified) = (Vec::new(), UidSet::default());
+            let (mut messages, mut before, mut modified) = (Vec::new(), Vec::new(), UidSet::default());
             for range in uids.ranges() {
                 for mut line in lines(sql, mailbox, &range)? {
                     if change.unchanged_since.is_some_and(|since| line.state.modseq > since) {
                         modified.insert(line.state.uid);
                         continue;
                     }
+                    before.push(line.state.modseq);
                     apply(sql, &mut changing, &change, bits, &mut line)?;
                     messages.push(line.state);
                 }
             }
             let modseq = changing.finish(sql, touched)?.highest_modseq;
-            Ok(Stored { modseq, messages, modified, keywords })
+            Ok(Stored { modseq, messages, before, modified, keywords })
         })
         .await
     }

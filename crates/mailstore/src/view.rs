@@ -87,6 +87,14 @@ impl Mailstore {
         })
     }
 
+    /// The keywords of a mailbox. Waits for the disk.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn keywords(&self, mailbox: MailboxId) -> Result<Keywords, MailstoreError> {
+        self.look(|sql| Ok(Keywords::load(sql, mailbox)?))
+    }
+
     /// What became different behind a mod-sequence. Waits for the disk.
     ///
     /// # Errors

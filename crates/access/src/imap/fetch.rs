@@ -146,37 +146,50 @@ impl Policy {
         fetching.missing |= u32::try_from(chunk.told.len()).unwrap_or(u32::MAX) < done;
         fetching.unknown_encoding |= chunk.told.iter().any(|told| told.unknown_encoding);
         let Chunk { mut told, sources, .. } = chunk;
-        let seen = if fetching.sees { self.see(&mut told).await? } else { UidSet::default() };
+        let is_asked = fetching.items.contains(&FetchItem::Flags);
+        let mut responses = if is_asked { self.learn_keywords(&told).await? } else { Vec::new() };
+        let (seen, learned) =
+            if fetching.sees { self.see(&mut told).await? } else { (UidSet::default(), Vec::new()) };
+        responses.extend(learned);
         self.streams = sources;
         let manner = self.manner;
         let selected = self.selected()?;
-        let is_asked = fetching.items.contains(&FetchItem::Flags);
-        Ok(told
-            .into_iter()
-            .filter_map(|Told { number, facts, mut values, .. }| {
-                if is_asked || seen.contains(facts.uid) {
-                    let flags = selected.flags(facts.uid, facts.flags, facts.keywords, manner);
-                    values.insert(0, FetchValue::Flags(flags));
-                    let has_modseq = values.iter().any(|value| matches!(value, FetchValue::ModSeq(_)));
-                    if seen.contains(facts.uid) && manner.condstore && !has_modseq {
-                        values.push(FetchValue::ModSeq(facts.modseq));
-                    }
+        responses.extend(told.into_iter().filter_map(|Told { number, facts, mut values, .. }| {
+            if is_asked || seen.contains(facts.uid) {
+                let flags = selected.flags(facts.uid, facts.flags, facts.keywords, manner);
+                values.insert(0, FetchValue::Flags(flags));
+                let has_modseq = values.iter().any(|value| matches!(value, FetchValue::ModSeq(_)));
+                if seen.contains(facts.uid) && manner.condstore && !has_modseq {
+                    values.push(FetchValue::ModSeq(facts.modseq));
                 }
-                // Of what could not be decoded nothing may be left; an empty list is no answer.
-                (!values.is_empty()).then(|| Response::Fetch(Box::new(Fetched { number, values })))
-            })
-            .collect())
+            }
+            // Of what could not be decoded nothing may be left; an empty list is no answer.
+            (!values.is_empty()).then(|| Response::Fetch(Box::new(Fetched { number, values })))
+        }));
+        Ok(responses)
     }
 
-    /// Marks as seen what is not, and what could be told; which these are.
-    async fn see(&mut self, told: &mut [Told]) -> Result<UidSet, Status> {
+    /// Messages that have changed since the client heard of them may have keywords that it was not told of yet.
+    async fn learn_keywords(&mut self, told: &[Told]) -> Result<Vec<Response>, Status> {
+        let selected = self.selected()?;
+        let is_newer = |told: &Told| told.facts.keywords != 0 && !selected.knows(told.facts.modseq);
+        if !told.iter().any(is_newer) {
+            return Ok(Vec::new());
+        }
+        let id = selected.id;
+        let keywords = read(&self.shared.mailstore, move |mailstore| mailstore.keywords(id)).await?;
+        Ok(self.selected()?.learn(keywords))
+    }
+
+    /// Marks as seen what is not, and what could be told; which these are, and what is told beside them.
+    async fn see(&mut self, told: &mut [Told]) -> Result<(UidSet, Vec<Response>), Status> {
         let unseen: UidSet = told
             .iter()
             .filter(|told| !told.unknown_encoding && !told.facts.flags.contains(Flags::SEEN))
             .map(|told| told.facts.uid)
             .collect();
         if unseen.is_empty() {
-            return Ok(unseen);
+            return Ok((unseen, Vec::new()));
         }
         let change = FlagChange {
             action: FlagAction::Add,
@@ -186,8 +199,11 @@ impl Policy {
         };
         let id = self.selected()?.id;
         let stored = self.shared.mailstore.store_flags(id, unseen.clone(), change).await;
-        let Stored { modseq, messages, .. } = stored.map_err(|error| refusal(&error))?;
-        self.selected()?.own.push(modseq);
+        let stored = stored.map_err(|error| refusal(&error))?;
+        let selected = self.selected()?;
+        selected.note_own(&stored);
+        let Stored { messages, keywords, .. } = stored;
+        let learned = selected.learn(keywords);
         for state in messages {
             if let Some(told) = told.iter_mut().find(|told| told.facts.uid == state.uid) {
                 (told.facts.flags, told.facts.keywords) = (state.flags, state.keywords);
@@ -199,7 +215,7 @@ impl Policy {
                 }
             }
         }
-        Ok(unseen)
+        Ok((unseen, learned))
     }
 }
 

@@ -37,14 +37,11 @@ impl Policy {
         let stored = stored.map_err(|error| refusal(&error))?;
         let manner = self.manner;
         let selected = self.selected()?;
-        selected.own.push(stored.modseq);
-        if !stored.keywords.all().eq(selected.keywords.all()) {
-            selected.keywords = stored.keywords.clone();
-            told.extend(selected.flags_told());
-        }
-        for state in &stored.messages {
+        told.extend(selected.learn(stored.keywords.clone()));
+        for (state, before) in stored.messages.iter().zip(&stored.before) {
             let Some(number) = selected.numbers.number(state.uid) else { continue };
-            if !silent {
+            // RFC 9051 §6.4.6: silent is what the client did itself, not what somebody else did before.
+            if !silent || !selected.knows(*before) {
                 told.push(selected.state_told(number, *state, manner));
             } else if manner.condstore {
                 // RFC 7162 §3.1.3: the new mod-sequence also then.
@@ -52,6 +49,7 @@ impl Policy {
                 told.push(Response::Fetch(Box::new(Fetched { number, values })));
             }
         }
+        selected.note_own(&stored);
         Ok(Done { responses: told, status: stored_status(&picked, &stored, uid) })
     }
 

@@ -5,7 +5,7 @@ use imap::{
     command::SpecialUse,
     response::{Code, FetchValue, Fetched, Response, Status},
 };
-use mailstore::{Changes, Flags, Keywords, MailboxId, MessageState, ModSeq, Uid, UidSet, Watch};
+use mailstore::{Changes, Flags, Keywords, MailboxId, MessageState, ModSeq, Stored, Uid, UidSet, Watch};
 
 use super::{
     flags,
@@ -78,10 +78,7 @@ impl Selected {
         if manner.expunges {
             self.tell_gone(manner, &mut told);
         }
-        if !keywords.all().eq(self.keywords.all()) {
-            self.keywords = keywords;
-            told.extend(self.flags_told());
-        }
+        told.extend(self.learn(keywords));
         let before = self.numbers.count();
         for state in &changed {
             if state.uid <= self.numbers.last_uid() {
@@ -102,6 +99,28 @@ impl Selected {
         self.modseq = mailbox.highest_modseq;
         self.own.clear();
         told
+    }
+
+    /// Takes up the keywords as they are now: flags that were read since are named by these. What is told of it.
+    pub(super) fn learn(&mut self, keywords: Keywords) -> Vec<Response> {
+        if keywords.all().eq(self.keywords.all()) {
+            return Vec::new();
+        }
+        self.keywords = keywords;
+        self.flags_told().into()
+    }
+
+    /// Whether the client knows how a message was at this mod-sequence.
+    pub(super) fn knows(&self, modseq: ModSeq) -> bool {
+        modseq <= self.modseq || self.own.contains(&modseq)
+    }
+
+    /// Notes a change of its own that is told with its answer. Where nothing became different there is none: the last mod-sequence is
+    /// then that of somebody else, of whom the client has to hear.
+    pub(super) fn note_own(&mut self, stored: &Stored) {
+        if stored.has_changed() {
+            self.own.push(stored.modseq);
+        }
     }
 
     /// Tells what is expunged: from here on numbers are others.

@@ -51,6 +51,7 @@ dialogues! {
     expunge
     fetch
     idle
+    flags_of_two
     list
     login
     mailboxes
