@@ -37,10 +37,11 @@ impl Policy {
         self.manner.expunges = true;
         loop {
             let Some(selected) = &mut self.selected else { return std::future::pending().await };
-            if !selected.dirty {
+            // What the commands before were not allowed to tell is told now.
+            if !selected.dirty && selected.gone.is_empty() {
                 selected.watch.changed().await;
-                selected.dirty = true;
             }
+            selected.dirty = true;
             match self.catch_up().await {
                 Ok(news) if news.is_empty() => self.rest_if_dirty().await,
                 Ok(news) => return Answer::More(news),
