@@ -92,10 +92,11 @@ impl Protocol for Machine {
         self.session.listens().is_some()
     }
 
-    /// As an answer that tells and is no end.
     fn tell(&mut self, news: Answer) {
-        if let Answer::More(news) = news {
-            self.session.tell(&news);
+        match news {
+            Answer::More(news) => self.session.tell(&news),
+            Answer::RefuseAndClose(why) => self.session.end(why),
+            _ => {}
         }
     }
 

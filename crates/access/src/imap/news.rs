@@ -45,10 +45,7 @@ impl Policy {
             match self.catch_up().await {
                 Ok(news) if news.is_empty() => self.rest_if_dirty().await,
                 Ok(news) => return Answer::More(news),
-                Err(gone) => {
-                    self.selected = None;
-                    return Answer::More(vec![Response::Status(gone)]);
-                }
+                Err(gone) => return Answer::RefuseAndClose(gone),
             }
         }
     }

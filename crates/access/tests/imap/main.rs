@@ -48,6 +48,7 @@ dialogues! {
     binary
     condstore
     copy
+    deleted
     expunge
     fetch
     idle

@@ -93,6 +93,11 @@ impl Session {
         self.close_with(Status::bye("Too many commands").with(Code::Limit));
     }
 
+    /// The session cannot go on, for this reason: BYE, and close. For when it is awaited.
+    pub fn end(&mut self, why: Status) {
+        self.close_with(why);
+    }
+
     /// The server stops: BYE at the next command boundary. A message that is under way is read to its end first.
     pub fn shut_down(&mut self) {
         self.stopping = true;
