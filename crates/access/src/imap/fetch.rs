@@ -6,7 +6,9 @@ use imap::{
     response::{Code, Content, ContentName, FetchValue, Fetched, Response, Status, Stream},
     server::Answer,
 };
-use mailstore::{Facts, FlagAction, FlagChange, Flags, MailboxId, Mailstore, MailstoreError, Stored, UidSet};
+use mailstore::{
+    Facts, FlagAction, FlagChange, Flags, MailboxId, Mailstore, MailstoreError, Stored, Uid, UidSet,
+};
 use message::mime::{Envelope, Message, Part, Preview, Span, TransferEncoding};
 
 use super::{
@@ -242,7 +244,8 @@ fn add(items: &mut Vec<FetchItem>, item: FetchItem) {
 fn vanished_told(selected: &Selected, set: &Sequence, vanished: &UidSet) -> Option<Response> {
     let asked: UidSet = match set {
         Sequence::Saved => selected.saved.clone(),
-        Sequence::Set(set) => set.ranges(selected.numbers.last_uid()).into_iter().collect(),
+        // The last one may be among those that are gone: `*` means all that there ever were.
+        Sequence::Set(set) => set.ranges(Uid::MAX).into_iter().collect(),
     };
     let gone = intersection(vanished, &asked);
     (!gone.is_empty()).then(|| Response::Vanished { earlier: true, uids: set_of(&gone) })

@@ -81,7 +81,7 @@ impl Policy {
         self.note_change();
         let mut responses = vec![Response::Status(status)];
         responses.extend(self.catch_up().await?);
-        Ok(Done { responses, status: self.with_highest(Status::ok("Done"), moved.modseq) })
+        Ok(Done { responses, status: self.with_highest(Status::ok("Done")) })
     }
 
     pub(super) async fn expunge(&mut self, uids: Option<&Sequence>) -> Handled {
@@ -92,10 +92,10 @@ impl Policy {
             return Ok(Done::ok("Nothing to expunge"));
         }
         let expunged = self.shared.mailstore.expunge(id, uids, self.now()).await;
-        let expunged = expunged.map_err(|error| refusal(&error))?;
+        expunged.map_err(|error| refusal(&error))?;
         self.note_change();
         let responses = self.catch_up().await?;
-        Ok(Done { responses, status: self.with_highest(Status::ok("Expunged"), expunged.modseq) })
+        Ok(Done { responses, status: self.with_highest(Status::ok("Expunged")) })
     }
 
     /// Something of ours has changed the selected mailbox: it is looked at without waiting for the word of it.
@@ -105,9 +105,13 @@ impl Policy {
         }
     }
 
-    /// RFC 7162 §3.2.7: with QRESYNC the client hears up to where it knows all.
-    fn with_highest(&self, status: Status, modseq: u64) -> Status {
-        if self.manner.qresync { status.with(Code::HighestModSeq(modseq)) } else { status }
+    /// RFC 7162 §3.2.7: with QRESYNC the client hears up to where it knows all; not where something could not be told.
+    fn with_highest(&self, status: Status) -> Status {
+        let known = self.selected.as_ref().filter(|selected| !selected.dirty && selected.gone.is_empty());
+        match known.filter(|_| self.manner.qresync) {
+            Some(selected) => status.with(Code::HighestModSeq(selected.modseq)),
+            None => status,
+        }
     }
 }
 

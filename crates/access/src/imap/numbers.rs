@@ -123,6 +123,22 @@ impl Numbers {
         Picked(picked)
     }
 
+    /// Those of these UIDs that are not here.
+    pub(super) fn unknown_among(&self, uids: &UidSet) -> UidSet {
+        let mut missing = Vec::new();
+        for range in uids.ranges() {
+            let (mut from, last) = (u64::from(*range.start()), u64::from(*range.end()));
+            for known in self.by_uids([range]).0 {
+                missing.push(from..=u64::from(known.uid).saturating_sub(1));
+                from = u64::from(*known.uids().end()) + 1;
+            }
+            missing.push(from..=last);
+        }
+        let uid = |uid: u64| Uid::try_from(uid).unwrap_or(Uid::MAX);
+        let missing = missing.into_iter().filter(|range| range.start() <= range.end());
+        missing.map(|range| uid(*range.start())..=uid(*range.end())).collect()
+    }
+
     /// Without these; the others move up.
     pub(super) fn remove(&mut self, gone: &UidSet) {
         let kept = self.segments().flat_map(Segment::uids).filter(|uid| !gone.contains(*uid));
@@ -248,6 +264,9 @@ mod tests {
             prop_assert_eq!(pairs(&numbers.by_uids([range.clone()])), by_uids);
             let by_numbers = listed.iter().copied().filter(|(number, _)| range.contains(number)).collect::<Vec<_>>();
             prop_assert_eq!(pairs(&numbers.by_numbers([range])), by_numbers);
+            let others: UidSet = gone.iter().copied().filter(|uid| !uids.contains(uid)).collect();
+            prop_assert_eq!(numbers.unknown_among(&gone.iter().copied().collect()), others);
+            prop_assert_eq!(numbers.unknown_among(&UidSet::all()).len(), u64::from(Uid::MAX - numbers.count()));
             numbers.remove(&gone.iter().copied().collect());
             let kept = model.iter().copied().filter(|uid| !gone.contains(uid));
             prop_assert_eq!(numbers, Numbers::of(kept));

@@ -108,7 +108,8 @@ impl Policy {
             Some(known) => known.ranges(0).into_iter().collect(),
             None => UidSet::all(),
         };
-        let vanished = intersection(&changes.vanished, &known_uids);
+        // What went only since the mailbox was looked at still has its number, and is told as gone by its own.
+        let vanished = selected.numbers.unknown_among(&intersection(&changes.vanished, &known_uids));
         if !vanished.is_empty() {
             told.push(Response::Vanished { earlier: true, uids: set_of(&vanished) });
         }
@@ -127,11 +128,12 @@ impl Policy {
 
     /// RFC 9051 §6.4.1: what is marked as deleted goes, untold.
     pub(super) async fn close(&mut self) -> Handled {
-        if let Some(selected) = self.selected.take().filter(|selected| !selected.read_only) {
-            let now = self.now();
-            let expunged = self.shared.mailstore.expunge(selected.id, None, now).await;
+        if let Some(selected) = self.selected.as_ref().filter(|selected| !selected.read_only) {
+            let (id, now) = (selected.id, self.now());
+            let expunged = self.shared.mailstore.expunge(id, None, now).await;
             expunged.map_err(|error| refusal(&error))?;
         }
+        self.selected = None;
         Ok(Done::ok("Closed"))
     }
 
