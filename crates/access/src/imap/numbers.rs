@@ -224,7 +224,7 @@ impl Picked {
             (from, to)
         };
         self.take_first(from.saturating_sub(1));
-        self.take_first((to + 1).saturating_sub(from))
+        self.take_first(to.saturating_add(1).saturating_sub(from))
     }
 }
 
@@ -293,7 +293,8 @@ mod tests {
         let uids = |from, to, backwards| all.clone().page(from, to, backwards).uids().to_string();
         assert_eq!(uids(1, 2, false), "2:3");
         assert_eq!(uids(3, 2, false), "3,7");
-        assert_eq!(uids(4, 99, false), "8:9");
+        assert_eq!(uids(4, u32::MAX, false), "8:9");
+        assert_eq!(uids(1, u32::MAX, true), "2:3,7:9");
         assert_eq!(uids(1, 2, true), "8:9");
         assert_eq!(uids(5, 4, true), "2:3");
         assert_eq!(uids(6, 9, true), "");
