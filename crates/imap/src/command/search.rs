@@ -218,6 +218,19 @@ pub enum EntryKind {
     All,
 }
 
+impl SearchKey {
+    /// Whether it names messages by their numbers.
+    pub(crate) fn names_numbers(&self) -> bool {
+        match self {
+            Self::Numbers(_) => true,
+            Self::Not(key) => key.names_numbers(),
+            Self::Or(one, other) => one.names_numbers() || other.names_numbers(),
+            Self::And(keys) => keys.iter().any(Self::names_numbers),
+            _ => false,
+        }
+    }
+}
+
 impl Page {
     /// `partial-range`: two numbers, or two with a minus (RFC 9394).
     pub(super) fn scan(scan: &mut Scan<'_>) -> Scanned<Self> {

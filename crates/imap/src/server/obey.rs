@@ -151,15 +151,15 @@ impl Session {
     }
 
     /// RFC 9051 §7.5.1: no EXPUNGE while FETCH, STORE or SEARCH are answered, nor SORT and THREAD (RFC 5256 §3); with UIDs
-    /// there may be. And RFC 9051 §5.5: what was sent behind this command already may name messages by number, so their numbers
+    /// there may be, unless what is looked for is named by number. And RFC 9051 §5.5: what was sent behind this command already may name messages by number, so their numbers
     /// stay unless the command itself changes them.
     fn may_expunge(&self, command: &Command) -> bool {
         let by_number = match command {
             Command::Fetch(it) => !it.uid,
             Command::Store(it) => !it.uid,
-            Command::Search(it) => !it.uid,
-            Command::Sort(it) => !it.uid,
-            Command::Thread(it) => !it.uid,
+            Command::Search(it) => !it.uid || it.key.names_numbers(),
+            Command::Sort(it) => !it.uid || it.key.names_numbers(),
+            Command::Thread(it) => !it.uid || it.key.names_numbers(),
             Command::Expunge(_) | Command::Move(_) => return self.standing == Standing::Selected,
             // RFC 9051 §6.4.1: nobody wants to hear of them any more.
             Command::Close | Command::Unselect => return false,
