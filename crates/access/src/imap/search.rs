@@ -248,9 +248,20 @@ pub(super) fn esearch(
         max: listed.last().filter(|_| max).map(|hit| hit.told(uid)),
         all: all.then(|| found(listed)),
         count: count.then_some(total),
-        mod_seq: hits.highest(),
+        mod_seq: if hits.modseq { highest_told(&returns, listed) } else { None },
         page: page.map(|page| (page, found(on_page(listed, page)))),
     })))
+}
+
+/// RFC 4731 §3.2: with MIN or MAX alone the highest mod-sequence of those, otherwise of all.
+fn highest_told(returns: &Returns, listed: &[Hit]) -> Option<ModSeq> {
+    let Returns { min, max, all, count, page, .. } = *returns;
+    let hits: Vec<&Hit> = if all || count || page.is_some() {
+        listed.iter().collect()
+    } else {
+        listed.first().filter(|_| min).into_iter().chain(listed.last().filter(|_| max)).collect()
+    };
+    hits.into_iter().map(|hit| hit.modseq).max()
 }
 
 /// RFC 9394 §3.1.
