@@ -16,7 +16,7 @@ use super::{
     mailboxes::object_id,
     numbers::Picked,
     policy::{Done, Handled, Policy},
-    section::{self, PIECE_OCTETS, Place},
+    section::{self, Fields, PIECE_OCTETS, Place},
     select::intersection,
     selected::{Selected, set_of},
     streams::{self, Source},
@@ -30,6 +30,8 @@ const STRUCTURES_AT_ONCE: u32 = 250;
 /// Messages that are read at once, as long as their octets are not more than `HELD_OCTETS`.
 const CONTENTS_AT_ONCE: u32 = 50;
 const HELD_OCTETS: usize = 256 << 10;
+/// Octets of kept structures that are held at once: what they tell takes some times as much.
+const STRUCTURES_OCTETS: usize = 1 << 20;
 /// A content of more octets is sent as it is read.
 const HELD_CONTENT_OCTETS: u64 = 64 << 10;
 
@@ -290,15 +292,25 @@ fn read_chunk(
 ) -> Result<(Chunk, u32), MailstoreError> {
     let uids = picked.uids();
     let mut known: Vec<(Facts, Vec<u8>)> = Vec::new();
+    let mut later = None;
     if needs <= Needs::Octets {
         known.extend(mailstore.facts(mailbox, &uids)?.into_iter().map(|facts| (facts, Vec::new())));
     } else {
-        mailstore.listing(mailbox, &uids, |facts, kept| known.push((facts, kept.to_vec())))?;
+        // Whoever sends a message chooses how large its structure is.
+        let mut held = 0;
+        mailstore.listing(mailbox, &uids, |facts, kept| {
+            held += kept.len();
+            if held <= STRUCTURES_OCTETS || known.is_empty() {
+                known.push((facts, kept.to_vec()));
+            } else {
+                later.get_or_insert(facts.uid);
+            }
+        })?;
     }
     known.sort_by_key(|(facts, _)| facts.uid);
     let (mut chunk, mut done) = (Chunk::default(), 0);
     for (number, uid) in picked.iter() {
-        if chunk.held >= HELD_OCTETS {
+        if chunk.held >= HELD_OCTETS || later.is_some_and(|later| uid >= later) {
             break;
         }
         done += 1;
@@ -334,6 +346,7 @@ fn read_message(
         }
         Needs::Structure | Needs::Content => message = Some(section::understood(mailstore, facts, kept)?),
     }
+    chunk.held += kept.len();
     let mut teller =
         Teller { mailstore, facts, envelope, message, chunk, values: Vec::new(), unknown_encoding: false };
     for item in items {
@@ -417,19 +430,29 @@ impl Teller<'_> {
         let content = match place {
             Place::Nowhere => Content::Nil,
             Place::Octets(span) => self.content(section::cut(span, slice))?,
-            Place::Fields { header, not, names } => {
-                let header = section::header(self.mailstore, self.facts, header)?;
-                let fields = section::chosen(&header, not, &names);
-                let fields = section::cut_here(&fields, slice);
-                self.chunk.held += fields.len();
-                Content::Here(fields.into())
-            }
+            Place::Fields { header, not, names } => self.fields(Fields { header, not, names, slice })?,
         };
         Ok(FetchValue::Content { name, origin, content })
     }
 
+    /// Whether a content of so many octets is held until it is sent. One message may be asked for much, and for the same again and again.
+    fn is_held(&self, octets: u64) -> bool {
+        octets <= HELD_CONTENT_OCTETS && self.chunk.held < HELD_OCTETS
+    }
+
+    fn fields(&mut self, fields: Fields) -> Result<Content, MailstoreError> {
+        let octets = fields.read(self.mailstore, self.facts)?;
+        let length = u64::try_from(octets.len()).unwrap_or(u64::MAX);
+        if self.is_held(length) {
+            self.chunk.held += octets.len();
+            return Ok(Content::Here(octets.into()));
+        }
+        // They are chosen once more when they are sent.
+        Ok(self.stream(Source::Fields(Box::new((*self.facts, fields))), length, false))
+    }
+
     fn content(&mut self, span: Span) -> Result<Content, MailstoreError> {
-        if span.octets <= HELD_CONTENT_OCTETS {
+        if self.is_held(span.octets) {
             let octets = section::octets(self.mailstore, self.facts, span)?;
             self.chunk.held += octets.len();
             return Ok(Content::Here(octets.into()));
@@ -475,7 +498,7 @@ impl Teller<'_> {
             }
             TransferEncoding::Identity => {
                 let span = section::cut(span, slice);
-                if span.octets <= HELD_CONTENT_OCTETS {
+                if self.is_held(span.octets) {
                     self.content(span)?
                 } else {
                     self.stream(Source::Plain { email: self.facts.email, span }, span.octets, true)
@@ -492,7 +515,7 @@ impl Teller<'_> {
     }
 
     fn decoded(&mut self, mut decoding: streams::Decoding, octets: u64) -> Result<Content, MailstoreError> {
-        if octets > HELD_CONTENT_OCTETS {
+        if !self.is_held(octets) {
             return Ok(self.stream(Source::Decoded(Box::new(decoding)), octets, true));
         }
         let mut here = Vec::new();

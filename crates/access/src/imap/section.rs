@@ -20,6 +20,25 @@ pub(super) enum Place {
     Fields { header: Span, not: bool, names: Vec<Box<str>> },
 }
 
+/// Fields that are chosen out of a header section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fields {
+    pub(super) header: Span,
+    /// All but those of these names.
+    pub(super) not: bool,
+    pub(super) names: Vec<Box<str>>,
+    pub(super) slice: Option<Slice>,
+}
+
+impl Fields {
+    /// Their octets, or the piece of them that is wanted.
+    pub(super) fn read(&self, mailstore: &Mailstore, facts: &Facts) -> Result<Vec<u8>, MailstoreError> {
+        let header = header(mailstore, facts, self.header)?;
+        let chosen = chosen(&header, self.not, &self.names);
+        Ok(cut_here(&chosen, self.slice).to_vec())
+    }
+}
+
 /// Finds a section. What final delivery put before the content belongs to the header section of the message.
 pub(super) fn locate(section: &Section, facts: &Facts, message: &Message) -> Place {
     let head = u64::from(facts.head_octets);

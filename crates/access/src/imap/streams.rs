@@ -1,10 +1,14 @@
 //! Octets that were announced, read when they are sent (`Question::Octets`).
 
 use imap::{response::Status, server::Answer};
-use mailstore::{EmailId, Mailstore, MailstoreError};
+use mailstore::{EmailId, Facts, Mailstore, MailstoreError};
 use message::mime::{BodyDecoder, Span, TransferEncoding};
 
-use super::{blocking::read, policy::Policy, section::PIECE_OCTETS};
+use super::{
+    blocking::read,
+    policy::Policy,
+    section::{Fields, PIECE_OCTETS},
+};
 
 /// Where octets come from.
 pub(super) enum Source {
@@ -12,6 +16,10 @@ pub(super) enum Source {
     Plain { email: EmailId, span: Span },
     /// They are decoded.
     Decoded(Box<Decoding>),
+    /// They are chosen out of a header section.
+    Fields(Box<(Facts, Fields)>),
+    /// They are here, as long as they are being sent.
+    Here(Vec<u8>),
 }
 
 /// A part that is decoded as it is read.
@@ -108,6 +116,16 @@ impl Policy {
         let place = usize::try_from(reference).unwrap_or(usize::MAX);
         let Some(source) = self.streams.get_mut(place) else { return Err(Status::no("No such octets")) };
         match source {
+            Source::Fields(wanted) => {
+                let (facts, fields) = (wanted.0, wanted.1.clone());
+                let octets =
+                    read(&self.shared.mailstore, move |mailstore| fields.read(mailstore, &facts)).await?;
+                Ok(self.stream_here(place, octets, offset, octets_max))
+            }
+            Source::Here(octets) => {
+                let octets = std::mem::take(octets);
+                Ok(self.stream_here(place, octets, offset, octets_max))
+            }
             Source::Plain { email, span } => {
                 let (email, at) = (*email, span.at + offset);
                 let most = octets_max.min(PIECE_OCTETS);
@@ -128,5 +146,18 @@ impl Policy {
                 Ok(octets)
             }
         }
+    }
+
+    /// A piece of octets that are here; they stay until the last of them is sent.
+    fn stream_here(&mut self, place: usize, octets: Vec<u8>, offset: u64, most: usize) -> Vec<u8> {
+        let at = usize::try_from(offset).unwrap_or(usize::MAX);
+        let left = octets.get(at..).unwrap_or_default();
+        let piece = left.get(..most).unwrap_or(left).to_vec();
+        if piece.len() < left.len()
+            && let Some(source) = self.streams.get_mut(place)
+        {
+            *source = Source::Here(octets);
+        }
+        piece
     }
 }

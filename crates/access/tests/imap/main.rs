@@ -51,8 +51,9 @@ dialogues! {
     deleted
     expunge
     fetch
-    idle
     flags_of_two
+    idle
+    large_fields
     list
     login
     mailboxes
