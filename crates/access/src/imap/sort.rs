@@ -4,7 +4,7 @@ use std::cmp::{Ordering, Reverse};
 
 use imap::{
     Tag,
-    command::{Sort, SortKey, Thread, ThreadAlgorithm},
+    command::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm},
     response::{Code, Response, Status},
 };
 use mailstore::{Facts, MailstoreError, UidSet};
@@ -34,6 +34,7 @@ enum Value {
 impl Policy {
     pub(super) async fn sort(&mut self, tag: Tag, sort: Sort) -> Handled {
         let Sort { uid, returns, criteria, charset, key } = sort;
+        let criteria = distinct(criteria);
         let hits = self.hits(Some(&charset), &key).await?;
         let keys: Vec<SortKey> = criteria.iter().map(|criterion| criterion.key).collect();
         let values = self
@@ -41,19 +42,8 @@ impl Policy {
                 keys.iter().map(|key| value(*key, facts, message)).collect::<Vec<_>>()
             })
             .await?;
-        let mut sorted: Vec<(Hit, Vec<Value>)> = values;
-        sorted.sort_by(|(one, ones), (other, others)| {
-            let each = criteria.iter().zip(ones.iter().zip(others));
-            let compared =
-                each.map(
-                    |(criterion, (one, other))| {
-                        if criterion.reverse { Reverse(one).cmp(&Reverse(other)) } else { one.cmp(other) }
-                    },
-                );
-            // RFC 5256 §3: what is equal stays in the order of the mailbox.
-            compared.fold(Ordering::Equal, Ordering::then).then(one.number.cmp(&other.number))
-        });
-        let order: Vec<Hit> = sorted.into_iter().map(|(hit, _)| hit).collect();
+        // It may be many: not on a thread that serves others.
+        let order = read(&self.shared.mailstore, move |_| Ok(sorted(values, &criteria))).await?;
         let mut told = if hits.modseq { self.knows_condstore() } else { Vec::new() };
         if returns.is_some_and(|returns| returns.save) {
             self.selected()?.saved = hits.all.iter().map(|hit| hit.uid).collect();
@@ -73,11 +63,14 @@ impl Policy {
         let Hits { all, .. } = self.hits(Some(&charset), &key).await?;
         let letters = self.understand(&all, letter).await?;
         let (hits, letters): (Vec<Hit>, Vec<Letter>) = letters.into_iter().unzip();
-        let threads = match algorithm {
-            ThreadAlgorithm::OrderedSubject => thread::by_subject(&letters),
-            ThreadAlgorithm::References => thread::by_references(&letters),
-        };
-        let entries = thread::entries(&threads, |at| hits.get(at).map(|hit| hit.told(uid)));
+        let entries = read(&self.shared.mailstore, move |_| {
+            let threads = match algorithm {
+                ThreadAlgorithm::OrderedSubject => thread::by_subject(&letters),
+                ThreadAlgorithm::References => thread::by_references(&letters),
+            };
+            Ok(thread::entries(&threads, |at| hits.get(at).map(|hit| hit.told(uid))))
+        })
+        .await?;
         Ok(Done::telling(vec![Response::Thread(entries)], "Threaded"))
     }
 
@@ -95,11 +88,14 @@ impl Policy {
         for some in hits.chunks(AT_ONCE) {
             let (make, uids) = (make.clone(), some.iter().map(|hit| hit.uid).collect::<UidSet>());
             let mut each = read(&self.shared.mailstore, move |mailstore| {
-                let mut known = Vec::new();
-                mailstore.listing(id, &uids, |facts, kept| known.push((facts, kept.to_vec())))?;
-                let mut each = Vec::with_capacity(known.len());
-                for (facts, kept) in known {
-                    match section::understood(mailstore, &facts, &kept) {
+                // What is kept of one may be some MiB: it is looked at, and not held.
+                let (mut each, mut unread) = (Vec::new(), Vec::new());
+                mailstore.listing(id, &uids, |facts, kept| match Message::decode(kept) {
+                    Ok(message) => each.push((facts.uid, make(&facts, &message))),
+                    Err(_) => unread.push(facts),
+                })?;
+                for facts in unread {
+                    match section::understood(mailstore, &facts, &[]) {
                         Ok(message) => each.push((facts.uid, make(&facts, &message))),
                         Err(MailstoreError::Gone) => {}
                         Err(error) => return Err(error),
@@ -119,6 +115,32 @@ impl Policy {
         }
         Ok(made)
     }
+}
+
+/// Each key once: what is the same by one is the same by its second mention.
+fn distinct(criteria: Vec<SortCriterion>) -> Vec<SortCriterion> {
+    let mut kept: Vec<SortCriterion> = Vec::new();
+    for criterion in criteria {
+        if !kept.iter().any(|other| other.key == criterion.key) {
+            kept.push(criterion);
+        }
+    }
+    kept
+}
+
+fn sorted(mut hits: Vec<(Hit, Vec<Value>)>, criteria: &[SortCriterion]) -> Vec<Hit> {
+    hits.sort_by(|(one, ones), (other, others)| {
+        let each = criteria.iter().zip(ones.iter().zip(others));
+        let compared =
+            each.map(
+                |(criterion, (one, other))| {
+                    if criterion.reverse { Reverse(one).cmp(&Reverse(other)) } else { one.cmp(other) }
+                },
+            );
+        // RFC 5256 §3: what is equal stays in the order of the mailbox.
+        compared.fold(Ordering::Equal, Ordering::then).then(one.number.cmp(&other.number))
+    });
+    hits.into_iter().map(|(hit, _)| hit).collect()
 }
 
 fn value(key: SortKey, facts: &Facts, message: &Message) -> Value {
@@ -175,7 +197,7 @@ fn letter(facts: &Facts, message: &Message) -> Letter {
     let (subject, is_reply) = subject(message);
     Letter {
         id: ids(&message.envelope.message_id).into_iter().next(),
-        references,
+        references: thread::looked_at(references),
         subject,
         is_reply,
         sent: sent(facts, message),

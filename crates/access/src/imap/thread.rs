@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use imap::response::ThreadEntry;
 
-/// References of a message that are looked at: the first, and the last ones.
+/// References of a message that are looked at.
 const REFERENCES_MAX: usize = 64;
 /// How deep answers to answers are shown as such. What is deeper begins a thread of its own.
 const DEPTH_MAX: usize = 500;
@@ -19,6 +19,16 @@ pub(super) struct Letter {
     pub(super) subject: String,
     pub(super) is_reply: bool,
     pub(super) sent: i64,
+}
+
+/// The references that are looked at: the first, and the last ones. Strangers write them, and a message may have some ten thousand.
+pub(super) fn looked_at(mut references: Vec<Box<[u8]>>) -> Vec<Box<[u8]>> {
+    let beyond = references.len().saturating_sub(REFERENCES_MAX);
+    if beyond > 0 {
+        references.drain(1..=beyond);
+        references.shrink_to_fit();
+    }
+    references
 }
 
 /// A message, or only the place of one, with what answers it.
@@ -104,16 +114,16 @@ impl Threads {
         self.nodes.get_mut(at).map(|node| std::mem::take(&mut node.children)).unwrap_or_default()
     }
 
-    /// Puts one below another, wherever it was before.
-    fn put(&mut self, parent: usize, child: usize) {
-        if let Some(old) = self.parent(child)
-            && let Some(node) = self.nodes.get_mut(old)
-        {
-            node.children.retain(|other| *other != child);
-        }
+    /// Says that one belongs below another, and below no other.
+    fn set_parent(&mut self, parent: usize, child: usize) {
         if let Some(node) = self.nodes.get_mut(child) {
             node.parent = Some(parent);
         }
+    }
+
+    /// Puts one that is below nothing below another.
+    fn put(&mut self, parent: usize, child: usize) {
+        self.set_parent(parent, child);
         if let Some(node) = self.nodes.get_mut(parent) {
             node.children.push(child);
         }
@@ -156,11 +166,7 @@ impl Threads {
                 }
             };
             let mut above = None;
-            let skipped = letter.references.len().saturating_sub(REFERENCES_MAX);
-            for (place, id) in letter.references.iter().enumerate() {
-                if place > 0 && place <= skipped {
-                    continue;
-                }
+            for id in &letter.references {
                 let referred = known.get(&**id).copied();
                 let referred = referred.unwrap_or_else(|| self.add(None));
                 known.insert(id, referred);
@@ -168,13 +174,19 @@ impl Threads {
                     && self.parent(referred).is_none()
                     && self.may_hold(above, referred)
                 {
-                    self.put(above, referred);
+                    self.set_parent(above, referred);
                 }
                 above = Some(referred);
             }
             // What it says of itself counts more than what others say of it.
             if let Some(above) = above.filter(|above| self.may_hold(*above, own)) {
-                self.put(above, own);
+                self.set_parent(above, own);
+            }
+        }
+        // Only now it is certain below what each is.
+        for child in 0..self.nodes.len() {
+            if let Some(parent) = self.parent(child) {
+                self.put(parent, child);
             }
         }
     }
@@ -260,15 +272,15 @@ impl Threads {
             match (self.letter(known), self.letter(root)) {
                 (None, None) => {
                     for child in self.take_children(root) {
-                        self.put_free(known, child);
+                        self.put(known, child);
                     }
                 }
-                (None, Some(_)) => self.put_free(known, root),
-                (Some(_), _) if letter.is_reply && !known_is_reply => self.put_free(known, root),
+                (None, Some(_)) => self.put(known, root),
+                (Some(_), _) if letter.is_reply && !known_is_reply => self.put(known, root),
                 _ => {
                     let both = self.add(None);
-                    self.put_free(both, known);
-                    self.put_free(both, root);
+                    self.put(both, known);
+                    self.put(both, root);
                     if let Some(known) = moved.get_mut(known) {
                         *known = true;
                     }
@@ -281,14 +293,6 @@ impl Threads {
             }
         }
         self.roots.retain(|root| !moved.get(*root).copied().unwrap_or(false));
-    }
-
-    /// As `put`, of what is below nothing that counts.
-    fn put_free(&mut self, parent: usize, child: usize) {
-        if let Some(node) = self.nodes.get_mut(child) {
-            node.parent = None;
-        }
-        self.put(parent, child);
     }
 
     /// Steps 4 and 6: by when they were sent, then as they stand in the mailbox.
@@ -353,6 +357,16 @@ mod tests {
             letter("q", &[], "single", 0),
         ];
         assert_eq!(shown(&by_references(&letters)), "6 1 -3 --2 . -5 -4");
+    }
+
+    #[test]
+    fn of_many_references_the_first_and_the_last_are_looked_at() {
+        let ids = |numbers: Vec<usize>| numbers.iter().map(|id| id.to_string().into_bytes().into()).collect();
+        let kept: Vec<Box<[u8]>> = ids([0].into_iter().chain(937..1000).collect());
+        assert_eq!(looked_at(ids((0..1000).collect())), kept);
+        for few in [0, 1, REFERENCES_MAX] {
+            assert_eq!(looked_at(ids((0..few).collect())).len(), few);
+        }
     }
 
     #[test]
