@@ -161,7 +161,7 @@ impl Names {
 }
 
 /// RFC 9051 §6.3.9: `*` is anything, `%` anything without a separator. INBOX is INBOX in any case. In time that grows with the
-/// product of both lengths at the most.
+/// square of the length of the name at the most.
 fn matches(pattern: &str, name: &str) -> bool {
     let pattern = match pattern.get(..5) {
         Some(inbox) if name == "INBOX" && inbox.eq_ignore_ascii_case("INBOX") => {
@@ -169,13 +169,17 @@ fn matches(pattern: &str, name: &str) -> bool {
         }
         _ => pattern.to_owned(),
     };
-    // The places of the name up to which what is read of the pattern matches.
     let name: Vec<char> = name.chars().collect();
+    let pattern = compact(&pattern);
+    if pattern.iter().filter(|wanted| !matches!(wanted, '*' | '%')).count() > name.len() {
+        return false;
+    }
+    // The places of the name up to which what is read of the pattern matches.
     let mut reached = vec![false; name.len() + 1];
     if let Some(first) = reached.first_mut() {
         *first = true;
     }
-    for wanted in pattern.chars() {
+    for wanted in pattern {
         let mut next = vec![false; name.len() + 1];
         let mut before = false;
         for (place, here) in reached.iter().enumerate() {
@@ -196,6 +200,19 @@ fn matches(pattern: &str, name: &str) -> bool {
         reached = next;
     }
     reached.last() == Some(&true)
+}
+
+/// A pattern with one wildcard in the place of several that follow each other: what is left to compare is not longer than twice the name.
+fn compact(pattern: &str) -> Vec<char> {
+    let mut kept: Vec<char> = Vec::new();
+    for wanted in pattern.chars() {
+        match (kept.last_mut(), wanted) {
+            (Some('*'), '*' | '%') | (Some('%'), '%') => {}
+            (Some(last @ '%'), '*') => *last = '*',
+            _ => kept.push(wanted),
+        }
+    }
+    kept
 }
 
 #[cfg(test)]
@@ -220,6 +237,9 @@ mod tests {
             ("", "", true),
             ("", "a", false),
             ("%%%*%*", "a/ü/c", true),
+            ("%%", "a/b", false),
+            ("a%%/%*c", "ab/c", true),
+            ("abc", "ab", false),
             ("ü", "ü", true),
         ] {
             assert_eq!(matches(pattern, name), is_match, "{pattern} {name}");
@@ -230,5 +250,6 @@ mod tests {
     fn a_pattern_of_stars_costs_little() {
         let (pattern, name) = ("*a".repeat(500), "a/".repeat(500));
         assert!(!matches(&pattern, &name));
+        assert_eq!(compact(&"%*".repeat(30_000)), ['*']);
     }
 }
