@@ -1,5 +1,6 @@
 //! IMAP: the policy of a session over the mailstore (docs/design/imap.md).
 
+mod acl;
 mod blocking;
 mod fetch;
 mod flags;
@@ -7,6 +8,7 @@ mod list;
 mod machine;
 mod mailboxes;
 mod messages;
+mod namespace;
 mod news;
 mod numbers;
 mod policy;

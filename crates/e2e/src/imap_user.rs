@@ -1,4 +1,4 @@
-//! A server with one user, whose mailboxes other people's programs read by IMAP.
+//! A server with one user, whose mailboxes other people's programs read by IMAP, and another one who may be let in to them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,7 +16,7 @@ import imaplib, os, re, socket, ssl, sys
 port, ca, login, password = sys.argv[1:5]
 context = ssl.create_default_context(cafile=ca)
 context.check_hostname = False
-def connect():
+def connect(login=login):
     imap = imaplib.IMAP4_SSL("127.0.0.1", int(port), ssl_context=context)
     # imaplib sends a message and its end in two writes: between them Nagle waits for our delayed acknowledgement.
     imap.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -45,7 +45,9 @@ pub struct ImapUser {
 impl ImapUser {
     /// Whose mailboxes they are.
     pub const LOGIN: &str = "carol@here.test";
-    /// Her password.
+    /// Who else has mailboxes here.
+    pub const OTHER: &str = "dave@here.test";
+    /// The password of both.
     pub const PASSWORD: &str = "correct horse";
 
     /// Starts the server; it is certified for `localhost`, `mx.here.test` and 127.0.0.1.
@@ -57,10 +59,12 @@ impl ImapUser {
         };
         let house = House::new(&format!(
             "{}{}[[account]]\nlogin = \"{}\"\npassword = {{ file = \"carol.password\" }}\n\
+             [[account]]\nlogin = \"{}\"\npassword = {{ file = \"carol.password\" }}\n\
              [deliver]\nlocal = \"mailstore\"\n{}",
             listener("implicit"),
             listener("starttls"),
             Self::LOGIN,
+            Self::OTHER,
             own.section()
         ));
         write_secret(&house.path().join("carol.password"), &format!("{}\n", Self::PASSWORD));

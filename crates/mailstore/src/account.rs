@@ -3,7 +3,7 @@
 use store::{Sql, StoreError, Value};
 
 use crate::{
-    AccountId, Mailbox, Mailstore, MailstoreError, SpecialUse,
+    AccountId, Mailbox, Mailstore, MailstoreError, SpecialUse, acl,
     changing::Touched,
     mailboxes,
     name::INBOX,
@@ -75,6 +75,7 @@ impl Mailstore {
             for mailbox in Mailbox::all(sql, account)? {
                 removal::clear(sql, touched, mailbox.id, now)?;
             }
+            acl::forget_account(sql, account)?;
             for statement in [
                 "DELETE FROM past_name WHERE account = ?1",
                 "DELETE FROM subscription WHERE account = ?1",

@@ -12,6 +12,8 @@ use crate::{
 pub(crate) struct Touched {
     pub(crate) mailboxes: Vec<MailboxId>,
     pub(crate) accounts: Vec<AccountId>,
+    /// Somebody may do something else than before.
+    pub(crate) sharing: bool,
 }
 
 impl Touched {
@@ -26,6 +28,12 @@ impl Touched {
             self.mailboxes.push(mailbox.id);
         }
         self.account(mailbox.account);
+    }
+
+    /// Who may do what with a mailbox changed.
+    pub(crate) fn sharing(&mut self, mailbox: &Mailbox) {
+        self.mailbox(mailbox);
+        self.sharing = true;
     }
 }
 

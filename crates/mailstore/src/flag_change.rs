@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use store::{Row, Sql, StoreError};
 
 use crate::{
-    Flags, Keywords, MailboxId, Mailstore, MailstoreError, MessageState, ModSeq, Uid, UidSet,
+    Flags, FlagsAllowed, Keywords, MailboxId, Mailstore, MailstoreError, MessageState, ModSeq, Uid, UidSet,
     changing::Changing,
     number::{count, count_at, short_at},
     view::within,
@@ -20,6 +20,8 @@ pub enum FlagAction {
     Remove,
     /// Set these, and clear all others.
     Replace,
+    /// The same, but only among those that may be changed; the others stay.
+    ReplaceAmong(FlagsAllowed),
 }
 
 /// Which flags to change.
@@ -129,6 +131,10 @@ fn apply(
         FlagAction::Add => (state.flags.with(change.flags), state.keywords | bits),
         FlagAction::Remove => (state.flags.without(change.flags), state.keywords & !bits),
         FlagAction::Replace => (change.flags, bits),
+        FlagAction::ReplaceAmong(allowed) => (
+            state.flags.without(allowed.flags).with(allowed.kept(change.flags)),
+            if allowed.keywords { bits } else { state.keywords },
+        ),
     };
     if (flags, keywords) == (state.flags, state.keywords) {
         return Ok(());

@@ -5,6 +5,7 @@
 //! done before it is on stable storage. Knows nothing of IMAP's or POP3's syntax. The tables are in `docs/design/mailstore.md`.
 
 mod account;
+mod acl;
 mod changing;
 mod content;
 mod delivery;
@@ -24,6 +25,7 @@ mod number;
 mod reader;
 mod removal;
 mod rename;
+mod rights;
 mod schema;
 mod threads;
 mod transfer;
@@ -34,6 +36,7 @@ mod view;
 mod watch;
 
 pub use account::Quota;
+pub use acl::{ACL_ENTRIES_MAX, ANYONE, AclChange, AclEntry, Visible};
 pub use content::Content;
 pub use delivery::{Delivered, Delivery};
 pub use error::MailstoreError;
@@ -48,6 +51,7 @@ pub use mailstore::Mailstore;
 pub use name::{NAME_OCTETS_MAX, spelling};
 pub use reader::Reader;
 pub use removal::Vanished;
+pub use rights::{FlagsAllowed, Rights};
 pub use schema::SCHEMA;
 pub use transfer::Copied;
 pub use uid_set::UidSet;

@@ -3,7 +3,7 @@
 use store::{Sql, Value};
 
 use crate::{
-    AccountId, Mailbox, MailboxId, Mailstore, MailstoreError, SpecialUse, Uid,
+    AccountId, Mailbox, MailboxId, Mailstore, MailstoreError, SpecialUse, Uid, acl,
     changing::Touched,
     name::{INBOX, spelling},
     number::short_at,
@@ -43,6 +43,15 @@ impl Mailstore {
             Err(MailstoreError::NoMailbox) => Ok(None),
             found => found.map(Some),
         }
+    }
+
+    /// The nearest mailbox above a name, whether there is one of this name or not. Waits for the disk.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn nearest_above(&self, account: AccountId, name: &str) -> Result<Option<Mailbox>, MailstoreError> {
+        let Ok(name) = spelling(name) else { return Ok(None) };
+        self.look(|sql| acl::nearest_above(sql, account, &name))
     }
 
     /// Makes a mailbox (RFC 9051 §6.3.4). Names above it need no mailbox.
@@ -149,7 +158,9 @@ pub(crate) fn make(
     let values = [account.into(), name.into(), SpecialUse::to_value(special_use), i64::from(validity).into()];
     let made = sql.query(insert, &values, |row| Ok(MailboxId(row.integer(0)?)))?;
     touched.account(account);
-    made.into_iter().next().ok_or(MailstoreError::NoMailbox)
+    let made = made.into_iter().next().ok_or(MailstoreError::NoMailbox)?;
+    acl::inherit(sql, account, name, made)?;
+    Ok(made)
 }
 
 pub(crate) fn subscribe(

@@ -44,6 +44,11 @@ impl Mailstore {
         self.watchers.watch_account(account)
     }
 
+    /// Wakes when the access list of any mailbox changed.
+    pub fn watch_sharing(&self) -> Watch {
+        self.watchers.watch_sharing()
+    }
+
     /// Reads, in one view of the database.
     pub(crate) fn look<T>(
         &self,

@@ -39,6 +39,11 @@ pub(crate) fn is_below(name: &str, above: &str) -> bool {
     name.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
 }
 
+/// The names above a name, the nearest first.
+pub(crate) fn above(name: &str) -> impl Iterator<Item = &str> {
+    name.rmatch_indices('/').filter_map(|(at, _)| name.get(..at))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use store::Sql;
 
 use crate::{
-    AccountId, Mailbox, Mailstore, MailstoreError, UidSet,
+    AccountId, FlagsAllowed, Mailbox, Mailstore, MailstoreError, UidSet,
     changing::Touched,
     mailboxes,
     name::{INBOX, is_below, spelling},
@@ -59,7 +59,7 @@ fn empty_inbox(
 ) -> Result<(), MailstoreError> {
     let inbox = Mailbox::by_name(sql, account, INBOX)?.ok_or(MailstoreError::NoMailbox)?;
     let made = mailboxes::make(sql, touched, account, to, None, now)?;
-    transfer::move_all(sql, touched, inbox.id, &UidSet::all(), made, now)?;
+    transfer::move_all(sql, touched, inbox.id, &UidSet::all(), made, FlagsAllowed::all(), now)?;
     Ok(())
 }
 

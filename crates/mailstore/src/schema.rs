@@ -2,6 +2,8 @@
 
 use store::{Migration, Schema};
 
+use crate::acl;
+
 /// The tables. No foreign keys: what refers to what is counted, for nothing here is removed by its owner alone, and `verify` checks it.
 pub const SCHEMA: Schema = Schema {
     owner: "mailstore",
@@ -51,5 +53,5 @@ pub const SCHEMA: Schema = Schema {
         name: "which messages were imported",
         sql: "
             CREATE TABLE imported (account BIGINT NOT NULL, key BLOB NOT NULL, PRIMARY KEY (account, key)) WITHOUT ROWID;",
-    }],
+    }, acl::TABLES],
 };

@@ -3,7 +3,8 @@
 use store::{Row, Sql, StoreError};
 
 use crate::{
-    EmailId, Flags, Keywords, MailboxId, Mailstore, MailstoreError, ModSeq, ThreadId, Uid, UidSet,
+    EmailId, Flags, FlagsAllowed, Keywords, MailboxId, Mailstore, MailstoreError, ModSeq, ThreadId, Uid,
+    UidSet,
     changing::{Changing, Line, Touched},
     number::{count_at, short_at},
     removal,
@@ -33,11 +34,26 @@ impl Mailstore {
         to: MailboxId,
         now: i64,
     ) -> Result<Copied, MailstoreError> {
+        self.copy_with(from, uids, to, FlagsAllowed::all(), now).await
+    }
+
+    /// Copies messages with those of their flags that the one who copies may set there. As [`Self::copy`] else.
+    ///
+    /// # Errors
+    /// As [`Self::copy`].
+    pub async fn copy_with(
+        &self,
+        from: MailboxId,
+        uids: UidSet,
+        to: MailboxId,
+        allowed: FlagsAllowed,
+        now: i64,
+    ) -> Result<Copied, MailstoreError> {
         self.change(move |sql, touched| {
             let source = Changing::begin(sql, from)?.mailbox;
             let lines = lines(sql, from, &uids)?;
             let target = Changing::begin(sql, to)?;
-            let added = add(sql, touched, &lines, from, target, now)?;
+            let added = add(sql, touched, &lines, from, target, allowed, now)?;
             let modseq = if from == to { added.modseq } else { source.highest_modseq };
             Ok(Copied { modseq, ..added })
         })
@@ -55,7 +71,22 @@ impl Mailstore {
         to: MailboxId,
         now: i64,
     ) -> Result<Copied, MailstoreError> {
-        self.change(move |sql, touched| move_all(sql, touched, from, &uids, to, now)).await
+        self.move_with(from, uids, to, FlagsAllowed::all(), now).await
+    }
+
+    /// Moves messages with those of their flags that the one who moves them may set there. As [`Self::move_to`] else.
+    ///
+    /// # Errors
+    /// As [`Self::move_to`].
+    pub async fn move_with(
+        &self,
+        from: MailboxId,
+        uids: UidSet,
+        to: MailboxId,
+        allowed: FlagsAllowed,
+        now: i64,
+    ) -> Result<Copied, MailstoreError> {
+        self.change(move |sql, touched| move_all(sql, touched, from, &uids, to, allowed, now)).await
     }
 }
 
@@ -65,6 +96,7 @@ pub(crate) fn move_all(
     from: MailboxId,
     uids: &UidSet,
     to: MailboxId,
+    allowed: FlagsAllowed,
     now: i64,
 ) -> Result<Copied, MailstoreError> {
     let account = Changing::begin(sql, from)?.mailbox.account;
@@ -72,7 +104,7 @@ pub(crate) fn move_all(
     // In the account as a whole nothing becomes more, though it looks so in between.
     target.may_exceed = target.mailbox.account == account;
     let lines = lines(sql, from, uids)?;
-    let added = add(sql, touched, &lines, from, target, now)?;
+    let added = add(sql, touched, &lines, from, target, allowed, now)?;
     let mut changing = Changing::begin(sql, from)?;
     let gone = added.pairs.iter().map(|(before, _)| *before).collect();
     removal::remove(sql, &mut changing, &gone, Flags::none(), now)?;
@@ -114,6 +146,7 @@ fn add(
     lines: &[(Uid, Line)],
     from: MailboxId,
     mut target: Changing,
+    allowed: FlagsAllowed,
     now: i64,
 ) -> Result<Copied, MailstoreError> {
     let mut bits = Bits::between(sql, from, target.mailbox.id)?;
@@ -122,8 +155,9 @@ fn add(
         let hold =
             "UPDATE email SET references_held = references_held + 1, garbage_since = NULL WHERE id = ?1";
         sql.execute(hold, &[line.email.into()])?;
-        let keywords = bits.translated(sql, line.keywords)?;
-        let new = target.add(sql, &Line { keywords, saved_date: now, ..line.clone() })?;
+        let keywords = bits.translated(sql, allowed.kept_keywords(line.keywords))?;
+        let flags = allowed.kept(line.flags);
+        let new = target.add(sql, &Line { flags, keywords, saved_date: now, ..line.clone() })?;
         pairs.push((*uid, new));
     }
     let mailbox = target.finish(sql, touched)?;

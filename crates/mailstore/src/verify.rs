@@ -38,7 +38,7 @@ struct Check {
 const COUNTED: &str = "LEFT JOIN (SELECT mailbox, count(*) AS n, sum(octets) AS o, sum(flags & 1 = 0) AS u, sum(flags & 8 <> 0) AS d, \
      sum(CASE WHEN flags & 8 <> 0 THEN octets ELSE 0 END) AS x FROM message GROUP BY mailbox) c ON c.mailbox = m.id";
 
-const CHECKS: [Check; 11] = [
+const CHECKS: [Check; 12] = [
     Check {
         select: "SELECT m.name || ' of ' || coalesce(a.name, m.account) FROM mailbox m LEFT JOIN account a ON a.id = m.account COUNTED \
                  WHERE m.messages <> coalesce(n, 0) OR m.octets <> coalesce(o, 0) OR m.unseen <> coalesce(u, 0) \
@@ -103,6 +103,11 @@ const CHECKS: [Check; 11] = [
     Check {
         select: "SELECT s.content || '' FROM structure s LEFT JOIN content c ON c.id = s.content WHERE c.id IS NULL",
         what: "a structure belongs to no content",
+        derived: true,
+    },
+    Check {
+        select: "SELECT a.identifier || ' to mailbox ' || a.mailbox FROM acl a LEFT JOIN mailbox b ON b.id = a.mailbox WHERE b.id IS NULL",
+        what: "rights belong to no mailbox",
         derived: true,
     },
 ];
@@ -205,9 +210,10 @@ const REBUILD_REFERENCES: [&str; 4] = [
      FROM (SELECT content, count(*) AS n, ?1 AS t FROM email GROUP BY content) c WHERE c.content = content.id",
 ];
 
-const REMOVE_ORPHANS: [&str; 2] = [
+const REMOVE_ORPHANS: [&str; 3] = [
     "DELETE FROM piece WHERE id / 1048576 NOT IN (SELECT id FROM content)",
     "DELETE FROM structure WHERE content NOT IN (SELECT id FROM content)",
+    "DELETE FROM acl WHERE mailbox NOT IN (SELECT id FROM mailbox)",
 ];
 
 struct Kept {

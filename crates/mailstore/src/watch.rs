@@ -14,6 +14,7 @@ use crate::{AccountId, MailboxId, changing::Touched};
 enum Watched {
     Mailbox(MailboxId),
     Account(AccountId),
+    Sharing,
 }
 
 type Channels = Arc<Mutex<HashMap<Watched, watch::Sender<()>>>>;
@@ -31,6 +32,10 @@ impl Watchers {
         self.watch(Watched::Account(account))
     }
 
+    pub(crate) fn watch_sharing(&self) -> Watch {
+        self.watch(Watched::Sharing)
+    }
+
     fn watch(&self, what: Watched) -> Watch {
         let mut channels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let sender = channels.entry(what).or_insert_with(|| watch::Sender::new(()));
@@ -42,7 +47,8 @@ impl Watchers {
         let channels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mailboxes = touched.mailboxes.iter().map(|mailbox| Watched::Mailbox(*mailbox));
         let accounts = touched.accounts.iter().map(|account| Watched::Account(*account));
-        for sender in mailboxes.chain(accounts).filter_map(|what| channels.get(&what)) {
+        let sharing = touched.sharing.then_some(Watched::Sharing);
+        for sender in mailboxes.chain(accounts).chain(sharing).filter_map(|what| channels.get(&what)) {
             sender.send_replace(());
         }
     }
@@ -107,15 +113,21 @@ mod tests {
         let mut too = watchers.watch_mailbox(MailboxId(1));
         let mut other = watchers.watch_mailbox(MailboxId(2));
         let mut account = watchers.watch_account(AccountId(1));
-        watchers.tell(&Touched { mailboxes: vec![MailboxId(1)], accounts: vec![AccountId(1)] });
+        let mut sharing = watchers.watch_sharing();
+        watchers.tell(&Touched {
+            mailboxes: vec![MailboxId(1)],
+            accounts: vec![AccountId(1)],
+            sharing: true,
+        });
         one.changed().await;
         account.changed().await;
+        sharing.changed().await;
         assert!(too.has_changed() && !too.has_changed());
         assert!(!one.has_changed() && !other.has_changed());
-        assert_eq!(watchers.0.lock().unwrap().len(), 3, "what is the same is shared");
+        assert_eq!(watchers.0.lock().unwrap().len(), 4, "what is the same is shared");
         drop(one);
-        assert_eq!(watchers.0.lock().unwrap().len(), 3);
-        drop((too, other, account));
+        assert_eq!(watchers.0.lock().unwrap().len(), 4);
+        drop((too, other, account, sharing));
         assert!(watchers.0.lock().unwrap().is_empty());
         assert!(size_of::<Watch>() <= 64);
     }

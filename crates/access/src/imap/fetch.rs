@@ -7,7 +7,7 @@ use imap::{
     server::Answer,
 };
 use mailstore::{
-    Facts, FlagAction, FlagChange, Flags, MailboxId, Mailstore, MailstoreError, Stored, Uid, UidSet,
+    Facts, FlagAction, FlagChange, Flags, MailboxId, Mailstore, MailstoreError, Rights, Stored, Uid, UidSet,
 };
 use message::mime::{Envelope, Message, Part, Preview, Span, TransferEncoding};
 
@@ -87,7 +87,8 @@ impl Policy {
         if let Some(page) = page {
             picked = picked.page(page.from, page.to, page.backwards);
         }
-        let (id, read_only) = (selected.id, selected.read_only);
+        // RFC 4314 §4: what is read is marked by who may.
+        let (id, marks) = (selected.id, !selected.is_read_only() && selected.rights.contains(Rights::SEEN));
         if let Some(since) = changed_since {
             add(&mut items, FetchItem::ModSeq);
             let changes = read(&self.shared.mailstore, move |mailstore| mailstore.changes(id, since)).await?;
@@ -103,7 +104,7 @@ impl Policy {
             items.insert(0, FetchItem::Uid);
         }
         let needs = items.iter().map(needs).max().unwrap_or(Needs::Facts);
-        let sees = !read_only && items.iter().any(sees);
+        let sees = marks && items.iter().any(sees);
         let fetching = Fetching { picked, items, needs, sees, unknown_encoding: false, missing: false };
         self.fetching = Some(Box::new(fetching));
         self.streams.clear();

@@ -6,19 +6,19 @@ use imap::{
     command::List,
     response::{Attribute, ListEntry, Response, Status},
 };
-use mailstore::Mailbox;
+use mailstore::Rights;
 
 use super::{
     blocking::read,
     mailboxes::SEPARATOR,
+    namespace::{Found, of_another},
     policy::{Done, Handled, Policy},
-    quota::RIGHTS,
     selected::special_use,
 };
 
 /// What there is, and what is subscribed to.
 struct Names {
-    mailboxes: Vec<Mailbox>,
+    mailboxes: Vec<Found>,
     subscribed: BTreeSet<String>,
 }
 
@@ -26,7 +26,7 @@ impl Policy {
     async fn names(&self) -> Result<Names, Status> {
         let account = self.account()?;
         read(&self.shared.mailstore, move |mailstore| {
-            let mailboxes = mailstore.mailboxes(account)?;
+            let mailboxes = mailstore.visible(account)?.into_iter().map(Found::from).collect();
             let subscribed = mailstore.subscriptions(account)?.into_iter().collect();
             Ok(Names { mailboxes, subscribed })
         })
@@ -47,10 +47,13 @@ impl Policy {
             told.push(Response::List(Box::new(entry)));
             let Some((name, mailbox)) = name.zip(mailbox) else { continue };
             if list.returns.my_rights {
-                told.push(Response::MyRights { mailbox: name.clone(), rights: RIGHTS.into() });
+                let rights = mailbox.rights.told().into();
+                told.push(Response::MyRights { mailbox: name.clone(), rights });
             }
-            if let Some(items) = &list.returns.status {
-                told.push(self.status_of(name, mailbox, items).await?);
+            // RFC 5819 §2: not of one that cannot be selected.
+            let items = list.returns.status.as_ref().filter(|_| mailbox.rights.contains(Rights::READ));
+            if let Some(items) = items {
+                told.push(self.status_of(name, &mailbox.mailbox, items).await?);
             }
         }
         Ok(Done::telling(told, "Done"))
@@ -81,11 +84,11 @@ fn above(name: &str) -> impl Iterator<Item = &str> {
 
 impl Names {
     /// What LIST tells, INBOX first.
-    fn listed(&self, list: &List) -> Vec<(ListEntry, Option<&Mailbox>)> {
-        let existing: BTreeMap<&str, &Mailbox> =
+    fn listed(&self, list: &List) -> Vec<(ListEntry, Option<&Found>)> {
+        let existing: BTreeMap<&str, &Found> =
             self.mailboxes.iter().map(|mailbox| (&*mailbox.name, mailbox)).collect();
         let is_chosen = |name: &str| {
-            let special = existing.get(name).is_some_and(|mailbox| mailbox.special_use.is_some());
+            let special = existing.get(name).is_some_and(|mailbox| mailbox.special_use().is_some());
             (!list.subscribed || self.subscribed.contains(name)) && (!list.special_use || special)
         };
         let candidates: BTreeSet<&str> = if list.subscribed {
@@ -120,7 +123,7 @@ impl Names {
     fn attributes(
         &self,
         name: &str,
-        mailbox: Option<&Mailbox>,
+        mailbox: Option<&Found>,
         has_children: bool,
         list: &List,
     ) -> Vec<Attribute> {
@@ -129,24 +132,30 @@ impl Names {
             attributes.push(Attribute::NonExistent);
             // Who does not know the other one (RFC 5258 §3).
             attributes.push(Attribute::NoSelect);
+        } else if mailbox.is_some_and(|mailbox| !mailbox.rights.contains(Rights::READ)) {
+            attributes.push(Attribute::NoSelect);
         }
         attributes.push(if has_children { Attribute::HasChildren } else { Attribute::HasNoChildren });
         if (list.subscribed || list.returns.subscribed) && self.subscribed.contains(name) {
             attributes.push(Attribute::Subscribed);
         }
-        let special = mailbox.and_then(|mailbox| mailbox.special_use);
+        let special = mailbox.and_then(Found::special_use);
         attributes.extend(special.map(|special| Attribute::Use(special_use(special))));
         attributes
     }
 
     /// RFC 3501 §6.3.9: with `%`, a level that is not subscribed to, but has one below it that is, is told as one that cannot be selected.
     fn lsub(&self, pattern: &str) -> Vec<ListEntry> {
+        // RFC 4314 §4: of others' only those that can be seen.
+        let seen: BTreeSet<&str> = self.mailboxes.iter().map(|mailbox| &*mailbox.name).collect();
+        let is_told = |name: &&str| of_another(name).is_none() || seen.contains(name);
+        let subscribed: Vec<&str> = self.subscribed.iter().map(String::as_str).filter(is_told).collect();
         let levels: BTreeSet<&str> = if pattern.ends_with('%') {
-            self.subscribed.iter().flat_map(|name| above(name)).collect()
+            subscribed.iter().flat_map(|name| above(name)).collect()
         } else {
             BTreeSet::new()
         };
-        let all: BTreeSet<&str> = self.subscribed.iter().map(String::as_str).chain(levels).collect();
+        let all: BTreeSet<&str> = subscribed.iter().copied().chain(levels).collect();
         let listed = all.into_iter().filter(|name| matches(pattern, name)).map(|name| {
             let mut listed = entry(name);
             if !self.subscribed.contains(name) {

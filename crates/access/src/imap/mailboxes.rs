@@ -7,10 +7,12 @@ use imap::{
     command::{Create, StatusItem},
     response::{Code, NamespaceEntry, Response, Status, StatusValue},
 };
-use mailstore::Mailbox;
+use mailstore::{Mailbox, Rights};
 
 use super::{
+    acl::found,
     blocking::{read, refusal},
+    namespace::{Found, OTHERS, of_another},
     policy::{Done, Handled, Policy},
 };
 
@@ -18,12 +20,6 @@ use super::{
 pub(super) const SEPARATOR: char = '/';
 
 impl Policy {
-    /// The mailbox of a name.
-    pub(super) async fn find(&self, name: &imap::Mailbox) -> Result<Option<Mailbox>, Status> {
-        let (account, name) = (self.account()?, name.as_str().to_owned());
-        read(&self.shared.mailstore, move |mailstore| mailstore.mailbox(account, &name)).await
-    }
-
     pub(super) async fn create(&mut self, create: Create) -> Handled {
         let special = match &*create.special_use {
             [] => None,
@@ -34,7 +30,12 @@ impl Policy {
         // RFC 9051 §6.3.4: a separator at the end only says that there will be more below.
         let name = create.mailbox.as_str();
         let name = name.strip_suffix(SEPARATOR).unwrap_or(name);
-        let created = self.shared.mailstore.create(self.account()?, name, special, self.now()).await;
+        let place = self.room_for(name).await?;
+        // To another client it would be told of its owner's mailboxes.
+        if special.is_some() && !place.is_own() {
+            return Err(no_such_use());
+        }
+        let created = self.shared.mailstore.create(place.account, &place.name, special, self.now()).await;
         let mailbox = created.map_err(|error| refusal(&error))?;
         let status = Status::ok("Created");
         Ok(Done {
@@ -47,32 +48,46 @@ impl Policy {
     }
 
     pub(super) async fn delete(&mut self, mailbox: &imap::Mailbox) -> Handled {
-        if self.selected.as_ref().is_some_and(|selected| selected.name == *mailbox) {
+        let found = found(self.find(mailbox).await?, Rights::DELETE)?.mailbox;
+        if self.selected.as_ref().is_some_and(|selected| selected.id == found.id) {
             // RFC 9051 §6.3.5 lets us; its numbers would mean nothing.
             return Err(Status::no("It is selected: unselect it first").with(Code::InUse));
         }
-        let deleted = self.shared.mailstore.delete(self.account()?, mailbox.as_str(), self.now()).await;
+        let deleted = self.shared.mailstore.delete(found.account, &found.name, self.now()).await;
         deleted.map_err(|error| refusal(&error))?;
         Ok(Done::ok("Deleted"))
     }
 
     pub(super) async fn rename(&mut self, from: &imap::Mailbox, to: &imap::Mailbox) -> Handled {
-        let (account, now) = (self.account()?, self.now());
-        let renamed = self.shared.mailstore.rename(account, from.as_str(), to.as_str(), now).await;
-        renamed.map_err(|error| refusal(&error))?;
-        if let Some(selected) = self.selected.as_mut().filter(|selected| selected.name == *from) {
-            selected.name = if *from == imap::Mailbox::inbox() { from.clone() } else { to.clone() };
+        let mailbox = self.find(from).await?;
+        // Of one's own there may be a level without a mailbox, and mailboxes below it.
+        let (account, name) = if mailbox.is_none() && of_another(from.as_str()).is_none() {
+            (self.account()?, from.as_str().to_owned())
+        } else {
+            let Found { mailbox, is_own, .. } = found(mailbox, Rights::DELETE)?;
+            if !is_own && mailbox.name == imap::Mailbox::inbox().as_str() {
+                return Err(Status::no("INBOX stays").with(Code::Cannot));
+            }
+            (mailbox.account, mailbox.name)
+        };
+        let place = self.room_for(to.as_str()).await?;
+        if place.account != account {
+            return Err(Status::no("A mailbox stays with its owner").with(Code::Cannot));
         }
+        let renamed = self.shared.mailstore.rename(account, &name, &place.name, self.now()).await;
+        renamed.map_err(|error| refusal(&error))?;
         Ok(Done::ok("Renamed"))
     }
 
     pub(super) async fn subscribe(&mut self, mailbox: &imap::Mailbox, subscribed: bool) -> Handled {
         let account = self.account()?;
         // RFC 9051 §6.3.7: a name that there is no mailbox of is no subscription that anybody meant.
-        if subscribed {
-            found(self.find(mailbox).await?)?;
-        }
-        let changed = self.shared.mailstore.subscribe(account, mailbox.as_str(), subscribed).await;
+        let name = if subscribed {
+            found(self.find(mailbox).await?, Rights::LOOKUP)?.name
+        } else {
+            mailbox.as_str().to_owned()
+        };
+        let changed = self.shared.mailstore.subscribe(account, &name, subscribed).await;
         changed.map_err(|error| refusal(&error))?;
         Ok(Done::ok(if subscribed { "Subscribed" } else { "Unsubscribed" }))
     }
@@ -80,12 +95,13 @@ impl Policy {
     /// RFC 9051 §6.3.10.
     pub(super) fn namespace() -> Done {
         let personal = vec![NamespaceEntry { prefix: "".into(), separator: Some(SEPARATOR) }];
-        let told = Response::Namespace { personal, others: Vec::new(), shared: Vec::new() };
+        let others = vec![NamespaceEntry { prefix: OTHERS.into(), separator: Some(SEPARATOR) }];
+        let told = Response::Namespace { personal, others, shared: Vec::new() };
         Done::telling(vec![told], "Done")
     }
 
     pub(super) async fn status(&mut self, name: imap::Mailbox, items: &[StatusItem]) -> Handled {
-        let mailbox = found(self.find(&name).await?)?;
+        let mailbox = found(self.find(&name).await?, Rights::READ)?.mailbox;
         let mut responses = Vec::new();
         if items.contains(&StatusItem::HighestModSeq) {
             responses = self.knows_condstore();
@@ -131,16 +147,6 @@ impl Policy {
         let recent = view.messages.iter().filter(|state| state.uid >= from).count();
         Ok(u64::try_from(recent).unwrap_or(u64::MAX))
     }
-}
-
-/// The mailbox, or that there is none.
-pub(super) fn found(mailbox: Option<Mailbox>) -> Result<Mailbox, Status> {
-    mailbox.ok_or_else(|| Status::no("No such mailbox").with(Code::NonExistent))
-}
-
-/// The same where a message is put: one that could be made (RFC 9051 §6.3.12).
-pub(super) fn target(mailbox: Option<Mailbox>) -> Result<Mailbox, Status> {
-    mailbox.ok_or_else(|| Status::no("No such mailbox").with(Code::TryCreate))
 }
 
 /// An identity as RFC 8474 writes it.

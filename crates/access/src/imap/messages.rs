@@ -5,29 +5,29 @@ use imap::{
     command::{Copy, Store, StoreChange},
     response::{Code, FetchValue, Fetched, Response, Status},
 };
-use mailstore::{Copied, FlagAction, FlagChange, Stored, UidSet};
+use mailstore::{Copied, FlagAction, FlagChange, Flags, FlagsAllowed, Rights, Stored, UidSet};
 
 use super::{
+    acl::no_permission,
     blocking::refusal,
     flags,
-    mailboxes::target,
+    namespace::Found,
     numbers::Picked,
     policy::{Done, Handled, Policy},
     selected::set_of,
 };
 
+/// What it takes that messages go from a mailbox: to mark them and to expunge them (RFC 6851 §4.2, RFC 8508 §4.1).
+pub(super) const REMOVING: Rights = Rights::DELETE_MESSAGES.with(Rights::EXPUNGE);
+
 impl Policy {
     pub(super) async fn store(&mut self, store: Store) -> Handled {
         let Store { uid, set, unchanged_since, change, silent, flags: wanted } = store;
         let mut told = if unchanged_since.is_some() { self.knows_condstore() } else { Vec::new() };
-        let selected = self.writable()?;
+        let selected = self.writable(Rights::none())?;
         let picked = selected.pick(&set, uid)?;
-        let (flags, keywords) = flags::wanted(&wanted)?;
-        let action = match change {
-            StoreChange::Replace => FlagAction::Replace,
-            StoreChange::Add => FlagAction::Add,
-            StoreChange::Remove => FlagAction::Remove,
-        };
+        let wanted = flags::wanted(&wanted)?;
+        let (action, (flags, keywords)) = allowed(change, wanted, selected.rights.flags())?;
         let id = selected.id;
         if picked.is_empty() {
             return Ok(Done::telling(told, "Nothing to change"));
@@ -55,13 +55,13 @@ impl Policy {
 
     pub(super) async fn copy(&mut self, copy: Copy) -> Handled {
         let Copy { uid, set, mailbox } = copy;
-        let to = target(self.find(&mailbox).await?)?;
+        let Found { mailbox: to, rights, .. } = self.target(&mailbox).await?;
         let selected = self.selected()?;
         let (id, uids) = (selected.id, selected.pick(&set, uid)?.uids());
         if uids.is_empty() {
             return Ok(Done::ok("Nothing to copy"));
         }
-        let copied = self.shared.mailstore.copy(id, uids, to.id, self.now()).await;
+        let copied = self.shared.mailstore.copy_with(id, uids, to.id, rights.flags(), self.now()).await;
         let code = copied_code(&copied.map_err(|error| refusal(&error))?);
         Ok(Done { responses: Vec::new(), status: Status::ok("Copied").with(code) })
     }
@@ -69,13 +69,13 @@ impl Policy {
     /// RFC 6851. Where the messages are is told before they are gone (RFC 6851 §4.3).
     pub(super) async fn move_to(&mut self, copy: Copy) -> Handled {
         let Copy { uid, set, mailbox } = copy;
-        let to = target(self.find(&mailbox).await?)?;
-        let selected = self.writable()?;
+        let Found { mailbox: to, rights, .. } = self.target(&mailbox).await?;
+        let selected = self.writable(REMOVING)?;
         let (id, uids) = (selected.id, selected.pick(&set, uid)?.uids());
         if uids.is_empty() {
             return Ok(Done::ok("Nothing to move"));
         }
-        let moved = self.shared.mailstore.move_to(id, uids, to.id, self.now()).await;
+        let moved = self.shared.mailstore.move_with(id, uids, to.id, rights.flags(), self.now()).await;
         let moved = moved.map_err(|error| refusal(&error))?;
         let status = Status::ok("Moved").with(copied_code(&moved));
         self.note_change();
@@ -85,7 +85,7 @@ impl Policy {
     }
 
     pub(super) async fn expunge(&mut self, uids: Option<&Sequence>) -> Handled {
-        let selected = self.writable()?;
+        let selected = self.writable(Rights::EXPUNGE)?;
         let id = selected.id;
         let uids = uids.map(|set| selected.pick(set, true).map(|picked| picked.uids())).transpose()?;
         if uids.as_ref().is_some_and(UidSet::is_empty) {
@@ -113,6 +113,30 @@ impl Policy {
             None => status,
         }
     }
+}
+
+/// What is left of a change for who may set some flags only. RFC 4314 §4: it fails where nothing is.
+fn allowed(
+    change: StoreChange,
+    (flags, mut keywords): (Flags, Vec<String>),
+    allowed: FlagsAllowed,
+) -> Result<(FlagAction, (Flags, Vec<String>)), Status> {
+    let kept = allowed.kept(flags);
+    let asked = !flags.is_empty() || !keywords.is_empty();
+    if !allowed.keywords {
+        keywords.clear();
+    }
+    let left = !kept.is_empty() || !keywords.is_empty();
+    let action = match change {
+        StoreChange::Replace if allowed == FlagsAllowed::all() => FlagAction::Replace,
+        StoreChange::Replace => FlagAction::ReplaceAmong(allowed),
+        StoreChange::Add => FlagAction::Add,
+        StoreChange::Remove => FlagAction::Remove,
+    };
+    if allowed.is_empty() || change != StoreChange::Replace && asked && !left {
+        return Err(no_permission());
+    }
+    Ok((action, (kept, keywords)))
 }
 
 /// RFC 7162 §3.1.3: those that had changed are told in the numbers that the client used; those that are gone in no way.

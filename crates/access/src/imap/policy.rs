@@ -8,9 +8,10 @@ use imap::{
     response::{Code, Response, Status},
     server::{Answer, Authentication, Offers, Question, Task},
 };
-use mailstore::AccountId;
+use mailstore::{AccountId, Rights};
 
 use super::{
+    acl::no_permission,
     blocking::{read, refusal, unavailable},
     fetch::Fetching,
     selected::{Manner, Selected},
@@ -84,12 +85,13 @@ impl Policy {
         self.selected.as_deref_mut().ok_or_else(|| Status::bad("Select a mailbox first"))
     }
 
-    /// The selected mailbox, to change it.
-    pub(super) fn writable(&mut self) -> Result<&mut Selected, Status> {
+    /// The selected mailbox, to change it as one may who has these rights.
+    pub(super) fn writable(&mut self, needed: Rights) -> Result<&mut Selected, Status> {
         match self.selected.as_deref_mut() {
-            Some(selected) if selected.read_only => {
+            Some(selected) if selected.is_read_only() => {
                 Err(Status::no("The mailbox was opened to read").with(Code::ReadOnly))
             }
+            Some(selected) if !selected.rights.contains(needed) => Err(no_permission()),
             _ => self.selected(),
         }
     }
@@ -149,6 +151,11 @@ impl Policy {
         }
         self.manner.expunges = task.expunges;
         let leaves = matches!(task.command, Command::Select(_) | Command::Close | Command::Unselect);
+        if let Err(gone) = self.heed_rights().await
+            && !leaves
+        {
+            return Answer::RefuseAndClose(gone);
+        }
         let handled = self.command(task.tag, task.command).await;
         if self.fetching.is_some() {
             let before = handled.map(|done| done.responses).unwrap_or_default();
@@ -193,6 +200,10 @@ impl Policy {
             Command::GetQuotaRoot(mailbox) => self.get_quota_root(mailbox).await,
             Command::SetQuota(_) => Err(Status::no("Quota is set by the operator").with(Code::NoPerm)),
             Command::MyRights(mailbox) => self.my_rights(mailbox).await,
+            Command::GetAcl(mailbox) => self.get_acl(mailbox).await,
+            Command::SetAcl(set) => self.set_acl(*set).await,
+            Command::DeleteAcl { mailbox, identifier } => self.delete_acl(&mailbox, &identifier).await,
+            Command::ListRights { mailbox, identifier } => self.list_rights(mailbox, identifier).await,
             Command::Compress => Ok(Done::ok("Compression begins")),
             Command::Fetch(fetch) => self.fetch(*fetch).await,
             Command::Store(store) => self.store(*store).await,

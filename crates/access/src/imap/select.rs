@@ -4,15 +4,17 @@ use imap::{
     command::{Qresync, Select},
     response::{Code, FetchValue, Response, Status},
 };
-use mailstore::{Changes, Flags, Mailbox, UidSet, View};
+use mailstore::{Changes, Flags, Mailbox, Rights, UidSet, View};
 
 use super::{
+    acl::found,
     blocking::{read, refusal},
     list::entry,
-    mailboxes::{found, object_id},
+    mailboxes::object_id,
+    namespace::Found,
     numbers::Numbers,
     policy::{Done, Handled, Policy},
-    selected::{Selected, set_of},
+    selected::{Selected, access_told, set_of},
 };
 
 impl Policy {
@@ -21,7 +23,7 @@ impl Policy {
         self.selected = None;
         let Select { mailbox: name, read_only, condstore, qresync } = select;
         self.manner.condstore |= condstore;
-        let mailbox = found(self.find(&name).await?)?;
+        let Found { mailbox, rights, .. } = found(self.find(&name).await?, Rights::READ)?;
         let recent_from = self.recent_from(&mailbox, read_only).await?;
         let watch = self.shared.mailstore.watch(mailbox.id);
         let id = mailbox.id;
@@ -37,8 +39,9 @@ impl Policy {
         let first_unseen = first_unseen.map(|(number, _)| number);
         let selected = Selected {
             id,
-            name,
-            read_only,
+            examined: read_only,
+            rights,
+            rights_told: rights,
             numbers: Numbers::of(messages.iter().map(|state| state.uid)),
             gone: UidSet::default(),
             modseq: mailbox.highest_modseq,
@@ -50,10 +53,9 @@ impl Policy {
             dirty: false,
             saved: UidSet::default(),
         };
-        let responses = self.selected_told(&selected, &mailbox, first_unseen, changes);
+        let responses = self.selected_told(&selected, &name, &mailbox, first_unseen, changes);
+        let (code, text) = access_told(selected.is_read_only());
         self.selected = Some(Box::new(selected));
-        let (code, text) =
-            if read_only { (Code::ReadOnly, "Opened to read") } else { (Code::ReadWrite, "Selected") };
         Ok(Done { responses, status: Status::ok(text).with(code) })
     }
 
@@ -69,6 +71,7 @@ impl Policy {
     fn selected_told(
         &self,
         selected: &Selected,
+        name: &imap::Mailbox,
         mailbox: &Mailbox,
         first_unseen: Option<u32>,
         changes: Option<(Changes, Qresync)>,
@@ -87,7 +90,7 @@ impl Policy {
         told.extend(selected.flags_told());
         if self.manner.rev2 {
             let mut listed = entry(&mailbox.name);
-            listed.mailbox = Some(selected.name.clone());
+            listed.mailbox = Some(name.clone());
             told.push(Response::List(Box::new(listed)));
         }
         if let Some((changes, known)) = changes {
@@ -128,7 +131,10 @@ impl Policy {
 
     /// RFC 9051 §6.4.1: what is marked as deleted goes, untold.
     pub(super) async fn close(&mut self) -> Handled {
-        if let Some(selected) = self.selected.as_ref().filter(|selected| !selected.read_only) {
+        // RFC 4314 §4: who may not expunge closes it all the same.
+        let expunges =
+            |selected: &&Box<Selected>| !selected.is_read_only() && selected.rights.contains(Rights::EXPUNGE);
+        if let Some(selected) = self.selected.as_ref().filter(expunges) {
             let (id, now) = (selected.id, self.now());
             let expunged = self.shared.mailstore.expunge(id, None, now).await;
             expunged.map_err(|error| refusal(&error))?;

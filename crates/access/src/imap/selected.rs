@@ -5,7 +5,9 @@ use imap::{
     command::SpecialUse,
     response::{Code, FetchValue, Fetched, Response, Status},
 };
-use mailstore::{Changes, Flags, Keywords, MailboxId, MessageState, ModSeq, Stored, Uid, UidSet, Watch};
+use mailstore::{
+    Changes, Flags, Keywords, MailboxId, MessageState, ModSeq, Rights, Stored, Uid, UidSet, Watch,
+};
 
 use super::{
     flags,
@@ -15,8 +17,12 @@ use super::{
 /// What a client has selected, and what it was told of it. Small: flags are not held, but asked for.
 pub(super) struct Selected {
     pub(super) id: MailboxId,
-    pub(super) name: imap::Mailbox,
-    pub(super) read_only: bool,
+    /// By EXAMINE.
+    pub(super) examined: bool,
+    /// What the client may do here.
+    pub(super) rights: Rights,
+    /// What it was told of that.
+    pub(super) rights_told: Rights,
     pub(super) numbers: Numbers,
     /// What is expunged and was not told yet.
     pub(super) gone: UidSet,
@@ -48,7 +54,28 @@ pub(super) struct Manner {
     pub(super) expunges: bool,
 }
 
+/// One of these makes a mailbox one that can be changed (RFC 4314 §5.2): flags are the same for all who have rights to it.
+const CHANGING: [Rights; 5] =
+    [Rights::INSERT, Rights::EXPUNGE, Rights::SEEN, Rights::WRITE, Rights::DELETE_MESSAGES];
+
 impl Selected {
+    /// Whether nothing can be changed here.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.examined || !CHANGING.into_iter().any(|right| self.rights.contains(right))
+    }
+
+    /// What is told where rights have changed (RFC 4314 §5.1.1).
+    pub(super) fn rights_changed(&mut self) -> Vec<Response> {
+        if self.rights == self.rights_told {
+            return Vec::new();
+        }
+        self.rights_told = self.rights;
+        let (code, text) = access_told(self.is_read_only());
+        let mut told = vec![Response::Status(Status::ok(text).with(code))];
+        told.extend(self.flags_told());
+        told
+    }
+
     /// The messages of a set.
     ///
     /// # Errors
@@ -149,9 +176,14 @@ impl Selected {
     /// FLAGS and PERMANENTFLAGS (RFC 9051 §7.3.5).
     pub(super) fn flags_told(&self) -> [Response; 2] {
         let all = flags::all(&self.keywords);
-        let permanent = if self.read_only { Vec::new() } else { all.clone() };
-        let code =
-            Code::PermanentFlags { flags: permanent, new: !self.read_only && !self.keywords.is_full() };
+        let allowed = self.rights.flags();
+        let may_set = |flag: &&Flag| match flags::bit(flag) {
+            Some(bit) => allowed.flags.contains(bit),
+            None => allowed.keywords,
+        };
+        let permanent = all.iter().filter(|_| !self.is_read_only()).filter(may_set).cloned().collect();
+        let new = !self.is_read_only() && allowed.keywords && !self.keywords.is_full();
+        let code = Code::PermanentFlags { flags: permanent, new };
         let status = Status::ok("Flags that stay").with(code);
         [Response::Flags(all), Response::Status(status)]
     }
@@ -171,6 +203,11 @@ impl Selected {
         }
         Response::Fetch(Box::new(Fetched { number, values }))
     }
+}
+
+/// Whether a mailbox can be changed, as SELECT says it.
+pub(super) fn access_told(read_only: bool) -> (Code, &'static str) {
+    if read_only { (Code::ReadOnly, "Opened to read") } else { (Code::ReadWrite, "Selected") }
 }
 
 /// As IMAP writes it.

@@ -22,8 +22,11 @@ pub type Imap = Service<Imap4>;
 pub struct Imap4;
 
 /// What is carried out beside what the machine itself can: no more is announced.
-const CAPABILITIES: [&str; 33] = [
+const CAPABILITIES: [&str; 36] = [
     "NAMESPACE",
+    "ACL",
+    "RIGHTS=kxte",
+    "LIST-MYRIGHTS",
     "UIDPLUS",
     "MOVE",
     "UNSELECT",

@@ -6,12 +6,13 @@ use imap::{
     response::{Code, Response, Status},
     server::{Answer, Incoming},
 };
-use mailstore::{Appended, Flags, MailboxId, NewMessage, Uid, Upload};
+use mailstore::{AccountId, Appended, Flags, FlagsAllowed, MailboxId, NewMessage, Uid, Upload};
 
 use super::{
     blocking::{read, refusal, unavailable},
     flags,
-    mailboxes::target,
+    messages::REMOVING,
+    namespace::Found,
     policy::{Done, Policy},
 };
 
@@ -21,6 +22,10 @@ const MESSAGES_MAX: usize = 1000;
 /// The messages of a command, as far as they are here.
 pub(super) struct Uploading {
     to: MailboxId,
+    /// Whose quota they count with.
+    owner: AccountId,
+    /// The flags that the client may set there; others are left out (RFC 4314 §4).
+    allowed: FlagsAllowed,
     /// What the one message replaces.
     replaces: Option<(MailboxId, Uid)>,
     messages: Vec<NewMessage>,
@@ -48,7 +53,7 @@ impl Policy {
 
     async fn begin_message(&mut self, incoming: Incoming) -> Result<(), Status> {
         let Incoming { target, head, first } = incoming;
-        let (flags, keywords) = flags::wanted(&head.flags)?;
+        let (flags, mut keywords) = flags::wanted(&head.flags)?;
         let internal_date = head.date.map_or_else(|| self.now(), |date| date.seconds().saturating_mul(1000));
         if first {
             self.upload = Some(Box::new(self.uploading(target).await?));
@@ -57,6 +62,8 @@ impl Policy {
         let upload = self.shared.mailstore.upload();
         let Some(uploading) = &mut self.upload else { return Err(unavailable()) };
         uploading.octets = uploading.octets.saturating_add(head.literal.octets);
+        let flags = uploading.allowed.kept(flags);
+        keywords.retain(|_| uploading.allowed.keywords);
         uploading.under_way = Some((upload, About { flags, keywords, internal_date }));
         Ok(())
     }
@@ -66,11 +73,11 @@ impl Policy {
             Target::Append(mailbox) => (mailbox, None),
             Target::Replace { uid, number, mailbox } => (mailbox, Some((uid, number))),
         };
-        let to = self::target(self.find(&name).await?)?.id;
+        let Found { mailbox: to, rights, .. } = self.target(&name).await?;
         let replaces = match replaced {
             None => None,
             Some((uid, number)) => {
-                let selected = self.writable()?;
+                let selected = self.writable(REMOVING)?;
                 let set = match number {
                     Some(number) => SequenceSet::of([number]),
                     None => SequenceSet::default().and_to_last(u32::MAX),
@@ -82,13 +89,14 @@ impl Policy {
                 Some((selected.id, uid))
             }
         };
-        Ok(Uploading { to, replaces, messages: Vec::new(), octets: 0, under_way: None })
+        let (allowed, owner, to) = (rights.flags(), to.account, to.id);
+        Ok(Uploading { to, owner, allowed, replaces, messages: Vec::new(), octets: 0, under_way: None })
     }
 
     /// Before anything is sent. What all messages of a command take together is bounded like one.
     async fn has_room(&self, head: &MessageHead) -> Result<(), Status> {
-        let account = self.account()?;
         let Some(uploading) = &self.upload else { return Err(unavailable()) };
+        let account = uploading.owner;
         let octets = uploading.octets.saturating_add(head.literal.octets);
         let many = uploading.messages.len() >= MESSAGES_MAX;
         if many || octets > self.shared.config.message_octets_max {

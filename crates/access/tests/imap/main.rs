@@ -44,6 +44,9 @@ macro_rules! dialogues {
 }
 
 dialogues! {
+    acl
+    acl_changed
+    acl_enforced
     append
     binary
     condstore

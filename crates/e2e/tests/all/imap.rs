@@ -35,6 +35,39 @@ one.logout()
 }
 
 #[test]
+fn imaplib_of_python_shares_a_mailbox() {
+    let user = ImapUser::new();
+    let program = r#"
+other = sys.argv[5]
+carol, dave = connect(), connect(other)
+shared = "Users/%s/Team" % login
+ok(carol.create("Team"))
+ok(carol.append("Team", None, None, b"Subject: shared\r\n\r\nx\r\n"))
+assert dave.select(shared)[0] == "NO" and dave.getacl(shared)[0] == "NO"
+ok(carol.setacl("Team", other, "lrsi"))
+assert ok(carol.getacl("Team"))[0].split()[1:] == [login.encode(), b"lrswipkxteacd", other.encode(), b"lrsi"], carol.getacl("Team")
+assert ok(dave.myrights(shared))[0].split()[1] == b"lrsi"
+assert any(shared.encode() in line for line in ok(dave.list()))
+assert ok(dave.select(shared)) == [b"1"]
+assert dave.store("1", "+FLAGS", r"(\Flagged)")[0] == "NO"
+ok(dave.store("1", "+FLAGS", r"(\Seen)"))
+ok(dave.append(shared, None, None, b"Subject: by the other\r\n\r\nx\r\n"))
+assert dave.expunge()[0] == "NO"
+ok(carol.select("Team"))
+assert b"\\Seen" in ok(carol.fetch("1", "(FLAGS)"))[0] and b"\\Seen" not in ok(carol.fetch("2", "(FLAGS)"))[0]
+ok(carol.deleteacl("Team", other))
+try:
+    answer = dave.noop()
+    assert answer[0] != "OK", answer
+except imaplib.IMAP4.abort:
+    pass
+dave = connect(other)
+assert dave.select(shared)[0] == "NO" and not any(b"Users" in line for line in ok(dave.list()))
+"#;
+    user.python(program, &[ImapUser::OTHER]);
+}
+
+#[test]
 fn curl_lists_and_fetches() {
     let user = ImapUser::new();
     user.python("ok(connect().append('INBOX', None, None, b'Subject: by curl\\r\\n\\r\\nx\\r\\n'))\n", &[]);

@@ -1,6 +1,7 @@
 //! Mailboxes in real files.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
+mod acl;
 mod content;
 mod crash;
 mod delivery;

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mailstore::{FlagAction, FlagChange, Flags, MailboxId, Mailstore, ModSeq, NewMessage, Uid, UidSet};
+use mailstore::{
+    FlagAction, FlagChange, Flags, FlagsAllowed, MailboxId, Mailstore, ModSeq, NewMessage, Uid, UidSet,
+};
 use proptest::prelude::*;
 
 use crate::support::{Fixture, NOW, message, set};
@@ -28,7 +30,7 @@ fn step() -> impl Strategy<Value = Step> {
     let one = (place(), prop::collection::vec(any::<u8>(), 1..4), 0..3_usize);
     prop_oneof![
         6 => one.prop_map(|(place, texts, flag)| Step::Append { place, texts, flag }),
-        6 => (place(), uids(), 0..3_usize, 0..3_usize, 0..3_usize, prop::option::of(0..4_u64)).prop_map(
+        6 => (place(), uids(), 0..4_usize, 0..3_usize, 0..3_usize, prop::option::of(0..4_u64)).prop_map(
             |(place, uids, action, flag, keyword, behind)| Step::Store { place, uids, action, flag, keyword, behind }
         ),
         3 => (place(), prop::option::of(uids())).prop_map(|(place, uids)| Step::Expunge { place, uids }),
@@ -178,7 +180,9 @@ impl Run {
     ) {
         let view = self.fixture.mailstore.view(self.ids[place]).unwrap();
         let unchanged_since = behind.map(|behind| view.mailbox.highest_modseq.saturating_sub(behind));
-        let action = [FlagAction::Add, FlagAction::Remove, FlagAction::Replace][action];
+        let no_flagged = FlagsAllowed { flags: Flags::SEEN.with(Flags::DELETED), keywords: false };
+        let some = FlagAction::ReplaceAmong(no_flagged);
+        let action = [FlagAction::Add, FlagAction::Remove, FlagAction::Replace, some][action];
         let keywords = vec![KEYWORDS[keyword].to_owned()];
         let change = FlagChange { action, flags: FLAGS[flag], keywords, unchanged_since };
         let stored =
@@ -205,6 +209,11 @@ impl Run {
                 FlagAction::Replace => {
                     message.flags = FLAGS[flag];
                     message.keywords = [KEYWORDS[keyword]].into();
+                }
+                FlagAction::ReplaceAmong(_) => {
+                    let stays = message.flags.contains(Flags::FLAGGED);
+                    let stays = if stays { Flags::FLAGGED } else { Flags::none() };
+                    message.flags = FLAGS[flag].without(Flags::FLAGGED).with(stays);
                 }
             }
         }
