@@ -8,8 +8,10 @@ mod list;
 mod machine;
 mod mailboxes;
 mod messages;
+mod metadata;
 mod namespace;
 mod news;
+mod notify;
 mod numbers;
 mod policy;
 mod program;
@@ -25,5 +27,6 @@ mod structure;
 mod text;
 mod thread;
 mod upload;
+mod watched;
 
 pub use service::Imap;

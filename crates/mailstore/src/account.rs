@@ -5,7 +5,7 @@ use store::{Sql, StoreError, Value};
 use crate::{
     AccountId, Mailbox, Mailstore, MailstoreError, SpecialUse, acl,
     changing::Touched,
-    mailboxes,
+    mailboxes, metadata,
     name::INBOX,
     number::{count, count_at},
     removal,
@@ -76,6 +76,7 @@ impl Mailstore {
                 removal::clear(sql, touched, mailbox.id, now)?;
             }
             acl::forget_account(sql, account)?;
+            metadata::forget_account(sql, account)?;
             for statement in [
                 "DELETE FROM past_name WHERE account = ?1",
                 "DELETE FROM subscription WHERE account = ?1",

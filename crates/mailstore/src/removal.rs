@@ -155,6 +155,7 @@ pub(crate) fn clear(
         "DELETE FROM expunged WHERE mailbox = ?1",
         "DELETE FROM keyword WHERE mailbox = ?1",
         "DELETE FROM acl WHERE mailbox = ?1",
+        "DELETE FROM metadata WHERE mailbox = ?1",
         "DELETE FROM mailbox WHERE id = ?1",
     ] {
         sql.execute(statement, &[mailbox.into()])?;

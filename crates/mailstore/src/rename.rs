@@ -5,7 +5,7 @@ use store::Sql;
 use crate::{
     AccountId, FlagsAllowed, Mailbox, Mailstore, MailstoreError, UidSet,
     changing::Touched,
-    mailboxes,
+    mailboxes, metadata,
     name::{INBOX, is_below, spelling},
     number::short_at,
     transfer,
@@ -59,6 +59,7 @@ fn empty_inbox(
 ) -> Result<(), MailstoreError> {
     let inbox = Mailbox::by_name(sql, account, INBOX)?.ok_or(MailstoreError::NoMailbox)?;
     let made = mailboxes::make(sql, touched, account, to, None, now)?;
+    metadata::copy(sql, inbox.id, made)?;
     transfer::move_all(sql, touched, inbox.id, &UidSet::all(), made, FlagsAllowed::all(), now)?;
     Ok(())
 }

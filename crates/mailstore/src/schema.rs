@@ -2,7 +2,7 @@
 
 use store::{Migration, Schema};
 
-use crate::acl;
+use crate::{acl, metadata};
 
 /// The tables. No foreign keys: what refers to what is counted, for nothing here is removed by its owner alone, and `verify` checks it.
 pub const SCHEMA: Schema = Schema {
@@ -53,5 +53,6 @@ pub const SCHEMA: Schema = Schema {
         name: "which messages were imported",
         sql: "
             CREATE TABLE imported (account BIGINT NOT NULL, key BLOB NOT NULL, PRIMARY KEY (account, key)) WITHOUT ROWID;",
-    }, acl::TABLES],
+    }, acl::TABLES,
+        metadata::TABLES],
 };

@@ -38,7 +38,7 @@ struct Check {
 const COUNTED: &str = "LEFT JOIN (SELECT mailbox, count(*) AS n, sum(octets) AS o, sum(flags & 1 = 0) AS u, sum(flags & 8 <> 0) AS d, \
      sum(CASE WHEN flags & 8 <> 0 THEN octets ELSE 0 END) AS x FROM message GROUP BY mailbox) c ON c.mailbox = m.id";
 
-const CHECKS: [Check; 12] = [
+const CHECKS: [Check; 13] = [
     Check {
         select: "SELECT m.name || ' of ' || coalesce(a.name, m.account) FROM mailbox m LEFT JOIN account a ON a.id = m.account COUNTED \
                  WHERE m.messages <> coalesce(n, 0) OR m.octets <> coalesce(o, 0) OR m.unseen <> coalesce(u, 0) \
@@ -108,6 +108,12 @@ const CHECKS: [Check; 12] = [
     Check {
         select: "SELECT a.identifier || ' to mailbox ' || a.mailbox FROM acl a LEFT JOIN mailbox b ON b.id = a.mailbox WHERE b.id IS NULL",
         what: "rights belong to no mailbox",
+        derived: true,
+    },
+    Check {
+        select: "SELECT d.entry || ' of mailbox ' || d.mailbox FROM metadata d LEFT JOIN mailbox b ON b.id = d.mailbox \
+                 LEFT JOIN account a ON a.id = d.account WHERE d.mailbox <> 0 AND b.id IS NULL OR d.account <> 0 AND a.id IS NULL",
+        what: "an annotation belongs to no mailbox, or to no account",
         derived: true,
     },
 ];
@@ -210,10 +216,12 @@ const REBUILD_REFERENCES: [&str; 4] = [
      FROM (SELECT content, count(*) AS n, ?1 AS t FROM email GROUP BY content) c WHERE c.content = content.id",
 ];
 
-const REMOVE_ORPHANS: [&str; 3] = [
+const REMOVE_ORPHANS: [&str; 4] = [
     "DELETE FROM piece WHERE id / 1048576 NOT IN (SELECT id FROM content)",
     "DELETE FROM structure WHERE content NOT IN (SELECT id FROM content)",
     "DELETE FROM acl WHERE mailbox NOT IN (SELECT id FROM mailbox)",
+    "DELETE FROM metadata WHERE mailbox <> 0 AND mailbox NOT IN (SELECT id FROM mailbox) \
+     OR account <> 0 AND account NOT IN (SELECT id FROM account)",
 ];
 
 struct Kept {

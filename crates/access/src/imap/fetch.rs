@@ -174,6 +174,20 @@ impl Policy {
         Ok(responses)
     }
 
+    /// Some of these messages, as FETCH tells them, but none is marked as seen; and those that are left.
+    pub(super) async fn fetch_some(
+        &mut self,
+        uids: &UidSet,
+        items: Vec<FetchItem>,
+    ) -> Result<(Vec<Response>, UidSet), Status> {
+        let picked = self.selected()?.numbers.by_uids(uids.ranges());
+        let needs = items.iter().map(needs).max().unwrap_or(Needs::Facts);
+        let mut fetching =
+            Fetching { picked, items, needs, sees: false, unknown_encoding: false, missing: false };
+        let told = self.chunk(&mut fetching).await?;
+        Ok((told, fetching.picked.uids()))
+    }
+
     /// Messages that have changed since the client heard of them may have keywords that it was not told of yet.
     async fn learn_keywords(&mut self, told: &[Told]) -> Result<Vec<Response>, Status> {
         let selected = self.selected()?;

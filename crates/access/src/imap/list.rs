@@ -17,13 +17,13 @@ use super::{
 };
 
 /// What there is, and what is subscribed to.
-struct Names {
-    mailboxes: Vec<Found>,
-    subscribed: BTreeSet<String>,
+pub(super) struct Names {
+    pub(super) mailboxes: Vec<Found>,
+    pub(super) subscribed: BTreeSet<String>,
 }
 
 impl Policy {
-    async fn names(&self) -> Result<Names, Status> {
+    pub(super) async fn names(&self) -> Result<Names, Status> {
         let account = self.account()?;
         read(&self.shared.mailstore, move |mailstore| {
             let mailboxes = mailstore.visible(account)?.into_iter().map(Found::from).collect();
@@ -108,10 +108,11 @@ impl Names {
             !chosen.contains(name) && (hidden || list.recursive)
         });
         let all: BTreeSet<&str> = chosen.iter().copied().chain(levels).filter(|name| matches(name)).collect();
+        let subscriptions = list.subscribed || list.returns.subscribed;
         let described = |name: &str| {
             let mailbox = existing.get(name).copied();
             let mut listed = entry(name);
-            listed.attributes = self.attributes(name, mailbox, parents.contains(name), list);
+            listed.attributes = self.attributes(name, mailbox, parents.contains(name), subscriptions);
             listed.child_info = list.recursive && above_chosen.contains(name);
             (listed, mailbox)
         };
@@ -120,12 +121,21 @@ impl Names {
         all
     }
 
+    /// One name, whatever it is, with all that can be said of it.
+    pub(super) fn entry_of(&self, name: &str) -> ListEntry {
+        let mailbox = self.mailboxes.iter().find(|mailbox| mailbox.name == name);
+        let has_children = self.mailboxes.iter().any(|other| above(&other.name).any(|above| above == name));
+        let mut told = entry(name);
+        told.attributes = self.attributes(name, mailbox, has_children, true);
+        told
+    }
+
     fn attributes(
         &self,
         name: &str,
         mailbox: Option<&Found>,
         has_children: bool,
-        list: &List,
+        subscriptions: bool,
     ) -> Vec<Attribute> {
         let mut attributes = Vec::new();
         if mailbox.is_none() {
@@ -136,7 +146,7 @@ impl Names {
             attributes.push(Attribute::NoSelect);
         }
         attributes.push(if has_children { Attribute::HasChildren } else { Attribute::HasNoChildren });
-        if (list.subscribed || list.returns.subscribed) && self.subscribed.contains(name) {
+        if subscriptions && self.subscribed.contains(name) {
             attributes.push(Attribute::Subscribed);
         }
         let special = mailbox.and_then(Found::special_use);

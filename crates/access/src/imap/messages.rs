@@ -62,7 +62,10 @@ impl Policy {
             return Ok(Done::ok("Nothing to copy"));
         }
         let copied = self.shared.mailstore.copy_with(id, uids, to.id, rights.flags(), self.now()).await;
-        let code = copied_code(&copied.map_err(|error| refusal(&error))?);
+        let copied = copied.map_err(|error| refusal(&error))?;
+        self.put_by_itself(to.id, copied.pairs.iter().map(|(_, uid)| *uid));
+        self.messages_are_known(to.id).await;
+        let code = copied_code(&copied);
         Ok(Done { responses: Vec::new(), status: Status::ok("Copied").with(code) })
     }
 
@@ -77,10 +80,12 @@ impl Policy {
         }
         let moved = self.shared.mailstore.move_with(id, uids, to.id, rights.flags(), self.now()).await;
         let moved = moved.map_err(|error| refusal(&error))?;
+        self.put_by_itself(to.id, moved.pairs.iter().map(|(_, uid)| *uid));
+        self.messages_are_known(to.id).await;
         let status = Status::ok("Moved").with(copied_code(&moved));
         self.note_change();
         let mut responses = vec![Response::Status(status)];
-        responses.extend(self.catch_up().await?);
+        responses.extend(self.tell_changes().await?);
         Ok(Done { responses, status: self.with_highest(Status::ok("Done")) })
     }
 
@@ -94,7 +99,7 @@ impl Policy {
         let expunged = self.shared.mailstore.expunge(id, uids, self.now()).await;
         expunged.map_err(|error| refusal(&error))?;
         self.note_change();
-        let responses = self.catch_up().await?;
+        let responses = self.tell_changes().await?;
         Ok(Done { responses, status: self.with_highest(Status::ok("Expunged")) })
     }
 

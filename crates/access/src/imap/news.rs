@@ -5,18 +5,37 @@ use imap::{
     server::Answer,
 };
 
-use mailstore::Rights;
+use mailstore::{Rights, Uid};
 
 use super::{blocking::read, policy::Policy};
+
+fn gone() -> Status {
+    Status::bye("The selected mailbox was deleted").with(Code::NonExistent)
+}
 
 fn no_longer_readable() -> Status {
     Status::bye("You may read the selected mailbox no more").with(Code::NoPerm)
 }
 
 impl Policy {
-    /// What is to be told of the selected mailbox. The error: it is gone, and the session ends, for its numbers mean nothing any more
-    /// (RFC 2180 §3.3).
+    /// What is to be told of the selected mailbox, as far as the client wants to hear it. The error: it is gone, and the session ends,
+    /// for its numbers mean nothing any more (RFC 2180 §3.3).
     pub(super) async fn catch_up(&mut self) -> Result<Vec<Response>, Status> {
+        let (messages, flags) = self.selected_events();
+        if messages {
+            let mut told = self.tell_changes().await?;
+            told.retain(|response| flags || !matches!(response, Response::Fetch(_)));
+            return Ok(told);
+        }
+        // RFC 5465 §3.1: nothing is told, so nothing changes for it; but whether it may still read.
+        self.heed_rights().await?;
+        let Some(selected) = &mut self.selected else { return Ok(Vec::new()) };
+        selected.dirty = false;
+        Ok(selected.rights_changed())
+    }
+
+    /// All that is to be told of the selected mailbox.
+    pub(super) async fn tell_changes(&mut self) -> Result<Vec<Response>, Status> {
         let (manner, Some(client)) = (self.manner, self.account) else { return Ok(Vec::new()) };
         let Some(selected) = &mut self.selected else { return Ok(Vec::new()) };
         selected.dirty |= selected.watch.has_changed();
@@ -34,12 +53,13 @@ impl Policy {
                 selected.dirty = false;
                 selected.rights = rights;
                 let mut told = selected.rights_changed();
+                let last = selected.numbers.last_uid();
                 told.extend(selected.apply(changes, manner));
+                let new = selected.numbers.by_uids([last.saturating_add(1)..=Uid::MAX]).uids();
+                self.note_new(&new);
                 Ok(told)
             }
-            Err(status) if status.code == Some(Code::NonExistent) => {
-                Err(Status::bye("The selected mailbox was deleted").with(Code::NonExistent))
-            }
+            Err(status) if status.code == Some(Code::NonExistent) => Err(gone()),
             // It is told with a later command.
             Err(_) => Ok(Vec::new()),
         }
@@ -56,33 +76,69 @@ impl Policy {
         let id = selected.id;
         match read(&self.shared.mailstore, move |mailstore| mailstore.rights(id, client)).await {
             Ok(rights) => selected.rights = rights,
-            // It is gone, which is told with the end of the command; or that could not be read, and nothing else can.
+            Err(status) if status.code == Some(Code::NonExistent) => return Err(gone()),
+            // Nothing else can be read either.
             Err(_) => return Ok(()),
         }
         if selected.rights.contains(Rights::READ) { Ok(()) } else { Err(no_longer_readable()) }
     }
 
-    /// The next thing to tell in IDLE. Nothing is lost where this is broken off: what has changed stays noted until it was told.
+    /// The next thing to tell in IDLE, or unasked after NOTIFY. Nothing is lost where this is broken off: what has changed stays noted until
+    /// it was told.
     pub(super) async fn await_news(&mut self) -> Answer {
-        self.manner.expunges = true;
+        let at_once = self.notifying.as_ref().is_some_and(|notifying| notifying.is_at_once());
+        self.manner.expunges = self.idling || at_once;
         loop {
-            let Some(selected) = &mut self.selected else { return std::future::pending().await };
-            // What the commands before were not allowed to tell is told now.
-            if !selected.dirty && selected.gone.is_empty() {
-                selected.watch.changed().await;
+            if let Some(told) = self.new_messages().await {
+                if !told.is_empty() {
+                    return Answer::More(told);
+                }
+                continue;
             }
-            selected.dirty = true;
-            match self.catch_up().await {
-                Ok(news) if news.is_empty() => self.rest_if_dirty().await,
-                Ok(news) => return Answer::More(news),
+            self.something_happens().await;
+            let mut news = match self.catch_up().await {
+                Ok(news) => news,
                 Err(gone) => return Answer::RefuseAndClose(gone),
+            };
+            news.extend(self.mailbox_news().await);
+            if !news.is_empty() {
+                return Answer::More(news);
             }
+            self.rest_if_dirty().await;
+        }
+    }
+
+    /// Waits until there may be something to tell.
+    async fn something_happens(&mut self) {
+        let (selected, notifying) = (&mut self.selected, &mut self.notifying);
+        let expunges = self.manner.expunges;
+        let selected = async {
+            match selected {
+                // What the commands before were not allowed to tell is told now.
+                Some(selected) if !selected.dirty && (selected.gone.is_empty() || !expunges) => {
+                    selected.watch.changed().await;
+                    selected.dirty = true;
+                }
+                Some(_) => {}
+                None => std::future::pending().await,
+            }
+        };
+        let others = async {
+            match notifying {
+                Some(notifying) => notifying.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = selected => {}
+            () = others => {}
         }
     }
 
     /// A read that failed is not tried again at once.
     async fn rest_if_dirty(&self) {
-        if self.selected.as_ref().is_some_and(|selected| selected.dirty) {
+        let behind = self.notifying.as_ref().is_some_and(|notifying| notifying.is_behind());
+        if behind || self.selected.as_ref().is_some_and(|selected| selected.dirty) {
             tokio::time::sleep(std::time::Duration::from_secs(10)).await;
         }
     }

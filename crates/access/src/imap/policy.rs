@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use imap::{
     Command, Tag,
-    command::Notify,
     response::{Code, Response, Status},
     server::{Answer, Authentication, Offers, Question, Task},
 };
@@ -14,6 +13,7 @@ use super::{
     acl::no_permission,
     blocking::{read, refusal, unavailable},
     fetch::Fetching,
+    notify::Notifying,
     selected::{Manner, Selected},
     streams::Source,
     upload::Uploading,
@@ -31,6 +31,12 @@ pub(super) struct Done {
 
 /// A command that failed has told nothing.
 pub(super) type Handled = Result<Done, Status>;
+
+impl From<Status> for Done {
+    fn from(status: Status) -> Self {
+        Self { responses: Vec::new(), status }
+    }
+}
 
 impl Done {
     pub(super) fn ok(text: &'static str) -> Self {
@@ -55,6 +61,10 @@ pub struct Policy {
     /// Where octets come from that were announced.
     pub(super) streams: Vec<Source>,
     pub(super) upload: Option<Box<Uploading>>,
+    /// What it wants to hear unasked, once it has said so.
+    pub(super) notifying: Option<Box<Notifying>>,
+    /// It is in IDLE.
+    pub(super) idling: bool,
 }
 
 impl Policy {
@@ -68,6 +78,8 @@ impl Policy {
             fetching: None,
             streams: Vec::new(),
             upload: None,
+            notifying: None,
+            idling: false,
         }
     }
 
@@ -156,7 +168,7 @@ impl Policy {
         {
             return Answer::RefuseAndClose(gone);
         }
-        let handled = self.command(task.tag, task.command).await;
+        let handled = self.command_of_its_own(task.tag, task.command).await;
         if self.fetching.is_some() {
             let before = handled.map(|done| done.responses).unwrap_or_default();
             return self.next(before).await;
@@ -166,10 +178,7 @@ impl Policy {
 
     /// What else is to be told of the selected mailbox goes out with the end of any command.
     pub(super) async fn end(&mut self, handled: Handled, leaves: bool) -> Answer {
-        let Done { mut responses, status } = match handled {
-            Ok(done) => done,
-            Err(status) => Done { responses: Vec::new(), status },
-        };
+        let Done { mut responses, status } = handled.unwrap_or_else(Done::from);
         if !leaves {
             match self.catch_up().await {
                 Ok(news) => responses.extend(news),
@@ -179,9 +188,40 @@ impl Policy {
         Answer::Done { responses, status }
     }
 
+    /// A command. What it changes itself is not told to the client as news, what others have changed before it is.
+    async fn command_of_its_own(&mut self, tag: Tag, command: Command) -> Handled {
+        if self.notifying.is_none() {
+            return self.command(tag, command).await;
+        }
+        let names = matches!(
+            command,
+            Command::Create(_)
+                | Command::Delete(_)
+                | Command::Rename { .. }
+                | Command::Subscribe(_)
+                | Command::Unsubscribe(_)
+                | Command::SetAcl(_)
+                | Command::DeleteAcl { .. }
+                | Command::SetMetadata(_)
+        );
+        let before = if names { self.mailbox_news().await } else { Vec::new() };
+        let selected = self.selected.as_ref().map(|selected| selected.id);
+        let handled = self.command(tag, command).await;
+        if names {
+            self.names_are_known().await;
+        }
+        let selected_now = self.selected.as_ref().map(|selected| selected.id);
+        if let Some(left) = selected.filter(|_| selected != selected_now) {
+            self.left(left).await;
+        }
+        let Done { responses, status } = handled.unwrap_or_else(Done::from);
+        Ok(Done { responses: before.into_iter().chain(responses).collect(), status })
+    }
+
     async fn command(&mut self, tag: Tag, command: Command) -> Handled {
         match command {
-            Command::Noop | Command::Check | Command::Notify(Notify::None) => Ok(Done::ok("Done")),
+            Command::Noop | Command::Check => Ok(Done::ok("Done")),
+            Command::Notify(notify) => self.notify(notify).await,
             Command::Id(_) => Ok(Done::telling(vec![Response::Id(Some(identity()))], "Done")),
             Command::Enable(names) => Ok(self.enable(&names)),
             Command::Select(select) => self.select(*select).await,
@@ -203,6 +243,8 @@ impl Policy {
             Command::GetAcl(mailbox) => self.get_acl(mailbox).await,
             Command::SetAcl(set) => self.set_acl(*set).await,
             Command::DeleteAcl { mailbox, identifier } => self.delete_acl(&mailbox, &identifier).await,
+            Command::GetMetadata(get) => self.get_metadata(*get).await,
+            Command::SetMetadata(set) => self.set_metadata(*set).await,
             Command::ListRights { mailbox, identifier } => self.list_rights(mailbox, identifier).await,
             Command::Compress => Ok(Done::ok("Compression begins")),
             Command::Fetch(fetch) => self.fetch(*fetch).await,
@@ -276,11 +318,15 @@ impl net::Policy<Question, Answer> for Policy {
             Question::Authenticated => self.authenticated().await,
             Question::Task(task) => self.task(*task).await,
             Question::Next => self.next(Vec::new()).await,
-            Question::Idle if self.client.holds() => Answer::Proceed,
+            Question::Idle if self.client.holds() => {
+                self.idling = true;
+                Answer::Proceed
+            }
             Question::Idle => {
                 Answer::RefuseAndClose(Status::bye("Your login holds no more").with(Code::Expired))
             }
             Question::IdleEnded => {
+                self.idling = false;
                 self.manner.expunges = true;
                 self.end(Ok(Done::ok("Idle ended")), false).await
             }

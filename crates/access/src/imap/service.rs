@@ -22,11 +22,13 @@ pub type Imap = Service<Imap4>;
 pub struct Imap4;
 
 /// What is carried out beside what the machine itself can: no more is announced.
-const CAPABILITIES: [&str; 36] = [
+const CAPABILITIES: [&str; 38] = [
     "NAMESPACE",
     "ACL",
     "RIGHTS=kxte",
     "LIST-MYRIGHTS",
+    "NOTIFY",
+    "METADATA",
     "UIDPLUS",
     "MOVE",
     "UNSELECT",

@@ -9,6 +9,7 @@ use imap::{
 use mailstore::{AccountId, Appended, Flags, FlagsAllowed, MailboxId, NewMessage, Uid, Upload};
 
 use super::{
+    acl::no_permission,
     blocking::{read, refusal, unavailable},
     flags,
     messages::REMOVING,
@@ -77,6 +78,9 @@ impl Policy {
         let replaces = match replaced {
             None => None,
             Some((uid, number)) => {
+                if self.heed_rights().await.is_err() {
+                    return Err(no_permission());
+                }
                 let selected = self.writable(REMOVING)?;
                 let set = match number {
                     Some(number) => SequenceSet::of([number]),
@@ -166,17 +170,23 @@ impl Policy {
         let now = self.now();
         let Some((from, uid)) = replaces else {
             let appended = self.shared.mailstore.append(to, messages, now).await;
-            let code = appended_code(&appended.map_err(|error| refusal(&error))?);
+            let appended = appended.map_err(|error| refusal(&error))?;
+            self.put_by_itself(to, appended.uids.iter().copied());
+            self.messages_are_known(to).await;
+            let code = appended_code(&appended);
             return Ok(Done { responses: Vec::new(), status: Status::ok("Appended").with(code) });
         };
         let message = messages.pop().ok_or_else(unavailable)?;
         let replaced = self.shared.mailstore.replace(from, uid, to, message, now).await;
-        let code = appended_code(&replaced.map_err(|error| refusal(&error))?);
+        let replaced = replaced.map_err(|error| refusal(&error))?;
+        self.put_by_itself(to, replaced.uids.iter().copied());
+        self.messages_are_known(to).await;
+        let code = appended_code(&replaced);
         // RFC 8508 §3: where the new one is comes before the old one goes, which this command may tell.
         self.manner.expunges = true;
         self.note_change();
         let mut responses = vec![Response::Status(Status::ok("Replaced").with(code))];
-        responses.extend(self.catch_up().await?);
+        responses.extend(self.tell_changes().await?);
         Ok(Done { responses, status: Status::ok("Done") })
     }
 }

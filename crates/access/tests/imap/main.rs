@@ -60,6 +60,11 @@ dialogues! {
     list
     login
     mailboxes
+    metadata
+    notify
+    notify_overflow
+    notify_selected
+    notify_shared
     qresync
     replace
     search

@@ -5,7 +5,7 @@ use std::{io, net::IpAddr, sync::Arc, time::Duration};
 use access::{Config, imap::Imap};
 use directory::{AccountConfig, Authenticator, Directory, DomainConfig, Secret};
 use mail::Timestamp;
-use mailstore::{Content, Flags, Mailstore, NewMessage};
+use mailstore::{Content, Flags, Import, Mailstore, NewMessage};
 use net::{Shutdown, TlsMode};
 use tempfile::TempDir;
 use testkit::{clock::FakeClock, dialogue::World};
@@ -56,6 +56,27 @@ impl Stage {
     }
 }
 
+impl Stage {
+    async fn folders(&self, count: usize) -> Result<(), String> {
+        let shown = |error: mailstore::MailstoreError| error.to_string();
+        let now = i64::try_from(NOW).unwrap();
+        let account = self.mailstore.account("anna@example.org", now).await.map_err(shown)?;
+        let import = |number| Import {
+            folder: format!("folders/{number}"),
+            source: Vec::new(),
+            message: NewMessage {
+                content: Content::new(b"Subject: x\r\n\r\nx\r\n".to_vec()),
+                flags: Flags::none(),
+                keywords: Vec::new(),
+                internal_date: now,
+            },
+        };
+        // All in one commit.
+        let imported = self.mailstore.import(account, (0..count).map(import).collect(), now).await;
+        imported.map(drop).map_err(shown)
+    }
+}
+
 impl World for Stage {
     type Stream = DuplexStream;
 
@@ -83,6 +104,8 @@ impl World for Stage {
                     self.file(mailbox, "-", &text).await?;
                 }
             }
+            // given: folders COUNT, beside those of a new account
+            ["folders", count] => self.folders(count.parse().map_err(|_| "no number")?).await?,
             ["quota", octets] => {
                 let octets = octets.parse().map_err(|_| "no number")?;
                 let now = i64::try_from(NOW).unwrap();

@@ -34,6 +34,8 @@ pub enum Attribute {
     NoInferiors,
     /// `\Noselect`
     NoSelect,
+    /// `\NoAccess`: it can be seen, and that is all (RFC 5465 §3.1).
+    NoAccess,
     /// `\HasChildren`
     HasChildren,
     /// `\HasNoChildren`
@@ -57,6 +59,7 @@ impl fmt::Display for Attribute {
             Self::NonExistent => "\\NonExistent",
             Self::NoInferiors => "\\Noinferiors",
             Self::NoSelect => "\\Noselect",
+            Self::NoAccess => "\\NoAccess",
             Self::HasChildren => "\\HasChildren",
             Self::HasNoChildren => "\\HasNoChildren",
             Self::Marked => "\\Marked",

@@ -8,6 +8,7 @@ mod delivery;
 mod import;
 mod mailboxes;
 mod messages;
+mod metadata;
 mod model;
 mod support;
 mod upkeep;

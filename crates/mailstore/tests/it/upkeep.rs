@@ -37,6 +37,8 @@ async fn what_is_derived_is_made_again() {
         "UPDATE content SET references_held = 3",
         "INSERT INTO piece (id, octets) VALUES (99999999999, x'00')",
         "INSERT INTO structure (content, octets) VALUES (99999, x'00')",
+        "INSERT INTO metadata (mailbox, account, entry, changed) VALUES (99999, 0, '/shared/x', 1)",
+        "INSERT INTO metadata (mailbox, account, entry, changed) VALUES (0, 99999, '/private/x', 1)",
         "INSERT INTO acl (mailbox, identifier, rights) VALUES (99999, 'anyone', 'lr')",
         "DELETE FROM message WHERE uid = 1",
         "UPDATE structure SET octets = x'00'",
