@@ -16,6 +16,7 @@ mod fake_acme;
 mod flood;
 mod glewlwyd;
 mod imap_user;
+mod inbox;
 mod knot;
 mod loopback;
 mod maildir;

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::binary::binary;
 use crate::client::Client;
+use crate::inbox::inbox;
 use crate::maildir::{Mail, Maildir};
 use crate::process::Process;
 use crate::tool::{Said, said};
@@ -81,19 +82,23 @@ impl House {
         Maildir::new(self.data().join("mail").join(address))
     }
 
-    /// What a `dev` server has caught: it files everything into one Maildir.
+    /// What a running `dev` server has caught: whoever logs in sees it all.
     pub fn caught(&self) -> Vec<Mail> {
-        Maildir::new(self.data().join("Maildir")).messages()
+        let listening = self.listening().expect("a running server");
+        inbox(listener(&listening, |service, tls| (service, tls) == ("imap", "starttls")))
+    }
+
+    fn listening(&self) -> Option<Value> {
+        let text = fs::read(self.data().join("listening.json")).ok()?;
+        serde_json::from_slice(&text).ok()
     }
 
     /// Starts the server and waits until it serves on all its ports.
     pub fn start(&self) -> Postrider {
         let mut process = self.spawn();
-        let file = self.data().join("listening.json");
         let listening = eventually("postrider to listen", PATIENCE, || {
             assert!(process.ended().is_none(), "postrider ended: {}", process.printed());
-            let text = fs::read(&file).ok()?;
-            let listening: Value = serde_json::from_slice(&text).ok()?;
+            let listening = self.listening()?;
             // A killed run leaves its file behind.
             (listening.get("pid").and_then(Value::as_u64) == Some(process.id().into())).then_some(listening)
         });
@@ -105,14 +110,11 @@ impl House {
         let mut command = Command::new(binary());
         match &self.place {
             Place::Config(config) => command.arg("serve").arg("--config").arg(config),
-            Place::Dev(folder) => command.arg("dev").arg("--dir").arg(folder).args([
-                "--listen",
-                "127.0.0.1:0",
-                "--submission",
-                "127.0.0.1:0",
-                "--submissions",
-                "127.0.0.1:0",
-            ]),
+            Place::Dev(folder) => {
+                let services = ["listen", "submission", "submissions", "imap", "imaps", "pop3", "pop3s"];
+                let anywhere = services.map(|service| format!("--{service}=127.0.0.1:0"));
+                command.arg("dev").arg("--dir").arg(folder).args(anywhere)
+            }
         };
         Process::start("postrider", command, &self.folder.path().join("log"))
     }
@@ -225,12 +227,7 @@ impl Postrider {
 
     /// The first whose service and TLS are those wanted.
     fn first_listener(&self, wanted: impl Fn(&str, &str) -> bool) -> SocketAddr {
-        let listeners = self.listening.get("listeners").and_then(Value::as_array).expect("listeners");
-        let word = |listener, name| text(listener, name).unwrap_or_default();
-        let found =
-            listeners.iter().find(|listener| wanted(word(listener, "service"), word(listener, "tls")));
-        let address = found.and_then(|listener| text(listener, "address"));
-        address.and_then(|address| address.parse().ok()).expect("an address")
+        listener(&self.listening, wanted)
     }
 
     /// A session that has said EHLO.
@@ -282,6 +279,15 @@ impl Postrider {
     pub fn printed(&self) -> String {
         self.process.printed()
     }
+}
+
+/// The first listener whose service and TLS are those wanted.
+fn listener(listening: &Value, wanted: impl Fn(&str, &str) -> bool) -> SocketAddr {
+    let listeners = listening.get("listeners").and_then(Value::as_array).expect("listeners");
+    let word = |listener, name| text(listener, name).unwrap_or_default();
+    let found = listeners.iter().find(|listener| wanted(word(listener, "service"), word(listener, "tls")));
+    let address = found.and_then(|listener| text(listener, "address"));
+    address.and_then(|address| address.parse().ok()).expect("an address")
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {

@@ -8,6 +8,7 @@ mod dev;
 mod dev_tls;
 mod door;
 mod explain;
+mod former;
 mod listening;
 mod logging;
 mod mailboxes;

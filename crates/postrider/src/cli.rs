@@ -48,8 +48,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a server for development: every mail is caught, nothing leaves this machine
     ///
-    /// Listens on port 2525 of loopback, takes mail from anybody there to any address, and files it into one Maildir. DNS is never asked and
-    /// no other host is ever spoken to, so a test cannot send mail to the world by accident. Stop it with Ctrl-C; the mail stays.
+    /// Takes mail from anybody to any address on port 2525 of loopback, and keeps it in one mailbox, which IMAP (port 2143, under TLS 2993) and
+    /// POP3 (2110, 2995) show to whoever logs in, with any user and password. DNS is never asked and no other host is ever spoken to, so a test
+    /// cannot send mail to the world by accident. Stop it with Ctrl-C; the mail stays.
     Dev(Dev),
     /// Run the server that a configuration file describes
     ///
@@ -134,10 +135,22 @@ pub(crate) struct Dev {
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub submission: Vec<SocketAddr>,
     /// Listen for submission with a login under TLS from the first octet here instead of on port 2465 of loopback
-    ///
-    /// Once any address is named, only those named are listened on.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub submissions: Vec<SocketAddr>,
+    /// Listen for IMAP, in clear or with STARTTLS, here instead of on port 2143 of loopback
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub imap: Vec<SocketAddr>,
+    /// Listen for IMAP under TLS from the first octet here instead of on port 2993 of loopback
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub imaps: Vec<SocketAddr>,
+    /// Listen for POP3, in clear or with STLS, here instead of on port 2110 of loopback
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub pop3: Vec<SocketAddr>,
+    /// Listen for POP3 under TLS from the first octet here instead of on port 2995 of loopback
+    ///
+    /// Once any address is named, for whatever service, only those named are listened on.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub pop3s: Vec<SocketAddr>,
 }
 
 #[derive(Debug, Args)]

@@ -84,6 +84,8 @@ pub(crate) struct Config {
     pub oauth: Vec<OAuth>,
     /// How mail leaves, and when it is tried again and given up.
     pub deliver: deliver::Config,
+    /// Nobody said who keeps the mailboxes.
+    pub local_by_default: bool,
     /// How much mail there may be, waiting and on its way in.
     pub bounds: Bounds,
     /// Who exists.

@@ -167,13 +167,14 @@ fn a_message_is_taken_caught_and_traced() {
         (&accepted["kind"], &delivered["kind"]),
         (&Value::from("accepted"), &Value::from("delivered"))
     );
-    let maildir = Path::new(server.ready["maildir"].as_str().unwrap()).join("new");
-    assert_eq!(maildir, dir.path().join("Maildir/new"));
-    let files: Vec<_> = fs::read_dir(&maildir).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(files.len(), 1);
-    assert!(fs::read_to_string(&files[0]).unwrap().contains("Subject: Hello"));
+    let mailbox = server.ready["mailbox"].as_str().unwrap();
+    let (files, dir) = (dir.path().join("files"), text(dir.path()));
+    let (code, _, err) =
+        run(&["mailbox", "export", mailbox, "--format", "mbox", "--to", text(&files), "--dir", dir]);
+    assert_eq!(code, Some(0), "{err}");
+    let inbox = fs::read_to_string(files.join("INBOX.mbox")).unwrap();
+    assert!(inbox.contains("Subject: Hello"), "{inbox}");
 
-    let dir = text(dir.path());
     let id = accepted["id"].as_str().unwrap();
     let traced = |what: &str| run(&["trace", what, "--dir", dir]);
     let running = traced(id);

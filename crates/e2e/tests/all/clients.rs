@@ -111,6 +111,10 @@ fn the_commands_that_dev_prints_work_as_they_stand() {
             (house.caught().len() == number).then_some(())
         });
     }
+    let read = command("read").unwrap();
+    let (read, _) = read.split_once("   or ").unwrap();
+    let first = run("sh", &["-e", "-c", read], b"");
+    assert!(first.contains("Delivered-To: anna@example.org"), "{first}");
 }
 
 #[test]

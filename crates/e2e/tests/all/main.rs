@@ -10,6 +10,7 @@ mod certificates;
 mod clients;
 mod crash;
 mod damage;
+mod dev;
 mod disk;
 mod dns;
 mod fates;

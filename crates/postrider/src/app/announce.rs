@@ -32,7 +32,10 @@ pub(super) struct Ready<'a> {
     pub pid: u32,
     pub listeners: &'a [Listener],
     pub data_dir: &'a Path,
-    pub maildir: &'a Path,
+    /// Where Maildirs are, if mail is filed into some.
+    pub maildir: Option<&'a Path>,
+    /// Whose mailbox holds all mail, if one does.
+    pub mailbox: Option<&'a str>,
     /// What a client has to trust to believe our certificate.
     pub authority: Option<&'a Path>,
 }
@@ -43,40 +46,58 @@ pub(super) fn ready(audience: Audience, ready: &Ready<'_>) -> Result<(), Failure
         Audience::Log => Ok(()),
         Audience::Program => terminal::print_json_line(&json!({
             "ready": true, "version": ready.version, "pid": ready.pid, "listeners": ready.listeners,
-            "data_dir": ready.data_dir, "maildir": ready.maildir, "authority": ready.authority,
+            "data_dir": ready.data_dir, "maildir": ready.maildir, "mailbox": ready.mailbox, "authority": ready.authority,
         })),
         Audience::Developer { colours } => terminal::print(&banner(ready, colours)),
     }
 }
 
+/// What is told of those who ask for a login: service, kind of TLS, and the words for both.
+const LOGINS: [(&str, &str, &str, &str); 6] = [
+    ("submission", "starttls", "login", "with STARTTLS"),
+    ("submission", "implicit", "login", "under TLS"),
+    ("imap", "starttls", "IMAP ", "in clear or with STARTTLS"),
+    ("imap", "implicit", "IMAP ", "under TLS"),
+    ("pop3", "starttls", "POP3 ", "in clear or with STLS"),
+    ("pop3", "implicit", "POP3 ", "under TLS"),
+];
+
 fn banner(ready: &Ready<'_>, colours: bool) -> String {
     let (bold, plain) = if colours { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
-    let at = |wanted: &dyn Fn(&Listener) -> bool| {
-        let wanted = ready.listeners.iter().filter(|listener| wanted(listener));
+    let at = |service: &str, tls: &str| {
+        let wanted = |listener: &&Listener| listener.service == service && listener.tls == tls;
+        let wanted = ready.listeners.iter().filter(wanted);
         wanted.map(|listener| listener.address.as_str()).collect::<Vec<_>>().join(", ")
     };
-    let open = at(&|listener| listener.service == "dev");
+    let open = at("dev", "none");
     let first = open.split(", ").next().unwrap_or_default();
-    let logins = [("starttls", "with STARTTLS"), ("implicit", "under TLS")]
-        .map(|(tls, words)| match at(&|listener| listener.service == "submission" && listener.tls == tls) {
+    let logins = LOGINS
+        .map(|(service, tls, word, manner)| match at(service, tls) {
             addresses if addresses.is_empty() => String::new(),
-            addresses => format!("  login  {bold}{addresses}{plain}  {words}, any user and password\n"),
+            addresses => format!("  {word}  {bold}{addresses}{plain}  {manner}, any user and password\n"),
         })
         .concat();
-    let maildir = ready.maildir.display();
     let authority = ready.authority.filter(|_| !logins.is_empty()).map(|authority| {
         format!("  trust  {bold}{}{plain}  for TLS; made for this machine alone\n", authority.display())
     });
     let authority = authority.unwrap_or_default();
+    let (dir, mailbox) = (ready.data_dir.display(), ready.mailbox.unwrap_or_default());
+    let imap = at("imap", "starttls");
+    let read = match imap.split(", ").next().filter(|imap| !imap.is_empty()) {
+        Some(imap) => {
+            format!("curl -u any:word 'imap://{imap}/INBOX;MAILINDEX=1'   or any program that reads mail")
+        }
+        None => format!("postrider mailbox export {mailbox} --dir {dir} --format mbox --to NEW-DIRECTORY"),
+    };
     format!(
         "{bold}Postrider {}{plain}, for development\n\n  \
-         SMTP   {bold}{}{plain}  takes any mail from anybody who can reach it\n{logins}{authority}  \
-         mail   {bold}{maildir}{plain}  holds every message; nothing leaves this machine\n  \
+         SMTP   {bold}{open}{plain}  takes any mail from anybody who can reach it\n{logins}{authority}  \
+         mail   {bold}{dir}{plain}  holds every message; who logs in sees them all; nothing leaves this machine\n  \
          try    swaks --server {first} --from me@example.com --to anna@example.org\n  \
          or     printf 'Subject: Hello\\n\\nHello!\\n' | curl -T - smtp://{first} --mail-from me@example.com --mail-rcpt anna@example.org\n  \
-         read   mutt -R -f {maildir}   or any program that knows Maildir\n  \
+         read   {read}\n  \
          stop   Ctrl-C\n",
-        ready.version, open,
+        ready.version,
     )
 }
 
@@ -125,6 +146,12 @@ mod tests {
 
     use super::*;
 
+    fn ready(listeners: &[Listener]) -> Ready<'_> {
+        let (data_dir, authority) = (Path::new("/tmp/dev"), Some(Path::new("/tmp/dev/tls/ca.pem")));
+        let mailbox = Some("dev@postrider.localhost");
+        Ready { version: "0.1.0", pid: 1, listeners, data_dir, maildir: None, mailbox, authority }
+    }
+
     #[test]
     fn the_banner_tells_all_that_is_needed() {
         let listener = |service: &str, address: &str, tls: &str| Listener {
@@ -137,12 +164,26 @@ mod tests {
             listener("dev", "[::1]:2525", "none"),
             listener("submission", "127.0.0.1:2587", "starttls"),
             listener("submission", "127.0.0.1:2465", "implicit"),
+            listener("imap", "127.0.0.1:2143", "starttls"),
+            listener("imap", "[::1]:2143", "starttls"),
+            listener("imap", "127.0.0.1:2993", "implicit"),
+            listener("pop3", "127.0.0.1:2110", "starttls"),
+            listener("pop3", "127.0.0.1:2995", "implicit"),
         ];
-        let (data_dir, maildir) = (Path::new("/tmp/dev"), Path::new("/tmp/dev/Maildir"));
-        let authority = Some(Path::new("/tmp/dev/tls/ca.pem"));
-        let ready = Ready { version: "0.1.0", pid: 1, listeners: &listeners, data_dir, maildir, authority };
-        let text = banner(&ready, false);
+        let text = banner(&ready(&listeners), false);
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn without_imap_the_banner_names_another_way_to_the_mail() {
+        let listeners =
+            [Listener { service: "dev".into(), address: "127.0.0.1:9".into(), tls: "none".into() }];
+        let text = banner(&ready(&listeners), false);
+        assert!(
+            text.contains("\n  read   postrider mailbox export dev@postrider.localhost --dir /tmp/dev "),
+            "{text}"
+        );
+        assert!(!text.contains("IMAP") && !text.contains("trust"), "{text}");
     }
 
     #[test]

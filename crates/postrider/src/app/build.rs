@@ -23,7 +23,7 @@ use super::{
     dev::{self, NoDns},
     dev_tls::{self, DevTls},
     door::{self, Door},
-    explain,
+    explain, former,
     listening::Listening,
     own, tokens,
 };
@@ -49,8 +49,10 @@ pub(super) struct Built {
     pub config: Config,
     /// What `sendmail` knows of us.
     pub facts: Facts,
-    /// Where mail can be read.
-    pub maildir: PathBuf,
+    /// Where Maildirs are, if mail is filed into some.
+    pub maildir: Option<PathBuf>,
+    /// Whose mailbox holds all mail, if one does.
+    pub mailbox: Option<&'static str>,
     /// What a client has to trust to believe a certificate that we made ourselves.
     pub authority: Option<PathBuf>,
     pub certificates: Certificates,
@@ -86,7 +88,7 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
         (Arc::new(OsDisk), Arc::new(SystemClock), Arc::new(OsRandom));
     let lock = claim(disk.as_ref(), &config.data_dir)?;
     Listening::forget(&config.data_dir)?;
-    let maildir = maildir(disk.as_ref(), &config, flavour)?;
+    let maildir = maildir(disk.as_ref(), &config)?;
     let facts = facts(&config);
     super::maildrop::prepare(&config.data_dir, &facts)?;
     let events = events::Config::new(config::events_dir(&config.data_dir));
@@ -99,6 +101,7 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
     let mailstore = open_mailstore(&config)?;
     let (people, directory) =
         People::load(store.clone(), declared(&config, &own)).map_err(|error| explain::people(&error))?;
+    former::tell(&config, &directory);
     let authenticator = authenticator(&directory, &people, flavour, random.as_ref())?;
     authenticator.limit(config.login);
     authenticator.judge_tokens_by(tokens::judge(&config)?);
@@ -127,6 +130,7 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
         config,
         facts,
         maildir,
+        mailbox: (flavour == Flavour::Dev).then_some(dev::LOGIN),
         authority,
         certificates,
         clients,
@@ -171,15 +175,14 @@ fn claim(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn Lock>, Failure> {
     })
 }
 
-/// Makes the place for mailboxes, so that one that cannot be written stops the start and not each delivery.
-fn maildir(disk: &dyn Disk, config: &Config, flavour: Flavour) -> Result<PathBuf, Failure> {
+/// Makes the place for Maildirs, so that one that cannot be written stops the start and not each delivery.
+fn maildir(disk: &dyn Disk, config: &Config) -> Result<Option<PathBuf>, Failure> {
+    if config.deliver.local != LocalDelivery::Maildir {
+        return Ok(None);
+    }
     let root = &config.deliver.maildir_root;
-    let made = match flavour {
-        Flavour::Server if config.deliver.local != LocalDelivery::Maildir => Ok(root.clone()),
-        Flavour::Server => disk.create_dir_all(root).map(|()| root.clone()),
-        Flavour::Dev => dev::mailbox(disk, config),
-    };
-    made.map_err(|error| explain::maildir(root, &error))
+    disk.create_dir_all(root).map_err(|error| explain::maildir(root, &error))?;
+    Ok(Some(root.clone()))
 }
 
 fn open_spool(

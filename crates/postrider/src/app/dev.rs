@@ -1,30 +1,32 @@
 //! The server for development: all settings fixed, so that one command is enough, and no way out of this machine.
 
 use std::{
-    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    os::unix::fs::symlink,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use disk::Disk;
 use dns::{Answer, BoxFuture, DnsError, Mx, Resolve};
-use receive::Service;
+use receive::Service as Mail;
 
 use crate::cli;
 use crate::config::{
-    Bounds, ClientCertificates, Config, Listener, Log, LogFormat, LogLevel, Process, Report, Sendmail, Tls,
+    Access, Bounds, ClientCertificates, Config, Listener, Log, LogFormat, LogLevel, Process, Report,
+    Sendmail, Service, Tls,
 };
 
 /// A name that never leads anywhere else (RFC 6761 §6.3) and is fully qualified.
 const HOSTNAME: &str = "postrider.localhost";
-/// The account that catches everything.
-const LOGIN: &str = "dev@postrider.localhost";
+/// The account that catches everything, and whose mailboxes everybody sees who logs in.
+pub(super) const LOGIN: &str = "dev@postrider.localhost";
 const PORT: u16 = 2525;
 /// Where a login is asked for, and any is taken.
 const SUBMISSION_PORT: u16 = 2587;
 /// The same under TLS from the first octet.
 const SUBMISSIONS_PORT: u16 = 2465;
+const IMAP_PORT: u16 = 2143;
+const IMAPS_PORT: u16 = 2993;
+const POP3_PORT: u16 = 2110;
+const POP3S_PORT: u16 = 2995;
 
 /// The settings of a server for development on `dir`.
 pub(super) fn config(dir: &Path, wanted: &cli::Dev) -> Config {
@@ -44,9 +46,12 @@ pub(super) fn config(dir: &Path, wanted: &cli::Dev) -> Config {
         oauth: Vec::new(),
         deliver: deliver::Config {
             hostname: HOSTNAME.to_owned(),
+            local: deliver::LocalDelivery::Mailstore,
+            // Nothing is filed there any more; former versions did.
             maildir_root: dir.join("mail"),
             ..deliver::Config::default()
         },
+        local_by_default: true,
         ldap: Vec::new(),
         directory: directory::Config {
             domains: vec![domain],
@@ -63,28 +68,32 @@ pub(super) fn config(dir: &Path, wanted: &cli::Dev) -> Config {
 }
 
 /// Port 2525 is in clear: much of what sends mail uses STARTTLS wherever it is offered and then wants a certificate that it knows.
-/// Who means to try TLS finds it where it is in production.
+/// Who means to try TLS finds it where it is in production. What reads mail asks for STARTTLS only if it is told to, so that is offered, and
+/// nobody has to use it.
 fn listeners(wanted: &cli::Dev) -> Vec<Listener> {
     let at_home = |port| vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
-    let nothing_named =
-        wanted.listen.is_empty() && wanted.submission.is_empty() && wanted.submissions.is_empty();
-    let listener = |service, tls, named: &[SocketAddr], port| {
-        let bind = if nothing_named { at_home(port) } else { named.to_vec() };
-        let client_certificates = ClientCertificates::None;
-        Listener {
-            service: Service::into(service),
-            bind,
-            tls,
-            proxy: false,
-            client_certificates,
-            v6_optional: nothing_named,
-        }
+    let cli::Dev { dir: _, listen, submission, submissions, imap, imaps, pop3, pop3s } = wanted;
+    let (imap_service, pop3_service) = (Service::Mailboxes(Access::Imap), Service::Mailboxes(Access::Pop3));
+    let submission_service = Service::Mail(Mail::Submission);
+    let all: [(Service, Tls, &[SocketAddr], u16); 7] = [
+        (Service::Mail(Mail::Dev), Tls::None, listen, PORT),
+        (submission_service, Tls::OnDemand, submission, SUBMISSION_PORT),
+        (submission_service, Tls::Implicit, submissions, SUBMISSIONS_PORT),
+        (imap_service, Tls::OnDemand, imap, IMAP_PORT),
+        (imap_service, Tls::Implicit, imaps, IMAPS_PORT),
+        (pop3_service, Tls::OnDemand, pop3, POP3_PORT),
+        (pop3_service, Tls::Implicit, pop3s, POP3S_PORT),
+    ];
+    let nothing_named = all.iter().all(|(_, _, named, _)| named.is_empty());
+    let listener = |(service, tls, named, port): (Service, Tls, &[SocketAddr], u16)| Listener {
+        service,
+        bind: if nothing_named { at_home(port) } else { named.to_vec() },
+        tls,
+        proxy: false,
+        client_certificates: ClientCertificates::None,
+        v6_optional: nothing_named,
     };
-    vec![
-        listener(Service::Dev, Tls::None, &wanted.listen, PORT),
-        listener(Service::Submission, Tls::OnDemand, &wanted.submission, SUBMISSION_PORT),
-        listener(Service::Submission, Tls::Implicit, &wanted.submissions, SUBMISSIONS_PORT),
-    ]
+    all.into_iter().map(listener).collect()
 }
 
 /// All clients are at one address here, so the limit for one is that for all, and tests send as fast as they can.
@@ -96,19 +105,6 @@ fn receive_config() -> receive::Config {
         rates: limits::Limits::of_sessions(default.sessions_max),
         login_in_clear: true,
         ..default
-    }
-}
-
-/// Where to find the one mailbox: under a short name, and there before the first message, for who opens it at once.
-pub(super) fn mailbox(disk: &dyn Disk, config: &Config) -> io::Result<PathBuf> {
-    let maildir = config.deliver.maildir_root.join(LOGIN);
-    for part in ["cur", "new", "tmp"] {
-        disk.create_dir_all(&maildir.join(part))?;
-    }
-    let short = config.data_dir.join("Maildir");
-    match symlink(Path::new("mail").join(LOGIN), &short) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(short),
     }
 }
 

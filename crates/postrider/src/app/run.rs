@@ -190,10 +190,12 @@ fn server(built: &Built, listeners: Vec<api::Listener>) -> Server {
 }
 
 fn announced(built: &Built, audience: Audience, listeners: &[api::Listener]) -> Result<Listening, Failure> {
-    let Built { maildir, config, .. } = built;
+    let Built { config, mailbox, .. } = built;
+    let (maildir, mailbox) = (built.maildir.as_deref(), *mailbox);
     let (data_dir, authority, pid) = (&config.data_dir, built.authority.as_deref(), std::process::id());
     let listening = Listening::write(data_dir, pid, listeners)?;
-    announce::ready(audience, &Ready { version: VERSION, pid, listeners, data_dir, maildir, authority })?;
+    let version = VERSION;
+    announce::ready(audience, &Ready { version, pid, listeners, data_dir, maildir, mailbox, authority })?;
     for listener in listeners {
         tracing::info!(service = listener.service, address = listener.address, "listening");
     }

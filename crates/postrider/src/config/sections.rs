@@ -79,12 +79,11 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         domains: &directory.domains,
         port: deliver.port,
     };
+    let local_by_default = keepers.is_empty();
     (deliver.routes, deliver.relay, deliver.local) = routes::read(&root, &around, keepers);
-    let login = limits::logins(root.section("login"));
-    let oauth = oauth::read(&root, dir);
-    let process = process(root.section("process"));
+    let (login, oauth) = (limits::logins(root.section("login")), oauth::read(&root, dir));
+    let (process, log) = (process(root.section("process")), log(root.section("log")));
     let sendmail = sendmail(root.section("sendmail"), &directory, hostname.as_deref());
-    let log = log(root.section("log"));
     let secret_files = root.findings.secret_files();
     root.finish();
     Some(Config {
@@ -100,6 +99,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         login,
         oauth,
         deliver,
+        local_by_default,
         bounds,
         directory,
         ldap,
