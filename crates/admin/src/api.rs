@@ -1,10 +1,12 @@
 //! What goes over the wire: the documents of the API, for server and clients alike. Times are RFC 3339, durations seconds.
 
+mod lists;
 mod mailboxes;
 mod people;
 
 use serde::{Deserialize, Serialize};
 
+pub use lists::{List, ListChange, Lists, NewList};
 pub use mailboxes::{Finding, Findings, Imported, Letter, Mailbox, Mailboxes, Most, Quota, QuotaChange};
 pub use people::{
     Account, AccountChange, Accounts, Alias, Aliases, AppPassword, Domain, Domains, Done, MadeAppPassword,

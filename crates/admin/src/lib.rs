@@ -11,6 +11,7 @@ mod filter;
 mod follow;
 pub mod frames;
 mod gist;
+mod lists;
 mod mailboxes;
 #[doc(hidden)]
 pub mod parts;

@@ -20,7 +20,7 @@ use crate::{
     routes::Answer,
 };
 
-type Segment = Result<Path<String>, PathRejection>;
+pub(crate) type Segment = Result<Path<String>, PathRejection>;
 
 pub(crate) fn router() -> Router<Control> {
     Router::new()
@@ -187,7 +187,7 @@ async fn remove_alias(Shared(control): Shared<Control>, address: Segment) -> Ans
 }
 
 /// Makes a change in a task of its own, which goes on to its end when the client goes away: half of one would be in the store and not hold.
-async fn change<T, F>(control: &Control, make: impl FnOnce(Arc<People>) -> F) -> Result<T, Problem>
+pub(crate) async fn change<T, F>(control: &Control, make: impl FnOnce(Arc<People>) -> F) -> Result<T, Problem>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, PeopleError>> + Send + 'static,
@@ -196,7 +196,7 @@ where
     made.map_err(|error| Problem::internal(error.to_string()))?.map_err(|error| refusal(&error))
 }
 
-fn refusal(error: &PeopleError) -> Problem {
+pub(crate) fn refusal(error: &PeopleError) -> Problem {
     let detail = error.to_string();
     let problem = match error {
         PeopleError::Wrong(_) | PeopleError::Invalid(_) => Problem::bad_request(detail),
@@ -227,7 +227,7 @@ fn new_password(
     }
 }
 
-fn segment(segment: Segment) -> Result<String, Problem> {
+pub(crate) fn segment(segment: Segment) -> Result<String, Problem> {
     segment.map(|Path(text)| text).map_err(|rejection| Problem::bad_request(rejection.body_text()))
 }
 
@@ -239,7 +239,7 @@ fn time(millis: i64) -> String {
     Timestamp::from_millis(u64::try_from(millis).unwrap_or(0)).to_string()
 }
 
-fn source(kept: Kept) -> api::Source {
+pub(crate) fn source(kept: Kept) -> api::Source {
     match kept {
         Kept::InFile => api::Source::Configuration,
         Kept::InStore => api::Source::Store,

@@ -17,7 +17,7 @@ use net::Shutdown;
 use spool::Spool;
 
 use crate::{
-    Problem, api, bans, convert, follow, mailboxes, people,
+    Problem, api, bans, convert, follow, lists, mailboxes, people,
     query::{self, Params, TraceParams},
     queue, stats,
     trace::trace,
@@ -92,6 +92,7 @@ pub fn router(control: Control) -> Router {
         .route("/v1/bans/lift", post(bans::lift))
         .route("/v1/reload", post(reload))
         .merge(people::router())
+        .merge(lists::router())
         .merge(mailboxes::router())
         .fallback(no_resource)
         .method_not_allowed_fallback(no_method)

@@ -6,7 +6,7 @@
 //!
 //! The way of a recipient: [`schedule`](crate::Deliverer::run) finds its domain due, `route` says where it goes (by
 //! `static_route` or the DNS, to a `next_hop`), `site` keeps it ready, a worker takes it (`worker`, `attempt` and `remote` for hosts, `local` and `maildir` for
-//! mailboxes, `store` for those that another program keeps), `content` and `transaction` fit the message to what the host offers, `open` keeps who is not done with,
+//! mailboxes, `list` for mailing lists, `store` for those that another program keeps), `content` and `transaction` fit the message to what the host offers, `open` keeps who is not done with,
 //! `reply_table` says what a reply means, `outcome` what becomes of the recipient, `report` who hears of it, and `wave` when.
 
 mod attempt;
@@ -21,6 +21,7 @@ mod dial;
 mod fixtures;
 mod guard;
 mod join;
+mod list;
 mod live;
 mod local;
 mod log;

@@ -12,7 +12,7 @@ use spool::{Loaded, Piece, SpoolError, Work};
 use crate::{
     blocking,
     content::{Content, Offers, Outgoing},
-    mailbox,
+    list, mailbox,
     maildir::{self, Draft},
     on_panic::OnPanic,
     outcome::{Fate, Finding},
@@ -114,6 +114,8 @@ impl Batch {
                 continue;
             }
             let Some(loaded) = shared.load(&work).await else { continue };
+            // The box: who has no lists holds no room for it.
+            let Some(work) = Box::pin(list::expand(shared, &loaded.envelope, work)).await else { continue };
             if let Err(error) = self.add(shared, &work, loaded).await {
                 shared.content_unreadable(STATION, &work, &error).await;
             }
@@ -245,6 +247,8 @@ impl Message {
             let Some(recipient) = envelope.recipients.get(place) else { continue };
             match live.directory.resolve(&recipient.forward_path) {
                 Resolution::NotLocal => message.refuse(*number, Fate::Deferred, replies::not_local()),
+                // It is a list only now, or it would have been sent on.
+                Resolution::List(_) => message.refuse(*number, Fate::Deferred, replies::not_local()),
                 Resolution::Unsure => message.refuse(*number, Fate::Deferred, replies::unsure()),
                 Resolution::Unknown => message.refuse(*number, Fate::Bounced, replies::no_mailbox()),
                 Resolution::Mailboxes(addresses) => {

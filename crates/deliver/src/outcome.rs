@@ -18,6 +18,8 @@ pub(crate) enum Fate {
     Deferred,
     /// Never.
     Bounced,
+    /// Never, and nobody hears of it.
+    Dropped,
 }
 
 /// The host that was tried.
@@ -189,6 +191,7 @@ impl Circumstances<'_> {
         match finding.fate {
             Fate::Delivered => Disposition::Delivered,
             Fate::Bounced => Disposition::Bounced,
+            Fate::Dropped => Disposition::Dropped,
             Fate::Deferred => {
                 let expires_at = self.expires_at(recipient);
                 // mail-rules 12: never expires without one more attempt. The vain attempt that put the site to rest

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use mail::{EnhancedStatus, Reply};
+use mail::{EnhancedStatus, QueueId, Reply};
 use message::convert::{Needs, Refusal};
 
 /// Our own copy cannot be read.
@@ -96,6 +96,41 @@ pub(crate) fn no_mailbox() -> Reply {
 /// A directory elsewhere knows whether somebody has this address, and does not say.
 pub(crate) fn unsure() -> Reply {
     Reply::fixed(451, (4, 3, 0), "it cannot be said now whether this mailbox exists")
+}
+
+/// The message is on its way to a list's members.
+pub(crate) fn sent_on(members: usize, id: QueueId) -> Reply {
+    let members = if members == 1 { "the one member".to_owned() } else { format!("{members} members") };
+    Reply::new(250, EnhancedStatus::new(2, 0, 0), format!("sent on to {members} of the list as {id}"))
+}
+
+/// A list for nobody (RFC 3463 §3.3: mailing list expansion problem).
+pub(crate) fn no_members() -> Reply {
+    Reply::fixed(550, (5, 2, 4), "the list has no members")
+}
+
+/// It was accepted by other rules than those of now.
+pub(crate) fn no_poster() -> Reply {
+    Reply::fixed(550, (5, 7, 1), "this sender may not write to this list")
+}
+
+/// What no list sends on; nobody is told.
+pub(crate) fn not_for_a_list() -> Reply {
+    Reply::fixed(550, (5, 7, 1), "not for a mailing list")
+}
+
+/// A header section that cannot be held.
+pub(crate) fn header_too_large() -> Reply {
+    Reply::fixed(552, (5, 3, 4), "the header section is too large for a mailing list")
+}
+
+/// There is no room for the copy that a list's members are to get.
+pub(crate) fn not_stored(is_full: bool) -> Reply {
+    if is_full {
+        Reply::fixed(452, (4, 3, 1), "there is no room for what the list's members are to get")
+    } else {
+        Reply::fixed(451, (4, 3, 0), "what the list's members are to get cannot be stored")
+    }
 }
 
 /// The domain was ours when the route was chosen, and is not any more.

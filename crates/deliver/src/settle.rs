@@ -5,7 +5,7 @@ use std::sync::Arc;
 use events::Event;
 use mail::{Envelope, QueueId, Stream, Timestamp};
 use message::{CONTENT_RETURNED_MAX, HeaderSection};
-use spool::{ContentReader, Disposition, Finished, Loaded, Submission};
+use spool::{ContentReader, Disposition, Finished, Loaded, RecipientOutcome, Submission};
 
 use crate::{
     log,
@@ -19,6 +19,17 @@ impl Shared {
     /// Ends an attempt: each finding becomes an outcome, an event and a log line. A success is told at once; the rest of
     /// what is to be told waits for the other attempts of its wave, and so do the outcomes that it tells of.
     pub(crate) async fn settle(&self, station: &'static str, envelope: &Arc<Envelope>, findings: &[Finding]) {
+        self.settle_with(station, envelope, findings, None).await;
+    }
+
+    /// The same, and with the successes goes a message that stands or falls with them, and what is told of it.
+    pub(crate) async fn settle_with(
+        &self,
+        station: &'static str,
+        envelope: &Arc<Envelope>,
+        findings: &[Finding],
+        sent: Option<(Submission, Event)>,
+    ) {
         let (now, may_expire) = self.judged_now();
         let live = self.live();
         let circumstances = Circumstances { envelope, station, now, may_expire, retry: &live.retry };
@@ -35,7 +46,7 @@ impl Shared {
             }
         }
         if !ended.is_empty() {
-            self.end(envelope, ended, now).await;
+            self.end(envelope, ended, now, sent).await;
         }
         let underway = || self.parts.spool.underway(envelope.id, now);
         if let Some(wave) = self.waves.join(envelope, waiting, now, underway) {
@@ -46,11 +57,17 @@ impl Shared {
     /// Ends what waited for others.
     pub(crate) async fn end_wave(&self, Wave { envelope, ended, .. }: Wave) {
         let ended = ended.iter().map(|ended| (&ended.finding, ended.verdict.clone())).collect();
-        self.end(&envelope, ended, self.now()).await;
+        self.end(&envelope, ended, self.now(), None).await;
     }
 
-    async fn end(&self, envelope: &Envelope, ended: Vec<(&Finding, Verdict)>, now: Timestamp) {
-        let (reports, mut told) = self.reports(envelope, &ended, now).await;
+    async fn end(
+        &self,
+        envelope: &Envelope,
+        ended: Vec<(&Finding, Verdict)>,
+        now: Timestamp,
+        sent: Option<(Submission, Event)>,
+    ) {
+        let (mut reports, mut told) = self.reports(envelope, &ended, now).await;
         let (mut outcomes, mut events) = (Vec::with_capacity(ended.len()), Vec::with_capacity(ended.len()));
         for (_, verdict) in ended {
             let disposition = verdict.outcome.disposition;
@@ -62,6 +79,12 @@ impl Shared {
             told.extend(report::discarded(envelope, &verdict, now));
             outcomes.push(verdict.outcome);
             events.push(verdict.event);
+        }
+        // Who was removed by an operator meanwhile gets nothing sent on.
+        let is_owed = |outcome: &RecipientOutcome| self.parts.spool.owes(envelope.id, outcome.recipient);
+        if let Some((message, event)) = sent.filter(|_| outcomes.iter().any(is_owed)) {
+            reports.push(message);
+            told.push(event);
         }
         events.append(&mut told);
         if outcomes.is_empty() {

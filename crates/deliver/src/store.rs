@@ -35,6 +35,10 @@ impl Expansion {
                 Resolution::Unknown => {
                     known.push(Finding::own(*number, Fate::Bounced, replies::no_mailbox()));
                 }
+                // It was sent on before this, or is a list only now.
+                Resolution::List(_) => {
+                    known.push(Finding::own(*number, Fate::Deferred, replies::not_local()));
+                }
                 Resolution::Unsure => {
                     known.push(Finding::own(*number, Fate::Deferred, replies::unsure()));
                 }
@@ -85,7 +89,7 @@ fn in_mailbox(success: Success) -> Success {
 fn weight(fate: Fate) -> u8 {
     match fate {
         Fate::Delivered => 0,
-        Fate::Bounced => 1,
+        Fate::Bounced | Fate::Dropped => 1,
         Fate::Deferred => 2,
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     attempt::Attempt,
     content::Form,
     dial::{self, Tour, Trouble},
+    list,
     next_hop::Chosen,
     on_panic::OnPanic,
     open::Open,
@@ -120,6 +121,12 @@ impl Worker<'_> {
     async fn attempt(&mut self, Job { work, hop }: Job) {
         let Some(hop) = hop else { return };
         let Some(Loaded { envelope, content }) = self.shared.load(&work).await else { return };
+        let work = if hop.chosen == Chosen::AsStore {
+            let Some(rest) = Box::pin(list::expand(self.shared, &envelope, work)).await else { return };
+            rest
+        } else {
+            work
+        };
         let expansion = (hop.chosen == Chosen::AsStore)
             .then(|| Expansion::new(&self.shared.live().directory, &envelope, &work.recipients));
         let (told, work) = match &expansion {

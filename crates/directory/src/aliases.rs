@@ -12,6 +12,8 @@ use crate::{
 /// An alias whose texts have been parsed.
 #[derive(Debug, Clone)]
 pub(crate) struct Alias {
+    /// Where its targets are declared.
+    pub(crate) targets: (Entry, &'static str),
     pub(crate) address: Address,
     pub(crate) to: Vec<Address>,
 }
@@ -60,9 +62,10 @@ impl Expansion<'_> {
         self.set(place, State::Open);
         self.way.push(place);
         let state = self.work_out(place).unwrap_or_else(|problem| {
-            self.errors.extend(problem.map(|problem| DirectoryError {
-                entry: Entry::Alias(place),
-                key: "to",
+            let targets = self.aliases.get(place).and_then(Option::as_ref).map(|alias| alias.targets);
+            self.errors.extend(problem.zip(targets).map(|(problem, (entry, key))| DirectoryError {
+                entry,
+                key,
                 problem,
             }));
             State::Failed
@@ -114,6 +117,7 @@ impl Expansion<'_> {
         };
         match place {
             Place::Account(account) => gathered.add(target.clone(), account, detail).map(|()| 0),
+            Place::List(_) => Err(Some(Problem::LeadsToList(target.to_string()))),
             Place::Alias(next) => {
                 self.visit(next);
                 match self.states.get(next) {

@@ -7,10 +7,11 @@ use sasl::ScramKeys;
 
 use crate::{
     Account, AccountConfig, AliasConfig, AppPassword, Config, Directory, DirectoryError, DomainConfig, Entry,
-    External, Problem, Role, Secret,
+    External, List, Problem, Role, Secret,
     account::Credentials,
     aliases::{self, Alias},
     index::{Found, Index, Place, Rules},
+    lists::{Draft, TO_OWNERS},
     password::Verifier,
 };
 
@@ -29,11 +30,13 @@ struct Declared<'a> {
 }
 
 pub(crate) struct Builder {
-    index: Index,
-    accounts: Vec<Account>,
+    pub(crate) index: Index,
+    pub(crate) accounts: Vec<Account>,
     catch_everything: Option<usize>,
     /// In development every domain is ours, declared or not.
-    any_domain: bool,
+    pub(crate) any_domain: bool,
+    /// How many of the aliases are declared as such.
+    aliases: usize,
     errors: Vec<DirectoryError>,
 }
 
@@ -44,6 +47,7 @@ impl Builder {
             accounts: Vec::new(),
             catch_everything: None,
             any_domain: config.catch_everything.is_some(),
+            aliases: config.aliases.len(),
             errors: Vec::new(),
         };
         for (place, domain) in config.domains.iter().enumerate() {
@@ -60,19 +64,31 @@ impl Builder {
             builder.add_account(place, account);
         }
         builder.set_catch_everything(config.catch_everything.as_deref());
-        let aliases: Vec<_> =
+        let mut aliases: Vec<_> =
             config.aliases.iter().enumerate().map(|(place, alias)| builder.add_alias(place, alias)).collect();
+        let drafts: Vec<Option<Draft>> =
+            config.lists.iter().enumerate().map(|(place, list)| builder.draft_list(place, list)).collect();
+        let postmaster = builder.postmaster(config.postmaster.as_deref());
+        for (place, draft) in drafts.iter().enumerate() {
+            aliases.extend(Draft::to_owners(draft.as_ref(), place, postmaster.as_ref()));
+        }
         let aliases = aliases::expand(&aliases, &builder.index, builder.any_domain, &mut builder.errors);
         for (place, domain) in config.domains.iter().enumerate() {
             builder.set_catch_all(place, domain);
         }
-        let postmaster = builder.postmaster(config.postmaster.as_deref());
-        builder.finish(aliases, postmaster, external)
+        for (place, draft) in drafts.iter().enumerate() {
+            draft.iter().for_each(|draft| builder.check_members(place, draft));
+        }
+        let drafts = drafts.into_iter().enumerate();
+        let lists = drafts.filter_map(|(place, draft)| Some(Arc::new(builder.list(place, draft?, &aliases))));
+        let lists = lists.collect();
+        builder.finish(aliases, lists, postmaster, external)
     }
 
     fn finish(
         mut self,
         aliases: Vec<Vec<Address>>,
+        lists: Vec<Arc<List>>,
         postmaster: Option<Address>,
         external: External,
     ) -> Result<Directory, Vec<DirectoryError>> {
@@ -81,6 +97,7 @@ impl Builder {
                 index: self.index,
                 accounts: self.accounts,
                 aliases,
+                lists,
                 postmaster,
                 catch_everything: self.catch_everything,
                 external: Arc::new(external),
@@ -92,18 +109,18 @@ impl Builder {
         }
     }
 
-    fn error(&mut self, entry: Entry, key: &'static str, problem: Problem) {
+    pub(crate) fn error(&mut self, entry: Entry, key: &'static str, problem: Problem) {
         self.errors.push(DirectoryError { entry, key, problem });
     }
 
-    fn address(&mut self, entry: Entry, key: &'static str, text: &str) -> Option<Address> {
+    pub(crate) fn address(&mut self, entry: Entry, key: &'static str, text: &str) -> Option<Address> {
         Address::parse(text)
             .map_err(|error| self.error(entry, key, Problem::BadAddress { text: text.to_owned(), error }))
             .ok()
     }
 
     /// An address at a domain of ours.
-    fn local_address(&mut self, entry: Entry, key: &'static str, text: &str) -> Option<Address> {
+    pub(crate) fn local_address(&mut self, entry: Entry, key: &'static str, text: &str) -> Option<Address> {
         let address = self.address(entry, key, text)?;
         if !self.any_domain && self.index.rules(address.domain()).is_none() {
             self.error(entry, key, Problem::UnknownDomain(text.to_owned()));
@@ -115,8 +132,12 @@ impl Builder {
     /// An address that is declared somewhere.
     fn known_address(&mut self, entry: Entry, key: &'static str, text: &str) -> Option<Address> {
         let address = self.address(entry, key, text)?;
-        if self.any_domain || self.index.is_external(address.domain()) || self.index.find(&address).is_some()
-        {
+        let found = self.index.find(&address);
+        if let Some(Found { place: Place::List(_), .. }) = found {
+            self.error(entry, key, Problem::LeadsToList(text.to_owned()));
+            return None;
+        }
+        if self.any_domain || self.index.is_external(address.domain()) || found.is_some() {
             return Some(address);
         }
         let local = self.index.rules(address.domain()).is_some();
@@ -213,14 +234,27 @@ impl Builder {
         Some(Credentials { verifier, scram, app_passwords, certificates, roles, disabled, stored })
     }
 
-    fn add(&mut self, entry: Entry, key: &'static str, address: &Address, place: Place) {
+    pub(crate) fn add(&mut self, entry: Entry, key: &'static str, address: &Address, place: Place) {
         if let Err(first) = self.index.add(address, place) {
             let first = match first {
                 Place::Account(place) => Entry::Account(place),
-                Place::Alias(place) => Entry::Alias(place),
+                Place::Alias(place) => self.alias_entry(place),
+                Place::List(place) => Entry::List(place),
             };
             self.error(entry, key, Problem::Duplicate { text: address.to_string(), first });
         }
+    }
+
+    /// Behind the declared aliases come the addresses by which owners of lists are reached.
+    fn alias_entry(&self, place: usize) -> Entry {
+        place
+            .checked_sub(self.aliases)
+            .map_or(Entry::Alias(place), |of_list| Entry::List(of_list / TO_OWNERS.len()))
+    }
+
+    /// The place of one of the addresses by which the owners of a list are reached.
+    pub(crate) fn to_owners_place(&self, list: usize, which: usize) -> Place {
+        Place::Alias(self.aliases + list * TO_OWNERS.len() + which)
     }
 
     fn add_alias(&mut self, place: usize, config: &AliasConfig) -> Option<Alias> {
@@ -234,7 +268,8 @@ impl Builder {
             self.error(entry, "to", Problem::NoTargets);
         }
         let to: Option<Vec<_>> = to.into_iter().collect();
-        Some(Alias { address: address?, to: to.filter(|to| !to.is_empty())? })
+        let to = to.filter(|to| !to.is_empty())?;
+        Some(Alias { targets: (entry, "to"), address: address?, to })
     }
 
     fn set_catch_all(&mut self, place: usize, config: &DomainConfig) {

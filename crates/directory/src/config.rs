@@ -15,6 +15,8 @@ pub struct Config {
     pub accounts: Vec<AccountConfig>,
     /// Addresses that stand for others.
     pub aliases: Vec<AliasConfig>,
+    /// Mailing lists.
+    pub lists: Vec<ListConfig>,
     /// Where mail to `postmaster` of any local domain, or without a domain, goes (RFC 5321 §4.5.1). Without it the
     /// first account gets it.
     pub postmaster: Option<String>,
@@ -71,6 +73,21 @@ pub struct AliasConfig {
     pub address: String,
     /// What it stands for: addresses of accounts and other aliases.
     pub to: Vec<String>,
+}
+
+/// `[[list]]`
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListConfig {
+    /// The address to which one writes.
+    pub address: String,
+    /// What it is called.
+    pub title: Option<String>,
+    /// Addresses of ours who look after it; the postmaster if there are none.
+    pub owners: Vec<String>,
+    /// Who gets what is written to it, here or elsewhere.
+    pub members: Vec<String>,
+    /// Who may write to it: a word of [`crate::Posters`]; its members unless given.
+    pub post: Option<String>,
 }
 
 /// A text that no log shows.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mail::{Address, ClientCertificate, Domain};
 
 use crate::{
-    Account, Config, DirectoryError, External, Login, Role,
+    Account, Config, DirectoryError, External, List, Login, Role,
     builder::Builder,
     index::{Found, Index, Place, with_detail},
 };
@@ -15,8 +15,9 @@ use crate::{
 pub struct Directory {
     pub(crate) index: Index,
     pub(crate) accounts: Vec<Account>,
-    /// The mailboxes of each alias.
+    /// The mailboxes of each alias; behind those of the aliases, those of the addresses by which owners of lists are reached.
     pub(crate) aliases: Vec<Vec<Address>>,
+    pub(crate) lists: Vec<Arc<List>>,
     pub(crate) postmaster: Address,
     /// The place of the account that catches everything.
     pub(crate) catch_everything: Option<usize>,
@@ -35,6 +36,8 @@ pub enum Resolution {
     Unsure,
     /// The addresses of accounts that it stands for, never none, each mailbox once. Details (`anna+news`) are kept.
     Mailboxes(Vec<Address>),
+    /// A mailing list: what is written to it goes to its members as another message. See [`Directory::may_post`].
+    List(Arc<List>),
 }
 
 impl Directory {
@@ -55,8 +58,14 @@ impl Directory {
         if rules.is_none() && self.catch_everything.is_none() {
             return Resolution::NotLocal;
         }
-        if let Some(found) = self.index.find(address) {
-            return self.sure(self.mailboxes(found, address));
+        match self.index.find(address) {
+            // A list has no details.
+            Some(Found { place: Place::List(place), detail }) => {
+                let list = self.lists.get(place).filter(|_| detail.is_none());
+                return list.map_or(Resolution::Unknown, |list| Resolution::List(Arc::clone(list)));
+            }
+            Some(found) => return self.sure(self.mailboxes(found, address)),
+            None => {}
         }
         if self.external_account(address).is_some() {
             return Resolution::Mailboxes(vec![address.clone()]);
@@ -120,7 +129,7 @@ impl Directory {
         self.index.keys(address)
     }
 
-    fn external_account(&self, address: &Address) -> Option<&Account> {
+    pub(crate) fn external_account(&self, address: &Address) -> Option<&Account> {
         if !self.index.is_external(address.domain()) {
             return None;
         }

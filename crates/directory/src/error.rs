@@ -34,6 +34,8 @@ pub enum Entry {
     Account(usize),
     /// A place in `aliases`.
     Alias(usize),
+    /// A place in `lists`.
+    List(usize),
     /// The key `postmaster`.
     Postmaster,
     /// The key `catch_everything`.
@@ -47,6 +49,7 @@ impl fmt::Display for Entry {
             Self::Domain(place) => write!(f, "domain {}", place + 1),
             Self::Account(place) => write!(f, "account {}", place + 1),
             Self::Alias(place) => write!(f, "alias {}", place + 1),
+            Self::List(place) => write!(f, "list {}", place + 1),
             Self::Postmaster => f.write_str("postmaster"),
             Self::CatchEverything => f.write_str("catch_everything"),
         }
@@ -104,6 +107,21 @@ pub enum Problem {
     /// An alias that stands for too many mailboxes.
     #[error("the alias stands for more than {} mailboxes", crate::ALIAS_MAILBOXES_MAX)]
     TooManyMailboxes,
+    /// A mailing list where mailboxes are meant.
+    #[error("`{0}` is a mailing list")]
+    LeadsToList(String),
+    /// An address of which no identifier of a list can be made.
+    #[error("`{0}` cannot be the address of a list")]
+    BadListName(String),
+    /// A title that no header field can hold.
+    #[error("the title has control characters or is too long")]
+    BadTitle,
+    /// A word that says not who may write to a list.
+    #[error("`{0}` does not say who may write to the list")]
+    UnknownPosters(String),
+    /// A list that is too long.
+    #[error("the list has more than {} members", crate::LIST_MEMBERS_MAX)]
+    TooManyMembers,
     /// What is kept of a password, in a form that cannot be used.
     #[error("this password cannot be used: {0}")]
     BadPassword(BadPassword),
@@ -137,6 +155,13 @@ impl Problem {
             Self::Loop(_) => "let one of these aliases lead to an account instead",
             Self::TooDeep => "let the alias lead to accounts directly",
             Self::TooManyMailboxes => "split the alias, or use a mailing list",
+            Self::LeadsToList(_) => {
+                "name its members instead: who may write to a list is judged where its own address is written to"
+            }
+            Self::BadListName(_) => "use letters, digits, `-`, `_` and single dots before the @",
+            Self::BadTitle => "write at most 200 octets in one line",
+            Self::UnknownPosters(_) => "there are \"members\", \"owners\" and \"anyone\"",
+            Self::TooManyMembers => "split the list",
             Self::BadPassword(BadPassword::Prohibited) => "choose one without control characters",
             Self::BadPassword(_) => {
                 "set a new password; hashes of Argon2, crypt ($5$, $6$, $2b$, $y$) and {SSHA512} are known, and {PLAIN} stands \

@@ -15,6 +15,7 @@ use crate::in_ascii;
 pub(crate) enum Place {
     Account(usize),
     Alias(usize),
+    List(usize),
 }
 
 /// What a domain says of addresses that nobody has.
@@ -123,7 +124,8 @@ impl Index {
         self.canonical_domain(a) == self.canonical_domain(b)
     }
 
-    fn key(&self, address: &Address) -> Address {
+    /// The spelling by which an address is compared.
+    pub(crate) fn key(&self, address: &Address) -> Address {
         let domain = self.canonical_domain(address.domain()).into_owned();
         // RFC 5321 §2.4 leaves the meaning of case to the host of the mailbox, which is us. Lowering ASCII keeps
         // the length, so the address stays valid.

@@ -1,7 +1,7 @@
-//! Who exists here: domains, accounts, aliases; and who may log in.
+//! Who exists here: domains, accounts, aliases, lists; and who may log in.
 //!
 //! *Takes* what the configuration declares and what is kept in the store, the questions of those who want to log in, and an identity provider's word for them. *Hands on* what an address stands for,
-//! the account that gets it, and whose login it is. *Never* lets an address outside: an alias ends in an account of ours, and a name
+//! the account that gets it, and whose login it is. *Never* lets an address outside but by a list: an alias ends in an account of ours, and a name
 //! on disk is never the peer's text; and never lets the time of an answer tell whether a login exists.
 
 mod account;
@@ -17,6 +17,7 @@ mod error;
 mod hashing;
 mod index;
 mod keys_text;
+mod lists;
 mod password;
 mod people;
 mod scripts;
@@ -28,15 +29,16 @@ mod tokens;
 pub use account::{Account, Role};
 pub use app_password::{AppPassword, BadAppPassword, Scope, is_app_password_name};
 pub use authenticate::{Attempt, Authenticator, Login, SCRAM_ITERATIONS, Unproven};
-pub use config::{AccountConfig, AliasConfig, Config, DomainConfig, Secret};
+pub use config::{AccountConfig, AliasConfig, Config, DomainConfig, ListConfig, Secret};
 pub use directory::{Directory, Resolution};
 pub use domain_pattern::{DomainPattern, in_ascii};
 pub use elsewhere::{Answered, Elsewhere, External, Fetched, Pending, Person};
 pub use error::{DirectoryError, Entry, Problem};
+pub use lists::{List, Posters};
 pub use password::{BadPassword, hash_password};
 pub use people::{
-    Checked, Everyone, Kept, Kind, Listed, ListedAccount, NewAccount, NewPassword, Noticed, People,
-    PeopleError, Publish, Rights, SCHEMA, spelling,
+    Checked, Everyone, Kept, Kind, ListChange, Listed, ListedAccount, NewAccount, NewPassword, Noticed,
+    People, PeopleError, Publish, Rights, SCHEMA, spelling,
 };
 pub use scripts::mixes_scripts;
 pub use session::{Caller, SessionLogin};
@@ -46,5 +48,7 @@ pub use tokens::{TokenError, Tokens};
 pub const ALIAS_MAILBOXES_MAX: usize = 1000;
 /// The longest chain of aliases that lead to aliases.
 pub const ALIAS_DEPTH_MAX: usize = 32;
+/// The most members of a mailing list: all of them are recipients of one message.
+pub const LIST_MEMBERS_MAX: usize = 5000;
 /// The longest name of an account's directory in octets: `NAME_MAX` of the common file systems.
 pub const DIRECTORY_NAME_OCTETS_MAX: usize = 255;

@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     AccountConfig, AliasConfig, AppPassword, BadPassword, Config, Directory, DirectoryError, DomainConfig,
-    External, Problem, SCRAM_ITERATIONS, Scope, Secret,
+    External, ListConfig, Problem, SCRAM_ITERATIONS, Scope, Secret,
     hashing::{Hashing, Lane},
     index::{Found, Place},
     is_app_password_name,
@@ -55,6 +55,8 @@ pub enum Kind {
     Account,
     /// `[[alias]]`
     Alias,
+    /// `[[list]]`
+    List,
 }
 
 impl Kind {
@@ -64,11 +66,12 @@ impl Kind {
             Self::Domain => "domain",
             Self::Account => "account",
             Self::Alias => "alias",
+            Self::List => "list",
         }
     }
 }
 
-/// Domains, accounts and aliases, from the configuration and from the store. Changes go to the store, and hold at once.
+/// Domains, accounts, aliases and lists, from the configuration and from the store. Changes go to the store, and hold at once.
 ///
 /// A change must be awaited to its end: broken off, it may be in the store and not in effect before a restart.
 pub struct People {
@@ -118,6 +121,23 @@ pub struct Rights {
     pub add_roles: Vec<String>,
     /// Roles that it loses.
     pub remove_roles: Vec<String>,
+}
+
+/// What to change of a mailing list. What it has already, and what it has not, may be named.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListChange {
+    /// Its title; empty for none.
+    pub title: Option<String>,
+    /// The word for who may write to it.
+    pub post: Option<String>,
+    /// Addresses that are to be on it.
+    pub add_members: Vec<String>,
+    /// Addresses that are not.
+    pub remove_members: Vec<String>,
+    /// Addresses that are to look after it.
+    pub add_owners: Vec<String>,
+    /// Addresses that are not.
+    pub remove_owners: Vec<String>,
 }
 
 impl People {
@@ -317,6 +337,42 @@ impl People {
         self.change(Change::RemoveAlias(spelling::or_as_it_is(address))).await
     }
 
+    /// Adds a mailing list.
+    ///
+    /// # Errors
+    /// See [`PeopleError`].
+    pub async fn add_list(&self, list: ListConfig) -> Result<(), PeopleError> {
+        let address = spelling::address(&list.address).map_err(PeopleError::Wrong)?;
+        let (owners, members) = (once_each(&list.owners)?, once_each(&list.members)?);
+        self.change(Change::AddList(ListConfig { address, owners, members, ..list })).await
+    }
+
+    /// Removes a mailing list.
+    ///
+    /// # Errors
+    /// See [`PeopleError`].
+    pub async fn remove_list(&self, address: &str) -> Result<(), PeopleError> {
+        self.change(Change::RemoveList(spelling::or_as_it_is(address))).await
+    }
+
+    /// Changes a mailing list.
+    ///
+    /// # Errors
+    /// See [`PeopleError`].
+    pub async fn change_list(&self, address: &str, wanted: ListChange) -> Result<(), PeopleError> {
+        let address = spelling::or_as_it_is(address);
+        let ListChange { title, post, add_members, remove_members, add_owners, remove_owners } = wanted;
+        let spelled = ListChange {
+            title,
+            post,
+            add_members: once_each(&add_members)?,
+            remove_members: remove_members.iter().map(|text| spelling::or_as_it_is(text)).collect(),
+            add_owners: once_each(&add_owners)?,
+            remove_owners: remove_owners.iter().map(|text| spelling::or_as_it_is(text)).collect(),
+        };
+        self.change(Change::ChangeList(address, spelled)).await
+    }
+
     async fn change(&self, change: Change) -> Result<(), PeopleError> {
         let mut state = self.state.lock().await;
         self.change_in(&mut state, change).await
@@ -326,8 +382,13 @@ impl People {
     async fn change_in(&self, state: &mut State, change: Change) -> Result<(), PeopleError> {
         let mut stored = state.stored.clone();
         change.apply(&mut stored).map_err(|(what, name)| state.missing(what, name))?;
-        let removes =
-            matches!(change, Change::RemoveDomain(_) | Change::RemoveAccount(_) | Change::RemoveAlias(_));
+        let removes = matches!(
+            change,
+            Change::RemoveDomain(_)
+                | Change::RemoveAccount(_)
+                | Change::RemoveAlias(_)
+                | Change::RemoveList(_)
+        );
         let (directory, left_out) = match together(&state.declared, &stored) {
             Ok(made) => made,
             Err(errors) if removes => return Err(needed(&change, &errors)),
@@ -388,12 +449,19 @@ impl State {
                 self.declared.accounts.iter().any(|account| same(&account.login)).then_some(Kind::Account)
             }
             "alias" => self.declared.aliases.iter().any(|alias| same(&alias.address)).then_some(Kind::Alias),
+            "list" => self.declared.lists.iter().any(|list| same(&list.address)).then_some(Kind::List),
             _ => None,
         };
         match declared {
             Some(kind) => PeopleError::Declared { kind, name },
             None => PeopleError::Unknown { what, name },
         }
+    }
+
+    /// Whether an alias is declared as such, and not made for a list.
+    fn declares_alias(&self, place: usize) -> bool {
+        let left_out = self.left_out.iter().filter(|out| out.kind == Kind::Alias).count();
+        place + left_out < self.declared.aliases.len() + self.stored.aliases.len()
     }
 
     fn refused(&self, problem: &Problem) -> PeopleError {
@@ -403,7 +471,10 @@ impl State {
             Found { place: Place::Account(place), detail: None } => {
                 Some(format!("the account `{}`", self.directory.accounts.get(place)?.login()))
             }
-            Found { place: Place::Alias(_), detail: None } => Some("an alias".to_owned()),
+            Found { place: Place::Alias(place), detail: None } => {
+                Some(if self.declares_alias(place) { "an alias".to_owned() } else { "a list".to_owned() })
+            }
+            Found { place: Place::List(_), detail: None } => Some("a list".to_owned()),
             Found { .. } => None,
         });
         PeopleError::Taken { name: text.clone(), by }
@@ -455,6 +526,12 @@ fn hashed(password: &str, salt: Option<Salt>) -> Result<(Secret, Option<ScramKey
 fn changed(list: &[String], add: &[String], remove: &[String]) -> Vec<String> {
     let more = add.iter().filter(|word| !list.contains(word));
     list.iter().chain(more).filter(|word| !remove.contains(word)).cloned().collect()
+}
+
+/// Addresses in the spelling in which they are kept, each once.
+fn once_each(texts: &[String]) -> Result<Vec<String>, PeopleError> {
+    let mut seen = std::collections::HashSet::new();
+    Ok(spelling::addresses(texts)?.into_iter().filter(|text| seen.insert(text.clone())).collect())
 }
 
 fn is_among(out: &LeftOut, others: &[LeftOut]) -> bool {

@@ -4,7 +4,8 @@ use mail::Address;
 use proptest::prelude::*;
 
 use crate::{
-    AccountConfig, AliasConfig, Config, Directory, DirectoryError, DomainConfig, Entry, Problem, Resolution,
+    AccountConfig, AliasConfig, Config, Directory, DirectoryError, DomainConfig, Entry, ListConfig, Problem,
+    Resolution,
 };
 
 fn domain(name: &str) -> DomainConfig {
@@ -59,6 +60,7 @@ fn resolved(directory: &Directory, address: &str) -> String {
         Resolution::Mailboxes(mailboxes) => {
             mailboxes.iter().map(Address::to_string).collect::<Vec<_>>().join(" ")
         }
+        Resolution::List(list) => format!("list {}", list.address()),
     }
 }
 
@@ -354,6 +356,7 @@ proptest! {
                 alias(&texts[7], &[&texts[8]]),
                 alias("b@a", &[&texts[9], "a@a"]),
             ],
+            lists: vec![list(&texts[8], &[&texts[5], &texts[9]]), list("c@a", &[&texts[6], "a@a"])],
             postmaster: Some(texts[10].clone()),
             catch_everything: dev.then(|| texts[11].clone()),
             implied: None,
@@ -367,5 +370,179 @@ proptest! {
                 prop_assert!(mailboxes.iter().all(|mailbox| directory.account(mailbox).is_some()));
             }
         }
+    }
+}
+
+fn list(address: &str, members: &[&str]) -> ListConfig {
+    let members = members.iter().map(|member| (*member).into()).collect();
+    ListConfig { address: address.into(), members, ..ListConfig::default() }
+}
+
+#[test]
+fn a_list_is_its_members_and_what_is_around_it_is_its_owners() {
+    let mut config = config();
+    config.lists = vec![
+        ListConfig {
+            title: Some("Talk".into()),
+            owners: vec!["sales@example.org".into()],
+            ..list(
+                "Talk@Example.org",
+                &["anna@example.org", "eve@elsewhere.example", "EVE@elsewhere.example"],
+            )
+        },
+        list("dev@bücher.example", &["whoever@catch.example"]),
+    ];
+    let directory = Directory::new(config).unwrap();
+    let Resolution::List(talk) = directory.resolve(&"TALK@example.org".parse().unwrap()) else {
+        panic!("no list")
+    };
+    assert_eq!(talk.id(), "talk.example.org");
+    assert_eq!(talk.members().len(), 2, "each once");
+    assert_eq!(talk.bounces().to_string(), "Talk-bounces@example.org");
+    let owners = "anna@example.org bob+sales@example.org";
+    for (address, stands_for) in [
+        ("talk-bounces@example.org", owners),
+        ("Talk-Request@example.org", owners),
+        ("talk-owner@example.org", owners),
+        ("talk-bounces+x@example.org", "anna+x@example.org bob+sales@example.org"),
+        ("talk+x@example.org", "nobody"),
+        // Without owners of its own.
+        ("dev-owner@xn--bcher-kva.example", "Anna@example.org"),
+    ] {
+        assert_eq!(resolved(&directory, address), stands_for, "{address}");
+    }
+    let Resolution::List(dev) = directory.resolve(&"dev@bücher.example".parse().unwrap()) else {
+        panic!("no list")
+    };
+    assert_eq!(dev.id(), "dev.xn--bcher-kva.example");
+    assert_eq!(dev.address().to_string(), "dev@xn--bcher-kva.example");
+}
+
+#[test]
+fn who_is_on_a_list_is_known_by_each_of_its_addresses() {
+    let mut config = config();
+    config.aliases.push(alias("chef@example.org", &["bob@example.org"]));
+    let of_owners = |address: &str| ListConfig {
+        owners: vec!["bob@example.org".into()],
+        post: Some("owners".into()),
+        ..list(address, &["anna@example.org"])
+    };
+    config.lists = vec![
+        list("talk@example.org", &["anna.b@example.org", "eve@elsewhere.example"]),
+        list("team@example.org", &["all@example.org"]),
+        of_owners("news@example.org"),
+    ];
+    let directory = Directory::new(config).unwrap();
+    for (name, sender, may) in [
+        ("talk", "anna@example.org", true),
+        ("talk", "Anna+x@example.org", true),
+        ("talk", "anna.b@example.org", true),
+        ("talk", "eve@ELSEWHERE.example", true),
+        ("talk", "carol@catch.example", false),
+        // The postmaster, who is Anna, owns it.
+        ("team", "carol@catch.example", true),
+        ("team", "bob@example.org", true),
+        ("team", "dan@bücher.example", false),
+        ("news", "bob@example.org", true),
+        ("news", "chef@example.org", true),
+        ("news", "sales@example.org", false),
+        ("news", "anna@example.org", false),
+        ("talk", "talk@example.org", false),
+        ("talk", "talk-owner@example.org", false),
+    ] {
+        let Resolution::List(list) = directory.resolve(&format!("{name}@example.org").parse().unwrap())
+        else {
+            panic!("no list")
+        };
+        let sender = mail::ReversePath::Address(sender.parse().unwrap());
+        assert_eq!(directory.may_post(&list, &sender), may, "{name} {sender}");
+        assert!(!directory.may_post(&list, &mail::ReversePath::Null));
+    }
+}
+
+#[test]
+fn mistakes_in_lists_are_told() {
+    let mistaken = |make: &dyn Fn(&mut Config)| {
+        let mut config = config();
+        make(&mut config);
+        Directory::new(config).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let lists = |lists: Vec<ListConfig>| mistaken(&move |config| config.lists = lists.clone());
+    let many: Vec<String> =
+        (0..=crate::LIST_MEMBERS_MAX).map(|n| format!("m{n}@elsewhere.example")).collect();
+    for (given, told) in [
+        (
+            lists(vec![list("anna@example.org", &[])]),
+            "list 1, address: `anna@example.org` is already declared as account 1",
+        ),
+        (
+            lists(vec![list("t@example.org", &[]), list("t-owner@example.org", &[])]),
+            "list 2, address: `t-owner@example.org` is already declared as list 1",
+        ),
+        (
+            lists(vec![list("t@elsewhere.example", &[])]),
+            "list 1, address: the domain of `t@elsewhere.example` is not declared",
+        ),
+        (
+            lists(vec![list("\"a b\"@example.org", &[])]),
+            "list 1, address: `\"a b\"@example.org` cannot be the address of a list",
+        ),
+        (
+            lists(vec![list("t@example.org", &["x@example.org"])]),
+            "list 1, members: nobody has the address `x@example.org`",
+        ),
+        (
+            lists(vec![list("t@example.org", &["u@example.org"]), list("u@example.org", &[])]),
+            "list 1, members: `u@example.org` is a mailing list",
+        ),
+        (
+            lists(vec![ListConfig { members: many, ..list("t@example.org", &[]) }]),
+            "list 1, members: the list has more than 5000 members",
+        ),
+        (
+            lists(vec![ListConfig {
+                owners: vec!["x@elsewhere.example".into()],
+                ..list("t@example.org", &[])
+            }]),
+            "list 1, owners: `x@elsewhere.example` is not an address of a local domain",
+        ),
+        (
+            lists(vec![ListConfig {
+                owners: vec!["t-bounces@example.org".into()],
+                ..list("t@example.org", &[])
+            }]),
+            "list 1, owners: the alias leads back to itself: t-bounces@example.org -> t-bounces@example.org",
+        ),
+        (
+            lists(vec![ListConfig { post: Some("all".into()), ..list("t@example.org", &[]) }]),
+            "list 1, post: `all` does not say who may write to the list",
+        ),
+        (
+            lists(vec![ListConfig { title: Some("a\r\nBcc: b".into()), ..list("t@example.org", &[]) }]),
+            "list 1, title: the title has control characters or is too long",
+        ),
+        (
+            mistaken(&|config| {
+                config.lists = vec![list("t@example.org", &[])];
+                config.aliases.push(alias("x@example.org", &["t@example.org"]));
+            }),
+            "alias 4, to: `t@example.org` is a mailing list",
+        ),
+        (
+            mistaken(&|config| {
+                config.lists = vec![list("t@example.org", &[])];
+                config.postmaster = Some("t@example.org".into());
+            }),
+            "postmaster, postmaster: `t@example.org` is a mailing list",
+        ),
+        (
+            mistaken(&|config| {
+                config.lists = vec![list("t@example.org", &[])];
+                config.domains[1].catch_all = Some("t@example.org".into());
+            }),
+            "domain 2, catch_all: `t@example.org` is a mailing list",
+        ),
+    ] {
+        assert!(given.iter().any(|given| given == told), "{told}: {given:?}");
     }
 }

@@ -22,8 +22,10 @@ pub enum Kind {
     Bounced,
     /// Given up after its lifetime.
     Expired,
-    /// Discarded by policy, without a report.
+    /// Discarded by policy, or as what no mailing list sends on; without a report.
     Dropped,
+    /// It was sent on to the members of a mailing list; `report` names the message that they get.
+    Expanded,
     /// A report was sent; `report` names it.
     Dsn,
     /// Taken out of the queue by an operator.
@@ -43,13 +45,14 @@ pub enum Kind {
 
 impl Kind {
     /// All that are written.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Accepted,
         Self::Deferred,
         Self::Delivered,
         Self::Bounced,
         Self::Expired,
         Self::Dropped,
+        Self::Expanded,
         Self::Dsn,
         Self::Removed,
         Self::DiscardedReport,
@@ -67,6 +70,7 @@ impl Kind {
             Self::Bounced => "bounced",
             Self::Expired => "expired",
             Self::Dropped => "dropped",
+            Self::Expanded => "expanded",
             Self::Dsn => "dsn",
             Self::Removed => "removed",
             Self::DiscardedReport => "discarded-report",
@@ -173,7 +177,7 @@ pub struct Event {
     /// When the next attempt is due.
     #[serde(default, with = "optional_timestamp", skip_serializing_if = "Option::is_none")]
     pub next_due: Option<Timestamp>,
-    /// The queue id of the report that was sent.
+    /// The queue id of the report that was sent, or of the message that a list's members get.
     #[serde(default, with = "optional_queue_id", skip_serializing_if = "Option::is_none")]
     pub report: Option<QueueId>,
     /// What the report says of its recipients, each word once: `failed`, `delayed`, `delivered`, `relayed`, `expanded`

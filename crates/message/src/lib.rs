@@ -11,6 +11,7 @@ pub mod dsn;
 mod encoded_word;
 mod field;
 mod header;
+mod list;
 pub mod mime;
 mod quoted;
 mod received;
@@ -22,6 +23,7 @@ pub use dsn::{Action, CONTENT_RETURNED_MAX, Cause, Dsn, Report, ReportedRecipien
 pub use encoded_word::decoded;
 pub use field::Field;
 pub use header::{Facts, Fields, HeaderSection};
+pub use list::{ListFields, without_list_fields};
 pub use received::Received;
 pub use trace::{
     Date, message_id, write_date_field, write_delivered_to, write_message_id_field, write_return_path,

@@ -2,6 +2,7 @@
 
 mod ban;
 mod ldap;
+mod lists;
 mod mailbox;
 mod people;
 mod queue;
@@ -12,11 +13,12 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use ban::BanCommand;
 pub(crate) use ldap::{LdapCheck, LdapCommand};
+pub(crate) use lists::{ListAdd, ListChange, ListCommand, MemberCommand, Members};
 pub(crate) use mailbox::{ExportFormat, MailboxCommand, MailboxExport, MailboxImport, MailboxQuota, Most};
 pub(crate) use people::{
     AccountAdd, AccountChange, AccountCommand, AccountNamed, AccountPassword, AccountSettings, AliasAdd,
     AliasCommand, AliasRemove, AppPasswordAdd, AppPasswordCommand, AppPasswordRevoke, DomainAdd,
-    DomainCommand, DomainRemove, PasswordSource, SettingsFormat,
+    DomainCommand, DomainRemove, Listing, PasswordSource, SettingsFormat,
 };
 pub(crate) use queue::{
     QueueBounce, QueueChange, QueueCommand, QueueDestroy, QueueList, QueueShow, QueueStats, Selecting,
@@ -75,6 +77,11 @@ pub(crate) enum Command {
     /// Needs a running server. Those of the configuration file are shown too, and changed there.
     #[command(subcommand)]
     Alias(AliasCommand),
+    /// Look at mailing lists and change them
+    ///
+    /// Needs a running server. Those of the configuration file are shown too, and changed there.
+    #[command(subcommand)]
+    List(ListCommand),
     /// Look at the mailboxes of accounts, bring mail in and take it out
     ///
     /// Where mailboxes are kept here: `deliver.local = "mailstore"`. Needs a running server; who reads mail at the same time sees what changes.
@@ -118,7 +125,7 @@ pub(crate) enum Command {
     /// Look after the files that hold mail in transit
     #[command(subcommand)]
     Spool(SpoolCommand),
-    /// Look after the database of domains, accounts and aliases
+    /// Look after the database of domains, accounts, aliases and lists
     #[command(subcommand)]
     Store(StoreCommand),
 }
@@ -389,6 +396,9 @@ mod tests {
             "postrider account app-password add a@b --name phone --scope smtp --scope imap",
             "postrider account app-password revoke a@b abcdef --json",
             "postrider alias add a@b c@b d@b",
+            "postrider list add a@b --title T --post owners --owner c@b --member d@b --member e@f",
+            "postrider list member add a@b d@e f@g --dir d",
+            "postrider list change a@b --title T --add-owner c@b",
             "postrider store migrate --dry-run --dir d",
             "postrider mailbox list a@b --json",
             "postrider mailbox quota a@b --octets 2GiB --messages none",
@@ -424,6 +434,8 @@ mod tests {
             "postrider account app-password add a@b --name phone",
             "postrider account app-password add a@b --name phone --scope ftp",
             "postrider alias add a@b",
+            "postrider list add a@b --post nobody",
+            "postrider list member remove a@b",
             "postrider dev --listen 2525",
             "postrider mailbox quota a@b",
             "postrider mailbox quota a@b --octets much",

@@ -4,6 +4,7 @@ pub(crate) mod ban;
 pub(crate) mod config;
 pub(crate) mod events;
 pub(crate) mod ldap;
+pub(crate) mod lists;
 pub(crate) mod mailbox;
 mod password;
 pub(crate) mod people;

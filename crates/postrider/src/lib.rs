@@ -52,6 +52,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Domain(command) => commands::people::domain(command, cli.json),
         Command::Account(command) => commands::people::account(command, cli.json),
         Command::Alias(command) => commands::people::alias(command, cli.json),
+        Command::List(command) => commands::lists::run(command, cli.json),
         Command::Mailbox(command) => commands::mailbox::run(command, cli.json),
         Command::Ldap(command) => commands::ldap::run(command, cli.json),
         Command::Store(command) => commands::store::run(command, cli.json),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use directory::{Directory, Login, Resolution};
+use directory::{Directory, List, Login, Resolution};
 use mail::{Address, Reply, ReversePath};
 use smtp::{ForwardPath, server::Answer};
 
@@ -57,6 +57,16 @@ const RELAY: Reply = Reply::fixed(550, (5, 7, 1), "Relaying denied");
 pub(crate) const UNSURE: Reply =
     Reply::fixed(451, (4, 3, 0), "It cannot be said now whether this mailbox exists");
 const UNKNOWN: Reply = Reply::fixed(550, (5, 1, 1), "No such mailbox here");
+/// RFC 3461 §5.2.7.1 has a list refuse what it does not take; here in the session, so that nothing has to be told later to an address that may be
+/// forged.
+const NO_POSTER: Reply = Reply::fixed(550, (5, 7, 1), "This sender may not write to this list");
+/// RFC 5321 §4.5.5: a report is for one.
+const NO_REPORTS: Reply = Reply::fixed(550, (5, 7, 1), "A mailing list takes no reports");
+/// Anybody can write the address of one of ours into MAIL.
+const PROVE_IT: Reply =
+    Reply::fixed(550, (5, 7, 1), "Log in to write to this list with an address of this server");
+/// RFC 3463 §3.3: mailing list expansion problem.
+const NO_MEMBERS: Reply = Reply::fixed(550, (5, 2, 4), "This list has no members");
 const TOO_MANY: Reply = Reply::fixed(452, (4, 5, 3), "Too many recipients");
 
 impl Origin {
@@ -102,19 +112,49 @@ impl Origin {
         matches!(self.service, Service::Submission | Service::Sendmail | Service::Dev)
     }
 
-    /// What a recipient becomes: the mailboxes it stands for, or itself if we relay.
+    /// What a recipient becomes: the mailboxes it stands for, or itself if we relay or it is a list.
     ///
-    /// Anyone may write to what is local. Only who has logged in, and named networks, may write to the rest: that is the whole
-    /// relay rule.
-    pub(crate) fn recipient(self, directory: &Directory, path: &ForwardPath) -> Decision<Vec<Address>> {
+    /// Anyone may write to what is local, but to a list only who may by its rules. Only who has logged in, and named networks, may write to the
+    /// rest: that is the whole relay rule.
+    pub(crate) fn recipient(
+        self,
+        directory: &Directory,
+        path: &ForwardPath,
+        sender: &ReversePath,
+    ) -> Decision<Vec<Address>> {
         let address = addressee(directory, path);
         match directory.resolve(address) {
             Resolution::Mailboxes(mailboxes) => Decision::Accept(mailboxes),
+            Resolution::List(list) => self.post(directory, &list, sender),
             Resolution::NotLocal if self.relays() => Decision::Accept(vec![address.clone()]),
             Resolution::NotLocal => Decision::Reject(RELAY),
             Resolution::Unknown => Decision::Reject(UNKNOWN),
             Resolution::Unsure => Decision::Defer(UNSURE),
         }
+    }
+
+    /// Whether something may go to a list. The reverse-path decides and not the author: it is known before the content comes, so a refusal concerns
+    /// nobody else (mail-rules 3), and it is what a login is held to. Until SPF is checked that of a stranger is only its word; one of ours is
+    /// believed where it is proven.
+    fn post(self, directory: &Directory, list: &List, sender: &ReversePath) -> Decision<Vec<Address>> {
+        let Some(address) = sender.address() else { return Decision::Reject(NO_REPORTS) };
+        if !directory.may_post(list, sender) {
+            return Decision::Reject(NO_POSTER);
+        }
+        if directory.is_ours(address) && !self.is_believed() {
+            return Decision::Reject(PROVE_IT);
+        }
+        if list.members().is_empty() {
+            return Decision::Reject(NO_MEMBERS);
+        }
+        Decision::Accept(vec![list.address().clone()])
+    }
+
+    /// Whether a sender of ours is taken for what it says: it has logged in, or comes from where we know who is.
+    fn is_believed(self) -> bool {
+        self.trusted
+            || self.authenticated
+            || matches!(self.service, Service::Sendmail | Service::Lmtp | Service::Dev)
     }
 
     fn relays(self) -> bool {
@@ -152,7 +192,7 @@ pub(crate) fn room_for(more: usize, beside: usize, max: usize) -> Decision<()> {
 
 #[cfg(test)]
 mod tests {
-    use directory::{AccountConfig, AliasConfig, Config, DomainConfig};
+    use directory::{AccountConfig, AliasConfig, Config, DomainConfig, ListConfig};
 
     use super::*;
 
@@ -161,7 +201,11 @@ mod tests {
     }
 
     fn directory(catch_everything: Option<&str>) -> Directory {
-        Directory::new(Config {
+        Directory::new(config(catch_everything)).unwrap()
+    }
+
+    fn config(catch_everything: Option<&str>) -> Config {
+        Config {
             domains: vec![domain("example.org", None), domain("caught.example", Some("anna@example.org"))],
             accounts: ["anna@example.org", "bob@example.org"]
                 .map(|login| AccountConfig { login: login.into(), ..AccountConfig::default() })
@@ -173,8 +217,7 @@ mod tests {
             postmaster: Some("bob@example.org".into()),
             catch_everything: catch_everything.map(Into::into),
             ..Config::default()
-        })
-        .unwrap()
+        }
     }
 
     fn decided(service: Service, trusted: bool, path: &str) -> String {
@@ -183,7 +226,8 @@ mod tests {
             "postmaster" => ForwardPath::Postmaster,
             address => ForwardPath::Address(address.parse().unwrap()),
         };
-        match (Origin { service, trusted, authenticated: false }).recipient(&directory, &path) {
+        let sender = ReversePath::Address("carol@elsewhere.example".parse().unwrap());
+        match (Origin { service, trusted, authenticated: false }).recipient(&directory, &path, &sender) {
             Decision::Accept(to) => to.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
             Decision::Reject(reply) | Decision::Defer(reply) => reply.to_string(),
         }
@@ -225,7 +269,8 @@ mod tests {
     fn dev_never_relays_even_for_a_named_network() {
         let elsewhere = ForwardPath::Address("carol@elsewhere.example".parse().unwrap());
         let origin = Origin { service: Service::Dev, trusted: true, authenticated: false };
-        assert_eq!(origin.recipient(&directory(None), &elsewhere), Decision::Reject(RELAY));
+        let null = ReversePath::Null;
+        assert_eq!(origin.recipient(&directory(None), &elsewhere, &null), Decision::Reject(RELAY));
     }
 
     #[test]
@@ -254,7 +299,76 @@ mod tests {
             (Service::Dev, Decision::Reject(RELAY)),
         ] {
             let origin = Origin { service, trusted: false, authenticated: true };
-            assert_eq!(origin.recipient(&directory(None), &elsewhere), decision, "{service}");
+            let null = ReversePath::Null;
+            assert_eq!(origin.recipient(&directory(None), &elsewhere, &null), decision, "{service}");
+        }
+    }
+
+    #[test]
+    fn the_table_of_who_writes_to_a_list() {
+        use Service::{Dev, Lmtp, Sendmail, Smtp, Submission};
+        let list = |name: &str, post: &str| ListConfig {
+            address: format!("{name}@example.org"),
+            members: vec!["anna@example.org".into(), "carol@elsewhere.example".into()],
+            owners: vec!["bob@example.org".into()],
+            post: Some(post.into()),
+            title: None,
+        };
+        let mut config = config(None);
+        config.lists = vec![list("talk", "members"), list("news", "owners"), list("open", "anyone")];
+        let directory = Directory::new(config).unwrap();
+        let (taken, refused) = ("taken", "550 5.7.1 This sender may not write to this list");
+        let prove = "550 5.7.1 Log in to write to this list with an address of this server";
+        let report = "550 5.7.1 A mailing list takes no reports";
+        for (service, authenticated, sender, name, decision) in [
+            (Smtp, false, "carol@elsewhere.example", "talk", taken),
+            (Smtp, false, "CAROL@Elsewhere.example", "talk", taken),
+            (Smtp, false, "carol+x@elsewhere.example", "talk", refused),
+            (Smtp, false, "eve@elsewhere.example", "talk", refused),
+            (Smtp, false, "eve@elsewhere.example", "open", taken),
+            (Smtp, false, "carol@elsewhere.example", "news", refused),
+            // One of ours has to show that it is.
+            (Smtp, false, "anna@example.org", "talk", prove),
+            (Smtp, false, "anna@example.org", "open", prove),
+            (Submission, true, "anna@example.org", "talk", taken),
+            (Submission, true, "Anna+lists@example.org", "talk", taken),
+            (Submission, true, "anna@example.org", "news", refused),
+            (Submission, true, "bob@example.org", "news", taken),
+            (Submission, true, "bob@example.org", "talk", taken),
+            (Lmtp, false, "anna@example.org", "talk", taken),
+            (Sendmail, false, "anna@example.org", "talk", taken),
+            (Dev, false, "anna@example.org", "talk", taken),
+            // What comes back from a list must not go to it.
+            (Smtp, false, "", "open", report),
+            (Submission, true, "", "talk", report),
+            (Smtp, true, "talk-bounces@example.org", "talk", refused),
+            (Smtp, true, "open-bounces@example.org", "open", refused),
+            (Smtp, true, "open@example.org", "open", refused),
+        ] {
+            let origin = Origin { service, trusted: false, authenticated };
+            let path = ForwardPath::Address(format!("{name}@example.org").parse().unwrap());
+            let from = if sender.is_empty() {
+                ReversePath::Null
+            } else {
+                ReversePath::Address(sender.parse().unwrap())
+            };
+            let decided = match origin.recipient(&directory, &path, &from) {
+                Decision::Accept(to) if to == [path_of(&path)] => taken.to_owned(),
+                Decision::Accept(to) => format!("{to:?}"),
+                Decision::Reject(reply) | Decision::Defer(reply) => reply.to_string(),
+            };
+            assert_eq!(decided, decision, "{service} {authenticated} <{sender}> {name}");
+        }
+        let bounces = ForwardPath::Address("talk-bounces@example.org".parse().unwrap());
+        let stranger = Origin { service: Smtp, trusted: false, authenticated: false };
+        let to = vec!["bob@example.org".parse().unwrap()];
+        assert_eq!(stranger.recipient(&directory, &bounces, &ReversePath::Null), Decision::Accept(to));
+    }
+
+    fn path_of(path: &ForwardPath) -> Address {
+        match path {
+            ForwardPath::Address(address) => address.clone(),
+            ForwardPath::Postmaster => panic!("no address"),
         }
     }
 

@@ -330,7 +330,8 @@ impl Reception {
     ) -> Decision<Vec<Address>> {
         let config = &self.shared.config;
         let max = config.recipients_max.saturating_mul(EXPANSION_MAX);
-        let became = match self.origin.recipient(&self.shared.authenticator.directory(), path) {
+        let (directory, sender) = (self.shared.authenticator.directory(), &transaction.mail.reverse_path);
+        let became = match self.origin.recipient(&directory, path, sender) {
             Decision::Accept(became) => became,
             refused => return refused,
         };

@@ -3,8 +3,11 @@
 use sasl::{ScramKeys, base64};
 use store::{Sql, StoreError, Value};
 
-use super::stored::{Stored, StoredAccount};
-use crate::{AccountConfig, AliasConfig, AppPassword, DomainConfig, Secret, keys_text};
+use super::{
+    ListChange, changed,
+    stored::{MEMBER, OWNER, Stored, StoredAccount},
+};
+use crate::{AccountConfig, AliasConfig, AppPassword, DomainConfig, ListConfig, Secret, keys_text};
 
 /// One change. Names are in the spelling in which they are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +29,10 @@ pub(crate) enum Change {
     UseAppPassword(String, String, i64),
     AddAlias(AliasConfig),
     RemoveAlias(String),
+    AddList(ListConfig),
+    RemoveList(String),
+    /// The address, and what changes.
+    ChangeList(String, ListChange),
 }
 
 impl Change {
@@ -45,6 +52,9 @@ impl Change {
             Self::UseAppPassword(login, ..) => ("app password used", login),
             Self::AddAlias(alias) => ("alias added", &alias.address),
             Self::RemoveAlias(address) => ("alias removed", address),
+            Self::AddList(list) => ("list added", &list.address),
+            Self::RemoveList(address) => ("list removed", address),
+            Self::ChangeList(address, _) => ("list changed", address),
         }
     }
 
@@ -64,6 +74,7 @@ impl Change {
                 stored.accounts.push(StoredAccount { account: (**account).clone(), created: *created });
             }
             Self::AddAlias(alias) => stored.aliases.push(alias.clone()),
+            Self::AddList(list) => stored.lists.push(list.clone()),
             Self::RemoveDomain(name) => {
                 return removed(&mut stored.domains, |domain| domain.name == *name, "domain", name);
             }
@@ -77,6 +88,13 @@ impl Change {
             }
             Self::RemoveAlias(address) => {
                 return removed(&mut stored.aliases, |alias| alias.address == *address, "alias", address);
+            }
+            Self::RemoveList(address) => {
+                return removed(&mut stored.lists, |list| list.address == *address, "list", address);
+            }
+            Self::ChangeList(address, change) => {
+                let found = stored.lists.iter_mut().find(|list| list.address == *address);
+                change.apply(found.ok_or_else(|| ("list", address.clone()))?);
             }
             Self::SetPassword(login, password, keys) => {
                 return of_account(stored, login, &mut |account| {
@@ -159,8 +177,63 @@ impl Change {
             }
             Self::AddAlias(alias) => add_alias(sql, alias),
             Self::RemoveAlias(address) => one(sql, "DELETE FROM alias WHERE address = ?1", &[text(address)]),
+            Self::AddList(list) => add_list(sql, list),
+            Self::RemoveList(address) => one(sql, "DELETE FROM list WHERE address = ?1", &[text(address)]),
+            Self::ChangeList(address, change) => change_list(sql, address, change),
         }
     }
+}
+
+impl ListChange {
+    /// Makes it in memory.
+    fn apply(&self, list: &mut ListConfig) {
+        let Self { title, post, add_members, remove_members, add_owners, remove_owners } = self;
+        if let Some(title) = title {
+            list.title = Some(title.clone()).filter(|title| !title.is_empty());
+        }
+        if post.is_some() {
+            list.post.clone_from(post);
+        }
+        list.members = changed(&list.members, add_members, remove_members);
+        list.owners = changed(&list.owners, add_owners, remove_owners);
+    }
+}
+
+fn add_list(sql: &Sql<'_>, list: &ListConfig) -> Result<(), StoreError> {
+    let ListConfig { address, title, owners, members, post } = list;
+    let values = [text(address), title.as_deref().into(), post.as_deref().into()];
+    one(sql, "INSERT INTO list (address, title, post) VALUES (?1, ?2, ?3)", &values)?;
+    add_to_list(sql, address, OWNER, owners)?;
+    add_to_list(sql, address, MEMBER, members)
+}
+
+fn add_to_list(sql: &Sql<'_>, list: &str, role: &str, addresses: &[String]) -> Result<(), StoreError> {
+    let insert = "INSERT INTO list_person (list, role, address) VALUES (?1, ?2, ?3) \
+                  ON CONFLICT (list, role, address) DO NOTHING";
+    for address in addresses {
+        sql.execute(insert, &[text(list), text(role), text(address)])?;
+    }
+    Ok(())
+}
+
+fn change_list(sql: &Sql<'_>, list: &str, change: &ListChange) -> Result<(), StoreError> {
+    let ListChange { title, post, add_members, remove_members, add_owners, remove_owners } = change;
+    if let Some(title) = title {
+        let title = Some(title.as_str()).filter(|title| !title.is_empty());
+        one(sql, "UPDATE list SET title = ?1 WHERE address = ?2", &[title.into(), text(list)])?;
+    }
+    if let Some(post) = post {
+        one(sql, "UPDATE list SET post = ?1 WHERE address = ?2", &[text(post), text(list)])?;
+    }
+    add_to_list(sql, list, OWNER, add_owners)?;
+    add_to_list(sql, list, MEMBER, add_members)?;
+    let delete = "DELETE FROM list_person WHERE list = ?1 AND role = ?2 AND address = ?3";
+    for (role, gone) in [(OWNER, remove_owners), (MEMBER, remove_members)] {
+        for address in gone {
+            sql.execute(delete, &[text(list), text(role), text(address)])?;
+        }
+    }
+    Ok(())
 }
 
 fn text(text: &str) -> Value {

@@ -1,7 +1,7 @@
 //! Who exists, to be shown.
 
 use super::{Kind, LeftOut, People, State};
-use crate::{AccountConfig, AliasConfig, DomainConfig};
+use crate::{AccountConfig, AliasConfig, DomainConfig, ListConfig};
 
 /// Where an entry is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,10 +35,12 @@ pub struct Everyone {
     pub accounts: Vec<ListedAccount>,
     /// Aliases.
     pub aliases: Vec<Listed<AliasConfig>>,
+    /// Mailing lists.
+    pub lists: Vec<Listed<ListConfig>>,
 }
 
 impl People {
-    /// All domains, accounts and aliases.
+    /// All domains, accounts, aliases and lists.
     pub async fn everyone(&self) -> Everyone {
         self.state.lock().await.everyone()
     }
@@ -58,6 +60,7 @@ impl State {
         });
         let aliases =
             stored.aliases.iter().map(|entry| of_store(entry, Kind::Alias, &entry.address, left_out));
+        let lists = stored.lists.iter().map(|entry| of_store(entry, Kind::List, &entry.address, left_out));
         let declared_accounts = declared.accounts.iter().filter(|account| !is_replaced(&account.login));
         Everyone {
             domains: declared.domains.iter().map(of_file).chain(sorted(domains, |d| &d.entry.name)).collect(),
@@ -71,6 +74,7 @@ impl State {
                 .map(of_file)
                 .chain(sorted(aliases, |a| &a.entry.address))
                 .collect(),
+            lists: declared.lists.iter().map(of_file).chain(sorted(lists, |l| &l.entry.address)).collect(),
         }
     }
 }

@@ -4,7 +4,7 @@ use sasl::base64;
 use store::{Migration, Row, Schema, Sql, StoreError, Value};
 
 use crate::keys_text;
-use crate::{AccountConfig, AliasConfig, AppPassword, DomainConfig, Scope, Secret};
+use crate::{AccountConfig, AliasConfig, AppPassword, DomainConfig, ListConfig, Scope, Secret};
 
 /// The tables. Octets stand in them as base 64, lists of words with spaces between: what every engine has. Addresses and domains are
 /// in the spelling by which they are compared.
@@ -33,8 +33,24 @@ pub const SCHEMA: Schema = Schema {
     Migration {
         name: "keys of app passwords",
         sql: "ALTER TABLE app_password ADD COLUMN scram TEXT",
-    }],
+    },
+    LISTS],
 };
+
+/// Who is on a list stands in the order of coming, which the number keeps; `role` is `owner` or `member`.
+const LISTS: Migration = Migration {
+    name: "mailing lists",
+    sql: "
+        CREATE TABLE list (address TEXT PRIMARY KEY, title TEXT, post TEXT);
+        CREATE TABLE list_person (
+            id INTEGER PRIMARY KEY, list TEXT NOT NULL REFERENCES list (address) ON DELETE CASCADE,
+            role TEXT NOT NULL, address TEXT NOT NULL, UNIQUE (list, role, address));",
+};
+
+/// The role of who looks after a list.
+pub(super) const OWNER: &str = "owner";
+/// The role of who is on it.
+pub(super) const MEMBER: &str = "member";
 
 /// All that is kept in the store of who exists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,6 +58,7 @@ pub(crate) struct Stored {
     pub(crate) domains: Vec<DomainConfig>,
     pub(crate) accounts: Vec<StoredAccount>,
     pub(crate) aliases: Vec<AliasConfig>,
+    pub(crate) lists: Vec<ListConfig>,
 }
 
 /// An account, and since when.
@@ -55,7 +72,8 @@ pub(crate) struct StoredAccount {
 impl Stored {
     /// Reads all of it, in the order of the names.
     pub(crate) fn load(sql: &Sql<'_>) -> Result<Self, StoreError> {
-        Ok(Self { domains: domains(sql)?, accounts: accounts(sql)?, aliases: aliases(sql)? })
+        let (domains, accounts) = (domains(sql)?, accounts(sql)?);
+        Ok(Self { domains, accounts, aliases: aliases(sql)?, lists: lists(sql)? })
     }
 }
 
@@ -122,6 +140,23 @@ fn aliases(sql: &Sql<'_>) -> Result<Vec<AliasConfig>, StoreError> {
         }
     }
     Ok(aliases)
+}
+
+fn lists(sql: &Sql<'_>) -> Result<Vec<ListConfig>, StoreError> {
+    let all = "SELECT address, title, post FROM list ORDER BY address";
+    let mut lists = sql.query(all, &[], |row| {
+        let (address, title, post) = (row.text(0)?, row.optional_text(1)?, row.optional_text(2)?);
+        Ok(ListConfig { address, title, post, ..ListConfig::default() })
+    })?;
+    let people = "SELECT list, role, address FROM list_person ORDER BY list, id";
+    let people = sql.query(people, &[], |row| Ok((row.text(0)?, row.text(1)?, row.text(2)?)))?;
+    let mut rest = lists.iter_mut().peekable();
+    for (list, role, address) in people {
+        while rest.next_if(|other| other.address < list).is_some() {}
+        let Some(found) = rest.peek_mut().filter(|found| found.address == list) else { continue };
+        if role == OWNER { found.owners.push(address) } else { found.members.push(address) }
+    }
+    Ok(lists)
 }
 
 /// Gives what belongs to accounts to them; both are in the order of the logins.

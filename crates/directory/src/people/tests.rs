@@ -415,3 +415,48 @@ fn the_secret_of_logins_stays_the_same() {
     let second = Server::start(&dir, declared()).people.login_secret(&[2; 32]).unwrap();
     assert_eq!((first, second), (vec![1; 32], vec![1; 32]));
 }
+
+fn list_of(server: &Server, address: &str) -> ListConfig {
+    let lists = run(server.people.everyone()).lists;
+    lists.into_iter().map(|list| list.entry).find(|list| list.address == address).unwrap()
+}
+
+#[test]
+fn lists_are_kept_and_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&dir, declared());
+    server.add("anna@example.org", None).unwrap();
+    let members = vec!["Anna@example.org".into(), "eve@elsewhere.example".into(), "anna@example.org".into()];
+    let new = ListConfig { address: "Talk@Example.org".into(), members, ..ListConfig::default() };
+    run(server.people.add_list(new.clone())).unwrap();
+    assert!(matches!(run(server.people.add_list(new)), Err(PeopleError::Taken { .. })));
+    let change = ListChange {
+        title: Some("Talk".into()),
+        post: Some("owners".into()),
+        add_members: vec!["bob@elsewhere.example".into(), "eve@elsewhere.example".into()],
+        remove_members: vec!["ANNA@example.org".into(), "nobody@elsewhere.example".into()],
+        add_owners: vec!["anna@example.org".into()],
+        ..ListChange::default()
+    };
+    run(server.people.change_list("TALK@example.org", change)).unwrap();
+    for server in [&server, &Server::start(&dir, declared())] {
+        let kept = list_of(server, "talk@example.org");
+        assert_eq!(kept.members, ["eve@elsewhere.example", "bob@elsewhere.example"]);
+        assert_eq!(
+            (&kept.owners[..], kept.title.as_deref()),
+            (&["anna@example.org".to_owned()][..], Some("Talk"))
+        );
+        assert_eq!(kept.post.as_deref(), Some("owners"));
+        assert!(server.resolves("talk-owner@example.org"));
+    }
+    assert!(matches!(run(server.people.remove_account("anna@example.org")), Err(PeopleError::Needed { .. })));
+    let nobody = ListChange { add_members: vec!["x@example.org".into()], ..ListChange::default() };
+    assert!(matches!(run(server.people.change_list("talk@example.org", nobody)), Err(PeopleError::Wrong(_))));
+    assert_eq!(list_of(&server, "talk@example.org").members.len(), 2);
+    run(server.people.remove_list("talk@example.org")).unwrap();
+    assert!(matches!(run(server.people.remove_list("talk@example.org")), Err(PeopleError::Unknown { .. })));
+    run(server.people.remove_account("anna@example.org")).unwrap();
+    let again = ListConfig { address: "talk@example.org".into(), ..ListConfig::default() };
+    run(server.people.add_list(again)).unwrap();
+    assert!(list_of(&server, "talk@example.org").members.is_empty(), "its rows went with it");
+}

@@ -47,13 +47,14 @@ struct Before {
     domains: usize,
     accounts: usize,
     aliases: usize,
+    lists: usize,
 }
 
 impl Before {
     /// The entry of the store that an error is about, by its place there.
     fn blamed(&self, error: &DirectoryError) -> Option<(Entry, Problem)> {
         let about = self.of_store(error.entry).or(match error.problem {
-            // Accounts are looked at before aliases, so an alias of the configuration may come second.
+            // Accounts are looked at before aliases and those before lists, so what the configuration has may come second.
             Problem::Duplicate { first, .. } => self.of_store(first),
             _ => None,
         });
@@ -65,6 +66,7 @@ impl Before {
             Entry::Domain(place) => place.checked_sub(self.domains).map(Entry::Domain),
             Entry::Account(place) => place.checked_sub(self.accounts).map(Entry::Account),
             Entry::Alias(place) => place.checked_sub(self.aliases).map(Entry::Alias),
+            Entry::List(place) => place.checked_sub(self.lists).map(Entry::List),
             Entry::Postmaster | Entry::CatchEverything => None,
         }
     }
@@ -83,10 +85,12 @@ fn combined(declared: &Config, kept: &Stored) -> (Config, Before) {
         domains: config.domains.len(),
         accounts: config.accounts.len(),
         aliases: config.aliases.len(),
+        lists: config.lists.len(),
     };
     config.domains.extend(kept.domains.iter().cloned());
     config.accounts.extend(kept.accounts.iter().map(|stored| stored.account.clone()));
     config.aliases.extend(kept.aliases.iter().cloned());
+    config.lists.extend(kept.lists.iter().cloned());
     (config, before)
 }
 
@@ -102,6 +106,7 @@ impl Stored {
                 (Kind::Account, take(&mut self.accounts, place).map(|stored| stored.account.login))
             }
             Entry::Alias(place) => (Kind::Alias, take(&mut self.aliases, place).map(|alias| alias.address)),
+            Entry::List(place) => (Kind::List, take(&mut self.lists, place).map(|list| list.address)),
             Entry::Postmaster | Entry::CatchEverything => (Kind::Account, None),
         };
         (kind, name.unwrap_or_default())

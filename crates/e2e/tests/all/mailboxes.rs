@@ -20,7 +20,7 @@ const BEN: &str = "ben@here.test";
 type Accepted = Arc<Mutex<Vec<String>>>;
 
 /// Sends until the server is gone; of each message its token, once it is answered with 250.
-fn sender(server: SocketAddr, name: &str, accepted: &Accepted) -> io::Result<()> {
+fn sender(server: SocketAddr, name: &str, to: &[&str], accepted: &Accepted) -> io::Result<()> {
     let mut client = Client::open(server)?;
     client.reply()?;
     client.command("EHLO client.test")?;
@@ -29,20 +29,20 @@ fn sender(server: SocketAddr, name: &str, accepted: &Accepted) -> io::Result<()>
         // Now and then one that the mailstore gets in pieces.
         let filler = "0123456789abcdef\r\n".repeat(if count == 3 { 100_000 } else { 100 });
         let content = format!("Subject: {token}\r\n\r\n{filler}");
-        if client.mail("peer@far.test", &[ANNA, BEN], &content)?.0 == 250 {
+        if client.mail("peer@far.test", to, &content)?.0 == 250 {
             accepted.lock().unwrap().push(token);
         }
     }
     Ok(())
 }
 
-fn round(house: &House, number: usize, accepted: &Accepted) {
+fn round(house: &House, number: usize, to: &'static [&'static str], accepted: &Accepted) {
     let server = house.start();
     let before = accepted.lock().unwrap().len();
     let senders: Vec<_> = (0..SENDERS)
         .map(|sender_number| {
             let (address, accepted) = (server.smtp(), Arc::clone(accepted));
-            thread::spawn(move || sender(address, &format!("t-{number}-{sender_number}"), &accepted))
+            thread::spawn(move || sender(address, &format!("t-{number}-{sender_number}"), to, &accepted))
         })
         .collect();
     // By work done, not by time: different in each round.
@@ -73,10 +73,21 @@ fn arrived(mailstore: &Mailstore, account: &str) -> BTreeMap<String, usize> {
 
 #[test]
 fn after_each_kill_all_accepted_mail_is_in_the_mailstore_once() {
-    let house = House::new("[deliver]\nlocal = \"mailstore\"\n[queue]\nretry = [\"1s\"]\n");
+    each_arrives_once("", &[ANNA, BEN]);
+}
+
+/// The message for a list's members and the completion of the one that was written are one commit.
+#[test]
+fn after_each_kill_what_was_written_to_a_list_is_with_each_member_once() {
+    let list = "[[list]]\naddress = \"talk@here.test\"\nmembers = [\"anna@here.test\", \"ben@here.test\"]\npost = \"anyone\"\n";
+    each_arrives_once(list, &["talk@here.test"]);
+}
+
+fn each_arrives_once(more: &str, to: &'static [&'static str]) {
+    let house = House::new(&format!("[deliver]\nlocal = \"mailstore\"\n[queue]\nretry = [\"1s\"]\n{more}"));
     let accepted = Accepted::default();
     for number in 0..ROUNDS {
-        round(&house, number, &accepted);
+        round(&house, number, to, &accepted);
     }
     let server = house.start();
     house.wait_for_empty_queue(Duration::from_mins(3));

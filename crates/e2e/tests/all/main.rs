@@ -22,6 +22,7 @@ mod imap_crash;
 mod imap_sync;
 mod ldap;
 mod lifecycle;
+mod lists;
 mod logins;
 mod mailbox;
 mod mailboxes;

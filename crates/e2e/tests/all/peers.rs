@@ -6,6 +6,7 @@ mod dovecot;
 mod dsn;
 mod exim;
 mod likeness;
+mod lists;
 mod lmtp;
 mod named;
 mod postfix;

@@ -397,6 +397,9 @@ login = "anna@example.org"
 [[alias]]
 address = "info@example.org"
 to = ["anna@example.org"]
+[[list]]
+address = "talk@example.org"
+members = ["anna@example.org"]
 [process]
 user = "postrider"
 group = "mail"

@@ -70,7 +70,11 @@ fn summary(file: &Path, config: &Config) -> String {
     lines.push(format!("  mail for    {}", domains.join(", ")));
     let aliases = directory.aliases.len();
     let aliases = if aliases == 1 { "1 alias".to_owned() } else { format!("{aliases} aliases") };
-    lines.push(format!("  mailboxes   {}, {aliases}", count(directory.accounts.len(), "account")));
+    let mut mailboxes = format!("{}, {aliases}", count(directory.accounts.len(), "account"));
+    if !directory.lists.is_empty() {
+        mailboxes.extend([", ", &count(directory.lists.len(), "list")]);
+    }
+    lines.push(format!("  mailboxes   {mailboxes}"));
     let trusted: Vec<String> = config.receive.trusted_networks.iter().map(ToString::to_string).collect();
     let relay = if trusted.is_empty() { "nobody".to_owned() } else { trusted.join(", ") };
     lines.push(format!("  may relay   {relay}"));

@@ -198,7 +198,7 @@ fn print_app_password(add: &AppPasswordAdd, json: bool) -> Result<(), Failure> {
 }
 
 /// Asks the server that is meant.
-fn at<T, F>(place: &Place, ask: impl FnOnce(PathBuf) -> F) -> Result<T, Failure>
+pub(super) fn at<T, F>(place: &Place, ask: impl FnOnce(PathBuf) -> F) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, Failure>>,
 {
@@ -210,7 +210,7 @@ fn account_path(login: &str, more: &str) -> String {
     format!("/v1/accounts/{}{more}", encoded(login))
 }
 
-fn told(document: &impl Serialize, text: &str, json: bool) -> Result<(), Failure> {
+pub(super) fn told(document: &impl Serialize, text: &str, json: bool) -> Result<(), Failure> {
     if json { terminal::print_json(document) } else { terminal::print(text) }
 }
 
@@ -298,7 +298,7 @@ fn logs_in(account: &Account) -> String {
     if all.is_empty() { "nobody".to_owned() } else { all.join(", ") }
 }
 
-fn kept(source: Source, left_out: Option<&str>) -> String {
+pub(super) fn kept(source: Source, left_out: Option<&str>) -> String {
     match left_out {
         Some(why) => format!("{}, but left out: {}", source.word(), clean(why)),
         None => source.word().to_owned(),

@@ -1,10 +1,10 @@
-//! `[[domain]]`, `[[account]]` and `[[alias]]`: who exists. The crate `directory` judges; here its judgement gets a place in the file.
+//! `[[domain]]`, `[[account]]`, `[[alias]]` and `[[list]]`: who exists. The crate `directory` judges; here its judgement gets a place in the file.
 
 use std::{collections::HashMap, path::Path};
 
 use directory::{
     AccountConfig, AliasConfig, AppPassword, BadAppPassword, Config, Directory, DirectoryError, DomainConfig,
-    Entry, Problem as Mistake, Scope, is_app_password_name,
+    Entry, ListConfig, Problem as Mistake, Scope, is_app_password_name,
 };
 use toml_span::Span;
 
@@ -37,6 +37,9 @@ pub(super) fn read(
     }
     for (number, section) in root.sections("alias").into_iter().enumerate() {
         config.aliases.extend(alias(section, Entry::Alias(number), &mut places));
+    }
+    for (number, section) in root.sections("list").into_iter().enumerate() {
+        config.lists.extend(list(section, Entry::List(number), &mut places));
     }
     if let (Some(hostname), true) = (hostname, config.accounts.is_empty()) {
         add_postmaster(&mut config, hostname);
@@ -166,6 +169,21 @@ fn alias(section: Section<'_>, entry: Entry, places: &mut Places) -> Option<Alia
     Some(AliasConfig { address: address?, to: to? })
 }
 
+fn list(section: Section<'_>, entry: Entry, places: &mut Places) -> Option<ListConfig> {
+    places.entries.insert(entry, section.span());
+    let hint = "name the address to which one writes: address = \"talk@example.org\"";
+    let address = needed(&section, "address", hint, entry, places);
+    let title = text(&section, "title", entry, places);
+    let post = text(&section, "post", entry, places);
+    let owners = texts(&section, "owners", entry, places).unwrap_or_default();
+    let members = texts(&section, "members", entry, places);
+    if section.get("members").is_none() {
+        section.missing("members", "say who gets the mail: members = [\"anna@example.org\"]");
+    }
+    section.finish();
+    Some(ListConfig { address: address?, title, owners, members: members?, post })
+}
+
 fn needed(
     section: &Section<'_>,
     key: &'static str,
@@ -201,9 +219,10 @@ impl Places {
             config.domains.len().checked_sub(1).map(Entry::Domain),
             config.accounts.len().checked_sub(1).map(Entry::Account),
             config.aliases.len().checked_sub(1).map(Entry::Alias),
+            config.lists.len().checked_sub(1).map(Entry::List),
         ];
         let kept = last.into_iter().flatten().map(|entry| match entry {
-            Entry::Domain(n) | Entry::Account(n) | Entry::Alias(n) => n + 1,
+            Entry::Domain(n) | Entry::Account(n) | Entry::Alias(n) | Entry::List(n) => n + 1,
             Entry::Postmaster | Entry::CatchEverything => 0,
         });
         kept.sum::<usize>() >= self.entries.len()
@@ -247,6 +266,9 @@ fn text_of(mistake: &Mistake) -> Option<&str> {
         | Mistake::Elsewhere(text)
         | Mistake::UnknownTarget(text)
         | Mistake::UnknownRole(text)
+        | Mistake::LeadsToList(text)
+        | Mistake::BadListName(text)
+        | Mistake::UnknownPosters(text)
         | Mistake::BadFingerprint(text) => Some(text),
         _ => None,
     }

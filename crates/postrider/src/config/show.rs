@@ -203,6 +203,15 @@ fn people(config: &directory::Config, sections: &mut Vec<(Heading, Vec<(&'static
         sections
             .push((Heading::Many("alias"), vec![("address", json!(alias.address)), ("to", json!(alias.to))]));
     }
+    for list in &config.lists {
+        let mut values = vec![("address", json!(list.address))];
+        values.extend(list.title.as_ref().map(|title| ("title", json!(title))));
+        values.push(("owners", json!(list.owners)));
+        values.push(("members", json!(list.members)));
+        let post = list.post.as_deref().unwrap_or(directory::Posters::default().name());
+        values.push(("post", json!(post)));
+        sections.push((Heading::Many("list"), values));
+    }
 }
 
 fn app_password(app: &directory::AppPassword) -> (Heading, Vec<(&'static str, Value)>) {

@@ -550,6 +550,12 @@ fn domains_accounts_and_aliases() {
                 "[[account]]\nlogin = \"anna@example.org\"\naddresses = [\"bob@example.org\"]\n[[account]]\nlogin = \"bob@example.org\"\n",
             ),
             ("alias without target", "[[alias]]\naddress = \"info@example.org\"\n"),
+            ("list without an address", "[[list]]\nmembers = []\n"),
+            (
+                "list of mistakes",
+                "[[list]]\naddress = \"talk@example.org\"\ntitle = \"Talk\"\nowners = [\"eve@example.net\"]\nmembers = [\"eve@example.net\", \"nobody@example.org\"]\npost = \"all\"\n\
+                 [[list]]\naddress = \"talk-owner@example.org\"\nmembers = [\"talk@example.org\"]\n",
+            ),
             ("alias for nobody", "[[alias]]\naddress = \"info@example.org\"\nto = []\n"),
             (
                 "alias to nobody",

@@ -133,6 +133,7 @@ dialogues! {
         lmtp_never_relays
         lmtp_refused_at_the_end
         lmtp_without_recipients
+        list
         login_by_two_messages
         login_holds_no_more
         login_is_forgotten_behind_a_proxy

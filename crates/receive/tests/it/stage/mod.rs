@@ -192,6 +192,16 @@ impl<W: Wire> World for Stage<W> {
             ["alias", address, "to", ..] => {
                 self.alias(address, fact.split_once(" to ").map(|(_, to)| to).unwrap_or_default());
             }
+            ["list", address, "for", post, "of", ..] => {
+                let members = fact.split_once(" of ").map(|(_, of)| of).unwrap_or_default();
+                self.directory.lists.push(directory::ListConfig {
+                    address: address.into(),
+                    post: Some(post.into()),
+                    owners: vec!["bob@example.org".into()],
+                    members: members.split(' ').filter(|name| *name != "nobody").map(Into::into).collect(),
+                    title: None,
+                });
+            }
             ["password", login, password] => self.password(login, password)?,
             ["role", login, role] => {
                 let account = self.directory.accounts.iter_mut().find(|account| account.login == login);
