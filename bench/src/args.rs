@@ -4,6 +4,7 @@ mod values;
 
 use crate::Failure;
 use crate::fairness::Trouble;
+use crate::mailbox;
 use crate::scenario::Work;
 use crate::secure::{self, TlsLoad};
 use crate::servers;
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Tls(TlsOptions),
     /// Measure logins, and what a flood of wrong ones does to others
     Logins(LoginsOptions),
+    /// Measure mailboxes beside Dovecot: what clients read and append, what is delivered, and sessions that wait
+    Mailbox(MailboxOptions),
     /// Measure a queue of a million messages: to open it, to look at it, to change it, and mail beside it
     Queue(QueueOptions),
     /// Cut the power under servers that are flooded, and count what was answered with 250 and is lost
@@ -440,6 +443,47 @@ pub(crate) struct LoginsOptions {
     pub(crate) rate: f64,
     #[command(flatten)]
     pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MailboxOptions {
+    /// What to measure; all of it when nothing is named
+    parts: Vec<mailbox::Part>,
+    /// Messages in the mailbox that is read
+    #[arg(long, default_value = "10000", value_delimiter = ',', value_parser = at_least_one)]
+    pub(crate) messages: Vec<u64>,
+    /// About how many octets a message has
+    #[arg(long, default_value = "10KiB", value_parser = size)]
+    pub(crate) size: usize,
+    /// Rounds; the median of them counts
+    #[arg(long, default_value = "3", value_parser = at_least_one)]
+    pub(crate) rounds: u64,
+    /// Messages appended and delivered in a round
+    #[arg(long, default_value = "1000", value_parser = at_least_one)]
+    pub(crate) writes: u64,
+    /// Sessions that stand in IDLE
+    #[arg(long, default_value = "2000", value_parser = at_least_one)]
+    pub(crate) sessions: u64,
+    /// Messages that somebody in IDLE is told of
+    #[arg(long, default_value = "200", value_parser = at_least_one)]
+    pub(crate) news: u64,
+    /// How Dovecot keeps its mailboxes, one server for each
+    #[arg(long, default_value = "maildir", value_delimiter = ',')]
+    pub(crate) formats: Vec<mailbox::Format>,
+    /// Leave Dovecot out
+    #[arg(long)]
+    pub(crate) no_peer: bool,
+    /// Do not empty the page cache of the machine for reads from the disk
+    #[arg(long)]
+    pub(crate) warm: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+impl MailboxOptions {
+    pub(crate) fn wants(&self, part: mailbox::Part) -> bool {
+        self.parts.is_empty() || self.parts.contains(&part)
+    }
 }
 
 /// What the messages of a long queue look like.

@@ -28,6 +28,7 @@ mod guard;
 mod idle;
 mod logins;
 mod machine;
+mod mailbox;
 mod maildir;
 mod matrix;
 mod memory;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         Command::Fairness(options) => fairness::command(&options),
         Command::Tls(options) => tls::command(&options),
         Command::Logins(options) => logins::command(&options),
+        Command::Mailbox(options) => mailbox::command(&options),
         Command::Queue(options) => queue::command(&options),
         Command::Order(options) => order::command(&options),
         Command::GuardDirectory { directory } => work_dir::command(&directory),
