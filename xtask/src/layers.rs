@@ -55,7 +55,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     sans_io("mail", &[], &[]),
     // Tables of charsets: text of others is read as UTF-8, a pure function of its octets.
     sans_io("message", &["mail"], &["memchr", "encoding_rs"]),
-    sans_io("message-auth", &["mail", "message", "dns"], &["memchr"]),
+    // Digests and signatures: pure functions of their arguments, but that a new key is random.
+    sans_io("message-auth", &["mail", "message", "dns"], &["aws-lc-rs", "base64", "idna", "memchr"]),
     // HMAC and PBKDF2 for SCRAM, normal forms for names: pure functions of their arguments.
     sans_io("sasl", &[], &["aws-lc-rs", "base64", "icu_normalizer", "icu_properties"]),
     sans_io("wire", &[], &["memchr"]),

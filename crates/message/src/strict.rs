@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use mail::{Address, Domain, Timestamp};
 
-pub use addresses::qualified;
+pub use addresses::{mailboxes, qualified};
 pub use flaw::{Flaw, FlawKind};
 
 use crate::{
@@ -170,7 +170,7 @@ impl<'a> Reading<'a> {
             return Err(FlawKind::Subject);
         }
         if field.is("From") {
-            let mut from = addresses::mailboxes(text).ok_or(FlawKind::Address)?;
+            let mut from = mailboxes(text).ok_or(FlawKind::Address)?;
             let author = from.pop().ok_or(FlawKind::Address)?;
             if !from.is_empty() {
                 return Err(FlawKind::Authors);
@@ -182,7 +182,7 @@ impl<'a> Reading<'a> {
             self.plain([&sender])?;
             self.form.sender = Some(sender);
         } else if field.is("Resent-From") {
-            let from = addresses::mailboxes(text).filter(|from| !from.is_empty()).ok_or(FlawKind::Address)?;
+            let from = mailboxes(text).filter(|from| !from.is_empty()).ok_or(FlawKind::Address)?;
             // RFC 5322 §3.6.6: each time they are prepended, so that the first ones are the last.
             if self.form.resent_from.is_empty() {
                 self.form.resent_from = from;

@@ -18,8 +18,8 @@ pub(super) fn addresses(text: &str) -> Option<Vec<Address>> {
     Reader::new(text, None).list(true)
 }
 
-/// A mailbox-list: no groups. `None`: it is none.
-pub(super) fn mailboxes(text: &str) -> Option<Vec<Address>> {
+/// The addresses of a mailbox-list: no groups. `None`: it is none.
+pub fn mailboxes(text: &str) -> Option<Vec<Address>> {
     Reader::new(text, None).list(false)
 }
 

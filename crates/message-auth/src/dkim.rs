@@ -1,0 +1,18 @@
+//! DKIM: who answers for a message (RFC 6376, RFC 8301, RFC 8463).
+
+mod canon;
+mod digest;
+mod key;
+mod sign;
+mod signature;
+mod verify;
+
+pub(crate) use canon::{Form, push_field};
+pub(crate) use digest::{BodyDigest, of_header, push_own};
+pub(crate) use signature::{Kind, Signature, is_within};
+pub(crate) use verify::{Claim, is_body};
+
+pub use key::BadKey;
+pub use sign::{BodyHash, KeyError, SignedBody, Signer, SigningKey};
+pub use signature::{Algorithm, Unusable};
+pub use verify::{DkimResult, Outcome, Reason, SIGNATURES_MAX, Verifier};
