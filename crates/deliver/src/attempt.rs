@@ -7,12 +7,13 @@ use smtp::{Protocol, client::Capabilities};
 use spool::{ContentReader, SpoolError, Work};
 
 use crate::{
-    content::{Content, Form, Offers},
+    content::{Content, Form, Offers, Outgoing},
     dial::Tour,
     next_hop::NextHop,
     open::Open,
     replies,
     shared::Shared,
+    signing::{Unsigned, signatures},
     site::Site,
     transaction::{in_ascii, recipient},
 };
@@ -65,6 +66,12 @@ impl Attempt {
         }
         let form = self.content.form(shared, self.envelope.body, Offers::of(capabilities)).await?;
         Ok(form.map(|form| Form { utf8_paths: capabilities.smtputf8, ..form }))
+    }
+
+    /// The message in a form that [`Attempt::form`] gave, signed if it is for us to sign it.
+    pub(crate) async fn outgoing(&mut self, shared: &Shared, form: Form) -> Result<Outgoing, Unsigned> {
+        let head = signatures(shared, &self.envelope, &mut self.content, form).await?;
+        Ok(self.content.outgoing(shared, form).await?.headed(head))
     }
 
     /// Whether there is anything that SMTPUTF8 is for: a local part or a header section beyond ASCII (RFC 6531 §3.2). Some

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use crate::{
+    signing::Signers,
     static_route::{Hosts, StaticRoute},
     tls_policy::TlsPolicy,
 };
@@ -20,6 +21,8 @@ pub struct Config {
     pub routes: Vec<StaticRoute>,
     /// Takes all mail for other places that no route takes (a smarthost).
     pub relay: Option<Hosts>,
+    /// Who signs mail of which domains. None: nobody does.
+    pub signers: Signers,
     /// How sessions with other servers are protected. LMTP is spoken in clear.
     pub tls: TlsPolicy,
     /// Where mail for our own domains goes.
@@ -74,6 +77,7 @@ impl Default for Config {
             hostname: "localhost".to_owned(),
             routes: Vec::new(),
             relay: None,
+            signers: Signers::default(),
             tls: TlsPolicy::default(),
             local: LocalDelivery::Maildir,
             port: 25,

@@ -1,6 +1,8 @@
 //! Content on its way out: read as often as it is needed, and made to fit where a host or mailbox lacks what it needs
 //! (mail-rules 16).
 
+use std::sync::Arc;
+
 use mail::{Body, QueueId, Reply};
 use message::convert::{Converter, Plan, Survey, Target};
 use smtp::client::Capabilities;
@@ -42,6 +44,8 @@ pub(crate) struct Form {
 
 /// A reading of content in some form.
 pub(crate) struct Outgoing {
+    /// What goes before it.
+    head: Option<Arc<[u8]>>,
     reader: ContentReader,
     converter: Option<Converter>,
 }
@@ -96,7 +100,7 @@ impl Content {
         let plan = self.plan.as_ref();
         // It was asked before whether it can be done.
         let converter = form.target.zip(plan).and_then(|(target, plan)| Converter::new(plan, target).ok());
-        Ok(Outgoing { reader: self.read(shared).await?, converter })
+        Ok(Outgoing { head: None, reader: self.read(shared).await?, converter })
     }
 
     async fn read(&mut self, shared: &Shared) -> Result<ContentReader, SpoolError> {
@@ -174,13 +178,22 @@ impl Form {
 }
 
 impl Outgoing {
+    /// With fields before it.
+    pub(crate) fn headed(self, head: Option<Arc<[u8]>>) -> Self {
+        Self { head, ..self }
+    }
+
     /// How many octets there are, if that is known: a conversion shows it only at its end.
     pub(crate) fn octets(&self) -> Option<u64> {
-        self.converter.is_none().then(|| self.reader.len())
+        let head = self.head.as_ref().map_or(0, |head| head.len() as u64);
+        self.converter.is_none().then(|| head + self.reader.len())
     }
 
     /// The next piece; none at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Piece>, SpoolError> {
+        if let Some(head) = self.head.take() {
+            return Ok(Some(head.to_vec().into()));
+        }
         loop {
             let piece = self.reader.next().await?;
             let Some(converter) = &mut self.converter else { return Ok(piece) };

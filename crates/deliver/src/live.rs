@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use directory::Directory;
 
-use crate::{Config, Own, retry::RetryPolicy, route::Rules, shared::Shared};
+use crate::{Config, Own, retry::RetryPolicy, route::Rules, shared::Shared, signing::Signers};
 
 /// The settings that may change.
 pub(crate) struct Live {
@@ -14,12 +14,15 @@ pub(crate) struct Live {
     pub(crate) retry: RetryPolicy,
     /// How routes are found.
     pub(crate) rules: Arc<Rules>,
+    /// Who signs.
+    pub(crate) signers: Signers,
 }
 
 impl Live {
     fn new(config: &Config, directory: Arc<Directory>, own: Own) -> Arc<Self> {
         let (retry, rules) = (RetryPolicy::new(config), Arc::new(Rules::new(config, own)));
-        Arc::new(Self { directory, retry, rules })
+        let signers = config.signers.clone();
+        Arc::new(Self { directory, retry, rules, signers })
     }
 }
 
@@ -46,7 +49,8 @@ impl Lives {
     fn change_directory(&self, directory: Arc<Directory>) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let (retry, rules) = (current.retry.clone(), Arc::clone(&current.rules));
-        *current = Arc::new(Live { directory, retry, rules });
+        let signers = current.signers.clone();
+        *current = Arc::new(Live { directory, retry, rules, signers });
     }
 }
 
@@ -57,7 +61,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Takes up another directory, and of the settings routes, relay, retry intervals, lifetimes and the time of delay notices; the others
+    /// Takes up another directory, and of the settings routes, relay, keys for signatures, retry intervals, lifetimes and the time of delay notices; the others
     /// must be those that delivery was made with. What begins from now on holds to them; attempts under way end as they began.
     pub fn change(&self, config: &Config, directory: Arc<Directory>) {
         self.shared.lives.change(config, directory);

@@ -246,9 +246,10 @@ impl Message {
             let place = usize::try_from(*number).unwrap_or(usize::MAX);
             let Some(recipient) = envelope.recipients.get(place) else { continue };
             match live.directory.resolve(&recipient.forward_path) {
-                Resolution::NotLocal => message.refuse(*number, Fate::Deferred, replies::not_local()),
                 // It is a list only now, or it would have been sent on.
-                Resolution::List(_) => message.refuse(*number, Fate::Deferred, replies::not_local()),
+                Resolution::NotLocal | Resolution::List(_) => {
+                    message.refuse(*number, Fate::Deferred, replies::not_local());
+                }
                 Resolution::Unsure => message.refuse(*number, Fate::Deferred, replies::unsure()),
                 Resolution::Unknown => message.refuse(*number, Fate::Bounced, replies::no_mailbox()),
                 Resolution::Mailboxes(addresses) => {

@@ -10,6 +10,11 @@ pub(crate) fn unreadable() -> Reply {
     Reply::fixed(451, (4, 3, 0), "the message cannot be read from the spool")
 }
 
+/// Our own key does not sign it.
+pub(crate) fn unsignable() -> Reply {
+    Reply::fixed(451, (4, 7, 0), "the message cannot be signed")
+}
+
 /// A fault of ours (RFC 3463 §3.4).
 pub(crate) fn broke_off() -> Reply {
     Reply::fixed(451, (4, 3, 0), "the delivery broke off by an internal fault")

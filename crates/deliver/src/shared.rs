@@ -25,6 +25,7 @@ use crate::{
     places::Places,
     replies,
     retry::is_too_late,
+    signing::Signatures,
     site::{Cleared, Job, Limits, Site, SiteKey, SiteStatus, Suspension, forgotten_by},
     strangers::Strangers,
     wave::Waves,
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) places: Places,
     /// Workers for sites that have to show that they take mail.
     pub(crate) strangers: Strangers,
+    /// Signatures that were made.
+    pub(crate) signatures: Signatures,
     /// Connections that could not be opened for want of something here.
     pub(crate) no_sockets: Complaint,
     /// What sites have learned is to be written down.
@@ -73,6 +76,7 @@ impl Shared {
             waves: Waves::default(),
             places: Places::new(connections),
             strangers: Strangers::new(connections.saturating_add(waiting)),
+            signatures: Signatures::default(),
             no_sockets: Complaint::default(),
             changes: Arc::default(),
             sites: Mutex::default(),

@@ -35,14 +35,11 @@ impl Expansion {
                 Resolution::Unknown => {
                     known.push(Finding::own(*number, Fate::Bounced, replies::no_mailbox()));
                 }
-                // It was sent on before this, or is a list only now.
-                Resolution::List(_) => {
-                    known.push(Finding::own(*number, Fate::Deferred, replies::not_local()));
-                }
                 Resolution::Unsure => {
                     known.push(Finding::own(*number, Fate::Deferred, replies::unsure()));
                 }
-                Resolution::NotLocal => {
+                // A list was sent on before this, or is one only now.
+                Resolution::NotLocal | Resolution::List(_) => {
                     known.push(Finding::own(*number, Fate::Deferred, replies::not_local()));
                 }
             }

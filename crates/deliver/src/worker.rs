@@ -23,6 +23,7 @@ use crate::{
     reply_table::{self, Action, What},
     retry::jittered,
     shared::Shared,
+    signing::Unsigned,
     site::{Job, Next, Site},
     store::Expansion,
     strangers::Stranger,
@@ -191,11 +192,14 @@ impl Worker<'_> {
 
     /// One transaction.
     async fn transact(&mut self, attempt: &mut Attempt, mut connection: Connection, form: Form) {
-        let mut content = match attempt.content.outgoing(self.shared, form).await {
+        let mut content = match attempt.outgoing(self.shared, form).await {
             Ok(content) => content,
-            Err(error) => {
+            Err(unsigned) => {
                 self.connection = Some(connection);
-                return unreadable(attempt, &error, None);
+                return match unsigned {
+                    Unsigned::Unreadable(error) => unreadable(attempt, &error, None),
+                    Unsigned::NoKey => unsignable(attempt),
+                };
             }
         };
         let Attempt { envelope, tour, open, .. } = attempt;
@@ -333,6 +337,12 @@ pub(crate) fn start(shared: &Arc<Shared>, site: &Arc<Site>, lane: &Arc<str>) {
 fn unreadable(attempt: &mut Attempt, error: &SpoolError, endpoint: Option<&Arc<Endpoint>>) {
     tracing::error!(queue_id = %attempt.work.id, station = STATION, %error, "the content of a message cannot be read");
     attempt.open.all(Fate::Deferred, &replies::unreadable(), false, endpoint);
+}
+
+/// mail-rules 17: it waits rather than to go without the signature that others look for.
+fn unsignable(attempt: &mut Attempt) {
+    tracing::error!(queue_id = %attempt.work.id, station = STATION, "a message cannot be signed");
+    attempt.open.all(Fate::Deferred, &replies::unsignable(), false, None);
 }
 
 /// The peer gave up a connection that we kept, before it answered anything: says nothing of the message.

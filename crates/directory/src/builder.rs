@@ -77,7 +77,9 @@ impl Builder {
             builder.set_catch_all(place, domain);
         }
         for (place, draft) in drafts.iter().enumerate() {
-            draft.iter().for_each(|draft| builder.check_members(place, draft));
+            if let Some(draft) = draft {
+                builder.check_members(place, draft);
+            }
         }
         let drafts = drafts.into_iter().enumerate();
         let lists = drafts.filter_map(|(place, draft)| Some(Arc::new(builder.list(place, draft?, &aliases))));

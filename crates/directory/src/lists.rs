@@ -192,7 +192,7 @@ impl Builder {
         let with = |end| Address::new(&format!("{}{end}", list.local_part()), list.domain().clone());
         let made = TO_OWNERS.map(with);
         if let Some(Err(error)) = made.iter().find(|made| made.is_err()) {
-            let (text, error) = (format!("{list} with -bounces, -request and -owner"), error.clone());
+            let (text, error) = (format!("{list} with -bounces, -request and -owner"), *error);
             self.error(entry, "address", Problem::BadAddress { text, error });
             return None;
         }

@@ -370,7 +370,7 @@ impl People {
             add_owners: once_each(&add_owners)?,
             remove_owners: remove_owners.iter().map(|text| spelling::or_as_it_is(text)).collect(),
         };
-        self.change(Change::ChangeList(address, spelled)).await
+        self.change(Change::EditList(address, spelled)).await
     }
 
     async fn change(&self, change: Change) -> Result<(), PeopleError> {

@@ -1,6 +1,7 @@
 //! The command line: what may be said, and the help that explains it.
 
 mod ban;
+mod dkim;
 mod ldap;
 mod lists;
 mod mailbox;
@@ -12,6 +13,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use ban::BanCommand;
+pub(crate) use dkim::{DkimCommand, DkimGenerate, KeyKind};
 pub(crate) use ldap::{LdapCheck, LdapCommand};
 pub(crate) use lists::{ListAdd, ListChange, ListCommand, MemberCommand, Members};
 pub(crate) use mailbox::{ExportFormat, MailboxCommand, MailboxExport, MailboxImport, MailboxQuota, Most};
@@ -90,6 +92,9 @@ pub(crate) enum Command {
     /// Try the directories elsewhere that know who exists
     #[command(subcommand)]
     Ldap(LdapCommand),
+    /// Make keys for signatures (DKIM), and print the records that publish them
+    #[command(subcommand)]
+    Dkim(DkimCommand),
     /// Look at the queue and change it
     ///
     /// Needs a running server, which is found by its configuration or directory. What is meant is said by queue ids and marks of recipients: all

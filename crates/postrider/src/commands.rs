@@ -2,6 +2,7 @@
 
 pub(crate) mod ban;
 pub(crate) mod config;
+pub(crate) mod dkim;
 pub(crate) mod events;
 pub(crate) mod ldap;
 pub(crate) mod lists;

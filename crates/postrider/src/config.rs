@@ -3,6 +3,7 @@
 mod acme;
 mod certificates;
 mod clients;
+mod dkim;
 mod ldap;
 mod limits;
 mod listeners;
@@ -38,6 +39,7 @@ use toml_span::{ErrorKind, Span};
 pub(crate) use acme::Acme;
 pub(crate) use certificates::Files;
 pub(crate) use clients::Clients;
+pub(crate) use dkim::{Dkim, selector};
 pub(crate) use ldap::Ldap;
 pub(crate) use listeners::{ClientCertificates, Listener, Tls};
 pub(crate) use oauth::OAuth;
@@ -82,6 +84,8 @@ pub(crate) struct Config {
     pub login: LoginLimits,
     /// Whose tokens let somebody in.
     pub oauth: Vec<OAuth>,
+    /// By which keys mail is signed.
+    pub dkim: Vec<Dkim>,
     /// How mail leaves, and when it is tried again and given up.
     pub deliver: deliver::Config,
     /// Nobody said who keeps the mailboxes.
@@ -226,6 +230,9 @@ pub(crate) fn load(path: &Path) -> Result<Config, LoadError> {
         let (identities, found) =
             certificates::open(&config.certificates, &config.hostname, SystemClock.now());
         config.identities = identities;
+        problems.extend(found);
+        let (signers, found) = dkim::open(&config.dkim);
+        config.deliver.signers = signers;
         problems.extend(found);
         problems.extend(config.acme.as_mut().and_then(Acme::open));
         problems.extend(config.clients.iter_mut().filter_map(Clients::open));

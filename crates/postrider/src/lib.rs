@@ -48,6 +48,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Dev(dev) => app::dev(dev, cli.json),
         Command::Serve(file) => app::serve(&file.config, cli.json),
         Command::Config(command) => commands::config::run(command, cli.json),
+        Command::Dkim(command) => commands::dkim::run(command, cli.json),
         Command::Ban(command) => commands::ban::run(command, cli.json),
         Command::Domain(command) => commands::people::domain(command, cli.json),
         Command::Account(command) => commands::people::account(command, cli.json),

@@ -133,8 +133,8 @@ impl Policy {
     pub(super) async fn close(&mut self) -> Handled {
         // RFC 4314 §4: who may not expunge closes it all the same.
         let expunges =
-            |selected: &&Box<Selected>| !selected.is_read_only() && selected.rights.contains(Rights::EXPUNGE);
-        if let Some(selected) = self.selected.as_ref().filter(expunges) {
+            |selected: &&Selected| !selected.is_read_only() && selected.rights.contains(Rights::EXPUNGE);
+        if let Some(selected) = self.selected.as_deref().filter(expunges) {
             let (id, now) = (selected.id, self.now());
             let expunged = self.shared.mailstore.expunge(id, None, now).await;
             expunged.map_err(|error| refusal(&error))?;

@@ -32,7 +32,7 @@ pub(crate) enum Change {
     AddList(ListConfig),
     RemoveList(String),
     /// The address, and what changes.
-    ChangeList(String, ListChange),
+    EditList(String, ListChange),
 }
 
 impl Change {
@@ -54,7 +54,7 @@ impl Change {
             Self::RemoveAlias(address) => ("alias removed", address),
             Self::AddList(list) => ("list added", &list.address),
             Self::RemoveList(address) => ("list removed", address),
-            Self::ChangeList(address, _) => ("list changed", address),
+            Self::EditList(address, _) => ("list changed", address),
         }
     }
 
@@ -92,7 +92,7 @@ impl Change {
             Self::RemoveList(address) => {
                 return removed(&mut stored.lists, |list| list.address == *address, "list", address);
             }
-            Self::ChangeList(address, change) => {
+            Self::EditList(address, change) => {
                 let found = stored.lists.iter_mut().find(|list| list.address == *address);
                 change.apply(found.ok_or_else(|| ("list", address.clone()))?);
             }
@@ -179,7 +179,7 @@ impl Change {
             Self::RemoveAlias(address) => one(sql, "DELETE FROM alias WHERE address = ?1", &[text(address)]),
             Self::AddList(list) => add_list(sql, list),
             Self::RemoveList(address) => one(sql, "DELETE FROM list WHERE address = ?1", &[text(address)]),
-            Self::ChangeList(address, change) => change_list(sql, address, change),
+            Self::EditList(address, change) => change_list(sql, address, change),
         }
     }
 }

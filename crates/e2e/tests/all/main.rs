@@ -12,6 +12,7 @@ mod crash;
 mod damage;
 mod dev;
 mod disk;
+mod dkim;
 mod dns;
 mod fates;
 mod haproxy;

@@ -12,7 +12,8 @@ impl Fixture {
 
     fn annotations(&self, of: Annotated, who: AccountId) -> String {
         let all = self.mailstore.annotations(of, who).unwrap().into_iter();
-        all.map(|(entry, value)| format!("{entry}={};", String::from_utf8(value).unwrap())).collect()
+        let texts = all.map(|(entry, value)| format!("{entry}={};", String::from_utf8(value).unwrap()));
+        texts.collect::<Vec<_>>().concat()
     }
 }
 

@@ -11,6 +11,8 @@ use aws_lc_rs::{
 };
 use message::{Field, HeaderSection};
 
+use crate::tags::base64;
+
 use super::{
     canon::Form,
     digest::{self, BodyDigest},
@@ -106,6 +108,33 @@ impl SigningKey {
             return Err(KeyError);
         }
         Ok(Self::Rsa(Box::new(key)))
+    }
+
+    /// Reads a key in PEM: `-----BEGIN PRIVATE KEY-----`, or `-----BEGIN RSA PRIVATE KEY-----`.
+    ///
+    /// # Errors
+    /// As [`SigningKey::from_der`].
+    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        let (_, rest) = pem.split_once("-----BEGIN ").ok_or(KeyError)?;
+        let (label, rest) = rest.split_once("-----").ok_or(KeyError)?;
+        let (body, _) = rest.split_once("-----END ").ok_or(KeyError)?;
+        let known = matches!(label, "PRIVATE KEY" | "RSA PRIVATE KEY");
+        Self::from_der(&base64(body).filter(|_| known).ok_or(KeyError)?)
+    }
+
+    /// The private key in PEM (RFC 7468 §10), to be kept where nobody reads it.
+    ///
+    /// # Errors
+    /// It cannot be written so.
+    pub fn to_pem(&self) -> Result<String, KeyError> {
+        let mut pem = "-----BEGIN PRIVATE KEY-----\n".to_owned();
+        let text = encoded(&self.to_pkcs8()?);
+        for line in text.as_bytes().chunks(64) {
+            pem.push_str(&String::from_utf8_lossy(line));
+            pem.push('\n');
+        }
+        pem.push_str("-----END PRIVATE KEY-----\n");
+        Ok(pem)
     }
 
     /// The private key in PKCS #8, to be kept where nobody reads it.
@@ -329,8 +358,17 @@ mod tests {
             let again = SigningKey::from_der(&key.to_pkcs8().unwrap()).unwrap();
             assert_eq!(again.algorithm(), algorithm);
             assert_eq!(again.record().unwrap(), key.record().unwrap());
+            let again = SigningKey::from_pem(&key.to_pem().unwrap()).unwrap();
+            assert_eq!(again.record().unwrap(), key.record().unwrap());
         }
         assert_eq!(SigningKey::from_der(b"nothing").err(), Some(KeyError));
+        for pem in [
+            "",
+            "-----BEGIN PRIVATE KEY-----\nAAAA\n",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
+        ] {
+            assert_eq!(SigningKey::from_pem(pem).err(), Some(KeyError), "{pem}");
+        }
     }
 
     #[test]

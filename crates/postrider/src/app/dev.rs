@@ -38,6 +38,7 @@ pub(super) fn config(dir: &Path, wanted: &cli::Dev) -> Config {
         // Made when the server starts.
         acme: None,
         certificates: Vec::new(),
+        dkim: Vec::new(),
         identities: Vec::new(),
         clients: None,
         resolver: net::resolver::Config::default(),

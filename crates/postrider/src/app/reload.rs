@@ -194,7 +194,8 @@ impl Reloader {
 fn merged(running: &Config, wanted: Config) -> Config {
     let receive::Config { sessions_max, sessions_per_address_max, .. } = running.receive;
     let hostname = running.receive.hostname.clone();
-    let deliver::Config { routes, relay, tls, retry, expire, expire_null, delay_notice, .. } = wanted.deliver;
+    let deliver::Config { routes, relay, signers, tls, retry, expire, expire_null, delay_notice, .. } =
+        wanted.deliver;
     // Listeners that stay under TLS until a restart cannot be without one.
     let (certificates, identities) = if wanted.identities.is_empty() && running.acme.is_none() {
         (running.certificates.clone(), running.identities.clone())
@@ -211,6 +212,7 @@ fn merged(running: &Config, wanted: Config) -> Config {
         deliver: deliver::Config {
             routes,
             relay,
+            signers,
             tls,
             retry,
             expire,
@@ -220,6 +222,7 @@ fn merged(running: &Config, wanted: Config) -> Config {
         },
         login: wanted.login,
         oauth: wanted.oauth,
+        dkim: wanted.dkim,
         certificates,
         identities,
         directory: directory::Config { external: running.directory.external.clone(), ..wanted.directory },

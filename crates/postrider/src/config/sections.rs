@@ -11,8 +11,8 @@ use net::{Network, Networks};
 use toml_span::Span;
 
 use super::{
-    Bounds, Config, DATA_DIR, Ldap, Log, LogFormat, LogLevel, Process, Report, Sendmail, acme, certificates,
-    clients, ldap, limits, listeners,
+    Acme, Bounds, Config, DATA_DIR, Ldap, Listener, Log, LogFormat, LogLevel, Process, Report, Sendmail,
+    acme, certificates, clients, dkim, ldap, limits, listeners,
     next_hop::{Keeper, keeper},
     oauth, people,
     routes::{self, Surroundings},
@@ -28,6 +28,19 @@ const DAY: Duration = Duration::from_hours(24);
 /// RFC 5321 §4.5.3.2.1: clients wait five minutes for a greeting, but some lose patience long before.
 const GREET_DELAY_MAX: Duration = Duration::from_secs(30);
 const SITES_FILE: &str = "sites.jsonl";
+
+/// `[tls.acme]`, the last of `[tls]`.
+fn obtained(
+    tls: Section<'_>,
+    dir: &Path,
+    data_dir: &Path,
+    hostname: Option<&str>,
+    listeners: &[Listener],
+) -> Option<Acme> {
+    let acme = acme::read(&tls, &acme::Surroundings { dir, data_dir, hostname, listeners });
+    tls.finish();
+    acme
+}
 
 /// Reads the whole file. `None` only if `hostname` is missing or wrong, which is reported then.
 pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
@@ -57,11 +70,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         mailboxes: keepers.iter().all(|(keeper, _)| matches!(keeper, Keeper::Mailstore)),
     };
     let listeners = listeners::read(&root, &around);
-    let (hostname_text, listening) = (hostname.as_deref(), listeners.as_slice());
-    let around =
-        acme::Surroundings { dir, data_dir: &data_dir, hostname: hostname_text, listeners: listening };
-    let acme = acme::read(&tls, &around);
-    tls.finish();
+    let acme = obtained(tls, dir, &data_dir, hostname.as_deref(), &listeners);
     let ldap = ldap::read(&root, dir);
     let directory = people::read(&root, dir, hostname.as_deref(), external(&ldap));
     receive.rules = rules::read(
@@ -82,7 +91,8 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     let local_by_default = keepers.is_empty();
     (deliver.routes, deliver.relay, deliver.local) = routes::read(&root, &around, keepers);
     let (login, oauth) = (limits::logins(root.section("login")), oauth::read(&root, dir));
-    let (process, log) = (process(root.section("process")), log(root.section("log")));
+    let (dkim, process) = (dkim::read(&root, dir), process(root.section("process")));
+    let log = log(root.section("log"));
     let sendmail = sendmail(root.section("sendmail"), &directory, hostname.as_deref());
     let secret_files = root.findings.secret_files();
     root.finish();
@@ -98,6 +108,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         receive,
         login,
         oauth,
+        dkim,
         deliver,
         local_by_default,
         bounds,

@@ -6,7 +6,7 @@ use deliver::{Hosts, LocalDelivery, NamedHost, PrivateAddresses, TlsPolicy};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Bounds, Config, Files, LogFormat, LogLevel, Process, acme, clients, ldap, limits, oauth, rules,
+    Bounds, Config, Files, LogFormat, LogLevel, Process, acme, clients, dkim, ldap, limits, oauth, rules,
     value::{show_duration, show_size},
 };
 
@@ -57,6 +57,7 @@ pub(crate) fn effective(config: &Config) -> Shown {
     sections.extend(config.receive.rules.iter().map(|rule| (Heading::Many("rule"), rules::show(rule))));
     sections.push((Heading::One("login"), limits::show_logins(&config.login)));
     sections.extend(config.oauth.iter().map(|oauth| (Heading::Many("oauth"), oauth::show(oauth))));
+    sections.extend(config.dkim.iter().map(|dkim| (Heading::Many("dkim"), dkim::show(dkim))));
     sections.push((Heading::One("queue"), queue(&config.deliver, &config.bounds)));
     sections.push((Heading::One("deliver"), deliver(&config.deliver)));
     for route in &config.deliver.routes {

@@ -801,6 +801,7 @@ fn every_key_is_documented_and_every_documented_key_exists() {
         "rule",
         "login",
         "oauth",
+        "dkim",
         "queue",
         "deliver",
         "route",
@@ -810,6 +811,7 @@ fn every_key_is_documented_and_every_documented_key_exists() {
         "account",
         "account.app_password",
         "alias",
+        "list",
         "sendmail",
         "process",
         "log",
@@ -850,6 +852,7 @@ fn the_last_example_sets_every_key() {
 fn every_documented_default_is_in_effect() {
     let source = format!(
         "{SMALL}[[listener]]\nservice = \"smtp\"\n[[domain]]\nname = \"example.org\"\n[[account]]\nlogin = \"anna@example.org\"\n\
+         [[list]]\naddress = \"news@example.org\"\nmembers = [\"anna@example.org\"]\nowners = [\"anna@example.org\"]\n\
          [[ldap]]\nurl = \"ldap://ldap.example.net\"\nbase = \"dc=example\"\ndomains = [\"example.net\"]\n"
     );
     let shown = effective(&good(&source)).json();

@@ -1,0 +1,197 @@
+//! Signatures of ours on mail that leaves: for domains that have a key here, and senders of whom we know that the domain is theirs
+//! (mail-rules 16, 17).
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use mail::{Envelope, QueueId, Timestamp};
+use message::{HeaderSection, convert::Target};
+use message_auth::{
+    DomainName, author,
+    dkim::{BodyHash, KeyError, SignedBody, Signer},
+};
+use spool::SpoolError;
+use tokio::task::{coop::consume_budget, spawn_blocking};
+
+use crate::{
+    content::{Content, Form},
+    report::{DSN_LISTENER, POSTMASTER_LISTENER},
+    shared::Shared,
+};
+
+/// How long a signature holds: longer than a message waits anywhere on its way, no longer than somebody may play it again.
+const LIFETIME: Duration = Duration::from_hours(7 * 24);
+/// A signature this old is made anew for the next attempt.
+const KEPT: Duration = Duration::from_hours(24);
+/// Messages whose signatures are kept: some hundred octets each.
+const KEPT_MAX: usize = 4096;
+/// Octets of a header section that are held to be signed.
+const HEADER_OCTETS_MAX: usize = 1024 * 1024;
+
+/// Who signs, by domain. Clones are the same keys.
+#[derive(Clone, Default)]
+pub struct Signers(Arc<BTreeMap<DomainName, Vec<Signer>>>);
+
+impl Signers {
+    /// A domain signs with all keys that it has here.
+    pub fn new(signers: impl IntoIterator<Item = (DomainName, Signer)>) -> Self {
+        let mut domains: BTreeMap<DomainName, Vec<Signer>> = BTreeMap::new();
+        for (domain, signer) in signers {
+            domains.entry(domain).or_default().push(signer);
+        }
+        Self(Arc::new(domains))
+    }
+
+    fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.values().flatten().map(|signer| (&*signer.domain, &*signer.selector))
+    }
+}
+
+/// Without the keys.
+impl fmt::Debug for Signers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}
+
+/// By whose keys they are: a key is never changed under its name.
+impl PartialEq for Signers {
+    fn eq(&self, other: &Self) -> bool {
+        self.names().eq(other.names())
+    }
+}
+
+impl Eq for Signers {}
+
+/// Signatures that were made, for attempts to come.
+#[derive(Default)]
+pub(crate) struct Signatures(Mutex<Kept>);
+
+/// Of a message in one form: a conversion changes what is signed.
+type Signed = (QueueId, Option<Target>);
+
+#[derive(Default)]
+struct Kept {
+    fields: HashMap<Signed, (Arc<[u8]>, Timestamp)>,
+    /// The oldest first.
+    order: VecDeque<Signed>,
+}
+
+impl Signatures {
+    fn get(&self, of: Signed, now: Timestamp) -> Option<Arc<[u8]>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.fields.get(&of).filter(|(_, made)| now < made.after(KEPT)).map(|(field, _)| Arc::clone(field))
+    }
+
+    fn keep(&self, of: Signed, fields: &Arc<[u8]>, now: Timestamp) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.fields.insert(of, (Arc::clone(fields), now)).is_none() {
+            kept.order.push_back(of);
+        }
+        if kept.order.len() > KEPT_MAX
+            && let Some(oldest) = kept.order.pop_front()
+        {
+            kept.fields.remove(&oldest);
+        }
+    }
+}
+
+/// Why a message that must be signed is not.
+#[derive(Debug)]
+pub(crate) enum Unsigned {
+    /// It cannot be read.
+    Unreadable(SpoolError),
+    /// The key does not sign, or nothing does for now.
+    NoKey,
+}
+
+impl From<SpoolError> for Unsigned {
+    fn from(error: SpoolError) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+impl From<KeyError> for Unsigned {
+    fn from(_: KeyError) -> Self {
+        Self::NoKey
+    }
+}
+
+/// The signatures to be put before a message that goes out in this form; none if its domain has no key here, or its sender may be anybody.
+pub(crate) async fn signatures(
+    shared: &Shared,
+    envelope: &Envelope,
+    content: &mut Content,
+    form: Form,
+) -> Result<Option<Arc<[u8]>>, Unsigned> {
+    let signers = shared.live().signers.clone();
+    if signers.0.is_empty() || !has_known_sender(envelope) {
+        return Ok(None);
+    }
+    let (of, now) = ((envelope.id, form.target), shared.now());
+    if let Some(fields) = shared.signatures.get(of, now) {
+        return Ok(Some(fields));
+    }
+    let (header, body) = digest(shared, content, form).await?;
+    let Ok(domain) = author(&HeaderSection::read(&header)) else { return Ok(None) };
+    if !signers.0.contains_key(&domain) {
+        return Ok(None);
+    }
+    // The dearest step of sending: not on a thread that serves sockets.
+    let made = spawn_blocking(move || sign(&signers, &domain, &header, &body, now)).await;
+    let fields: Arc<[u8]> = made.map_err(|_| Unsigned::NoKey)??.into();
+    shared.signatures.keep(of, &fields, now);
+    Ok(Some(fields))
+}
+
+/// Whether its From was held against who sent it. Whoever only passes mail on signs nothing of it (mail-rules 17).
+fn has_known_sender(envelope: &Envelope) -> bool {
+    const OWN: [&str; 3] = ["sendmail", DSN_LISTENER, POSTMASTER_LISTENER];
+    envelope.account.is_some() || OWN.contains(&&*envelope.listener)
+}
+
+/// Reads a message through in the form in which it goes out: its header section, with the empty line, and the digest of its body.
+async fn digest(
+    shared: &Shared,
+    content: &mut Content,
+    form: Form,
+) -> Result<(Vec<u8>, BodyHash), SpoolError> {
+    let mut outgoing = content.outgoing(shared, form).await?;
+    let (mut header, mut body, mut complete) = (Vec::new(), SignedBody::default(), false);
+    while let Some(piece) = outgoing.next().await? {
+        if complete {
+            body.push(&piece);
+        } else {
+            header.extend_from_slice(&piece);
+            let section = HeaderSection::read(&header);
+            if section.is_complete() || header.len() > HEADER_OCTETS_MAX {
+                complete = true;
+                let rest = header.split_off(section.end());
+                body.push(&rest);
+            }
+        }
+        // From memory, pieces come without a pause.
+        consume_budget().await;
+    }
+    Ok((header, body.finish()))
+}
+
+fn sign(
+    signers: &Signers,
+    domain: &DomainName,
+    header: &[u8],
+    body: &BodyHash,
+    now: Timestamp,
+) -> Result<Vec<u8>, KeyError> {
+    let section = HeaderSection::read(header);
+    let (made, expires) = (now.as_millis() / 1000, now.after(LIFETIME).as_millis() / 1000);
+    let mut fields = Vec::new();
+    for signer in signers.0.get(domain).into_iter().flatten() {
+        fields.extend(signer.sign(&section, body, made, expires)?);
+    }
+    Ok(fields)
+}

@@ -1,0 +1,42 @@
+//! `postrider dkim`: keys for signatures, and what publishes them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::ConfigFile;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DkimCommand {
+    /// Make a key for a domain, and print the record that publishes it
+    ///
+    /// Works without a running server. The key goes into a new file that only its owner can read; name it by [[dkim]] in the configuration file once
+    /// the record is in the DNS.
+    Generate(DkimGenerate),
+    /// Print the records of all keys of a configuration file, as a zone file has them
+    ///
+    /// Works without a running server.
+    Records(ConfigFile),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DkimGenerate {
+    /// The domain whose mail is to be signed
+    #[arg(value_name = "DOMAIN")]
+    pub domain: String,
+    /// Publish it under this name [default: the kind of key and the month, such as r202611]
+    #[arg(long, value_name = "NAME")]
+    pub selector: Option<String>,
+    /// What kind of key: every receiver knows rsa; ed25519 is worth having beside it
+    #[arg(long, value_name = "KIND", default_value = "rsa")]
+    pub kind: KeyKind,
+    /// Write the private key here [default: SELECTOR.DOMAIN.pem in this directory]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyKind {
+    Rsa,
+    Ed25519,
+}
