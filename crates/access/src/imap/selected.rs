@@ -31,7 +31,7 @@ pub(super) struct Selected {
     pub(super) keywords: Keywords,
     /// From here on messages are `\Recent` for this client (RFC 3501 §2.3.2).
     pub(super) recent_from: Uid,
-    /// Changes of its own that it knows already.
+    /// Changes of its own that it knows already, ascending.
     pub(super) own: Vec<ModSeq>,
     pub(super) watch: Watch,
     /// Something has changed that was not looked at yet.
@@ -109,7 +109,7 @@ impl Selected {
         let before = self.numbers.count();
         for state in &changed {
             if state.uid <= self.numbers.last_uid() {
-                let is_own = self.own.contains(&state.modseq);
+                let is_own = self.is_own(state.modseq);
                 if let Some(number) = self.numbers.number(state.uid).filter(|_| !is_own) {
                     told.push(self.state_told(number, *state, manner));
                 }
@@ -139,7 +139,12 @@ impl Selected {
 
     /// Whether the client knows how a message was at this mod-sequence.
     pub(super) fn knows(&self, modseq: ModSeq) -> bool {
-        modseq <= self.modseq || self.own.contains(&modseq)
+        modseq <= self.modseq || self.is_own(modseq)
+    }
+
+    /// Of a whole mailbox that is fetched for the first time there are some thousands.
+    fn is_own(&self, modseq: ModSeq) -> bool {
+        self.own.binary_search(&modseq).is_ok()
     }
 
     /// Notes a change of its own that is told with its answer. Where nothing became different there is none: the last mod-sequence is
