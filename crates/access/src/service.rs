@@ -8,7 +8,7 @@ use std::{
 
 use directory::Authenticator;
 use mailstore::Mailstore;
-use net::{Admission, Bound, Channel, Meter, Protocol, Shutdown, TlsMode, unmapped};
+use net::{Acknowledging, Admission, Bound, Channel, Meter, Protocol, Shutdown, TlsMode, unmapped};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
@@ -103,7 +103,7 @@ impl<D: Dialect> Service<D> {
         let (service, current) = (self.clone(), self.current());
         let session = move |visitor: Visitor, stream, tls, mut until: Shutdown| {
             let service = service.clone();
-            async move { service.run(visitor, stream, tls, &mut until).await }
+            async move { service.run(visitor, Acknowledging::new(stream), tls, &mut until).await }
         };
         let (config, admission) = (Arc::clone(&current.backend.config), current.admission.clone());
         drop(current);

@@ -12,14 +12,12 @@ use crate::tool::said;
 
 /// What every program of Python's begins with.
 const PYTHON: &str = r#"
-import imaplib, os, re, socket, ssl, sys
+import imaplib, os, re, ssl, sys
 port, ca, login, password = sys.argv[1:5]
 context = ssl.create_default_context(cafile=ca)
 context.check_hostname = False
 def connect(login=login):
     imap = imaplib.IMAP4_SSL("127.0.0.1", int(port), ssl_context=context)
-    # imaplib sends a message and its end in two writes: between them Nagle waits for our delayed acknowledgement.
-    imap.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     imap.login(login, password)
     return imap
 def ok(answer):

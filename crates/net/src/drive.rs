@@ -102,6 +102,13 @@ pub trait Policy<Q, A> {
         false
     }
 
+    /// Whether this question is not asked any more once the peer's connection is known to be broken. A peer that sends one request behind
+    /// the other and dies would else have all carried out that came so far, while it is perhaps back already and looks what was done.
+    fn needs_peer(&self, question: &Q) -> bool {
+        let _ = question;
+        false
+    }
+
     /// The next thing to tell unasked, whenever that is. Polled only while the protocol [listens](Protocol::listens) and the peer takes
     /// what it was told before; dropped, and begun anew, whenever the peer does something.
     fn news(&mut self) -> impl Future<Output = A> + Send {
@@ -135,15 +142,15 @@ where
         return Ok(());
     }
     // What came before the first step is known to it: some protocols greet first and refuse who did not wait.
-    poll_fn(|cx| match driver.poll_read(cx) {
-        Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-        _ => Poll::Ready(Ok(())),
-    })
-    .await?;
+    driver.look().await?;
     loop {
         match driver.protocol.step() {
             Step::Ask(question) => {
                 driver.patience.asked();
+                // The first question after a read is about what came just now; what stands behind may be old.
+                if !std::mem::take(&mut driver.fresh) && policy.needs_peer(&question) {
+                    driver.look().await?;
+                }
                 let answer = driver.ask(policy, question).await?;
                 driver.protocol.answer(answer);
                 if driver.protocol.output().len() >= OUTPUT_OCTETS_MAX {
@@ -210,6 +217,8 @@ struct Driver<P, S> {
     protocol: P,
     channel: Channel<S>,
     end: End,
+    /// Octets came since the protocol asked last.
+    fresh: bool,
     patience: Patience,
     /// Since when the peer has been awaited, within one wait.
     waiting_since: Option<Instant>,
@@ -225,11 +234,26 @@ impl<P: Protocol, S: AsyncRead + AsyncWrite + Unpin> Driver<P, S> {
             protocol,
             channel,
             end: End::Open,
+            fresh: false,
             patience: Patience::default(),
             waiting_since: None,
             write_until: None,
             timer: None,
         }
+    }
+
+    /// Takes what is there, without waiting for more; a connection that is broken is told.
+    async fn look(&mut self) -> io::Result<()> {
+        poll_fn(|cx| {
+            loop {
+                match self.poll_read(cx) {
+                    Poll::Ready(Ok(1..)) => {}
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Ready(Ok(0)) | Poll::Pending => return Poll::Ready(Ok(())),
+                }
+            }
+        })
+        .await
     }
 
     /// Asks the policy. Where its answer may be given up, the stream is watched meanwhile.
@@ -361,6 +385,7 @@ impl<P: Protocol, S: AsyncRead + AsyncWrite + Unpin> Driver<P, S> {
         }
         let octets =
             ready!(poll_read_with(&mut self.channel, cx, wanted, |octets| self.protocol.receive(octets)))?;
+        self.fresh |= octets > 0;
         if octets == 0 {
             self.end = End::Seen;
         }

@@ -4,6 +4,7 @@
 //! *Hands on* octets in both directions, within deadlines, and answers of the DNS.
 //! *Never* knows a protocol or decides about mail: what is refused over a limit, and how, comes in as an argument.
 
+mod acknowledging;
 mod admission;
 mod complaint;
 mod deflate;
@@ -18,6 +19,7 @@ pub mod resolver;
 mod shutdown;
 mod tls;
 
+pub use acknowledging::Acknowledging;
 pub use admission::{Admission, ClientLimits, Meter, Permit, Refused};
 pub use complaint::Complaint;
 pub use descriptors::{Descriptors, raise_descriptors};

@@ -120,6 +120,7 @@ struct Oracle {
     dropped: Arc<AtomicUsize>,
     finished: Arc<AtomicUsize>,
     abandons: bool,
+    needs_peer: bool,
     news: Option<mpsc::Receiver<&'static str>>,
 }
 
@@ -144,6 +145,9 @@ impl Policy<String, &'static str> for Oracle {
     }
     fn may_abandon(&self, _: &String) -> bool {
         self.abandons
+    }
+    fn needs_peer(&self, _: &String) -> bool {
+        self.needs_peer
     }
     async fn news(&mut self) -> &'static str {
         match &mut self.news {
@@ -358,6 +362,29 @@ async fn an_answer_that_changes_nothing_is_given_up_on_a_reset() {
     reset.send(()).unwrap();
     assert_eq!(session.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     assert_eq!((dropped.load(Ordering::SeqCst), finished.load(Ordering::SeqCst)), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stands_behind_is_not_begun_once_the_connection_is_broken() {
+    let (release, released) = oneshot::channel();
+    let (reset, is_reset) = oneshot::channel();
+    let mut oracle = Oracle { release: Some(released), needs_peer: true, ..Oracle::default() };
+    let finished = Arc::clone(&oracle.finished);
+    let (mut peer, inner) = duplex(64);
+    peer.write_all(b"ask slow\nask slow\n").await.unwrap();
+    let session = tokio::spawn(async move {
+        let stream = Watched { inner, writes: Arc::default(), reset: Some(is_reset) };
+        drive(Lines::default(), Channel::clear(stream), &mut oracle, &mut Shutdown::never()).await
+    });
+    tokio::task::yield_now().await;
+    reset.send(()).unwrap();
+    release.send(()).unwrap();
+    assert_eq!(session.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    assert_eq!(
+        finished.load(Ordering::SeqCst),
+        1,
+        "what was begun is seen to its end, and nothing else begun"
+    );
 }
 
 #[test]

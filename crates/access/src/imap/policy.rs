@@ -307,6 +307,11 @@ impl net::Policy<Question, Answer> for Policy {
         }
     }
 
+    /// What a client changes in mailboxes it looks for when it comes again.
+    fn needs_peer(&self, question: &Question) -> bool {
+        matches!(question, Question::Task(_) | Question::Message(_) | Question::Commit)
+    }
+
     async fn answer(&mut self, question: Question) -> Answer {
         match question {
             Question::Connected => self.connected(),

@@ -123,7 +123,7 @@ impl<'a> Mbsync<'a> {
             (ended.is_some() || written() >= before + steps).then_some(ended)
         });
         process.kill();
-        // What it sent is carried out though it is dead, and the next run must not look for that before it is.
+        // What was begun is carried out though it is dead, and the next run must not look for that before it is.
         eventually_true("the killed session to end", Duration::from_mins(1), || {
             self.user.server().sockets() <= self.sockets
         });
