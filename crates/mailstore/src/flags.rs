@@ -84,7 +84,13 @@ impl Flags {
 
 /// The keywords of a mailbox, each with its bit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Keywords(Vec<Option<String>>);
+pub struct Keywords {
+    names: Vec<Option<String>>,
+    /// Bits that no message had when somebody looked: their names make room for others.
+    unused: u64,
+    /// Bits that were asked for within this change, and may not be on any message yet.
+    given: u64,
+}
 
 impl Keywords {
     pub(crate) fn load(sql: &Sql<'_>, mailbox: MailboxId) -> Result<Self, StoreError> {
@@ -102,12 +108,17 @@ impl Keywords {
                 Ok(())
             },
         )?;
-        Ok(Self(names))
+        Ok(Self { names, unused: 0, given: 0 })
+    }
+
+    /// The same, where these are all bits that messages have.
+    pub(crate) fn used_by_messages(self, used: u64) -> Self {
+        Self { unused: !used, ..self }
     }
 
     /// The names of these bits, in the order of the bits.
     pub fn names(&self, bits: u64) -> impl Iterator<Item = &str> {
-        self.0
+        self.names
             .iter()
             .enumerate()
             .filter(move |(bit, _)| bits >> bit & 1 == 1)
@@ -123,12 +134,18 @@ impl Keywords {
     pub fn bit(&self, name: &str) -> Option<u64> {
         let same =
             |other: &Option<String>| other.as_ref().is_some_and(|other| other.eq_ignore_ascii_case(name));
-        self.0.iter().position(same).map(|bit| 1 << bit)
+        self.names.iter().position(same).map(|bit| 1 << bit)
     }
 
-    /// Whether no further one can be had.
+    /// Whether no further one can be had, as far as is known: not before one of these is on no message any more.
     pub fn is_full(&self) -> bool {
-        self.0.len() >= KEYWORDS_MAX && self.0.iter().all(Option::is_some)
+        self.free().is_none() && self.unused == 0
+    }
+
+    /// A bit without a name.
+    fn free(&self) -> Option<usize> {
+        let next = Some(self.names.len()).filter(|next| *next < KEYWORDS_MAX);
+        self.names.iter().position(Option::is_none).or(next)
     }
 
     /// The bits of those of them that there are.
@@ -143,28 +160,47 @@ impl Keywords {
         mailbox: MailboxId,
         names: &[String],
     ) -> Result<u64, MailstoreError> {
-        let mut bits = 0;
+        let mut bits = self.known(names);
+        self.given |= bits;
         for name in names {
             bits |= match self.bit(name) {
                 Some(bit) => bit,
                 None => self.make(sql, mailbox, name)?,
             };
+            self.given |= bits;
         }
         Ok(bits)
     }
 
     fn make(&mut self, sql: &Sql<'_>, mailbox: MailboxId, name: &str) -> Result<u64, MailstoreError> {
-        if self.is_full() || name.is_empty() || name.len() > KEYWORD_OCTETS_MAX {
+        if name.is_empty() || name.len() > KEYWORD_OCTETS_MAX {
             return Err(MailstoreError::KeywordsFull);
         }
-        let bit = self.0.iter().position(Option::is_none).unwrap_or(self.0.len());
+        let bit = match self.free() {
+            Some(bit) => bit,
+            None => self.reclaim(sql, mailbox)?,
+        };
         let number = i64::try_from(bit).map_err(|_| MailstoreError::KeywordsFull)?;
         let insert = "INSERT INTO keyword (mailbox, bit, name) VALUES (?1, ?2, ?3)";
         sql.execute(insert, &[mailbox.into(), number.into(), name.into()])?;
-        match self.0.get_mut(bit) {
+        match self.names.get_mut(bit) {
             Some(free) => *free = Some(name.to_owned()),
-            None => self.0.push(Some(name.to_owned())),
+            None => self.names.push(Some(name.to_owned())),
         }
         Ok(1 << bit)
+    }
+
+    /// Gives up a keyword that no message has any more. Who still knows the bit by its old name is told the new one with the messages that have it:
+    /// they changed since.
+    fn reclaim(&mut self, sql: &Sql<'_>, mailbox: MailboxId) -> Result<usize, MailstoreError> {
+        let select = "SELECT DISTINCT keywords FROM message WHERE mailbox = ?1 AND keywords <> 0";
+        let used = sql.query(select, &[mailbox.into()], |row| Ok(row.integer(0)?.cast_unsigned()))?;
+        let used = used.into_iter().fold(self.given, |all, bits| all | bits);
+        let number = used.trailing_ones();
+        let bit = usize::try_from(number).ok().filter(|bit| *bit < KEYWORDS_MAX);
+        let bit = bit.ok_or(MailstoreError::KeywordsFull)?;
+        let delete = "DELETE FROM keyword WHERE mailbox = ?1 AND bit = ?2";
+        sql.execute(delete, &[mailbox.into(), i64::from(number).into()])?;
+        Ok(bit)
     }
 }

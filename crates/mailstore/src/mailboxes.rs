@@ -131,11 +131,13 @@ impl Mailstore {
     /// # Errors
     /// There is no such mailbox; see [`MailstoreError`].
     pub async fn take_recent(&self, mailbox: MailboxId) -> Result<Uid, MailstoreError> {
+        let mailstore = self.clone();
         self.change(move |sql, _| {
             let select = "SELECT recent_from FROM mailbox WHERE id = ?1";
             let before = sql.query(select, &[mailbox.into()], |row| short_at(row, 0))?;
+            let before = before.into_iter().next().ok_or(MailstoreError::NoMailbox)?;
             sql.execute("UPDATE mailbox SET recent_from = uid_next WHERE id = ?1", &[mailbox.into()])?;
-            before.into_iter().next().ok_or(MailstoreError::NoMailbox)
+            Ok(before.max(mailstore.forget_told(mailbox)))
         })
         .await
     }

@@ -1,18 +1,30 @@
 //! The mailstore as others see it: the database, and who watches it.
 
-use std::{fmt, path::Path};
+use std::{
+    collections::HashMap,
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use store::{Pending, Sql, Store, StoreError};
 
 use crate::{
-    AccountId, MailboxId, MailstoreError, SCHEMA, Watch, changing::Touched, upload, watch::Watchers,
+    AccountId, Mailbox, MailboxId, MailstoreError, SCHEMA, Uid, Watch, changing::Touched, upload,
+    watch::Watchers,
 };
+
+/// Mailboxes of which it is noted what sessions were told of. What is noted beyond that is forgotten.
+const TOLD_MAX: usize = 100_000;
 
 /// The mailboxes of all accounts. Clones are the same.
 #[derive(Clone)]
 pub struct Mailstore {
     store: Store,
     watchers: Watchers,
+    /// What sessions were told of while they had a mailbox selected, beyond what its row says: the first UID behind that. Not worth a
+    /// commit: what is forgotten is recent once more, as RFC 3501 §2.3.2 asks where nobody knows.
+    told: Arc<Mutex<HashMap<MailboxId, Uid>>>,
 }
 
 impl Mailstore {
@@ -23,7 +35,7 @@ impl Mailstore {
     /// See [`Store::open`].
     pub fn open(path: &Path) -> Result<(Self, Vec<Pending>), MailstoreError> {
         let (store, done) = Store::open(path, &[SCHEMA])?;
-        let mailstore = Self { store, watchers: Watchers::default() };
+        let mailstore = Self { store, watchers: Watchers::default(), told: Arc::default() };
         // Nobody uploads any more what was uploaded before. It is the first change of all, so that none of this life is meant.
         mailstore.change_later(upload::discard_all);
         Ok((mailstore, done))
@@ -32,6 +44,29 @@ impl Mailstore {
     /// Makes what was asked for, and then nothing more. Waits for the disk.
     pub fn close(&self) {
         self.store.close();
+    }
+
+    /// Notes that a session that may change a mailbox was told of all messages before this UID: to those that come later they are not recent
+    /// (RFC 3501 §2.3.2).
+    pub fn note_told(&self, mailbox: MailboxId, before: Uid) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() >= TOLD_MAX {
+            told.clear();
+        }
+        let known = told.entry(mailbox).or_default();
+        *known = before.max(*known);
+    }
+
+    /// The first UID of messages that no session was told of.
+    pub fn recent_from(&self, mailbox: &Mailbox) -> Uid {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.get(&mailbox.id).copied().unwrap_or_default().max(mailbox.recent_from)
+    }
+
+    /// As it was noted last; the row of the mailbox says it from here on.
+    pub(crate) fn forget_told(&self, mailbox: MailboxId) -> Uid {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.remove(&mailbox).unwrap_or_default()
     }
 
     /// Wakes when messages of a mailbox came, went or changed.

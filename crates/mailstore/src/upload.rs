@@ -99,14 +99,24 @@ impl Upload {
         Ok(())
     }
 
+    /// Octets that its content would hold in memory, if these were all.
+    pub fn held(&self) -> u64 {
+        if self.staged.is_some() { 0 } else { octets(self.waiting.len()) }
+    }
+
     /// All octets came.
     ///
     /// # Errors
     /// The store failed; see [`MailstoreError`].
-    pub async fn finish(mut self) -> Result<Content, MailstoreError> {
-        if self.staged.is_none() {
-            return Ok(Content::new(self.waiting));
-        }
+    pub async fn finish(self) -> Result<Content, MailstoreError> {
+        if self.staged.is_none() { Ok(Content::new(self.waiting)) } else { self.finish_on_disk().await }
+    }
+
+    /// The same, and none of them stays in memory, however few they are: for one of many.
+    ///
+    /// # Errors
+    /// The store failed; see [`MailstoreError`].
+    pub async fn finish_on_disk(mut self) -> Result<Content, MailstoreError> {
         self.spill().await?;
         let mut hash = [0; 32];
         let digest = self.hash.clone().finish();

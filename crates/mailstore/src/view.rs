@@ -83,7 +83,9 @@ impl Mailstore {
                 messages.push(state(row)?);
                 Ok(())
             })?;
-            Ok(View { mailbox: found, keywords: Keywords::load(sql, mailbox)?, messages })
+            let used = messages.iter().fold(0, |used, state| used | state.keywords);
+            let keywords = Keywords::load(sql, mailbox)?.used_by_messages(used);
+            Ok(View { mailbox: found, keywords, messages })
         })
     }
 

@@ -139,7 +139,7 @@ impl Policy {
 
     /// Messages that no session has seen.
     async fn recent_of(&self, mailbox: &Mailbox) -> Result<u64, Status> {
-        let (id, from) = (mailbox.id, mailbox.recent_from);
+        let (id, from) = (mailbox.id, self.shared.mailstore.recent_from(mailbox));
         if from >= mailbox.uid_next {
             return Ok(0);
         }

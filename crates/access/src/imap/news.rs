@@ -51,6 +51,9 @@ impl Policy {
             Ok((rights, _)) if !rights.contains(Rights::READ) => Err(no_longer_readable()),
             Ok((rights, changes)) => {
                 selected.dirty = false;
+                if !selected.is_read_only() && !manner.rev2 {
+                    self.shared.mailstore.note_told(id, changes.mailbox.uid_next);
+                }
                 selected.rights = rights;
                 let mut told = selected.rights_changed();
                 let last = selected.numbers.last_uid();

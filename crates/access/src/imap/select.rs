@@ -61,8 +61,9 @@ impl Policy {
 
     /// Only the first session that sees a message is told that it is recent; one that may change nothing changes not that either.
     async fn recent_from(&self, mailbox: &Mailbox, read_only: bool) -> Result<u32, Status> {
-        if read_only || self.manner.rev2 || mailbox.recent_from >= mailbox.uid_next {
-            return Ok(mailbox.recent_from);
+        let recent_from = self.shared.mailstore.recent_from(mailbox);
+        if read_only || self.manner.rev2 || recent_from >= mailbox.uid_next {
+            return Ok(recent_from);
         }
         self.shared.mailstore.take_recent(mailbox.id).await.map_err(|error| refusal(&error))
     }

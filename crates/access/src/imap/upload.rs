@@ -20,6 +20,9 @@ use super::{
 /// Messages of one APPEND (RFC 3502).
 const MESSAGES_MAX: usize = 1000;
 
+/// Octets of messages of one APPEND that wait in memory for the others; what is more waits on the disk.
+const HELD_OCTETS_MAX: u64 = 16 << 20;
+
 /// The messages of a command, as far as they are here.
 pub(super) struct Uploading {
     to: MailboxId,
@@ -31,6 +34,8 @@ pub(super) struct Uploading {
     replaces: Option<(MailboxId, Uid)>,
     messages: Vec<NewMessage>,
     octets: u64,
+    /// Octets of those that are in memory.
+    held: u64,
     under_way: Option<(Upload, About)>,
 }
 
@@ -94,16 +99,16 @@ impl Policy {
             }
         };
         let (allowed, owner, to) = (rights.flags(), to.account, to.id);
-        Ok(Uploading { to, owner, allowed, replaces, messages: Vec::new(), octets: 0, under_way: None })
+        let (messages, under_way) = (Vec::new(), None);
+        Ok(Uploading { to, owner, allowed, replaces, messages, octets: 0, held: 0, under_way })
     }
 
-    /// Before anything is sent. What all messages of a command take together is bounded like one.
+    /// Before anything is sent. How large one may be the machine knows (RFC 7889 §4); how much all are together is the account's quota's.
     async fn has_room(&self, head: &MessageHead) -> Result<(), Status> {
         let Some(uploading) = &self.upload else { return Err(unavailable()) };
         let account = uploading.owner;
         let octets = uploading.octets.saturating_add(head.literal.octets);
-        let many = uploading.messages.len() >= MESSAGES_MAX;
-        if many || octets > self.shared.config.message_octets_max {
+        if uploading.messages.len() >= MESSAGES_MAX {
             return Err(Status::no("Too much for one command").with(Code::Limit));
         }
         let replaces = uploading.replaces.is_some();
@@ -149,7 +154,14 @@ impl Policy {
     async fn end_message(&mut self) -> Result<(), Status> {
         let Some(uploading) = &mut self.upload else { return Err(unavailable()) };
         let Some((upload, about)) = uploading.under_way.take() else { return Err(unavailable()) };
-        let content = upload.finish().await.map_err(|error| refusal(&error))?;
+        let held = uploading.held.saturating_add(upload.held());
+        let content = if held > HELD_OCTETS_MAX {
+            upload.finish_on_disk().await
+        } else {
+            uploading.held = held;
+            upload.finish().await
+        };
+        let content = content.map_err(|error| refusal(&error))?;
         let About { flags, keywords, internal_date } = about;
         uploading.messages.push(NewMessage { content, flags, keywords, internal_date });
         Ok(())

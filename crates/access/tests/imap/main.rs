@@ -56,16 +56,19 @@ dialogues! {
     fetch
     flags_of_two
     idle
+    keywords
     large_fields
     list
     login
     mailboxes
     metadata
+    multiappend
     notify
     notify_overflow
     notify_selected
     notify_shared
     qresync
+    recent
     replace
     search
     sections

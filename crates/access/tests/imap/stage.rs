@@ -37,9 +37,7 @@ impl Stage {
         let people = directory::Config { domains: vec![domain], accounts, ..directory::Config::default() };
         let directory = Arc::new(Directory::new(people).unwrap());
         let logins = Authenticator::new(directory, b"secret");
-        // In clear only where the client is at home.
-        let config = Config { hostname: "mx.example.org".into(), login_in_clear: true, ..Config::default() };
-        let imap = Imap::new(config, mailstore.clone(), logins, clock.clone());
+        let imap = Imap::new(config(), mailstore.clone(), logins, clock.clone());
         Self { imap, mailstore, clock, client: [127, 0, 0, 1].into(), _directory: temporary }
     }
 
@@ -75,6 +73,11 @@ impl Stage {
         let imported = self.mailstore.import(account, (0..count).map(import).collect(), now).await;
         imported.map(drop).map_err(shown)
     }
+}
+
+/// In clear only where the client is at home.
+fn config() -> Config {
+    Config { hostname: "mx.example.org".into(), login_in_clear: true, ..Config::default() }
 }
 
 impl World for Stage {
@@ -113,6 +116,11 @@ impl World for Stage {
                 let account = account.map_err(|error| error.to_string())?;
                 let set = self.mailstore.set_quota(account, Some(octets), None).await;
                 set.map_err(|error| error.to_string())?;
+            }
+            // given: largest OCTETS: for messages of sessions that begin from now on
+            ["largest", octets] => {
+                let message_octets_max = octets.parse().map_err(|_| "no number")?;
+                self.imap.change(Config { message_octets_max, ..config() });
             }
             _ => return Err(format!("no such fact: {fact}")),
         }

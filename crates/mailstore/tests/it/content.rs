@@ -50,6 +50,24 @@ async fn messages_of_any_size_come_back_as_they_came() {
 }
 
 #[tokio::test]
+async fn small_messages_can_wait_on_the_disk_too() {
+    let fixture = Fixture::new();
+    let inbox = fixture.inbox().await;
+    let mut contents = Vec::new();
+    for size in [1, 70_000] {
+        let mut upload = fixture.mailstore.upload();
+        upload.write(&octets(size)).await.unwrap();
+        assert_eq!(upload.held(), size as u64);
+        contents.push(upload.finish_on_disk().await.unwrap());
+    }
+    let new = contents.into_iter().map(|content| mailstore::NewMessage { content, ..message("") });
+    let appended = fixture.mailstore.append(inbox, new.collect(), NOW).await.unwrap();
+    assert_eq!(appended.uids, [1, 2]);
+    assert!(fixture.octets(inbox, 1) == octets(1) && fixture.octets(inbox, 2) == octets(70_000));
+    fixture.verify();
+}
+
+#[tokio::test]
 async fn what_is_put_on_top_comes_first() {
     let fixture = Fixture::new();
     let body = octets(70_000);

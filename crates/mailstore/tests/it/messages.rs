@@ -112,6 +112,41 @@ async fn a_mailbox_has_room_for_so_many_keywords() {
 }
 
 #[tokio::test]
+async fn a_keyword_that_no_message_has_any_more_makes_room_for_another() {
+    let fixture = Fixture::new();
+    let (inbox, mailstore) = (fixture.inbox().await, &fixture.mailstore);
+    fixture.append(inbox, "a").await;
+    fixture.append(inbox, "b").await;
+    let names: Vec<_> = (0..KEYWORDS_MAX).map(|number| format!("k{number}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let store = |uid, action, names: &[&str]| {
+        mailstore.store_flags(inbox, set([uid]), change(action, Flags::none(), names))
+    };
+    store(1, FlagAction::Add, &names).await.unwrap();
+    store(2, FlagAction::Add, &["k3"]).await.unwrap();
+    assert!(mailstore.view(inbox).unwrap().keywords.is_full());
+    store(1, FlagAction::Remove, &["k3", "k5", "k7"]).await.unwrap();
+    let view = mailstore.view(inbox).unwrap();
+    assert!(
+        !view.keywords.is_full() && view.keywords.bit("k5").is_some(),
+        "it stays as long as there is room"
+    );
+    // What is wanted with the new one is not given up for it, though no message has it yet.
+    let stored = store(2, FlagAction::Add, &["new", "k5"]).await.unwrap();
+    let of = |uid: usize| {
+        let view = mailstore.view(inbox).unwrap();
+        view.keywords.names(view.messages[uid - 1].keywords).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(stored.keywords.bit("k7"), None);
+    assert_eq!(of(2), ["k3", "k5", "new"]);
+    assert_eq!(of(1).len(), KEYWORDS_MAX - 3, "none of another message became another one");
+    assert!(!of(1).contains(&"new".to_owned()));
+    let refused = store(2, FlagAction::Add, &["more"]).await;
+    assert!(matches!(refused, Err(MailstoreError::KeywordsFull)));
+    fixture.verify();
+}
+
+#[tokio::test]
 async fn only_deleted_messages_are_expunged() {
     let fixture = Fixture::new();
     let inbox = fixture.inbox().await;
@@ -232,4 +267,21 @@ async fn recent_messages_are_shown_once() {
     assert_eq!(fixture.mailstore.take_recent(inbox).await.unwrap(), 2);
     fixture.append(inbox, "b").await;
     assert_eq!(fixture.mailstore.take_recent(inbox).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn what_a_session_was_told_of_is_recent_for_no_other() {
+    let fixture = Fixture::new();
+    let (inbox, mailstore) = (fixture.inbox().await, &fixture.mailstore);
+    let recent_from = || mailstore.recent_from(&mailstore.mailbox_by_id(inbox).unwrap().unwrap());
+    fixture.append(inbox, "a").await;
+    assert_eq!(mailstore.take_recent(inbox).await.unwrap(), 1);
+    fixture.append(inbox, "b").await;
+    assert_eq!(recent_from(), 2);
+    mailstore.note_told(inbox, 3);
+    mailstore.note_told(inbox, 2);
+    assert_eq!(recent_from(), 3);
+    fixture.append(inbox, "c").await;
+    assert_eq!(mailstore.take_recent(inbox).await.unwrap(), 3);
+    assert_eq!(recent_from(), 4);
 }
