@@ -136,7 +136,12 @@ def ok(answer):
     assert answer[0] == "OK", answer
     return answer[1]
 one, two = connect(), connect()
+# Its enable() takes a lock that each command takes which waits for those before it, and does not give it back (imaplib2 3.05, as select()
+# and others do at their end): whatever comes next waits for ever, with the answers to ENABLE read and understood.
+ok(two.enable("CONDSTORE"))
+two._release_state_change()
 ok(two.select("INBOX"))
+assert two.response("HIGHESTMODSEQ")[1] != [None]
 # Commands sent one behind the other, without waiting for any of their answers.
 answers = queue.Queue()
 for number in range(100):
