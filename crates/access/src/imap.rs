@@ -22,6 +22,7 @@ mod select;
 mod selected;
 mod service;
 mod sort;
+mod sought;
 mod streams;
 mod structure;
 mod text;

@@ -4,14 +4,14 @@ use std::{
     collections::HashMap,
     fmt,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use store::{Pending, Sql, Store, StoreError};
 
 use crate::{
-    AccountId, Mailbox, MailboxId, MailstoreError, SCHEMA, Uid, Watch, changing::Touched, upload,
-    watch::Watchers,
+    AccountId, Mailbox, MailboxId, MailstoreError, SCHEMA, Uid, Watch, changing::Touched, text::TextIndex,
+    upload, watch::Watchers,
 };
 
 /// Mailboxes of which it is noted what sessions were told of. What is noted beyond that is forgotten.
@@ -25,6 +25,7 @@ pub struct Mailstore {
     /// What sessions were told of while they had a mailbox selected, beyond what its row says: the first UID behind that. Not worth a
     /// commit: what is forgotten is recent once more, as RFC 3501 §2.3.2 asks where nobody knows.
     told: Arc<Mutex<HashMap<MailboxId, Uid>>>,
+    index: Arc<OnceLock<TextIndex>>,
 }
 
 impl Mailstore {
@@ -35,7 +36,8 @@ impl Mailstore {
     /// See [`Store::open`].
     pub fn open(path: &Path) -> Result<(Self, Vec<Pending>), MailstoreError> {
         let (store, done) = Store::open(path, &[SCHEMA])?;
-        let mailstore = Self { store, watchers: Watchers::default(), told: Arc::default() };
+        let mailstore =
+            Self { store, watchers: Watchers::default(), told: Arc::default(), index: Arc::default() };
         // Nobody uploads any more what was uploaded before. It is the first change of all, so that none of this life is meant.
         mailstore.change_later(upload::discard_all);
         Ok((mailstore, done))
@@ -44,6 +46,21 @@ impl Mailstore {
     /// Makes what was asked for, and then nothing more. Waits for the disk.
     pub fn close(&self) {
         self.store.close();
+        if let Some(index) = self.index.get() {
+            index.close();
+        }
+    }
+
+    /// The index of texts, if it was opened.
+    pub(crate) fn index(&self) -> Option<&TextIndex> {
+        self.index.get()
+    }
+
+    /// Takes an index that was opened, unless there is one.
+    pub(crate) fn take_index(&self, index: TextIndex) {
+        if let Err(index) = self.index.set(index) {
+            index.close();
+        }
     }
 
     /// Notes that a session that may change a mailbox was told of all messages before this UID: to those that come later they are not recent
@@ -98,13 +115,18 @@ impl Mailstore {
         &self,
         work: impl FnOnce(&Sql<'_>, &mut Touched) -> Result<T, MailstoreError> + Send + 'static,
     ) -> impl Future<Output = Result<T, MailstoreError>> + Send {
-        let watchers = self.watchers.clone();
+        let (watchers, index) = (self.watchers.clone(), Arc::clone(&self.index));
         let changed = self.store.change(
             move |sql| {
                 let mut touched = Touched::default();
                 work(sql, &mut touched).map(|value| (value, touched))
             },
-            move |(_, touched): &(T, Touched)| watchers.tell(touched),
+            move |(_, touched): &(T, Touched)| {
+                watchers.tell(touched);
+                if let Some(index) = index.get() {
+                    index.touch(touched);
+                }
+            },
         );
         async move { changed.await.map(|(value, _)| value) }
     }

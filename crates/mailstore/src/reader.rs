@@ -11,14 +11,14 @@ use crate::{
 };
 
 /// What an email consists of.
-struct Parts {
-    head: Vec<u8>,
-    content: i64,
+pub(crate) struct Parts {
+    pub(crate) head: Vec<u8>,
+    pub(crate) content: i64,
     content_octets: u64,
 }
 
 impl Parts {
-    fn of(sql: &Sql<'_>, email: EmailId) -> Result<Self, MailstoreError> {
+    pub(crate) fn of(sql: &Sql<'_>, email: EmailId) -> Result<Self, MailstoreError> {
         let select = "SELECT e.head, e.content, c.octets FROM email e JOIN content c ON c.id = e.content WHERE e.id = ?1";
         let parts = |row: &Row<'_>| {
             Ok(Self { head: row.octets(0)?, content: row.integer(1)?, content_octets: count_at(row, 2)? })

@@ -11,6 +11,7 @@ use crate::{
     content::{self, PIECE_OCTETS},
     derived::Derived,
     number::{count_at, octets},
+    text,
 };
 
 /// Something that is not as it has to be.
@@ -18,7 +19,7 @@ use crate::{
 pub struct Finding {
     /// What is wrong, for the operator.
     pub what: String,
-    /// Whether [`Mailstore::rebuild`] mends it.
+    /// Whether [`Mailstore::rebuild`], or what stands beside it, mends it.
     pub derived: bool,
 }
 
@@ -119,7 +120,8 @@ const CHECKS: [Check; 13] = [
 ];
 
 impl Mailstore {
-    /// Looks for what contradicts itself: in counts, references and bounds, and, by reading all of it, in content. Waits for the disk, for
+    /// Looks for what contradicts itself: in counts, references and bounds, and, by reading all of it, in content and in the index of
+    /// texts, if that was opened. What is not indexed yet is no contradiction. Waits for the disk, for
     /// as long as it takes to read all that is stored.
     ///
     /// # Errors
@@ -148,6 +150,7 @@ impl Mailstore {
                 findings.push(Finding { what, derived: true });
             }
         }
+        findings.extend(text::disagreements(self)?);
         Ok(findings)
     }
 

@@ -12,6 +12,7 @@ mod kept;
 mod parameters;
 mod parser;
 mod scan;
+mod sought;
 mod structure;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use envelope::{Address, Envelope};
 pub use kept::Garbage;
 pub use parser::{DEPTH_MAX, KEPT_OCTETS_MAX, PARTS_MAX, Parser};
 pub use scan::unfolded;
+pub use sought::{folded, header_fields};
 pub use structure::{Content, Disposition, Message, NString, Parameters, Part, Rare, Span};
 pub use text::{PREVIEW_CHARACTERS_MAX, PartText, Preview};
 pub use threads::{BaseSubject, Sent, base_subject, message_ids, sent};

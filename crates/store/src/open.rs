@@ -21,16 +21,34 @@ const STATEMENTS_KEPT: usize = 128;
 /// Passwords are in it.
 const MODE: u32 = 0o600;
 
+/// What a commit is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Commit {
+    /// It is on stable storage when it returns.
+    Durable,
+    /// It will be, in its turn.
+    Ordered,
+}
+
+impl Commit {
+    fn pragma(self) -> &'static str {
+        match self {
+            Self::Durable => "full",
+            Self::Ordered => "normal",
+        }
+    }
+}
+
 /// A connection that may write; the file is made if there is none.
-pub(crate) fn writable(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn writable(path: &Path, commit: Commit) -> Result<Connection, StoreError> {
     make(path).map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     if !is_ours(&connection, path)? {
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
-    // Write-ahead log: readers and the writer do not wait for each other. FULL: a commit is on stable storage when it returns.
+    // Write-ahead log: readers and the writer do not wait for each other. NORMAL syncs when the log goes into the file, FULL at each commit.
     connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "synchronous", commit.pragma())?;
     connection.pragma_update(None, "foreign_keys", "on")?;
     Ok(connection)
 }

@@ -11,7 +11,8 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::{
-    Pending, Schema, Sql, StoreError, migrate, open,
+    Pending, Schema, Sql, StoreError, migrate,
+    open::{self, Commit},
     writer::{self, AnyChange},
 };
 
@@ -36,7 +37,20 @@ impl Store {
     /// # Errors
     /// It cannot be opened, is not ours, or is newer than this program; see [`StoreError`]. Nothing is changed then.
     pub fn open(path: &Path, schemas: &[Schema]) -> Result<(Self, Vec<Pending>), StoreError> {
-        let mut connection = open::writable(path)?;
+        Self::start(path, schemas, Commit::Durable)
+    }
+
+    /// As [`Store::open`], for what can be made again: a change that was told as made may be gone after a power cut, with all that came
+    /// after it. No change waits for the disk, and none is there in part.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_derived(path: &Path, schemas: &[Schema]) -> Result<(Self, Vec<Pending>), StoreError> {
+        Self::start(path, schemas, Commit::Ordered)
+    }
+
+    fn start(path: &Path, schemas: &[Schema], commit: Commit) -> Result<(Self, Vec<Pending>), StoreError> {
+        let mut connection = open::writable(path, commit)?;
         let done = migrate::migrate(&mut connection, schemas)?;
         let started = writer::start(connection);
         let (changes, thread) =

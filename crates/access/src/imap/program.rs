@@ -1,16 +1,19 @@
 //! What SEARCH looks for, made ready: what is cheap is asked first, and nothing is read that the answer does not depend on.
 
+use std::sync::Arc;
+
 use imap::{
     Flag,
     command::{DateKind, Field, SearchKey, When},
     response::{Code, Status},
 };
-use mailstore::{Facts, Flags, Keywords, Mailstore, MessageState, Uid, UidSet};
+use mailstore::{Facts, Flags, Keywords, Mailstore, MessageState, SearchedText, TextFound, Uid, UidSet};
 use message::mime::{self, Message};
 
 use super::{
     flags,
     selected::Selected,
+    sought::Sought,
     text::{self, Needle, Trouble},
 };
 
@@ -37,8 +40,8 @@ pub(super) enum Test {
     Thread(String),
     Field(Field, Needle),
     Header(String, Needle),
-    Body(Needle),
-    Text(Needle),
+    /// In the texts and names of parts, or in the header too.
+    Text(Sought),
     Not(Box<Self>),
     Any(Vec<Self>),
     All(Vec<Self>),
@@ -91,8 +94,8 @@ impl Test {
             SearchKey::ThreadId(id) => Self::Thread(id.as_str().to_owned()),
             SearchKey::Field(field, octets) => Self::Field(*field, needle(octets)?),
             SearchKey::Header(name, octets) => Self::Header(name.to_string(), needle(octets)?),
-            SearchKey::Body(octets) => Self::Body(needle(octets)?),
-            SearchKey::Text(octets) => Self::Text(needle(octets)?),
+            SearchKey::Body(octets) => Self::Text(Sought::new(needle(octets)?, false)),
+            SearchKey::Text(octets) => Self::Text(Sought::new(needle(octets)?, true)),
             SearchKey::Not(key) => Self::Not(Box::new(test(key)?)),
             SearchKey::Or(one, other) => Self::Any(sorted(vec![test(one)?, test(other)?])),
             SearchKey::And(keys) => Self::All(sorted(keys.iter().map(test).collect::<Result<_, _>>()?)),
@@ -117,7 +120,7 @@ impl Test {
             | Self::Email(_)
             | Self::Thread(_) => Cost::Facts,
             Self::Header(..) => Cost::Header,
-            Self::Body(_) | Self::Text(_) => Cost::Body,
+            Self::Text(_) => Cost::Body,
             Self::Not(test) => test.cost(),
             Self::Any(tests) | Self::All(tests) => tests.iter().map(Self::cost).max().unwrap_or(Cost::State),
         }
@@ -130,6 +133,35 @@ impl Test {
             Self::Not(test) => test.asks_modseq(),
             Self::Any(tests) | Self::All(tests) => tests.iter().any(Self::asks_modseq),
             _ => false,
+        }
+    }
+
+    /// The texts that are looked for in all that a message says, in the order of [`Self::settle`].
+    pub(super) fn texts(&self) -> Vec<SearchedText> {
+        match self {
+            Self::Text(sought) => vec![sought.asked()],
+            Self::Not(test) => test.texts(),
+            Self::Any(tests) | Self::All(tests) => tests.iter().flat_map(Self::texts).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes up what an index knows of these texts.
+    pub(super) fn settle(&mut self, found: TextFound) {
+        let TextFound { indexed, having } = found;
+        self.settle_each(&Arc::new(indexed), &mut having.into_iter());
+    }
+
+    fn settle_each(&mut self, indexed: &Arc<UidSet>, having: &mut impl Iterator<Item = Option<UidSet>>) {
+        match self {
+            Self::Text(sought) => sought.settle(indexed, having.next().flatten()),
+            Self::Not(test) => test.settle_each(indexed, having),
+            Self::Any(tests) | Self::All(tests) => {
+                for test in tests {
+                    test.settle_each(indexed, having);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -175,15 +207,19 @@ impl Test {
                 }
                 _ => None,
             },
-            Self::Body(needle) | Self::Text(needle) => match (known.facts, known.message, reading) {
-                (Some(facts), Some(message), Some(reading)) => {
-                    let in_header = matches!(self, Self::Text(_))
-                        && needle.is_in_header(reading.header(facts, message)?, None);
-                    let Reading { mailstore, budget, .. } = reading;
-                    Some(in_header || needle.is_in_body(mailstore, facts, message, budget)?)
+            Self::Text(sought) => {
+                match (sought.settled(known.state.uid), known.facts, known.message, reading) {
+                    (Some(answer), ..) => Some(answer),
+                    (None, Some(facts), Some(message), Some(reading)) => {
+                        let Sought { needle, in_header, .. } = sought;
+                        let in_header =
+                            *in_header && needle.is_in_header(reading.header(facts, message)?, None);
+                        let Reading { mailstore, budget, .. } = reading;
+                        Some(in_header || needle.is_in_body(mailstore, facts, message, budget)?)
+                    }
+                    _ => None,
                 }
-                _ => None,
-            },
+            }
             Self::Not(test) => test.decide(known, keywords, reading)?.map(|answer| !answer),
             Self::Any(tests) => settled(tests, true, known, keywords, reading)?,
             Self::All(tests) => settled(tests, false, known, keywords, reading)?,

@@ -18,6 +18,8 @@ use super::{
 
 /// Messages that are looked at in one go, between which others have their turn.
 const AT_ONCE: usize = 250;
+/// So many messages are rather looked into than the index of texts: that takes as long as some of them, however few are asked for.
+const LOOKED_INTO_MAX: usize = 50;
 
 /// A message that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +99,17 @@ impl Policy {
         messages: Vec<MessageState>,
     ) -> Result<Vec<MessageState>, Status> {
         let (mut found, mut left) = searching.by_state(messages)?;
+        let texts = searching.test.texts();
+        if left.len() > LOOKED_INTO_MAX && !texts.is_empty() {
+            let mailbox = searching.mailbox;
+            let known =
+                read(&self.shared.mailstore, move |mailstore| mailstore.search_texts(mailbox, &texts))
+                    .await?;
+            searching.test.settle(known);
+            let more;
+            (more, left) = searching.by_state(left)?;
+            found.extend(more);
+        }
         while !left.is_empty() {
             let some: Vec<MessageState> = left.drain(..left.len().min(AT_ONCE)).collect();
             let (back, more) = read(&self.shared.mailstore, move |mailstore| {

@@ -2,7 +2,7 @@
 
 use imap::command::{Section, SectionText, Slice};
 use mailstore::{Facts, Mailstore, MailstoreError};
-use message::mime::{Message, Span};
+use message::mime::{Message, Span, header_fields};
 
 /// The most octets of a header section that is read to find fields in it.
 const HEADER_OCTETS_MAX: u64 = 4 << 20;
@@ -123,26 +123,6 @@ pub(super) fn understood(
     Ok(parser.finish())
 }
 
-/// Each field of a header section, with its folds and its line end.
-pub(super) fn fields(header: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = header;
-    std::iter::from_fn(move || {
-        let mut end = 0;
-        loop {
-            let line = rest.get(end..)?;
-            end += line.iter().position(|octet| *octet == b'\n').map_or(line.len(), |at| at + 1);
-            match rest.get(end) {
-                Some(b' ' | b'\t') => {}
-                _ => break,
-            }
-        }
-        let (field, behind) = rest.split_at_checked(end)?;
-        rest = behind;
-        let is_end = matches!(field, b"" | b"\n" | b"\r\n");
-        (!is_end).then_some(field)
-    })
-}
-
 /// The name of a field.
 pub(super) fn name(field: &[u8]) -> &[u8] {
     let name = field.split(|octet| *octet == b':').next().unwrap_or_default();
@@ -152,7 +132,7 @@ pub(super) fn name(field: &[u8]) -> &[u8] {
 /// `HEADER.FIELDS` and `HEADER.FIELDS.NOT`: always with the empty line behind.
 pub(super) fn chosen(header: &[u8], not: bool, names: &[Box<str>]) -> Vec<u8> {
     let mut out = Vec::new();
-    for field in fields(header) {
+    for field in header_fields(header) {
         let named = names.iter().any(|wanted| name(field).eq_ignore_ascii_case(wanted.as_bytes()));
         if named != not {
             out.extend_from_slice(field);

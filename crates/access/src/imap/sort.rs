@@ -8,14 +8,14 @@ use imap::{
     response::{Code, Response, Status},
 };
 use mailstore::{Facts, MailstoreError, UidSet};
-use message::mime::{self, Address, Message};
+use message::mime::{self, Address, Message, folded};
 
 use super::{
     blocking::read,
     policy::{Done, Handled, Policy},
     search::{Hit, Hits, esearch},
     section,
-    text::{folded, written},
+    text::written,
     thread::{self, Letter},
 };
 

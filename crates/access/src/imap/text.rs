@@ -1,7 +1,7 @@
 //! Looking for a text in messages (RFC 9051 §6.4.4): any part of a word, without regard to case, encodings undone.
 
 use mailstore::{Facts, Mailstore, MailstoreError};
-use message::mime::{self, Address, Message, Part, PartText, Span};
+use message::mime::{self, Address, Message, Part, PartText, Span, folded};
 
 use super::section::{self, PIECE_OCTETS};
 
@@ -13,6 +13,11 @@ impl Needle {
     /// Of UTF-8. None: it is not.
     pub(super) fn new(octets: &[u8]) -> Option<Self> {
         std::str::from_utf8(octets).ok().map(|text| Self(folded(text)))
+    }
+
+    /// The text, folded.
+    pub(super) fn text(&self) -> &str {
+        &self.0
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -30,7 +35,7 @@ impl Needle {
 
     /// Whether a field of a header section has it; of that name, if one is given.
     pub(super) fn is_in_header(&self, header: &[u8], name: Option<&str>) -> bool {
-        section::fields(header).any(|field| {
+        mime::header_fields(header).any(|field| {
             let named = section::name(field);
             match name {
                 Some(name) if !named.eq_ignore_ascii_case(name.as_bytes()) => false,
@@ -44,7 +49,7 @@ impl Needle {
         })
     }
 
-    /// Whether the texts of a message have it.
+    /// Whether the texts of a message have it, or the names of its parts.
     pub(super) fn is_in_body(
         &self,
         mailstore: &Mailstore,
@@ -55,7 +60,11 @@ impl Needle {
         if self.is_empty() {
             return Ok(true);
         }
-        for part in message.leaves().filter(|part| part.kind.eq_ignore_ascii_case(b"text")) {
+        // The structure has them: nothing is read for names.
+        if message.parts().filter_map(Part::file_name).any(|name| self.is_in(&name)) {
+            return Ok(true);
+        }
+        for part in message.leaves().filter(|part| part.is_text()) {
             if self.is_in_part(mailstore, facts, part, budget)? {
                 return Ok(true);
             }
@@ -106,14 +115,6 @@ impl Needle {
         window.drain(..kept);
         false
     }
-}
-
-/// Without regard to case. Letters that case would make longer stay one by one, so that pieces can be folded by themselves.
-pub(super) fn folded(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
-    }
-    text.chars().flat_map(char::to_lowercase).collect()
 }
 
 /// As in a message.

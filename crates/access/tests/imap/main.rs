@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod compress;
+mod index;
 mod stage;
 
 use std::{
@@ -71,6 +72,7 @@ dialogues! {
     recent
     replace
     search
+    search_index
     sections
     select
     sort

@@ -19,7 +19,7 @@ pub(crate) struct Stage {
     mailstore: Mailstore,
     clock: Arc<FakeClock>,
     client: IpAddr,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Stage {
@@ -38,7 +38,7 @@ impl Stage {
         let directory = Arc::new(Directory::new(people).unwrap());
         let logins = Authenticator::new(directory, b"secret");
         let imap = Imap::new(config(), mailstore.clone(), logins, clock.clone());
-        Self { imap, mailstore, clock, client: [127, 0, 0, 1].into(), _directory: temporary }
+        Self { imap, mailstore, clock, client: [127, 0, 0, 1].into(), directory: temporary }
     }
 
     async fn file(&self, mailbox: &str, flags: &str, text: &str) -> Result<(), String> {
@@ -109,6 +109,23 @@ impl World for Stage {
             }
             // given: folders COUNT, beside those of a new account
             ["folders", count] => self.folders(count.parse().map_err(|_| "no number")?).await?,
+            // All that is there is in the index of texts, and nothing that comes later.
+            ["indexed"] => {
+                let (mailstore, file) = (self.mailstore.clone(), self.directory.path().join("text.db"));
+                let indexed = tokio::task::spawn_blocking(move || {
+                    mailstore.open_index(&file)?;
+                    while mailstore.index_some()? {}
+                    Ok(())
+                });
+                let indexed: Result<(), mailstore::MailstoreError> =
+                    indexed.await.map_err(|error| error.to_string())?;
+                indexed.map_err(|error| error.to_string())?;
+            }
+            // given: searches read OCTETS
+            ["searches", "read", octets] => {
+                let search_octets_max = octets.parse().map_err(|_| "no number")?;
+                self.imap.change(Config { search_octets_max, ..config() });
+            }
             ["quota", octets] => {
                 let octets = octets.parse().map_err(|_| "no number")?;
                 let now = i64::try_from(NOW).unwrap();

@@ -40,12 +40,9 @@ one.logout()
 #[test]
 fn a_message_of_a_hundred_thousand_parts_is_delivered_listed_and_fetched() {
     let user = ImapUser::new();
-    let mut content =
-        "Subject: many\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n".to_owned();
-    for number in 1..=100_000 {
-        content.push_str(&format!("--b\r\n\r\n{number}\r\n"));
-    }
-    content.push_str("--b--\r\n");
+    let parts: Vec<String> = (1..=100_000).map(|number| format!("--b\r\n\r\n{number}\r\n")).collect();
+    let header = "Subject: many\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n";
+    let content = format!("{header}{}--b--\r\n", parts.concat());
     let (code, reply) = user.server().client().mail("a@far.test", &[ImapUser::LOGIN], &content).unwrap();
     assert_eq!(code, 250, "{reply}");
     user.house.wait_for_trace(&e2e::queue_id(&reply), "delivered");

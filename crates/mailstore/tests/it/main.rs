@@ -11,4 +11,5 @@ mod messages;
 mod metadata;
 mod model;
 mod support;
+mod text;
 mod upkeep;

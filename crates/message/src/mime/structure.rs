@@ -123,16 +123,20 @@ impl Message {
 
     /// The parts that have no parts of their own, in order; those of inner messages, too.
     pub fn leaves(&self) -> impl Iterator<Item = &Part> {
+        self.parts().filter(|part| matches!(part.content, Content::Single))
+    }
+
+    /// All parts, each before those inside of it.
+    pub fn parts(&self) -> impl Iterator<Item = &Part> {
         let mut open = vec![&self.root];
         std::iter::from_fn(move || {
-            loop {
-                let part = open.pop()?;
-                match &part.content {
-                    Content::Single => return Some(part),
-                    Content::Multipart(parts) => open.extend(parts.iter().rev()),
-                    Content::Message(message) => open.push(&message.root),
-                }
+            let part = open.pop()?;
+            match &part.content {
+                Content::Single => {}
+                Content::Multipart(parts) => open.extend(parts.iter().rev()),
+                Content::Message(message) => open.push(&message.root),
             }
+            Some(part)
         })
     }
 }
