@@ -16,8 +16,8 @@ mod talk;
 mod targets;
 
 use targets::{
-    address, chunks, client, command, config, content, convert, dsn, event, header, imap_command,
-    imap_server, mime, pattern, pop3, proxy, query, record, reply, segment, server, site,
+    address, autodiscover, chunks, client, command, config, content, convert, dsn, event, header,
+    imap_command, imap_server, mime, pattern, pop3, proxy, query, record, reply, segment, server, site,
 };
 
 /// Something that reads octets, and what must hold of it.
@@ -51,6 +51,7 @@ pub const TARGETS: &[Target] = &[
     target("event", event::run),
     target("site", site::run),
     target("query", query::run),
+    target("autodiscover", autodiscover::run),
     target("proxy", proxy::run),
     target("imap_command", imap_command::run),
     target("imap_server", imap_server::run),

@@ -30,8 +30,8 @@ const BELOW_SERVICES: &[&str] = &[
     "net",
 ];
 
-/// The four services. They meet in the crates below and never depend on each other.
-pub(crate) const SERVICES: &[&str] = &["receive", "deliver", "access", "admin"];
+/// The services. They meet in the crates below and never depend on each other.
+pub(crate) const SERVICES: &[&str] = &["receive", "deliver", "access", "admin", "web"];
 
 /// What only tests and benches are made of: never a dependency of the program.
 pub(crate) const TESTS_ONLY: &[&str] =
@@ -81,6 +81,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     layer("deliver", BELOW_SERVICES),
     layer("access", BELOW_SERVICES),
     layer("admin", BELOW_SERVICES),
+    layer("web", &["mail", "autoconfig", "limits", "directory", "net"]),
     layer("testkit", BELOW_SERVICES),
     layer(
         "sim",
@@ -121,6 +122,7 @@ pub(crate) const LAYERS: &[Layer] = &[
             "receive",
             "deliver",
             "admin",
+            "autoconfig",
             "postrider",
             "testkit",
         ],
@@ -156,6 +158,7 @@ const RUNTIME: &[&str] = &[
     "deliver",
     "access",
     "admin",
+    "web",
     "postrider",
     "testkit",
     "sim",
@@ -224,12 +227,17 @@ pub(crate) const RESERVED: &[Reserved] = &[
         limited: &[],
         reason: "only `store` knows the engines",
     },
-    Reserved { name: "axum", users: &["admin"], limited: &[], reason: "HTTP is served by `admin`" },
+    Reserved {
+        name: "axum",
+        users: &["admin", "web"],
+        limited: &[],
+        reason: "HTTP is served by `admin` to the operator and by `web` to all others",
+    },
     Reserved {
         name: "hyper*",
-        users: &["admin", "net", "acme", "oauth", "postrider"],
+        users: &["admin", "web", "net", "acme", "oauth", "postrider"],
         limited: &[],
-        reason: "HTTP is served by `admin` and asked by `net`; others name its requests",
+        reason: "HTTP is served by `admin` and `web` and asked by `net`; others name its requests",
     },
     Reserved {
         name: "clap",

@@ -20,7 +20,7 @@ const PREFIX: &str = "/.well-known/acme-challenge/";
 
 /// What is answered, by token. Clones are the same.
 #[derive(Clone, Default)]
-pub(crate) struct HttpChallenges(Arc<RwLock<HashMap<Box<str>, Box<str>>>>);
+pub struct HttpChallenges(Arc<RwLock<HashMap<Box<str>, Box<str>>>>);
 
 impl HttpChallenges {
     pub(crate) fn open(&self, token: &str, answer: &str) {
@@ -31,7 +31,8 @@ impl HttpChallenges {
         self.0.write().unwrap_or_else(PoisonError::into_inner).remove(token);
     }
 
-    fn find(&self, token: &str) -> Option<Box<str>> {
+    /// The answer to the challenge of that token, while it is open.
+    pub fn find(&self, token: &str) -> Option<Box<str>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
     }
 

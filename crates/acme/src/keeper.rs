@@ -133,6 +133,14 @@ impl Keeper {
         self.watch.clone()
     }
 
+    /// The answers to challenges by HTTP, for a web server that has the port where an authority asks. None if challenges are answered otherwise.
+    pub fn http_challenges(&self) -> Option<HttpChallenges> {
+        match &self.shared.solver {
+            Solver::Http(challenges) => Some(challenges.clone()),
+            Solver::Tls(_) | Solver::Dns(_) => None,
+        }
+    }
+
     /// Answers challenges on these sockets, and keeps the certificate, until the word to stop.
     ///
     /// # Errors

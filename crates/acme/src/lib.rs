@@ -22,6 +22,7 @@ mod store;
 mod tls;
 
 pub use config::{Config, DnsUpdate, ExternalAccount, Method, TsigKey};
+pub use http::HttpChallenges;
 pub use keeper::{Keeper, OpenError, Parts};
 pub use plan::Alarm;
 pub use status::{Status, Watch};

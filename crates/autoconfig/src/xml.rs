@@ -68,7 +68,8 @@ impl Document {
     }
 }
 
-/// The text of the first element of that name, whatever prefix it has; none if the document is none up to there.
+/// The text of the first element of that name, whatever prefix it has; none if the document is none up to there. One that declares a type of its own
+/// is none either: nothing that asks here has one, and what entities it declares, or where, is never read.
 pub(crate) fn text_of(document: &str, name: &str) -> Option<String> {
     let mut reader = Reader::from_str(document);
     loop {
@@ -77,7 +78,7 @@ pub(crate) fn text_of(document: &str, name: &str) -> Option<String> {
                 let text = reader.read_text(start.name()).ok()?;
                 return unescape(text.trim()).ok().map(Cow::into_owned);
             }
-            Event::Eof => return None,
+            Event::DocType(_) | Event::Eof => return None,
             _ => {}
         }
     }
@@ -131,6 +132,10 @@ pub(crate) mod tests {
             ("<mails>z</mails>", None),
             ("<mail>z", None),
             ("mail>z</mail", None),
+            ("<!DOCTYPE a><mail>z</mail>", None),
+            ("<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]><mail>&b;</mail>", None),
+            ("<mail>&b;</mail>", None),
+            ("<mail>a<b>c</b></mail>", Some("a<b>c</b>")),
             ("", None),
         ] {
             assert_eq!(text_of(document, "mail").as_deref(), expected, "{document}");

@@ -14,6 +14,7 @@ mod logging;
 mod mailboxes;
 mod maildrop;
 mod own;
+mod pages;
 mod part;
 mod reload;
 mod run;

@@ -6,6 +6,7 @@
 mod app;
 mod cli;
 mod client;
+mod client_settings;
 mod commands;
 mod config;
 mod failure;

@@ -1,6 +1,7 @@
 //! The targets: each a function of octets, and what it claims.
 
 pub(crate) mod address;
+pub(crate) mod autodiscover;
 pub(crate) mod chunks;
 pub(crate) mod client;
 pub(crate) mod command;

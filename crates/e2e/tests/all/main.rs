@@ -7,6 +7,7 @@ mod acme;
 mod acme_fake;
 mod bans;
 mod certificates;
+mod client_setup;
 mod clients;
 mod crash;
 mod damage;

@@ -71,6 +71,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
         self.mode.is_implicit() && matches!(self.wire, Wire::Clear(_))
     }
 
+    /// Shakes hands if the connection begins with that: for a server that is no [`Protocol`](crate::Protocol) and reads and writes by itself.
+    ///
+    /// # Errors
+    /// The handshake came to nothing; the connection is closed.
+    pub async fn begin(&mut self) -> Result<(), HandshakeError> {
+        if self.begins_with_tls() {
+            self.secure().await?;
+        }
+        Ok(())
+    }
+
     /// Answers the client's handshake. What it sent before is taken for a part of it, so nothing that came in clear is ever
     /// read as if it had come under TLS.
     ///

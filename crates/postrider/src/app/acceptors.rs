@@ -12,6 +12,7 @@ pub(super) struct Acceptors<'a> {
     mail: Asking,
     imap: Asking,
     pop3: Asking,
+    http: Asking,
     challenges: Option<&'a TlsChallenges>,
 }
 
@@ -59,6 +60,7 @@ impl<'a> Acceptors<'a> {
             mail: asking(receive::Service::Smtp.into())?,
             imap: asking(Access::Imap.into())?,
             pop3: asking(Access::Pop3.into())?,
+            http: asking(Service::Http)?,
             challenges,
         })
     }
@@ -69,6 +71,7 @@ impl<'a> Acceptors<'a> {
             Service::Mail(_) => &self.mail,
             Service::Mailboxes(Access::Imap) => &self.imap,
             Service::Mailboxes(Access::Pop3) => &self.pop3,
+            Service::Http => &self.http,
         };
         let acceptor = asking.by(listener.client_certificates);
         match (listener.tls, self.challenges) {

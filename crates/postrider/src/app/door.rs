@@ -1,10 +1,14 @@
 //! What is served on each socket, and how.
 
 use admin::api::Listener as Address;
+use autoconfig::Endpoint;
 use net::{Bound, TlsMode};
 
 use super::acceptors::Acceptors;
-use crate::config::{Access, Listener, Service, Tls};
+use crate::{
+    client_settings,
+    config::{Access, Listener, Service, Tls},
+};
 
 /// How clients come to a service.
 pub(super) struct Door {
@@ -17,6 +21,8 @@ pub(super) struct Door {
 
 /// Where mail comes in.
 pub(super) type Entrances = Vec<(receive::Entrance, Bound)>;
+/// Where HTTP is spoken.
+pub(super) type WebDoors = Vec<(web::Entrance, Bound)>;
 /// Where mailboxes are read.
 pub(super) type AccessDoors = Vec<(Access, access::Entrance, Bound)>;
 
@@ -34,15 +40,16 @@ pub(super) fn doors(
 }
 
 /// The doors by who opens them.
-pub(super) fn sorted(doors: Vec<Door>) -> (Entrances, AccessDoors) {
-    let (mut mail, mut mailboxes) = (Vec::new(), Vec::new());
+pub(super) fn sorted(doors: Vec<Door>) -> (Entrances, AccessDoors, WebDoors) {
+    let (mut mail, mut mailboxes, mut pages) = (Vec::new(), Vec::new(), Vec::new());
     for Door { service, tls, proxy, bound } in doors {
         match service {
             Service::Mail(service) => mail.push((receive::Entrance { service, tls, proxy }, bound)),
             Service::Mailboxes(access) => mailboxes.push((access, access::Entrance { tls, proxy }, bound)),
+            Service::Http => pages.push((web::Entrance { tls, proxy }, bound)),
         }
     }
-    (mail, mailboxes)
+    (mail, mailboxes, pages)
 }
 
 impl Door {
@@ -51,13 +58,28 @@ impl Door {
         self.bound.address()
     }
 
-    /// The same for the API and for people.
-    pub(super) fn shown(&self) -> Address {
-        let tls = match &self.tls {
+    fn tls(&self) -> Tls {
+        match &self.tls {
             TlsMode::None => Tls::None,
             TlsMode::StartTls(_) => Tls::OnDemand,
             TlsMode::Implicit(_) => Tls::Implicit,
-        };
+        }
+    }
+
+    /// What mail clients are told of it.
+    pub(super) fn endpoint(&self) -> Option<Endpoint> {
+        client_settings::endpoint(self.service, self.tls(), self.proxy, self.address().port())
+    }
+
+    /// Its port, if what is served by HTTP is served there under TLS.
+    pub(super) fn https_port(&self) -> Option<u16> {
+        let is_https = self.service == Service::Http && self.tls() == Tls::Implicit && !self.proxy;
+        is_https.then(|| self.address().port())
+    }
+
+    /// The same for the API and for people.
+    pub(super) fn shown(&self) -> Address {
+        let tls = self.tls();
         Address {
             service: self.service.name().to_owned(),
             address: self.bound.address().to_string(),

@@ -12,7 +12,7 @@ use net::{Certificates, ClientAuthorities};
 use receive::Receiver;
 use serde_json::Value;
 
-use super::{build, explain, mailboxes::Mailboxes, tokens};
+use super::{build, explain, mailboxes::Mailboxes, pages::Pages, tokens};
 use crate::{
     config::{self, Config, LoadError},
     process,
@@ -77,6 +77,8 @@ pub(super) struct Running {
     pub(super) receiver: Receiver,
     /// Where mailboxes are read, if they are here.
     pub(super) mailboxes: Option<Mailboxes>,
+    /// What is served by HTTP.
+    pub(super) pages: Pages,
     pub(super) logins: Authenticator,
     pub(super) delivery: Settings,
     pub(super) certificates: Certificates,
@@ -153,7 +155,7 @@ impl Reloader {
         for warning in merged.warnings.lines() {
             tracing::warn!("{warning}");
         }
-        let Running { people, receiver, mailboxes, logins, delivery, certificates, clients, acme } =
+        let Running { people, receiver, mailboxes, pages, logins, delivery, certificates, clients, acme } =
             &self.parts;
         let declared = build::declared(&merged, &self.own);
         let obtained = merged
@@ -178,6 +180,8 @@ impl Reloader {
             if let Some(mailboxes) = mailboxes {
                 mailboxes.change(&merged);
             }
+            pages.change(&merged);
+            pages.change_directory(directory);
             delivery.change(&merged.deliver, Arc::clone(directory));
         });
         redeclared.map_err(|error| Refused::of(explain::people(&error).text(false)))?;

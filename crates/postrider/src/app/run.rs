@@ -26,6 +26,7 @@ use super::{
     listening::Listening,
     mailboxes::{self, Mailboxes},
     maildrop::{self, Counts, Maildrop},
+    pages::Pages,
     part::Part,
     reload::{Reloader, Running},
     upkeep, usage,
@@ -56,18 +57,18 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     }
     let listeners: Vec<_> = built.doors.iter().map(Door::shown).collect();
     let server = server(&built, listeners.clone());
-    let (entrances, doors) = door::sorted(std::mem::take(&mut built.doors));
     let keeper = built.acme.take();
+    let pages = Pages::new(&built, keeper.as_ref().map(|(keeper, _)| keeper));
+    let (entrances, doors, web_doors) = door::sorted(std::mem::take(&mut built.doors));
     let watch = keeper.as_ref().map(|(keeper, _)| keeper.watch());
 
     let deliverer = deliverer(&built);
     let receiver = receiver(&built);
-    let mailboxes = Mailboxes::new(&built);
-    let sites = deliverer.sites();
+    let (mailboxes, sites) = (Mailboxes::new(&built), deliverer.sites());
     let (running, own) = (built.config.clone(), built.own.clone());
-    let parts = changing(&built, &receiver, mailboxes.as_ref(), &deliverer, watch.clone());
+    let parts = changing(&built, &receiver, mailboxes.as_ref(), &pages, &deliverer, watch.clone());
     let reloader = Arc::new(Reloader::new(file, running, own, parts));
-    publish(&built, &receiver, &deliverer);
+    publish(&built, &receiver, &pages, &deliverer);
     let (notices, noticed) = mpsc::channel(NOTICED_MAX);
     built.authenticator.notify(notices);
     let (people, clock) = (Arc::clone(&built.people), Arc::clone(&built.clock));
@@ -89,6 +90,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     let mut receiving = Part::start("receive", STOP_MAX, |shutdown| receiving(receiver, entrances, shutdown));
     let mut reading =
         Part::start("access", STOP_MAX, |shutdown| mailboxes::reading(mailboxes, doors, shutdown));
+    let mut telling = Part::start("web", STOP_MAX, |shutdown| pages.serve(web_doors, shutdown));
     let mut certifying = Part::start("acme", STOP_MAX, |shutdown| certifying(keeper, shutdown));
     let mut tidying = Part::start("mailstore", STOP_MAX, |shutdown| upkeep::tidy(&built, shutdown));
 
@@ -97,6 +99,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
         signal = signals.stop(&reloader), if listening.is_ok() => { tracing::info!("{signal}: stopping"); Ok(()) }
         failure = receiving.ended() => Err(failure),
         failure = reading.ended() => Err(failure),
+        failure = telling.ended() => Err(failure),
         failure = maildrop.ended() => Err(failure),
         failure = counting.ended() => Err(failure),
         failure = control.ended() => Err(failure),
@@ -117,6 +120,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     certifying.stop().await;
     receiving.stop().await;
     reading.stop().await;
+    telling.stop().await;
     maildrop.stop().await;
     counting.stop().await;
     control.stop().await;
@@ -133,6 +137,7 @@ fn changing(
     built: &Built,
     receiver: &Receiver,
     mailboxes: Option<&Mailboxes>,
+    pages: &Pages,
     deliverer: &Deliverer,
     acme: Option<acme::Watch>,
 ) -> Running {
@@ -140,6 +145,7 @@ fn changing(
         people: Arc::clone(&built.people),
         receiver: receiver.clone(),
         mailboxes: mailboxes.cloned(),
+        pages: pages.clone(),
         logins: built.authenticator.clone(),
         delivery: deliverer.settings(),
         certificates: built.certificates.clone(),
@@ -149,9 +155,10 @@ fn changing(
 }
 
 /// Who exists changes for all who ask at the same time.
-fn publish(built: &Built, receiver: &Receiver, deliverer: &Deliverer) {
-    let (receiver, delivery) = (receiver.clone(), deliverer.settings());
+fn publish(built: &Built, receiver: &Receiver, pages: &Pages, deliverer: &Deliverer) {
+    let (receiver, pages, delivery) = (receiver.clone(), pages.clone(), deliverer.settings());
     built.people.publish_to(Box::new(move |directory| {
+        pages.change_directory(directory);
         receiver.change_directory(Arc::clone(directory));
         delivery.change_directory(Arc::clone(directory));
     }));

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{AccountSettings, SettingsFormat},
-    config::{Access, Config, Listener, Service as Spoken, Tls},
+    client_settings,
+    config::{Config, Listener},
     failure::Failure,
     place, terminal,
 };
@@ -43,21 +44,9 @@ fn of(config: &Config, address: &Address) -> Settings {
     Settings::new(address.domain().clone(), &config.hostname, &address.domain().to_string(), endpoints)
 }
 
-/// What clients are told of a listener. In clear is nothing for them, nor is what only a proxy may reach.
-fn endpoints(listener: &Listener) -> Vec<Endpoint> {
-    let service = match listener.service {
-        Spoken::Mail(receive::Service::Submission) => Service::Submission,
-        Spoken::Mailboxes(Access::Imap) => Service::Imap,
-        Spoken::Mailboxes(Access::Pop3) => Service::Pop3,
-        Spoken::Mail(_) => return Vec::new(),
-    };
-    let security = match listener.tls {
-        Tls::None => return Vec::new(),
-        Tls::OnDemand => Security::StartTls,
-        Tls::Implicit => Security::Implicit,
-    };
-    let ports = listener.bind.iter().map(SocketAddr::port).filter(|port| *port != 0);
-    ports.filter(|_| !listener.proxy).map(|port| Endpoint { service, security, port }).collect()
+fn endpoints(Listener { service, tls, proxy, bind, .. }: &Listener) -> Vec<Endpoint> {
+    let ports = bind.iter().map(SocketAddr::port);
+    ports.filter_map(|port| client_settings::endpoint(*service, *tls, *proxy, port)).collect()
 }
 
 const fn name(service: Service) -> &'static str {

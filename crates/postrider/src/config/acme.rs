@@ -19,6 +19,7 @@ use super::{
     problem::Problem,
     secret,
     sections::path,
+    service::Service,
     show::NOT_SHOWN,
     value::{self, Wrong, show_duration},
     walk::Section,
@@ -326,7 +327,8 @@ pub(super) fn anchors(file: &Path) -> Result<Anchors, Wrong> {
     })
 }
 
-/// Where challenges are answered, and whether nobody named that. For challenges by TLS a listener of mail on port 443 will do.
+/// Where challenges are answered, and whether nobody named that. For challenges by TLS a listener on port 443 will do that begins with TLS, and for
+/// those by HTTP one for HTTP in clear on port 80.
 fn bind(
     section: &Section<'_>,
     method: Option<&Method>,
@@ -338,8 +340,7 @@ fn bind(
         (_, None | Some(Method::Dns(_))) => return (Vec::new(), false),
         (Some(named), Some(method)) => {
             let span = section.get("bind").map_or(section.span(), |value| value.span);
-            let answered = *method == Method::Tls
-                && around.listeners.iter().any(|listener| listener.tls == Tls::Implicit);
+            let answered = around.listeners.iter().any(|listener| answers(listener, method));
             if named.is_empty() && !answered {
                 let wrong = Wrong::new("`bind` is empty: nobody would answer the authority");
                 section.wrong(
@@ -349,9 +350,14 @@ fn bind(
             }
             (named, false)
         }
-        (None, Some(Method::Tls)) if listens_on_443(around.listeners) => return (Vec::new(), false),
         (None, Some(method)) => {
             let port = if *method == Method::Http { 80 } else { 443 };
+            let answered = |listener: &Listener| {
+                answers(listener, method) && listener.bind.iter().any(|address| address.port() == port)
+            };
+            if around.listeners.iter().any(answered) {
+                return (Vec::new(), false);
+            }
             (everywhere(port).into_iter().map(|address| (address, section.span())).collect(), true)
         }
     };
@@ -365,16 +371,23 @@ fn bind(
             let wrong = Wrong::new(format!("{address} is taken: a listener is on {other}"));
             section.wrong(
                 *span,
-                wrong.hint("give challenges a port or an address of their own: bind = [\"...\"]"),
+                wrong.hint(match method {
+                    Some(Method::Http) if address.port() == 80 => "let a [[listener]] with service = \"http\" and tls = \"none\" be there, which answers challenges too, or give them an address of their own: bind = [\"...\"]",
+                    _ => "give challenges a port or an address of their own: bind = [\"...\"]",
+                }),
             );
         }
     }
     (addresses.into_iter().map(|(address, _)| address).collect(), v6_optional)
 }
 
-fn listens_on_443(listeners: &[Listener]) -> bool {
-    let mut implicit = listeners.iter().filter(|listener| listener.tls == Tls::Implicit);
-    implicit.any(|listener| listener.bind.iter().any(|address| address.port() == 443))
+/// Whether a listener answers challenges of that kind beside what it is for.
+fn answers(listener: &Listener, method: &Method) -> bool {
+    match method {
+        Method::Tls => listener.tls == Tls::Implicit,
+        Method::Http => (listener.service, listener.tls) == (Service::Http, Tls::None),
+        Method::Dns(_) => false,
+    }
 }
 
 /// The settings in effect.

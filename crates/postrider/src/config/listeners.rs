@@ -92,8 +92,8 @@ pub(super) struct Surroundings {
     pub mailboxes: bool,
 }
 
-const LATER: [&str; 2] = ["managesieve", "http"];
-const SERVICES: &str = "there is \"smtp\", \"submission\", \"lmtp\", \"imap\", \"pop3\"";
+const LATER: [&str; 1] = ["managesieve"];
+const SERVICES: &str = "there is \"smtp\", \"submission\", \"lmtp\", \"imap\", \"pop3\", \"http\"";
 
 /// All listeners; without any, SMTP on port 25 of all addresses.
 pub(super) fn read(root: &Section<'_>, around: &Surroundings) -> Vec<Listener> {
@@ -118,19 +118,26 @@ fn default_bind(service: Service, tls: Tls) -> Vec<SocketAddr> {
         // RFC 8314 §3.2, §3.3.
         Service::Mailboxes(Access::Imap) => everywhere(if tls == Tls::Implicit { 993 } else { 143 }),
         Service::Mailboxes(Access::Pop3) => everywhere(if tls == Tls::Implicit { 995 } else { 110 }),
+        // RFC 9110 §4.2.
+        Service::Http => everywhere(if tls == Tls::Implicit { 443 } else { 80 }),
     }
 }
 
 /// Where there is a certificate it is used. LMTP is spoken between servers that know each other, mostly on one machine.
 fn default_tls(service: Service, around: &Surroundings) -> Tls {
-    if around.certificates && service != Service::Mail(Mail::Lmtp) { Tls::OnDemand } else { Tls::None }
+    match service {
+        _ if !around.certificates => Tls::None,
+        Service::Mail(Mail::Lmtp) => Tls::None,
+        Service::Http => Tls::Implicit,
+        Service::Mail(_) | Service::Mailboxes(_) => Tls::OnDemand,
+    }
 }
 
 fn one(section: Section<'_>, around: &Surroundings, taken: &mut Vec<(SocketAddr, Span)>) -> Option<Listener> {
     if section.get("service").is_none() {
         section.missing(
             "service",
-            "say what is spoken there: service = \"smtp\", \"submission\", \"lmtp\", \"imap\" or \"pop3\"",
+            "say what is spoken there: service = \"smtp\", \"submission\", \"lmtp\", \"imap\", \"pop3\" or \"http\"",
         );
     }
     let service = section.parsed("service", service);
@@ -142,6 +149,11 @@ fn one(section: Section<'_>, around: &Surroundings, taken: &mut Vec<(SocketAddr,
         let wrong = Wrong::new(format!("tls = \"{}\" needs a certificate, and there is none", wanted.word()));
         let hint = "name its files in [[tls.certificate]], or have one obtained by [tls.acme]";
         section.wrong(value.span, wrong.hint(hint));
+    }
+    if let (Some(Service::Http), Some(Tls::OnDemand), Some(value)) = (service, tls, section.get("tls")) {
+        let wrong = Wrong::new("a client of HTTP cannot ask for TLS by STARTTLS");
+        section
+            .wrong(value.span, wrong.hint("https:// is tls = \"implicit\", and http:// is tls = \"none\""));
     }
     if let Some(service @ Service::Mailboxes(_)) = service {
         check_mailboxes(&section, service, tls, around);

@@ -204,8 +204,8 @@ fn client(text: &str) -> Result<net::Network, Wrong> {
 fn service(text: &str) -> Result<Service, Wrong> {
     match listeners::service(text)? {
         super::Service::Mail(service) => Ok(service),
-        super::Service::Mailboxes(service) => {
-            let wrong = Wrong::new(format!("no mail comes in by `{}`", super::Service::from(service)));
+        service @ (super::Service::Mailboxes(_) | super::Service::Http) => {
+            let wrong = Wrong::new(format!("no mail comes in by `{service}`"));
             Err(wrong.hint("there is \"smtp\", \"submission\", \"lmtp\""))
         }
     }

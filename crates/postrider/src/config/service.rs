@@ -9,6 +9,8 @@ pub(crate) enum Service {
     Mail(receive::Service),
     /// Mailboxes are read.
     Mailboxes(Access),
+    /// Mail clients are told their settings, and authorities of certificates their answers.
+    Http,
 }
 
 /// A protocol by which mailboxes are read.
@@ -22,12 +24,13 @@ pub(crate) enum Access {
 
 impl Service {
     /// Those that a listener may have, and nobody else gives.
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Mail(receive::Service::Smtp),
         Self::Mail(receive::Service::Submission),
         Self::Mail(receive::Service::Lmtp),
         Self::Mailboxes(Access::Imap),
         Self::Mailboxes(Access::Pop3),
+        Self::Http,
     ];
 
     /// Its name in the file, in logs, and for sockets of a service manager.
@@ -36,14 +39,16 @@ impl Service {
             Self::Mail(service) => service.name(),
             Self::Mailboxes(Access::Imap) => "imap",
             Self::Mailboxes(Access::Pop3) => "pop3",
+            Self::Http => "http",
         }
     }
 
-    /// Its name in ALPN. "imap" and "pop3" are in the registry of RFC 7301 §6; there is none for SMTP.
+    /// Its name in ALPN. "imap", "pop3" and "http/1.1" are in the registry of RFC 7301 §6; there is none for SMTP.
     pub(crate) fn protocol(self) -> &'static str {
         match self {
             Self::Mail(_) => "smtp",
             Self::Mailboxes(_) => self.name(),
+            Self::Http => "http/1.1",
         }
     }
 

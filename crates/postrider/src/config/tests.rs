@@ -104,6 +104,16 @@ fn mailboxes_have_ports_by_their_tls() {
 }
 
 #[test]
+fn http_is_under_tls_where_there_is_a_certificate() {
+    let shown = |more: &str| {
+        let listener = &good(&format!("{SMALL}{more}[[listener]]\nservice = \"http\"\n")).listeners[0];
+        (listener.tls.word(), listener.bind[0].port())
+    };
+    assert_eq!(shown(""), ("none", 80));
+    assert_eq!(shown("[tls.acme]\nagree_to_terms = true\n"), ("implicit", 443));
+}
+
+#[test]
 fn certificates_by_acme() {
     let agreed = |rest: &str| format!("[tls.acme]\nagree_to_terms = true\n{rest}");
     let cases = [
@@ -166,6 +176,14 @@ fn acme_has_defaults_that_suit_a_mail_server() {
     let elsewhere = there.replace("443", "465");
     assert_eq!(acme(&format!("{by_tls}{elsewhere}")).1.len(), 2);
     assert_eq!(acme(&format!("{by_tls}bind = []\n{elsewhere}")).1, [""; 0]);
+    // And so does one for HTTP in clear, where that is asked for.
+    let web = "[[listener]]\nservice = \"http\"\ntls = \"none\"\nbind = [\"0.0.0.0:80\"]\n";
+    assert_eq!(acme(web).1, [""; 0]);
+    assert_eq!(acme(&web.replace(":80", ":8080")).1, ["0.0.0.0:80", "[::]:80"]);
+    assert_eq!(acme(&format!("bind = []\n{}", web.replace(":80", ":8080"))).1, [""; 0]);
+    let https = "[[listener]]\nservice = \"http\"\n";
+    assert_eq!(acme(https).1.len(), 2);
+    assert_eq!(acme(&format!("{by_tls}{https}")).1, [""; 0]);
     // Our own name comes first.
     let names = "names = [\"imap.example.org\", \"Mail.example.org\", \"*.example.org\"]\nchallenge = \"dns-01\"\ndns_server = \"::1\"\n";
     let settings = acme(names).0.acme.unwrap().settings;
@@ -209,6 +227,11 @@ fn listeners() {
             ),
             ("mailboxes misspelt", "[[listener]]\nservice = \"pop\"\n"),
             ("service unknown", "[[listener]]\nservice = \"gopher\"\n"),
+            ("http by STARTTLS", "[[listener]]\nservice = \"http\"\ntls = \"starttls\"\n"),
+            (
+                "certificates of who asks by http",
+                "[[listener]]\nservice = \"http\"\nclient_certificates = \"requested\"\n",
+            ),
             ("tls without a certificate", "[[listener]]\nservice = \"smtp\"\ntls = \"starttls\"\n"),
             ("tls of no kind", "[[listener]]\nservice = \"smtp\"\ntls = \"ssl\"\n"),
             ("tls unknown", "[[listener]]\nservice = \"smtp\"\ntls = true\n"),

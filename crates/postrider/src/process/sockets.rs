@@ -97,7 +97,7 @@ fn owner(listeners: &[Listener], socket: &Inherited) -> Option<usize> {
 fn no_owner(socket: &Inherited) -> Failure {
     let Inherited { address, name, .. } = socket;
     Failure::new(format!("the service manager's socket {address} (`{name}`) belongs to no listener")).hint(
-        "name its address in the `bind` of a [[listener]], or set FileDescriptorName= in its unit to the service: smtp, submission, lmtp, imap, pop3 or acme",
+        "name its address in the `bind` of a [[listener]], or set FileDescriptorName= in its unit to the service: smtp, submission, lmtp, imap, pop3, http or acme",
     )
 }
 

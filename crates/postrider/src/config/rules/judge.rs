@@ -123,7 +123,7 @@ impl<'a> Judge<'a> {
         let all = || {
             self.around.listeners.iter().filter_map(|listener| match listener.service {
                 crate::config::Service::Mail(service) => Some(service),
-                crate::config::Service::Mailboxes(_) => None,
+                crate::config::Service::Mailboxes(_) | crate::config::Service::Http => None,
             })
         };
         let services: Vec<Service> =
