@@ -7,7 +7,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use e2e::{
-    Authority, House, Knot, Loopback, Pebble, Postrider, Said, Zone, eventually, run, said, write_secret,
+    Authority, House, Knot, Loopback, Pebble, Postrider, Process, Said, Zone, eventually, run, said,
+    write_secret,
 };
 use serde_json::Value;
 
@@ -348,4 +349,77 @@ fn a_client_finds_imap_by_the_srv_records_that_are_printed() {
     assert_eq!((&found["name"], &found["answer"]), (&"_imaps".into(), &"OK".into()), "{found}");
     let targets = found["found"].as_array().unwrap().iter().filter(|record| record[2] != ".");
     assert_eq!(targets.count(), 1, "what there is not is said not to be: {found}");
+}
+
+/// Every name leads to this machine, and the ports of the web to those of the server.
+fn preferences(https: u16, http: u16) -> String {
+    format!(
+        "user_pref(\"marionette.port\", 0);\nuser_pref(\"network.dns.forceResolve\", \"127.0.0.1\");\n\
+         user_pref(\"network.socket.forcePort\", \"443={https};80={http}\");\n\
+         user_pref(\"app.update.enabled\", false);\nuser_pref(\"datareporting.policy.dataSubmissionEnabled\", false);\n"
+    )
+}
+
+/// All messages of somebody, as they were.
+fn exported(house: &House, login: &str, to: &str) -> Vec<String> {
+    let to = house.path().join(to);
+    let said =
+        house.command(&["mailbox", "export", login, "--to", to.to_str().unwrap(), "--format", "maildir"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    let files = run("find", &[to.to_str().unwrap(), "-type", "f", "-path", "*/cur/*"], b"");
+    files.lines().map(|file| fs::read_to_string(file).unwrap()).collect()
+}
+
+#[test]
+fn thunderbird_needs_an_address_and_a_password_to_read_and_send() {
+    let scene = Scene::new();
+    let profile = scene.house.path().join("profile");
+    fs::create_dir(&profile).unwrap();
+    let port = |tls| scene.server.listener_with("http", tls).port();
+    fs::write(profile.join("user.js"), preferences(port("implicit"), port("none"))).unwrap();
+    let mut command = Command::new("thunderbird");
+    command.args(["--headless", "--no-remote", "--marionette", "--remote-allow-system-access", "--profile"]);
+    command.arg(&profile).env("HOME", scene.house.path()).env_remove("DISPLAY");
+    let mut thunderbird = Process::start("thunderbird", command, &scene.house.path().join("thunderbird.log"));
+    eventually("Thunderbird to listen", SOON, || {
+        assert!(thunderbird.ended().is_none(), "{}", thunderbird.printed());
+        fs::read_to_string(profile.join("MarionetteActivePort")).ok().filter(|port| !port.is_empty())
+    });
+    let (ca, smtp) = (scene.authority.certificate(), scene.server.smtp().port().to_string());
+    let (profile, ca) = (profile.to_str().unwrap(), ca.to_str().unwrap());
+    let program = include_str!("thunderbird.py");
+    let happened = run("/usr/bin/python3", &["-c", program, profile, ca, CAROL, PASSWORD, &smtp], b"");
+    let happened: Value = serde_json::from_str(&happened).unwrap();
+    let found = &happened["found"];
+    assert_eq!(found["source"], "xml-from-isp-https", "by our document, under TLS: {happened}");
+    for (which, kind, service) in [("incoming", "imap", "imap"), ("outgoing", "smtp", "submission")] {
+        let server = &found[which];
+        assert_eq!(
+            (&server["type"], &server["hostname"]),
+            (&kind.into(), &"mx.here.test".into()),
+            "{happened}"
+        );
+        // Under TLS from the start, and the password as it is.
+        assert_eq!((&server["socketType"], &server["auth"]), (&3.into(), &3.into()), "{happened}");
+        assert_eq!(server["port"], scene.port(service), "{happened}");
+    }
+    assert_eq!(found["alternatives"][0]["type"], "pop3", "{happened}");
+    assert_eq!(happened["created"]["username"], CAROL, "{happened}");
+    assert_eq!(happened["listed"], serde_json::json!(["first"]), "{happened}");
+    assert!(happened["read"].as_str().unwrap().ends_with("\r\n\r\nthe body of the first\r\n"), "{happened}");
+    assert_eq!(happened["arrived"], "second", "while nobody asked: {happened}");
+    let sent = eventually("what was sent", SOON, || {
+        // A folder that is there already is not written to.
+        let number = fs::read_dir(scene.house.path()).unwrap().count();
+        exported(&scene.house, "anna@here.test", &format!("anna-{number}")).into_iter().next()
+    });
+    assert!(
+        sent.contains("Subject: from Thunderbird\r\n") && sent.contains("\r\n.\r\nfrom a desktop"),
+        "{sent}"
+    );
+    let copies = exported(&scene.house, CAROL, "carol");
+    assert!(
+        copies.iter().any(|copy| copy.contains("Subject: from Thunderbird")),
+        "a copy in Sent: {copies:?}"
+    );
 }
