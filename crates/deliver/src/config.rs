@@ -65,6 +65,10 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Where final delivery files mail: `ROOT/<directory name of the account>/{tmp,new,cur}`.
     pub maildir_root: PathBuf,
+    /// From how many hundredths of its quota on somebody is warned, in the mailbox itself; 0: never.
+    pub quota_warning: u8,
+    /// How long a message waits for room in a full mailbox before it bounces; none: as long as for anything else.
+    pub over_quota_wait: Option<Duration>,
     /// The most batches that are filed at a time.
     pub local_parallelism: usize,
     /// How long running transactions may take to end when the server stops.
@@ -99,6 +103,8 @@ impl Default for Config {
             lookups_max: 200,
             timeouts: Timeouts::default(),
             maildir_root: PathBuf::from("/var/lib/postrider/mail"),
+            quota_warning: 90,
+            over_quota_wait: None,
             local_parallelism: 4,
             shutdown: MINUTE / 2,
         }

@@ -37,6 +37,7 @@ mod pace;
 #[doc(hidden)]
 pub mod parts;
 mod places;
+mod quota_warning;
 mod remote;
 mod replies;
 mod reply_table;
@@ -70,6 +71,7 @@ pub use connect::{Connect, SocketConnect, Stream};
 pub use guard::Own;
 pub use live::Settings;
 pub use next_hop::Place;
+pub use quota_warning::quota_warning;
 pub use report::{DSN_LISTENER, POSTMASTER_LISTENER};
 pub use schedule::Sites;
 pub use signing::Signers;

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use directory::{Directory, Resolution};
 use disk::Disk;
-use mail::{Address, Envelope, Reply};
+use mail::{Address, Envelope, Reply, Timestamp};
 use mailstore::{Delivery, Mailstore, MailstoreError};
 use message::{HeaderSection, write_delivered_to, write_return_path};
 use spool::{Loaded, Piece, SpoolError, Work};
@@ -71,6 +71,9 @@ struct Message {
     /// For the mailstore.
     content: Option<mailstore::Content>,
     filings: Vec<Filing>,
+    now: Timestamp,
+    /// Until then it waits for room in a full mailbox; none: as for anything else.
+    over_quota_until: Option<Timestamp>,
 }
 
 /// One copy of one recipient.
@@ -92,17 +95,20 @@ struct Filing {
 struct Unfiled {
     why: String,
     reply: Reply,
+    /// There is no room: no fault of anybody here.
+    full: bool,
 }
 
 impl From<io::Error> for Unfiled {
     fn from(error: io::Error) -> Self {
-        Self { why: error.to_string(), reply: maildir::refusal(&error) }
+        Self { why: error.to_string(), reply: maildir::refusal(&error), full: false }
     }
 }
 
 impl From<&MailstoreError> for Unfiled {
     fn from(error: &MailstoreError) -> Self {
-        Self { why: error.to_string(), reply: mailbox::refusal(error) }
+        let full = matches!(error, MailstoreError::OverQuota);
+        Self { why: error.to_string(), reply: mailbox::refusal(error), full }
     }
 }
 
@@ -134,7 +140,7 @@ impl Batch {
         let form = match content.form(shared, envelope.body, Offers::MAILBOX).await? {
             Ok(form) => form,
             Err(reply) => {
-                self.messages.push(Message::refused(&envelope, work, &reply));
+                self.messages.push(Message::refused(shared, &envelope, work, &reply));
                 return Ok(());
             }
         };
@@ -221,8 +227,11 @@ fn write_all(disk: &dyn Disk, plans: &[(Filing, Arc<Vec<u8>>)]) -> Vec<io::Resul
 }
 
 impl Message {
-    fn new(envelope: &Arc<Envelope>) -> Self {
+    fn new(shared: &Shared, envelope: &Arc<Envelope>) -> Self {
+        let wait = shared.config.over_quota_wait;
         Self {
+            now: shared.now(),
+            over_quota_until: wait.map(|wait| envelope.received.after(wait)),
             envelope: Arc::clone(envelope),
             findings: Vec::new(),
             body: Arc::default(),
@@ -232,15 +241,15 @@ impl Message {
     }
 
     /// None of its mailboxes can hold it.
-    fn refused(envelope: &Arc<Envelope>, work: &Work, reply: &Reply) -> Self {
-        let mut message = Self::new(envelope);
+    fn refused(shared: &Shared, envelope: &Arc<Envelope>, work: &Work, reply: &Reply) -> Self {
+        let mut message = Self::new(shared, envelope);
         work.recipients.iter().for_each(|number| message.refuse(*number, Fate::Bounced, reply.clone()));
         message
     }
 
     /// Looks each recipient up. `beginning` has the header section, for the loop guard.
     fn plan(shared: &Shared, envelope: &Arc<Envelope>, work: &Work, beginning: &[u8]) -> Self {
-        let mut message = Self::new(envelope);
+        let mut message = Self::new(shared, envelope);
         let (header, live) = (HeaderSection::read(beginning), shared.live());
         for number in &work.recipients {
             let place = usize::try_from(*number).unwrap_or(usize::MAX);
@@ -304,13 +313,25 @@ impl Message {
     fn filed(&mut self, recipient: u32, result: Result<(), Unfiled>) {
         let (fate, reply) = match result {
             Ok(()) => (Fate::Delivered, replies::filed()),
-            Err(Unfiled { why, reply }) => {
+            Err(Unfiled { reply, full: true, .. }) => {
+                let id = self.envelope.id;
+                tracing::debug!(queue_id = %id, station = STATION, "a mailbox is full");
+                // RFC 5321 §4.5.4.1: for a while it may still become less full.
+                if self.over_quota_until.is_some_and(|until| until <= self.now) {
+                    (Fate::Bounced, mailbox::FULL_FOR_GOOD)
+                } else {
+                    (Fate::Deferred, reply)
+                }
+            }
+            Err(Unfiled { why, reply, .. }) => {
                 tracing::error!(queue_id = %self.envelope.id, station = STATION, error = why, "a mailbox cannot be written");
                 (Fate::Deferred, reply)
             }
         };
         match self.findings.iter_mut().find(|finding| finding.recipient == recipient) {
-            Some(finding) if fate == Fate::Deferred => *finding = Finding::own(recipient, fate, reply),
+            Some(finding) if fate != Fate::Delivered && finding.fate != Fate::Deferred => {
+                *finding = Finding::own(recipient, fate, reply)
+            }
             Some(_) => {}
             None => self.findings.push(Finding::own(recipient, fate, reply)),
         }

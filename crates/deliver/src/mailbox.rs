@@ -12,6 +12,9 @@ pub(crate) fn key(id: QueueId, recipient: u32, account: &str) -> Vec<u8> {
     format!("{id}R{recipient} {account}").into_bytes()
 }
 
+/// There was no room for long enough (RFC 3463 §3.3: mailbox full).
+pub(crate) const FULL_FOR_GOOD: Reply = Reply::fixed(552, (5, 2, 2), "the mailbox is full");
+
 /// What a failure means: all of them may pass.
 pub(crate) fn refusal(error: &MailstoreError) -> Reply {
     match error {

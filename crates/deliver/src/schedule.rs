@@ -326,9 +326,9 @@ impl Dispatcher {
                 Room::Jobs(room) => room.min(TAKE_MAX),
                 Room::Parked => return,
                 Room::Suspended(suspension) => {
-                    let site = Arc::clone(&site.key.site);
+                    let (site, asked) = (Arc::clone(&site.key.site), self.retries);
                     return self.end(domain, move |shared, domain| async move {
-                        shared.turn_domain_away(&domain, &site, &suspension).await;
+                        shared.turn_domain_away(&domain, &site, &suspension, asked).await;
                     });
                 }
             };

@@ -320,26 +320,41 @@ impl Shared {
     }
 
     /// Defers jobs and domains that wait for a site at rest, without an attempt each.
-    pub(crate) async fn turn_away(&self, cleared: Cleared, site: &Arc<str>, suspension: &Suspension) {
+    ///
+    /// `asked` is how often somebody had asked for a retry when the rest was looked at: who asks again meanwhile means these too.
+    pub(crate) async fn turn_away(
+        &self,
+        cleared: Cleared,
+        site: &Arc<str>,
+        suspension: &Suspension,
+        asked: u64,
+    ) {
         for Job { work, .. } in cleared.jobs {
-            self.defer_rested(&work, site, suspension).await;
+            self.defer_rested(&work, site, suspension, asked).await;
         }
         for domain in cleared.parked {
-            self.turn_domain_away(&domain, site, suspension).await;
+            self.turn_domain_away(&domain, site, suspension, asked).await;
         }
     }
 
     /// Defers all that is due in a domain whose site rests, and gives the domain back. If that takes longer than the rest,
     /// the others are for whoever looks next: who is deferred to a time that is over is due again.
-    pub(crate) async fn turn_domain_away(&self, domain: &Domain, site: &Arc<str>, suspension: &Suspension) {
+    pub(crate) async fn turn_domain_away(
+        &self,
+        domain: &Domain,
+        site: &Arc<str>,
+        suspension: &Suspension,
+        asked: u64,
+    ) {
         let _checked_out = OnPanic(|| self.release(std::slice::from_ref(domain)));
         let begun = self.now();
         while self.now() < suspension.until
+            && self.parts.spool.retries() == asked
             && let Some(works) = self.due(domain, begun)
         {
             let _in_hand = OnPanic(|| works.iter().for_each(|work| self.broke_off(work)));
             for work in &works {
-                self.defer_rested(work, site, suspension).await;
+                self.defer_rested(work, site, suspension, asked).await;
             }
         }
         self.release(std::slice::from_ref(domain));
@@ -371,7 +386,10 @@ impl Shared {
         (!works.is_empty()).then_some(works)
     }
 
-    async fn defer_rested(&self, work: &Work, site: &Arc<str>, suspension: &Suspension) {
+    async fn defer_rested(&self, work: &Work, site: &Arc<str>, suspension: &Suspension, asked: u64) {
+        if self.parts.spool.retries() != asked {
+            return self.parts.spool.put_back(work);
+        }
         let Some(loaded) = self.load(work).await else { return };
         let endpoint = suspension
             .host
@@ -384,5 +402,9 @@ impl Shared {
         };
         let findings: Vec<_> = work.recipients.iter().map(finding).collect();
         self.settle("deliver/site", &loaded.envelope, &findings).await;
+        // Who asked while it was in hand found nothing that waited.
+        if self.parts.spool.retries() != asked {
+            self.parts.spool.hasten(work, self.now());
+        }
     }
 }

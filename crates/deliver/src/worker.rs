@@ -301,6 +301,7 @@ impl Worker<'_> {
         let live = self.shared.live();
         let interval = |failures| jittered(live.retry.rest(failures), random);
         let refusal = dial::refusal(self.shared, reply, endpoint);
+        let asked = self.shared.parts.spool.retries();
         let (suspension, cleared) = self.site.suspend(&self.lane, refusal, interval);
         tracing::info!(site = %self.site.key.site, lane = %self.lane, station = "deliver/site",
             until = %suspension.until, reply = %suspension.reply, "the site rests");
@@ -308,7 +309,7 @@ impl Worker<'_> {
         deferred.for_each(|finding| finding.not_before = Some(suspension.until));
         // A task of its own: this worker's place belongs to other lanes of the site.
         let (shared, site) = (Arc::clone(self.shared), Arc::clone(&self.site.key.site));
-        self.shared.spawn(async move { shared.turn_away(cleared, &site, &suspension).await });
+        self.shared.spawn(async move { shared.turn_away(cleared, &site, &suspension, asked).await });
     }
 
     fn start(&self, lanes: &[Arc<str>]) {

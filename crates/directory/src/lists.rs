@@ -171,7 +171,14 @@ impl Builder {
             self.error(entry, "members", Problem::TooManyMembers);
         }
         let title = title.map(Into::into);
-        Some(Draft { address: address?, to_owners: to_owners?, title, owners, members, posters: posters? })
+        Some(Draft {
+            address: address?,
+            to_owners: to_owners?,
+            title,
+            owners,
+            members,
+            posters: posters.unwrap_or_default(),
+        })
     }
 
     /// An address at a domain of ours of which an identifier can be made (RFC 2919 §2: `list-label = dot-atom-text`).

@@ -112,7 +112,7 @@ impl Mailstore {
     ) -> Result<(), MailstoreError> {
         self.change(move |sql, touched| {
             let most = |most: Option<u64>| most.map_or(Value::Null, count);
-            let update = "UPDATE account SET octets_max = ?1, messages_max = ?2 WHERE id = ?3";
+            let update = "UPDATE account SET octets_max = ?1, messages_max = ?2, warned = 0, told_full = 0 WHERE id = ?3";
             let changed = sql.execute(update, &[most(octets_max), most(messages_max), account.into()])?;
             touched.account(account);
             if changed == 1 { Ok(()) } else { Err(MailstoreError::NoAccount) }
@@ -172,6 +172,9 @@ pub(crate) fn count_usage(
     if octets == 0 && messages == 0 {
         return Ok(());
     }
+    if octets < 0 || messages < 0 {
+        forget_warnings(sql, account, octets, messages)?;
+    }
     let update = "UPDATE account SET octets = octets + ?1, messages = messages + ?2 WHERE id = ?3 \
                   RETURNING octets > coalesce(octets_max, octets), messages > coalesce(messages_max, messages)";
     let over = sql.query(update, &[octets.into(), messages.into(), account.into()], |row| {
@@ -182,4 +185,41 @@ pub(crate) fn count_usage(
         Some(true) => Err(MailstoreError::OverQuota),
         Some(false) => Ok(()),
     }
+}
+
+/// Something goes: of what has room again then, its reader is to be warned another time.
+fn forget_warnings(
+    sql: &Sql<'_>,
+    account: AccountId,
+    octets: i64,
+    messages: i64,
+) -> Result<(), MailstoreError> {
+    let update = "UPDATE account SET told_full = 0, warned = CASE \
+                  WHEN (octets + ?1) * 100 < coalesce(octets_max * warned, (octets + ?1) * 100 + 1) \
+                  AND (messages + ?2) * 100 < coalesce(messages_max * warned, (messages + ?2) * 100 + 1) THEN 0 \
+                  ELSE warned END WHERE id = ?3 AND (warned > 0 OR told_full > 0)";
+    sql.execute(update, &[octets.into(), messages.into(), account.into()])?;
+    Ok(())
+}
+
+/// What was told of an account's quota.
+pub(crate) struct Told {
+    /// The share in hundredths of which it was warned, else 0.
+    pub(crate) warned: i64,
+    /// That mail waits.
+    pub(crate) full: bool,
+}
+
+pub(crate) fn told(sql: &Sql<'_>, account: AccountId) -> Result<Told, MailstoreError> {
+    let select = "SELECT warned, told_full FROM account WHERE id = ?1";
+    let found = sql.query(select, &[account.into()], |row| {
+        Ok(Told { warned: row.integer(0)?, full: row.integer(1)? != 0 })
+    })?;
+    found.into_iter().next().ok_or(MailstoreError::NoAccount)
+}
+
+pub(crate) fn set_told(sql: &Sql<'_>, account: AccountId, told: &Told) -> Result<(), MailstoreError> {
+    let update = "UPDATE account SET warned = ?1, told_full = ?2 WHERE id = ?3";
+    sql.execute(update, &[told.warned.into(), i64::from(told.full).into(), account.into()])?;
+    Ok(())
 }

@@ -1,9 +1,11 @@
 //! Final delivery: messages from the queue, each exactly once.
 
+use std::sync::Arc;
+
 use store::{Sql, Value};
 
 use crate::{
-    Content, Flags, Mailbox, MailboxId, Mailstore, MailstoreError, Uid, account,
+    Content, Flags, Mailbox, MailboxId, Mailstore, MailstoreError, QuotaWarning, Uid, account,
     changing::{Changing, Touched},
     filing::{Marks, file},
     name::{INBOX, spelling},
@@ -44,19 +46,45 @@ impl Mailstore {
     /// Delivers messages, each for itself; in one commit as far as there is room in it. Once it is asked for it is done, whether or not
     /// somebody waits.
     pub async fn deliver(&self, deliveries: Vec<Delivery>) -> Vec<Result<Delivered, MailstoreError>> {
+        let whose: Vec<_> =
+            deliveries.iter().map(|delivery| (delivery.account.clone(), delivery.now)).collect();
         let asked: Vec<_> = deliveries
             .into_iter()
-            .map(|delivery| self.change(move |sql, touched| deliver(sql, touched, &delivery)))
+            .map(|delivery| {
+                let warning = Arc::clone(&self.warning);
+                self.change(move |sql, touched| deliver(sql, touched, &delivery, warning.get()))
+            })
             .collect();
         let mut delivered = Vec::with_capacity(asked.len());
-        for one in asked {
-            delivered.push(one.await);
+        for (one, (account, now)) in asked.into_iter().zip(whose) {
+            let one = one.await;
+            if matches!(one, Err(MailstoreError::OverQuota)) {
+                self.tell_full(account, now).await;
+            }
+            delivered.push(one);
         }
         delivered
     }
+
+    /// What was refused was taken back as a whole, so this is a change of its own.
+    async fn tell_full(&self, account: String, now: i64) {
+        let warning = Arc::clone(&self.warning);
+        let told = self.change(move |sql, touched| match warning.get() {
+            Some(warning) => warning.refused(sql, touched, &account, now),
+            None => Ok(()),
+        });
+        if let Err(error) = told.await {
+            tracing::warn!(station = "mailstore", %error, "nobody is told of a full mailbox");
+        }
+    }
 }
 
-fn deliver(sql: &Sql<'_>, touched: &mut Touched, delivery: &Delivery) -> Result<Delivered, MailstoreError> {
+fn deliver(
+    sql: &Sql<'_>,
+    touched: &mut Touched,
+    delivery: &Delivery,
+    warning: Option<&QuotaWarning>,
+) -> Result<Delivered, MailstoreError> {
     let once = "INSERT INTO delivery (key, delivered) VALUES (?1, ?2) ON CONFLICT (key) DO NOTHING";
     if sql.execute(once, &[Value::Octets(delivery.key.clone()), delivery.now.into()])? == 0 {
         return Ok(Delivered::Already);
@@ -71,6 +99,9 @@ fn deliver(sql: &Sql<'_>, touched: &mut Touched, delivery: &Delivery) -> Result<
     let marks = Marks { flags: Flags::none(), keywords: 0, internal_date: delivery.now };
     let uid = file(sql, &mut changing, &delivery.content, &delivery.head, &marks, delivery.now)?;
     let mailbox = changing.finish(sql, touched)?.id;
+    if let Some(warning) = warning {
+        warning.filed(sql, touched, (account, &delivery.account), delivery.now)?;
+    }
     Ok(Delivered::Filed { mailbox, uid })
 }
 

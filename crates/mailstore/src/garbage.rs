@@ -6,7 +6,7 @@ use crate::{EmailId, Mailstore, MailstoreError, content, number::count_at};
 
 /// How long octets stay after the last message that has them: for whoever is reading them.
 const STAYS_MS: i64 = 60 * 60 * 1000;
-/// How long a delivery is known again: longer than a message can wait in the queue.
+/// How long a delivery is known again at least.
 const KEYS_STAY_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 /// So much at a time.
 const ROWS_MAX: i64 = 500;
@@ -19,10 +19,20 @@ impl Mailstore {
     /// The store failed.
     pub async fn collect_garbage(&self, now: i64) -> Result<bool, MailstoreError> {
         self.change(move |sql, _| {
-            let more = [emails(sql, now)?, contents(sql)?, keys(sql, now)?];
+            let more = [emails(sql, now)?, contents(sql)?];
             Ok(more.contains(&true))
         })
         .await
+    }
+
+    /// Forgets some deliveries of long ago, after which none can be known again. A message that is still in the queue, on hold for months perhaps, may be
+    /// delivered again: `owed_since` is when the oldest such was accepted, in milliseconds since 1970, and what was delivered since then stays known. Whether there are more.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn forget_deliveries(&self, now: i64, owed_since: Option<i64>) -> Result<bool, MailstoreError> {
+        let before = now.saturating_sub(KEYS_STAY_MS).min(owed_since.unwrap_or(i64::MAX));
+        self.change(move |sql, _| keys(sql, before)).await
     }
 }
 
@@ -56,9 +66,9 @@ fn contents(sql: &Sql<'_>) -> Result<bool, MailstoreError> {
     Ok(removed == ROWS_MAX)
 }
 
-fn keys(sql: &Sql<'_>, now: i64) -> Result<bool, MailstoreError> {
+fn keys(sql: &Sql<'_>, before: i64) -> Result<bool, MailstoreError> {
     let delete = "DELETE FROM delivery WHERE key IN \
                   (SELECT key FROM delivery WHERE delivered < ?1 ORDER BY delivered LIMIT ?2)";
-    let removed = sql.execute(delete, &[(now - KEYS_STAY_MS).into(), ROWS_MAX.into()])?;
+    let removed = sql.execute(delete, &[before.into(), ROWS_MAX.into()])?;
     Ok(i64::try_from(removed) == Ok(ROWS_MAX))
 }

@@ -35,6 +35,7 @@ mod uid_set;
 mod upload;
 mod verify;
 mod view;
+mod warning;
 mod watch;
 
 pub use account::Quota;
@@ -62,4 +63,5 @@ pub use uid_set::UidSet;
 pub use upload::Upload;
 pub use verify::Finding;
 pub use view::{Changes, Facts, MessageState, View};
+pub use warning::{QuotaWarning, Warning, Write};
 pub use watch::Watch;

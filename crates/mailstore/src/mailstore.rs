@@ -10,8 +10,8 @@ use std::{
 use store::{Pending, Sql, Store, StoreError};
 
 use crate::{
-    AccountId, Mailbox, MailboxId, MailstoreError, SCHEMA, Uid, Watch, changing::Touched, text::TextIndex,
-    upload, watch::Watchers,
+    AccountId, Mailbox, MailboxId, MailstoreError, QuotaWarning, SCHEMA, Uid, Watch, changing::Touched,
+    text::TextIndex, upload, watch::Watchers,
 };
 
 /// Mailboxes of which it is noted what sessions were told of. What is noted beyond that is forgotten.
@@ -26,6 +26,8 @@ pub struct Mailstore {
     /// commit: what is forgotten is recent once more, as RFC 3501 §2.3.2 asks where nobody knows.
     told: Arc<Mutex<HashMap<MailboxId, Uid>>>,
     index: Arc<OnceLock<TextIndex>>,
+    /// Who is warned of a quota that is nearly used up, and how.
+    pub(crate) warning: Arc<OnceLock<QuotaWarning>>,
 }
 
 impl Mailstore {
@@ -36,8 +38,13 @@ impl Mailstore {
     /// See [`Store::open`].
     pub fn open(path: &Path) -> Result<(Self, Vec<Pending>), MailstoreError> {
         let (store, done) = Store::open(path, &[SCHEMA])?;
-        let mailstore =
-            Self { store, watchers: Watchers::default(), told: Arc::default(), index: Arc::default() };
+        let mailstore = Self {
+            store,
+            watchers: Watchers::default(),
+            told: Arc::default(),
+            index: Arc::default(),
+            warning: Arc::default(),
+        };
         // Nobody uploads any more what was uploaded before. It is the first change of all, so that none of this life is meant.
         mailstore.change_later(upload::discard_all);
         Ok((mailstore, done))

@@ -53,6 +53,17 @@ pub const SCHEMA: Schema = Schema {
         name: "which messages were imported",
         sql: "
             CREATE TABLE imported (account BIGINT NOT NULL, key BLOB NOT NULL, PRIMARY KEY (account, key)) WITHOUT ROWID;",
-    }, acl::TABLES,
-        metadata::TABLES],
+    },
+    acl::TABLES,
+    metadata::TABLES,
+    WARNED],
+};
+
+/// `warned` is the share of its quota, in hundredths, of which an account was warned and below which it has not fallen since, else 0; `told_full` is 1 once it
+/// was told that mail waits, until something goes.
+const WARNED: Migration = Migration {
+    name: "what was told of quotas",
+    sql: "
+        ALTER TABLE account ADD COLUMN warned BIGINT NOT NULL DEFAULT 0;
+        ALTER TABLE account ADD COLUMN told_full BIGINT NOT NULL DEFAULT 0;",
 };

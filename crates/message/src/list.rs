@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Octets that an encoded word has room for, each as `=XX` (RFC 2047 §2: 75 characters).
-const ENCODED_OCTETS_MAX: usize = 20;
+const ENCODED_OCTETS_MAX: usize = 18;
 
 /// A list, as its fields tell of it.
 #[derive(Debug, Clone, Copy)]

@@ -94,6 +94,15 @@ impl Spool {
         changed
     }
 
+    /// Makes these recipients due that were put off: somebody asked for that while they were in flight, where [`Spool::retry`] finds nobody to hasten. Asks
+    /// nothing of others.
+    pub fn hasten(&self, work: &Work, now: Timestamp) {
+        let taken = Taken { id: work.id, recipients: work.recipients.clone(), envelope: None };
+        let mut state = self.shared.state();
+        make_due(&mut state.index, &mut Changed::default(), &taken, now);
+        self.shared.notify_if_earlier(&mut state);
+    }
+
     /// The clock was set back by so much: what waits for another attempt is due so much earlier, and nothing of it later than
     /// `wait_max` from now. What was never tried is due at its receipt, or when its sender wants it released (RFC 4865): that stays. Not
     /// durable, as a retry. Returns how many recipients are due earlier.

@@ -23,9 +23,11 @@ pub enum StoreError {
     },
     /// A newer version of the program has been here.
     #[error(
-        "a newer Postrider has used this database: its tables for `{owner}` are of version {found}, this program knows {known}"
+        "a newer Postrider has used {file}: its tables for `{owner}` are of version {found}, this program knows {known}"
     )]
     Newer {
+        /// The file.
+        file: String,
         /// Whose tables.
         owner: String,
         /// What the database has.
@@ -70,7 +72,7 @@ impl StoreError {
             Self::Open { .. } => "the server's user must be able to write to the data directory",
             Self::NotOurs { .. } => "move the file away, or choose another data directory",
             Self::Newer { .. } => {
-                "run the newer program again, or put the copy of `store.db` back that was made before it ran; nothing was changed"
+                "run the newer program again, or put the copy of the file back that was made before it ran; nothing was changed"
             }
             Self::Migration { .. } => "the database is as it was; report this with what the engine said",
             Self::Conflict => "look at what is there",

@@ -86,7 +86,10 @@ fn due(connection: &Connection, schemas: &[Schema]) -> Result<Vec<(Migration, Pe
         schema.map_or(0, |schema| u32::try_from(schema.migrations.len()).unwrap_or(u32::MAX))
     };
     if let Some((owner, found)) = made.iter().find(|(owner, found)| *found > known(owner)) {
-        return Err(StoreError::Newer { owner: owner.clone(), found: *found, known: known(owner) });
+        let path = connection.path().map(Path::new).and_then(Path::file_name);
+        let file =
+            path.map_or_else(|| "this database".to_owned(), |name| name.to_string_lossy().into_owned());
+        return Err(StoreError::Newer { file, owner: owner.clone(), found: *found, known: known(owner) });
     }
     let found = |owner: &str| made.iter().find(|(made, _)| made == owner).map_or(0, |(_, found)| *found);
     Ok(schemas.iter().flat_map(|schema| steps(schema, found(schema.owner))).collect())

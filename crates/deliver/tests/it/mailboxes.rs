@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deliver::{Config, LocalDelivery};
-use events::Kind::{Deferred, Delivered};
+use events::Kind::{Bounced, Deferred, Delivered};
 use mailstore::{Content, Delivery};
 
 use crate::support::World;
@@ -83,6 +83,22 @@ async fn a_full_mailbox_defers_until_there_is_room() {
     world.later(Duration::from_mins(2));
     assert_eq!(world.fate(ANNA).await.kind, Delivered);
     assert_eq!((world.stored(ANNA, "INBOX").len(), world.stored(OTTO, "INBOX").len()), (1, 1));
+}
+
+#[tokio::test]
+async fn what_waits_too_long_for_room_bounces() {
+    let mut world = World::with(|config| {
+        in_mailstore(config);
+        config.over_quota_wait = Some(Duration::from_mins(3));
+    });
+    let anna = world.mailstore().account(ANNA, 0).await.unwrap();
+    world.mailstore().set_quota(anna, Some(50), None).await.unwrap();
+    world.send("bert@example.org", &[ANNA], TEXT).await;
+    let event = world.fate(ANNA).await;
+    assert_eq!((event.kind, &event.reply.unwrap()[..9]), (Deferred, "452 4.2.2"));
+    world.later(Duration::from_mins(10));
+    let event = world.fate(ANNA).await;
+    assert_eq!((event.kind, &event.reply.unwrap()[..9]), (Bounced, "552 5.2.2"));
 }
 
 #[tokio::test]

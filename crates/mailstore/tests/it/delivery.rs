@@ -86,3 +86,78 @@ async fn who_watches_hears_of_it_though_nobody_waits() {
     fixture.mailstore.create(anna, "New", None, NOW).await.unwrap();
     assert!(account.has_changed() && !watch.has_changed());
 }
+
+fn warn(fixture: &Fixture, percent: u8) {
+    let write = |warning: &mailstore::Warning<'_>| {
+        format!("Subject: {} {}\r\n\r\n", if warning.full { "full" } else { "nearly" }, warning.account)
+            .into_bytes()
+    };
+    fixture.mailstore.warn_of_quotas(mailstore::QuotaWarning { percent, write: Box::new(write) });
+}
+
+/// How many warnings of each kind are in the inbox.
+fn warnings(fixture: &Fixture, inbox: mailstore::MailboxId) -> (usize, usize) {
+    let facts = fixture.mailstore.facts(inbox, &mailstore::UidSet::all()).unwrap();
+    let texts: Vec<String> = facts
+        .iter()
+        .map(|facts| String::from_utf8(fixture.mailstore.read(facts.email, 0, 4096).unwrap()).unwrap())
+        .collect();
+    let count = |word: &str| {
+        let begin = format!("Return-Path: <>\r\nSubject: {word} anna@example.org");
+        texts.iter().filter(|text| text.starts_with(&begin)).count()
+    };
+    (count("nearly"), count("full"))
+}
+
+#[tokio::test]
+async fn its_reader_is_warned_once_until_there_is_room_again() {
+    let fixture = Fixture::new();
+    let (anna, inbox) = (fixture.anna().await, fixture.inbox().await);
+    warn(&fixture, 90);
+    fixture.mailstore.set_quota(anna, None, Some(10)).await.unwrap();
+    let deliver = async |keys: std::ops::Range<u32>| {
+        let deliveries = keys.map(|key| delivery("anna@example.org", &format!("k{key}"), "x")).collect();
+        let results = fixture.mailstore.deliver(deliveries).await;
+        results.iter().filter(|result| result.is_ok()).count()
+    };
+    assert_eq!(deliver(0..8).await, 8);
+    assert_eq!(warnings(&fixture, inbox), (0, 0));
+    // The ninth; with the warning there are ten, and the next is refused.
+    assert_eq!(deliver(8..11).await, 1);
+    assert_eq!(warnings(&fixture, inbox), (1, 1));
+    assert_eq!(deliver(9..11).await, 0, "tried again");
+    assert_eq!(warnings(&fixture, inbox), (1, 1), "once");
+    // Eleven are there. With nine it is not below the share of which it was warned.
+    let remove = async |from: u32| {
+        let uids: mailstore::UidSet = (from..from + 2).collect();
+        fixture.mailstore.remove(inbox, uids, NOW).await.unwrap();
+    };
+    remove(1).await;
+    assert_eq!(deliver(9..10).await, 1);
+    assert_eq!(warnings(&fixture, inbox), (1, 1));
+    // But with eight it is.
+    remove(3).await;
+    assert_eq!(deliver(10..11).await, 1);
+    assert_eq!(warnings(&fixture, inbox), (2, 1));
+    // Who may hold more starts anew.
+    fixture.mailstore.set_quota(anna, None, Some(12)).await.unwrap();
+    assert_eq!(deliver(20..21).await, 1);
+    assert_eq!(warnings(&fixture, inbox), (3, 1));
+    fixture.verify();
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_is_told_of_once() {
+    let fixture = Fixture::new();
+    let (anna, inbox) = (fixture.anna().await, fixture.inbox().await);
+    warn(&fixture, 90);
+    fixture.mailstore.set_quota(anna, Some(2000), None).await.unwrap();
+    let large = || vec![delivery("anna@example.org", "large", &"x".repeat(3000))];
+    for _ in 0..3 {
+        let result = fixture.mailstore.deliver(large()).await.remove(0);
+        assert!(matches!(result, Err(MailstoreError::OverQuota)));
+        fixture.mailstore.deliver(vec![delivery("anna@example.org", "small", "x")]).await.remove(0).unwrap();
+    }
+    assert_eq!(warnings(&fixture, inbox), (0, 1));
+    fixture.verify();
+}

@@ -256,6 +256,10 @@ fn open_mailstore(config: &Config) -> Result<Option<Mailstore>, Failure> {
     let opened = Mailstore::open(&config::mailboxes_file(&config.data_dir));
     let (mailstore, made) = opened.map_err(|error| explain::mailstore(&error))?;
     tell_made(&made);
+    let percent = config.deliver.quota_warning;
+    if percent > 0 {
+        mailstore.warn_of_quotas(deliver::quota_warning(&config.deliver.hostname, percent));
+    }
     Ok(Some(mailstore))
 }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What can only change with a restart: it was opened, bound or counted when the server started. The reference lists the same.
-const NEEDS_RESTART: [&str; 33] = [
+const NEEDS_RESTART: [&str; 35] = [
     "hostname",
     "data_dir",
     "listener.service",
@@ -42,6 +42,8 @@ const NEEDS_RESTART: [&str; 33] = [
     "deliver.port",
     "deliver.private_addresses",
     "deliver.local",
+    "deliver.quota_warning",
+    "deliver.over_quota_wait",
     "deliver.maildir",
     "deliver.connections_max",
     "deliver.connections_per_site_max",
@@ -385,6 +387,8 @@ port = 2525
 private_addresses = "allow"
 tls = "none"
 local = "lmtp:192.0.2.5:24"
+quota_warning = 80
+over_quota_wait = "2d"
 connections_max = 2001
 connections_per_site_max = 21
 sites_remembered_max = 20001

@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use disk::Clock;
-use mailstore::Mailstore;
+use mail::Timestamp;
+use mailstore::MailstoreError;
 use net::Shutdown;
 
 use super::build::Built;
@@ -17,12 +17,17 @@ pub(super) fn tidy(
     mut shutdown: Shutdown,
 ) -> impl Future<Output = Result<(), String>> + Send + 'static {
     let (mailstore, clock) = (built.mailstore.clone(), Arc::clone(&built.clock));
+    let spool = built.spool.clone();
     async move {
         let forever = async {
             let Some(mailstore) = mailstore else { return std::future::pending().await };
             loop {
                 tokio::time::sleep(EVERY).await;
-                collect(&mailstore, clock.as_ref()).await;
+                let now = clock.now();
+                collect(|| mailstore.collect_garbage(millis(now))).await;
+                // Whatever is in the queue may be delivered again, and must be known then.
+                let owed_since = spool.stats().oldest.map(millis);
+                collect(|| mailstore.forget_deliveries(millis(now), owed_since)).await;
             }
         };
         tokio::select! {
@@ -33,11 +38,14 @@ pub(super) fn tidy(
     }
 }
 
+fn millis(at: Timestamp) -> i64 {
+    i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// A little at a time: deliveries come in between.
-async fn collect(mailstore: &Mailstore, clock: &dyn Clock) {
+async fn collect<F: Future<Output = Result<bool, MailstoreError>>>(some: impl Fn() -> F) {
     loop {
-        let now = i64::try_from(clock.now().as_millis()).unwrap_or(i64::MAX);
-        match mailstore.collect_garbage(now).await {
+        match some().await {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {

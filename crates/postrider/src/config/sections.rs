@@ -253,6 +253,11 @@ fn deliver(
         keepers.push((Keeper::Maildir, value.span));
     }
     set(&mut config.maildir_root, section.parsed("maildir", |text| path(text, dir)));
+    set(
+        &mut config.quota_warning,
+        section.integer("quota_warning", 0..=99).and_then(|percent| u8::try_from(percent).ok()),
+    );
+    set(&mut config.over_quota_wait, section.parsed("over_quota_wait", over_quota_wait));
     set(&mut config.connections_per_site, count(section.integer("connections_per_site_max", 1..=10_000)));
     set(&mut config.connections, count(section.integer("connections_max", 2..=100_000)));
     set(&mut config.lessons_max, count(section.integer("sites_remembered_max", 100..=1_000_000)));
@@ -275,6 +280,20 @@ fn queue(section: Section<'_>, config: &mut deliver::Config) {
     set(&mut config.expire_null, section.duration("expire_reports", MINUTE..=30 * DAY));
     set(&mut config.delay_notice, section.parsed("delay_notice", delay_notice));
     section.finish();
+}
+
+/// A duration; none at all for `expire`, which is when everything ends.
+fn over_quota_wait(text: &str) -> Result<Option<Duration>, Wrong> {
+    if text == "expire" {
+        return Ok(None);
+    }
+    let read = value::duration(text);
+    let duration = read.map_err(|wrong| wrong.hint("write a duration such as \"2d\", or \"expire\""))?;
+    if duration > 30 * DAY {
+        return Err(Wrong::new("longer than any mail waits")
+            .hint("write \"expire\" to let it wait as long as other mail"));
+    }
+    Ok(Some(duration))
 }
 
 /// A duration; none at all for `never`.

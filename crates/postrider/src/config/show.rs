@@ -152,6 +152,8 @@ fn deliver(config: &deliver::Config) -> Vec<(&'static str, Value)> {
         ("private_addresses", json!(private)),
         ("tls", json!(tls)),
         ("local", local),
+        ("quota_warning", json!(config.quota_warning)),
+        ("over_quota_wait", json!(config.over_quota_wait.map_or_else(|| "expire".to_owned(), show_duration))),
         ("connections_max", json!(config.connections)),
         ("connections_per_site_max", json!(config.connections_per_site)),
         ("sites_remembered_max", json!(config.lessons_max)),

@@ -175,6 +175,25 @@ fn a_domain_is_made_due_without_what_is_held() {
     assert_eq!(spool.checkout(now), Some(domain("example.org")));
 }
 
+/// A retry that is asked for finds nobody in flight; whoever is put off then can be made due after all.
+#[test]
+fn who_was_in_flight_when_a_retry_was_asked_for_is_hastened() {
+    let world = World::new(27);
+    let mut machine = world.open();
+    let id = machine.commit(&world, &["anna@example.org"], 300).unwrap();
+    let (spool, now) = (machine.spool.clone(), world.clock.now());
+    let domain = spool.checkout(now).unwrap();
+    let works = spool.take(&domain, now, 1);
+    spool.retry_all(now);
+    let until = now.after(Duration::from_hours(1));
+    let outcomes = vec![RecipientOutcome::new(0, Disposition::Deferred { until })];
+    spool.finish(Finished { id, outcomes, events: Vec::new(), reports: Vec::new() });
+    spool.release(&domain);
+    assert_eq!(spool.checkout(now), None);
+    spool.hasten(&works[0], now);
+    assert_eq!(spool.checkout(now), Some(domain));
+}
+
 #[test]
 fn a_hold_during_an_attempt_takes_effect_when_it_has_failed() {
     let world = World::new(24);
