@@ -92,7 +92,7 @@ impl Expansion<'_> {
         };
         let Loaded { mut content, .. } = spool.load(self.envelope.id).await.map_err(unread)?;
         let beginning = beginning(&mut content).await.map_err(unread)?;
-        let fields = self.fields(&beginning)?;
+        let fields = self.fields(&beginning).map_err(|finding| *finding)?;
         let now = self.shared.now();
         let id = spool.new_id(now);
         let mut writer = spool.content(id);
@@ -109,17 +109,17 @@ impl Expansion<'_> {
     }
 
     /// The list's fields, unless the header section says that the message is none for it.
-    fn fields(&self, beginning: &[u8]) -> Result<Vec<u8>, Finding> {
+    fn fields(&self, beginning: &[u8]) -> Result<Vec<u8>, Box<Finding>> {
         let (header, list) = (HeaderSection::read(beginning), self.list);
         if header.octets().len() > HEADER_OCTETS_MAX {
-            return Err(self.own(Fate::Bounced, replies::header_too_large()));
+            return Err(Box::new(self.own(Fate::Bounced, replies::header_too_large())));
         }
         let id = list.id();
         if header.has_list_id(&id) || header.has_delivered_to(list.address()) {
-            return Err(self.dropped(LOOP));
+            return Err(Box::new(self.dropped(LOOP)));
         }
         if header.is_answer() {
-            return Err(self.dropped(ANSWER));
+            return Err(Box::new(self.dropped(ANSWER)));
         }
         let fields = ListFields {
             id: &id,

@@ -255,7 +255,7 @@ impl Message {
             let place = usize::try_from(*number).unwrap_or(usize::MAX);
             let Some(recipient) = envelope.recipients.get(place) else { continue };
             match live.directory.resolve(&recipient.forward_path) {
-                // It is a list only now, or it would have been sent on.
+                // A list that was none a moment ago, or it would have been sent on.
                 Resolution::NotLocal | Resolution::List(_) => {
                     message.refuse(*number, Fate::Deferred, replies::not_local());
                 }

@@ -38,7 +38,7 @@ impl Expansion {
                 Resolution::Unsure => {
                     known.push(Finding::own(*number, Fate::Deferred, replies::unsure()));
                 }
-                // A list was sent on before this, or is one only now.
+                // A list that was none a moment ago, or it would have been sent on.
                 Resolution::NotLocal | Resolution::List(_) => {
                     known.push(Finding::own(*number, Fate::Deferred, replies::not_local()));
                 }

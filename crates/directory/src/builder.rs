@@ -106,6 +106,8 @@ impl Builder {
             }),
             _ => {
                 self.errors.sort_by_key(|error| error.entry);
+                // Several aliases of a list lead to the same owners.
+                self.errors.dedup();
                 Err(self.errors)
             }
         }

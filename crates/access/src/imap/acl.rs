@@ -131,7 +131,13 @@ impl Policy {
         }
         let directory = self.shared.authenticator.directory();
         let address = Address::parse(name).ok().filter(|address| directory.detail(address).is_none());
-        let account = address.as_ref().and_then(|address| directory.account(address));
+        // Where one account gets the mail of all addresses, not all of them mean it.
+        let account = address.as_ref().and_then(|address| {
+            let account = directory.account(address)?;
+            let mut own = account.addresses().iter().chain([account.login()]);
+            let is_its = |own: &Address| own.to_string().eq_ignore_ascii_case(name);
+            (directory.is_own(address) || own.any(is_its)).then_some(account)
+        });
         match account {
             Some(account) => Ok(format!("{dash}{}", account.directory_name())),
             None => Err(Status::no("Nobody here has that name").with(Code::NonExistent)),

@@ -18,6 +18,8 @@ use super::{
 
 /// Others whose mailboxes one client hears of.
 const OWNERS_MAX: usize = 32;
+/// Names in one command: for more there are `PERSONAL` and `SUBTREE`.
+const NAMED_MAX: usize = 256;
 /// All that can be told of, for BADEVENT.
 const EVENTS: [&str; 7] = [
     "MessageNew",
@@ -126,6 +128,9 @@ impl Policy {
         let mut notifying = Notifying::default();
         for group in groups {
             notifying.add(group);
+        }
+        if notifying.is_too_much() {
+            return Err(overflow());
         }
         let told = if notifying.groups.is_empty() {
             Vec::new()
@@ -327,6 +332,15 @@ impl Notifying {
                 _ => {}
             }
         }
+    }
+
+    /// Each mailbox is compared with all that is named, whenever something happens.
+    fn is_too_much(&self) -> bool {
+        let names = self.groups.iter().map(|group| match &group.mailboxes {
+            Mailboxes::Subtree(names) | Mailboxes::Named(names) => names.len(),
+            _ => 1,
+        });
+        names.sum::<usize>() > NAMED_MAX
     }
 
     fn listener(&self, selected: Option<MailboxId>, condstore: bool) -> Listener<'_> {

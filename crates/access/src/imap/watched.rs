@@ -33,6 +33,7 @@ pub(super) struct Known {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Watched {
     known: BTreeMap<MailboxId, Known>,
+    /// Of the names that it is subscribed to those that it wants to hear of.
     subscribed: BTreeSet<String>,
 }
 
@@ -195,8 +196,10 @@ impl Watched {
         };
         let known = names.mailboxes.iter().filter(is_wanted);
         let known: BTreeMap<_, _> = known.map(|found| (found.mailbox.id, Known::of(found))).collect();
-        let watched = Self { known, subscribed: names.subscribed.clone() };
-        (watched.known.len() <= WATCHED_MAX).then_some(watched)
+        let is_told = |name: &&String| listener.wanted(name, true) != Wanted::default();
+        let subscribed: BTreeSet<String> = names.subscribed.iter().filter(is_told).cloned().collect();
+        let few = known.len() <= WATCHED_MAX && subscribed.len() <= WATCHED_MAX;
+        few.then_some(Self { known, subscribed })
     }
 
     pub(super) fn has(&self, mailbox: MailboxId) -> bool {

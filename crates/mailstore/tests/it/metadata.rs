@@ -12,8 +12,9 @@ impl Fixture {
 
     fn annotations(&self, of: Annotated, who: AccountId) -> String {
         let all = self.mailstore.annotations(of, who).unwrap().into_iter();
-        let texts = all.map(|(entry, value)| format!("{entry}={};", String::from_utf8(value).unwrap()));
-        texts.collect::<Vec<_>>().concat()
+        let shown =
+            |(entry, value): (String, Vec<u8>)| format!("{entry}={};", String::from_utf8(value).unwrap());
+        all.map(shown).collect::<Vec<String>>().concat()
     }
 }
 
