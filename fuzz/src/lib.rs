@@ -17,7 +17,8 @@ mod targets;
 
 use targets::{
     address, autodiscover, chunks, client, command, config, content, convert, dsn, event, header,
-    imap_command, imap_server, mime, pattern, pop3, proxy, query, record, reply, segment, server, site,
+    imap_client, imap_command, imap_server, mime, pattern, pop3, proxy, query, record, reply, segment,
+    server, site,
 };
 
 /// Something that reads octets, and what must hold of it.
@@ -55,6 +56,7 @@ pub const TARGETS: &[Target] = &[
     target("proxy", proxy::run),
     target("imap_command", imap_command::run),
     target("imap_server", imap_server::run),
+    target("imap_client", imap_client::run),
     target("pop3", pop3::run),
     target("mime", mime::run),
 ];

@@ -7,7 +7,10 @@ mod people;
 use serde::{Deserialize, Serialize};
 
 pub use lists::{List, ListChange, Lists, NewList};
-pub use mailboxes::{Finding, Findings, Imported, Letter, Mailbox, Mailboxes, Most, Quota, QuotaChange};
+pub use mailboxes::{
+    Finding, Findings, Fingerprint, Fingerprints, Folder, Folders, Imported, Known, KnownBy, Letter, Made,
+    Mailbox, Mailboxes, Most, Quota, QuotaChange, Sources,
+};
 pub use people::{
     Account, AccountChange, Accounts, Alias, Aliases, AppPassword, Domain, Domains, Done, MadeAppPassword,
     NewAccount, NewAlias, NewAppPassword, NewDomain, NewPassword, Secret, Source,

@@ -11,12 +11,16 @@ const HEAD_OCTETS: usize = 5;
 /// A frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
+    /// In: octets that final delivery put before those of a message that is put back.
+    Head(Vec<u8>),
     /// Some octets of a message.
     Octets(Vec<u8>),
     /// What else is known of the message, as JSON.
     Document(Vec<u8>),
     /// The message has no more octets.
     End,
+    /// What came of the message is to be forgotten: where it comes from, it broke off.
+    Abandoned,
     /// There are no more messages.
     Finished,
     /// There are more, but something failed: what, in words.
@@ -27,9 +31,11 @@ impl Frame {
     /// As it goes over the wire. What is longer than a frame may be is refused by the other side.
     pub fn encode(&self) -> Vec<u8> {
         let (kind, held): (u8, &[u8]) = match self {
+            Self::Head(octets) => (b'H', octets),
             Self::Octets(octets) => (b'O', octets),
             Self::Document(document) => (b'D', document),
             Self::End => (b'E', &[]),
+            Self::Abandoned => (b'X', &[]),
             Self::Finished => (b'Z', &[]),
             Self::Failed(why) => (b'F', why.as_bytes()),
         };
@@ -77,9 +83,11 @@ impl Frames {
         }
         let Some(held) = held.get(..length) else { return Ok(None) };
         let frame = match kind {
+            b'H' => Frame::Head(held.to_vec()),
             b'O' => Frame::Octets(held.to_vec()),
             b'D' => Frame::Document(held.to_vec()),
             b'E' => Frame::End,
+            b'X' => Frame::Abandoned,
             b'Z' => Frame::Finished,
             b'F' => Frame::Failed(String::from_utf8_lossy(held).into_owned()),
             _ => return Err(BadFrame),
@@ -101,10 +109,12 @@ mod tests {
     #[test]
     fn frames_come_whole_however_they_are_cut() {
         let sent = [
+            Frame::Head(b"x".to_vec()),
             Frame::Octets(b"Subject: x\r\n".to_vec()),
             Frame::Octets(Vec::new()),
             Frame::Document(b"{}".to_vec()),
             Frame::End,
+            Frame::Abandoned,
             Frame::Failed("no room".to_owned()),
             Frame::Finished,
         ];
@@ -124,7 +134,7 @@ mod tests {
 
     #[test]
     fn what_is_no_frame_is_refused_and_half_of_one_is_not_the_end() {
-        for wire in [b"X\0\0\0\0".as_slice(), b"O\xff\xff\xff\xff"] {
+        for wire in [b"Y\0\0\0\0".as_slice(), b"O\xff\xff\xff\xff"] {
             let mut frames = Frames::default();
             frames.push(wire);
             assert_eq!(frames.next_frame(), Err(BadFrame));

@@ -330,7 +330,7 @@ impl Message {
         };
         match self.findings.iter_mut().find(|finding| finding.recipient == recipient) {
             Some(finding) if fate != Fate::Delivered && finding.fate != Fate::Deferred => {
-                *finding = Finding::own(recipient, fate, reply)
+                *finding = Finding::own(recipient, fate, reply);
             }
             Some(_) => {}
             None => self.findings.push(Finding::own(recipient, fate, reply)),

@@ -1,6 +1,7 @@
 //! A server with one user, whose mailboxes other people's programs read by IMAP, and another one who may be let in to them.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -104,6 +105,22 @@ impl ImapUser {
     /// Runs a program of Python's that must succeed, with `connect()`, `ok(answer)` and `append_all(..)` at hand; gives what it prints.
     pub fn python(&self, program: &str, more: &[&str]) -> String {
         let said = said(&mut self.command(program, more), b"");
+        assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+        said.out
+    }
+
+    /// The same at another server.
+    pub fn python_at(at: SocketAddr, ca: &str, login: &str, program: &str) -> String {
+        let program = PYTHON.replace("127.0.0.1", &at.ip().to_string()) + program;
+        let said = said(
+            Command::new("python3").arg("-c").arg(program).args([
+                at.port().to_string().as_str(),
+                ca,
+                login,
+                Self::PASSWORD,
+            ]),
+            b"",
+        );
         assert_eq!(said.code, 0, "{}{}", said.out, said.err);
         said.out
     }

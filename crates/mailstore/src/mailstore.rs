@@ -38,16 +38,29 @@ impl Mailstore {
     /// See [`Store::open`].
     pub fn open(path: &Path) -> Result<(Self, Vec<Pending>), MailstoreError> {
         let (store, done) = Store::open(path, &[SCHEMA])?;
-        let mailstore = Self {
+        let mailstore = Self::over(store);
+        // Nobody uploads any more what was uploaded before. It is the first change of all, so that none of this life is meant.
+        mailstore.change_later(upload::discard_all);
+        Ok((mailstore, done))
+    }
+
+    /// Opens a copy to look into it: nothing can be changed, and no file is made. Waits for the disk.
+    ///
+    /// # Errors
+    /// See [`Store::look_into`].
+    pub fn look_into(path: &Path) -> Result<Self, MailstoreError> {
+        let store = Store::look_into(path, &[SCHEMA])?;
+        Ok(Self::over(store))
+    }
+
+    fn over(store: Store) -> Self {
+        Self {
             store,
             watchers: Watchers::default(),
             told: Arc::default(),
             index: Arc::default(),
             warning: Arc::default(),
-        };
-        // Nobody uploads any more what was uploaded before. It is the first change of all, so that none of this life is meant.
-        mailstore.change_later(upload::discard_all);
-        Ok((mailstore, done))
+        }
     }
 
     /// Makes what was asked for, and then nothing more. Waits for the disk.

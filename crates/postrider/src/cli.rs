@@ -1,5 +1,6 @@
 //! The command line: what may be said, and the help that explains it.
 
+mod backup;
 mod ban;
 mod dkim;
 mod ldap;
@@ -12,6 +13,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use backup::{BackupCommand, BackupCreate, BackupVerify, Restore};
 pub(crate) use ban::BanCommand;
 pub(crate) use dkim::{DkimCommand, DkimGenerate, KeyKind};
 pub(crate) use ldap::{LdapCheck, LdapCommand};
@@ -133,6 +135,14 @@ pub(crate) enum Command {
     /// Look after the database of domains, accounts, aliases and lists
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Make backups and check them
+    #[command(subcommand)]
+    Backup(BackupCommand),
+    /// Restore a backup into an empty data directory, or what is missing of one account into the running server
+    ///
+    /// Without --account: with the server stopped. All is as it was when the backup was made, but mailboxes get another UIDVALIDITY, so that no client takes
+    /// new messages for old ones. With --account: messages and mailboxes that the account had then and has not now come back; what is there stays as it is.
+    Restore(Restore),
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! The commands that look at a server or at its files.
 
+pub(crate) mod backup;
 pub(crate) mod ban;
 pub(crate) mod config;
 pub(crate) mod dkim;

@@ -4,6 +4,7 @@
 //! *Never* handles mail: it builds the parts that do, and stops them in reverse.
 
 mod app;
+mod backup;
 mod cli;
 mod client;
 mod client_settings;
@@ -16,6 +17,7 @@ mod mailfiles;
 pub mod parts;
 mod place;
 mod process;
+mod remote;
 mod schemas;
 mod sendmail;
 mod terminal;
@@ -58,6 +60,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Mailbox(command) => commands::mailbox::run(command, cli.json),
         Command::Ldap(command) => commands::ldap::run(command, cli.json),
         Command::Store(command) => commands::store::run(command, cli.json),
+        Command::Backup(command) => commands::backup::run(command, cli.json),
+        Command::Restore(wanted) => commands::backup::restore(wanted, cli.json),
         Command::Queue(command) => commands::queue::run(command, cli.json),
         Command::Events(wanted) => commands::events::run(wanted, cli.json),
         Command::Trace(wanted) => commands::trace::run(wanted, cli.json),

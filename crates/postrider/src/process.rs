@@ -52,17 +52,35 @@ fn directories(config: &Config) -> Vec<PathBuf> {
     [config.data_dir.clone()].into_iter().chain(maildir).collect()
 }
 
-/// Where it reads what the operator wrote, behind symbolic links too: certificates are renewed by making links anew.
-fn readable(config: &Config, file: &Path) -> Vec<PathBuf> {
+/// The files that the operator wrote, each once: the configuration file first.
+pub(crate) fn written_by_operator(config: &Config, file: &Path) -> Vec<PathBuf> {
     let certificates = config.certificates.iter().flat_map(|files| [files.certificate.as_path(), &files.key]);
     let secrets = config.secret_files.iter().map(PathBuf::as_path);
     let authority = config.acme.as_ref().and_then(config::Acme::ca_file);
     let providers = config.oauth.iter().filter_map(config::OAuth::ca_file);
     let clients = config.clients.iter().flat_map(config::Clients::files);
-    let files = certificates.chain(secrets).chain(authority).chain(providers).chain(clients).chain([file]);
+    let files = [file]
+        .into_iter()
+        .chain(certificates)
+        .chain(secrets)
+        .chain(authority)
+        .chain(providers)
+        .chain(clients);
+    let mut all: Vec<PathBuf> = Vec::new();
+    for path in files {
+        if !all.iter().any(|known| known == path) {
+            all.push(path.to_owned());
+        }
+    }
+    all
+}
+
+/// Where it reads what the operator wrote, behind symbolic links too: certificates are renewed by making links anew.
+fn readable(config: &Config, file: &Path) -> Vec<PathBuf> {
     let real = |path: &Path| std::fs::canonicalize(path).ok();
-    files
-        .flat_map(|path| [Some(path.to_owned()), real(path)])
+    written_by_operator(config, file)
+        .into_iter()
+        .flat_map(|path| [real(&path), Some(path)])
         .flatten()
         .filter_map(|path| path.parent().map(Path::to_owned))
         .collect()

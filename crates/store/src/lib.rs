@@ -4,6 +4,7 @@
 //! stable storage. *Never* knows what a table means, and lets no type of an engine out: today that is SQLite in a file of the data
 //! directory, and PostgreSQL has its place behind the same calls.
 
+mod copy;
 mod error;
 mod migrate;
 mod open;

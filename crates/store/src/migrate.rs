@@ -62,6 +62,11 @@ pub(crate) fn pending(path: &Path, schemas: &[Schema]) -> Result<Vec<Pending>, S
     Ok(made)
 }
 
+/// What is due in a database that is there.
+pub(crate) fn pending_in(connection: &Connection, schemas: &[Schema]) -> Result<Vec<Pending>, StoreError> {
+    Ok(due(connection, schemas)?.into_iter().map(|(_, pending)| pending).collect())
+}
+
 fn make(connection: &Connection, schemas: &[Schema]) -> Result<Vec<Pending>, StoreError> {
     connection.execute_batch(TABLE)?;
     let due = due(connection, schemas)?;

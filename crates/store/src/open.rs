@@ -19,7 +19,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// More than one owner of tables has; one is some kilobytes.
 const STATEMENTS_KEPT: usize = 128;
 /// Passwords are in it.
-const MODE: u32 = 0o600;
+pub(crate) const MODE: u32 = 0o600;
 
 /// What a commit is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -64,6 +64,16 @@ impl Store {
         Ok((Self(Arc::new(inner)), done))
     }
 
+    /// One that nobody can write to.
+    pub(crate) fn of_readers(path: &Path) -> Self {
+        Self(Arc::new(Inner {
+            path: path.to_owned(),
+            changes: Mutex::default(),
+            writer: Mutex::default(),
+            readers: Mutex::default(),
+        }))
+    }
+
     /// What [`Store::open`] would do to the tables, tried and taken back: makes no file, and leaves one as it is.
     ///
     /// # Errors

@@ -38,6 +38,46 @@ async fn what_was_written_is_there_after_another_start() {
     assert_eq!(pets(&open(&path, OLD)), ["cat"]);
 }
 
+#[test]
+fn a_copy_is_the_database_of_one_moment_in_one_file_though_others_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, copy) = (dir.path().join("store.db"), dir.path().join("copy.db"));
+    let store = open(&path, OLD);
+    let insert = "INSERT INTO pet (name, legs) VALUES (?1, ?2)";
+    store
+        .write_and_wait(move |sql| {
+            (0..5000).try_for_each(|n| {
+                sql.execute(insert, &[format!("{n:0200}").as_str().into(), n.into()]).map(drop)
+            })
+        })
+        .unwrap();
+    let mut steps = 0;
+    Store::copy(&path, &copy, |done, all| {
+        assert!(done <= all && all > 1 << 20);
+        steps += 1;
+        let name = format!("late {steps}");
+        store.write_and_wait(move |sql| sql.execute(insert, &[name.as_str().into(), 4.into()])).unwrap();
+    })
+    .unwrap();
+    assert!(steps > 2, "{steps}");
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    let look = Store::look_into(&copy, &[OLD]).unwrap();
+    assert_eq!((pets(&look).len(), pets(&store).len()), (5000, 5000 + steps));
+    assert!(matches!(look.write_and_wait(|_| Ok(())), Err(StoreError::Closed)));
+    drop(look);
+    assert_eq!(Store::faults(&copy).unwrap(), Vec::<String>::new());
+    let beside = ["copy.db-wal", "copy.db-shm", "copy.db-journal"].map(|name| dir.path().join(name).exists());
+    assert_eq!(beside, [false; 3]);
+    // Nothing is written over, and what is not there is not copied.
+    assert!(matches!(Store::copy(&path, &copy, |_, _| ()), Err(StoreError::Open { .. })));
+    assert!(Store::copy(&dir.path().join("none.db"), &dir.path().join("x.db"), |_, _| ()).is_err());
+    // An older one is not looked into, and a newer one neither.
+    assert!(matches!(Store::look_into(&copy, &[NEW]), Err(StoreError::Migration { number: 2, .. })));
+    assert_eq!(Store::due(&copy, &[NEW]).unwrap().len(), 1);
+    let other = Schema { owner: "zoo", migrations: &[] };
+    assert!(matches!(Store::look_into(&copy, &[other]), Err(StoreError::Newer { .. })));
+}
+
 #[tokio::test]
 async fn only_we_read_the_files() {
     let dir = tempfile::tempdir().unwrap();

@@ -11,6 +11,7 @@ pub(crate) mod convert;
 pub(crate) mod dsn;
 pub(crate) mod event;
 pub(crate) mod header;
+pub(crate) mod imap_client;
 pub(crate) mod imap_command;
 pub(crate) mod imap_server;
 pub(crate) mod mime;

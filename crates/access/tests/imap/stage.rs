@@ -5,7 +5,7 @@ use std::{io, net::IpAddr, sync::Arc, time::Duration};
 use access::{Config, imap::Imap};
 use directory::{AccountConfig, Authenticator, Directory, DomainConfig, Secret};
 use mail::Timestamp;
-use mailstore::{Content, Flags, Import, Mailstore, NewMessage};
+use mailstore::{Content, Flags, Import, KnownBy, Mailstore, NewMessage};
 use net::{Shutdown, TlsMode};
 use tempfile::TempDir;
 use testkit::{clock::FakeClock, dialogue::World};
@@ -62,6 +62,8 @@ impl Stage {
         let import = |number| Import {
             folder: format!("folders/{number}"),
             source: Vec::new(),
+            known_by: KnownBy::Nothing,
+            head: Vec::new(),
             message: NewMessage {
                 content: Content::new(b"Subject: x\r\n\r\nx\r\n".to_vec()),
                 flags: Flags::none(),

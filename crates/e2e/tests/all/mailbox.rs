@@ -1,6 +1,11 @@
 //! Mail brought in and taken out, with Python's `mailbox` module as the judge of the files.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    os::unix::net::UnixStream,
+    path::Path,
+};
 
 use e2e::{House, Postrider, run};
 use serde_json::Value;
@@ -211,4 +216,28 @@ fn mailboxes_are_listed_bounded_verified_and_rebuilt() {
     python(damage, &database);
     assert_eq!(house.command(&["mailbox", "rebuild"]).code, 0);
     verified(0, "all is well");
+}
+
+#[test]
+fn a_client_that_takes_its_export_slowly_does_not_hold_up_a_stop() {
+    let (house, server) = house();
+    let message = |number: u32| {
+        format!("From a@x Mon Nov 23 18:00:00 2026\nSubject: {number}\n\n{}\n\n", "x".repeat(900_000))
+    };
+    let mbox = house.path().join("large");
+    fs::write(&mbox, (0..20).map(message).collect::<String>()).unwrap();
+    assert_eq!(import(&house, &mbox), (20, 0));
+    let mut client = UnixStream::connect(house.data().join("control.sock")).unwrap();
+    let request =
+        "GET /v1/accounts/anna%40here.test/mailboxes/export?folder=INBOX HTTP/1.1\r\nHost: x\r\n\r\n";
+    client.write_all(request.as_bytes()).unwrap();
+    let mut begin = [0; 15];
+    client.read_exact(&mut begin).unwrap();
+    assert_eq!(&begin, b"HTTP/1.1 200 OK");
+    // It reads no further: far more waits than sockets hold.
+    assert_eq!(server.stop().code(), Some(0));
+    let mut rest = Vec::new();
+    // Cut off, or ended with what is wrong: either way it is not the end of an export.
+    let _ = client.read_to_end(&mut rest);
+    assert!(rest.len() < 15_000_000, "all of it came: {}", rest.len());
 }

@@ -75,11 +75,13 @@ fn arrived(mailstore: &Mailstore, account: &str) -> BTreeMap<String, usize> {
 fn is_all_delivered(house: &House) -> bool {
     let (mut owed, mut delivered) = (BTreeSet::new(), BTreeSet::new());
     for event in house.events() {
-        let text = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
+        let text =
+            |key: &str| event.get(key).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
         let id = text("id");
         match &*text("kind") {
             "accepted" => {
-                let recipients = event["recipients"].as_array().into_iter().flatten();
+                let recipients =
+                    event.get("recipients").and_then(serde_json::Value::as_array).into_iter().flatten();
                 owed.extend(recipients.filter_map(|to| Some((id.clone(), to.as_str()?.to_owned()))));
             }
             "delivered" => {

@@ -5,6 +5,7 @@
 mod accounts;
 mod acme;
 mod acme_fake;
+mod backup;
 mod bans;
 mod certificates;
 mod client_setup;

@@ -5,6 +5,7 @@ mod content;
 mod dovecot;
 mod dsn;
 mod exim;
+mod imap_import;
 mod likeness;
 mod lists;
 mod lmtp;

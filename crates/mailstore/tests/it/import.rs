@@ -1,11 +1,17 @@
 //! Mail from elsewhere comes once, and whole.
 
-use mailstore::{Content, Flags, Import, Imported, MailstoreError, NewMessage};
+use mailstore::{Content, Flags, Import, Imported, KnownBy, MailstoreError, NewMessage};
 
 use crate::support::{Fixture, NOW, message};
 
 fn import(folder: &str, source: &str, text: &str) -> Import {
-    Import { folder: folder.to_owned(), source: source.as_bytes().to_vec(), message: message(text) }
+    Import {
+        folder: folder.to_owned(),
+        source: source.as_bytes().to_vec(),
+        known_by: KnownBy::Content,
+        head: Vec::new(),
+        message: message(text),
+    }
 }
 
 fn outcome(new: u64, already: u64) -> Imported {
@@ -50,7 +56,7 @@ async fn flags_and_dates_come_with_it_and_watchers_hear_of_it() {
         keywords: vec!["$Label1".to_owned(), String::new()],
         internal_date: 5000,
     };
-    let imports = vec![Import { folder: "INBOX".to_owned(), source: b"1".to_vec(), message }];
+    let imports = vec![Import { message, ..import("INBOX", "1", "") }];
     let imported = fixture.mailstore.import(anna, imports, NOW).await.unwrap();
     assert_eq!(imported, Imported { new: 1, already: 0, keywords_left_out: 1 });
     assert!(watch.has_changed());
@@ -74,4 +80,46 @@ async fn an_import_beyond_the_quota_puts_nothing_in_and_can_be_begun_again() {
     let bad = fixture.mailstore.import(anna, vec![import("a//b", "1", "one")], NOW).await;
     assert!(matches!(bad, Err(MailstoreError::BadName(_))), "{bad:?}");
     fixture.verify();
+}
+
+/// RFC 9051 §2.3.1.1: where a UIDVALIDITY and a UID name a message, they name it for ever.
+#[tokio::test]
+async fn what_its_source_alone_tells_apart_is_known_without_its_content() {
+    let fixture = Fixture::new();
+    let anna = fixture.anna().await;
+    let by_source = |folder: &str, source: &str, text: &str| Import {
+        known_by: KnownBy::Source,
+        ..import(folder, source, text)
+    };
+    let sources = || vec![b"1".to_vec(), b"2".to_vec()];
+    let known = |folder: &str| fixture.mailstore.imported(anna, folder, &sources());
+    assert_eq!(known("INBOX").unwrap(), [false, false]);
+    let some = vec![by_source("inbox", "1", "one"), import("INBOX", "2", "two")];
+    assert_eq!(fixture.mailstore.import(anna, some, NOW).await.unwrap(), outcome(2, 0));
+    // A key with the content is none without.
+    assert_eq!(known("INBOX").unwrap(), [true, false]);
+    assert_eq!(known("Other").unwrap(), [false, false]);
+    let other = vec![by_source("INBOX", "1", "another"), by_source("INBOX", "2", "two")];
+    assert_eq!(fixture.mailstore.import(anna, other, NOW).await.unwrap(), outcome(1, 1));
+    assert!(matches!(known("a//b"), Err(MailstoreError::BadName(_))));
+}
+
+#[tokio::test]
+async fn what_is_put_back_comes_whatever_was_before_and_shares_its_content() {
+    let fixture = Fixture::new();
+    let anna = fixture.anna().await;
+    let back = || Import {
+        known_by: KnownBy::Nothing,
+        head: b"Return-Path: <>\r\n".to_vec(),
+        ..import("Back", "1", "Subject: x\r\n\r\n")
+    };
+    for _ in 0..2 {
+        assert_eq!(fixture.mailstore.import(anna, vec![back()], NOW).await.unwrap(), outcome(1, 0));
+    }
+    let mailbox = fixture.mailstore.mailbox(anna, "Back").unwrap().unwrap();
+    let facts = fixture.mailstore.facts(mailbox.id, &mailstore::UidSet::all()).unwrap();
+    assert_eq!((facts.len(), facts[0].head_octets), (2, 17));
+    let octets = fixture.mailstore.read(facts[0].email, 0, 100).unwrap();
+    assert_eq!(octets, b"Return-Path: <>\r\nSubject: x\r\n\r\n");
+    assert_eq!(fixture.mailstore.verify().unwrap(), []);
 }

@@ -10,6 +10,7 @@ mod mailboxes;
 mod messages;
 mod metadata;
 mod model;
+mod put_back;
 mod support;
 mod text;
 mod upkeep;

@@ -28,6 +28,7 @@ use super::{
     own, tokens,
 };
 use crate::{
+    backup,
     config::{self, Bounds, Config},
     failure::Failure,
     maildrop::{self, Facts},
@@ -87,6 +88,9 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
     let (disk, clock, random): (Arc<dyn Disk>, Arc<dyn Clock>, Arc<dyn Random>) =
         (Arc::new(OsDisk), Arc::new(SystemClock), Arc::new(OsRandom));
     let lock = claim(disk.as_ref(), &config.data_dir)?;
+    if backup::is_unfinished(&config.data_dir) {
+        return Err(explain::unfinished_restore(&config.data_dir));
+    }
     Listening::forget(&config.data_dir)?;
     let maildir = maildir(disk.as_ref(), &config)?;
     let facts = facts(&config);

@@ -17,6 +17,12 @@ pub(crate) fn data_dir(dir: &Path, error: &io::Error) -> Failure {
     failure.hint(WRITABLE)
 }
 
+/// Half of a backup is there.
+pub(super) fn unfinished_restore(dir: &Path) -> Failure {
+    let failure = Failure::new(format!("a restore into {} was cut off", dir.display()));
+    failure.hint("run `postrider restore` again: it begins anew")
+}
+
 pub(super) fn locked(dir: &Path) -> Failure {
     Failure::new(format!("another postrider runs on {}", dir.display()))
         .hint("stop it first, or give this one a data directory of its own")

@@ -14,10 +14,11 @@ pub(crate) enum MailboxCommand {
     ///
     /// What it holds beyond stays, and can be read; mail for it waits in the queue. What is not given stays as it is.
     Quota(MailboxQuota),
-    /// Bring in the mail of a Maildir, an mbox file, or a directory of mbox files
+    /// Bring in the mail of a Maildir, an mbox file, a directory of mbox files, or of another server by IMAP
     ///
     /// Flags, keywords and dates come along; mailboxes that are not there are made. What was brought in before is not brought in again: after an
-    /// interrupt, or once there is more, run it again.
+    /// interrupt, or once there is more, run it again. From a server come all mailboxes of the user who logs in there, and nothing is changed there;
+    /// its password is asked for on the terminal, or is the line of standard input, unless an option says where it is.
     Import(MailboxImport),
     /// Write all mailboxes of an account into files, with flags, keywords and dates
     Export(MailboxExport),
@@ -72,14 +73,44 @@ pub(crate) struct MailboxImport {
     /// The login of the account
     #[arg(value_name = "LOGIN")]
     pub login: String,
-    /// Where the mail is: a Maildir, an mbox file, or a directory of mbox files
-    #[arg(long, value_name = "PATH")]
+    /// Where the mail is: a Maildir, an mbox file, a directory of mbox files, or a server as `imaps://USER@HOST/` (`imap`: STARTTLS)
+    #[arg(long, value_name = "PATH|URL")]
     pub from: PathBuf,
     /// Into this mailbox, and those below it, instead of INBOX and as many as there are
     #[arg(long, value_name = "NAME")]
     pub folder: Option<String>,
+    /// From a server only this mailbox, by its name there; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub only: Vec<String>,
+    /// Read the password at the server from the one line of this file; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// The environment variable with the password at the server
+    #[arg(long, value_name = "NAME", conflicts_with = "password_file")]
+    pub password_env: Option<String>,
+    /// Log in at the server with the access token in this file (OAUTHBEARER, XOAUTH2) instead of a password
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["password_file", "password_env"])]
+    pub token_file: Option<PathBuf>,
+    /// Believe the server if one of the authorities in this PEM file has certified it, instead of those that this machine trusts
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
     #[command(flatten)]
     pub place: Place,
+}
+
+impl MailboxImport {
+    /// An option that was given, and is only for a server.
+    pub(crate) fn only_remote(&self) -> Option<&'static str> {
+        [
+            ("--only", !self.only.is_empty()),
+            ("--password-file", self.password_file.is_some()),
+            ("--password-env", self.password_env.is_some()),
+            ("--token-file", self.token_file.is_some()),
+            ("--ca", self.ca.is_some()),
+        ]
+        .into_iter()
+        .find_map(|(option, given)| given.then_some(option))
+    }
 }
 
 #[derive(Debug, Args)]

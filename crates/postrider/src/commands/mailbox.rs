@@ -2,6 +2,7 @@
 
 mod export;
 mod import;
+mod import_remote;
 mod upkeep;
 
 use std::path::{Path, PathBuf};

@@ -25,7 +25,7 @@ pub(super) struct Given {
 pub(super) fn read(source: &PasswordSource, login: &str) -> Result<Given, Failure> {
     let what = if source.hash { "hash" } else { "password" };
     let text = match source.password_file.as_deref() {
-        Some(path) if path != Path::new("-") => from_file(path, what)?,
+        Some(path) if path != Path::new("-") => text_of(path, what)?,
         None if io::stdin().is_terminal() => ask(login, what, !source.hash)?,
         _ => line(io::stdin().lock(), what, "standard input")?,
     };
@@ -37,15 +37,40 @@ pub(super) fn read(source: &PasswordSource, login: &str) -> Result<Given, Failur
     })
 }
 
-fn from_file(path: &Path, what: &str) -> Result<String, Failure> {
+/// The password that another server wants: from a file, the environment, a terminal, or the line of standard input.
+pub(super) fn of_another(file: Option<&Path>, env: Option<&str>, user: &str) -> Result<Secret, Failure> {
+    const WHAT: &str = "password";
+    let text = match (file, env) {
+        (Some(path), _) if path != Path::new("-") => text_of(path, WHAT)?,
+        (None, Some(name)) => from_env(name)?,
+        (None, None) if io::stdin().is_terminal() => ask(user, WHAT, false)?,
+        _ => line(io::stdin().lock(), WHAT, "standard input")?,
+    };
+    Ok(Secret::new(text))
+}
+
+fn from_env(name: &str) -> Result<String, Failure> {
+    // With `=` or NUL in it the standard library would panic on some systems.
+    let text = if name.is_empty() || name.contains(['=', '\0']) { None } else { std::env::var(name).ok() };
+    let text =
+        text.ok_or_else(|| Failure::usage(format!("the environment variable {} is not set", clean(name))))?;
+    line(text.as_bytes(), "password", &format!("the environment variable {name}"))
+}
+
+/// A secret in a file of its own, which only its owner can read.
+pub(super) fn from_file(path: &Path, what: &str) -> Result<Secret, Failure> {
+    text_of(path, what).map(Secret::new)
+}
+
+fn text_of(path: &Path, what: &str) -> Result<String, Failure> {
     let shown = path.display();
     let unreadable = |error: &io::Error| {
         Failure::usage(format!("cannot read the {what} in {shown}: {}", config::words(error)))
     };
     let file = File::open(path).map_err(|error| unreadable(&error))?;
-    if what == "password" && config::is_public(path).map_err(|error| unreadable(&error))? {
-        return Err(Failure::usage(format!("all users of this machine can read the password in {shown}"))
-            .hint("chmod 600 it, and choose another password if it was in use"));
+    if what != "hash" && config::is_public(path).map_err(|error| unreadable(&error))? {
+        return Err(Failure::usage(format!("all users of this machine can read the {what} in {shown}"))
+            .hint(format!("chmod 600 it, and choose another {what} if it was in use")));
     }
     line(file, what, &shown.to_string())
 }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use admin::api::Letter;
+use admin::api::{KnownBy, Letter};
 use mail::Timestamp;
 
 use super::{PIECE_OCTETS, Part, folder_name, line_ends::LineEnds};
@@ -138,6 +138,7 @@ impl Reader {
             let letter = Letter {
                 folder: self.folder.clone(),
                 source,
+                known_by: KnownBy::Content,
                 flags,
                 keywords,
                 internal_date: i64::try_from(came).unwrap_or(i64::MAX),

@@ -10,7 +10,7 @@ use std::{
     mem,
 };
 
-use admin::api::Letter;
+use admin::api::{KnownBy, Letter};
 use mail::Timestamp;
 
 use super::{
@@ -166,6 +166,7 @@ impl<R: BufRead> Reader<R> {
         self.ready.push_back(Part::Message(Letter {
             folder: self.folder.clone(),
             source,
+            known_by: KnownBy::Content,
             flags: header.flags,
             keywords: header.keywords,
             internal_date: date.unwrap_or(self.date),

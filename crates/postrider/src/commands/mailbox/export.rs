@@ -129,7 +129,7 @@ impl Writer {
             (Self::Mbox(writer), Frame::Document(document)) => writer.begin(&letter(&document)?),
             (Self::Mbox(writer), Frame::Octets(octets)) => writer.write(&octets),
             (Self::Mbox(writer), Frame::End) => writer.end(),
-            (_, Frame::Finished | Frame::Failed(_)) => Ok(()),
+            (_, Frame::Finished | Frame::Failed(_) | Frame::Head(_) | Frame::Abandoned) => Ok(()),
         }
     }
 

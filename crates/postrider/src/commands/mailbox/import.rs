@@ -5,12 +5,14 @@ use std::{io, path::Path};
 use admin::{api::Imported, frames::Frame};
 use serde::Serialize;
 
+use super::import_remote;
 use crate::{
     cli::MailboxImport,
     client::Outbound,
     commands::progress::{self, Progress},
     failure::Failure,
     mailfiles::{Part, Source},
+    remote::Url,
     terminal::{self, clean, count},
 };
 
@@ -21,15 +23,27 @@ const OCTETS_MAX: u64 = 16 << 20;
 
 /// One line for programs.
 #[derive(Debug, Serialize)]
-struct Line {
-    read: u64,
-    all: u64,
-    imported: u64,
-    already: u64,
+pub(super) struct Line {
+    pub(super) read: u64,
+    pub(super) all: u64,
+    pub(super) imported: u64,
+    pub(super) already: u64,
 }
 
 pub(super) async fn import(socket: &Path, wanted: &MailboxImport, json: bool) -> Result<(), Failure> {
     let MailboxImport { login, from, folder, .. } = wanted;
+    if let Some(url) = from.to_str().filter(|from| Url::is_meant(from)) {
+        let url = Url::parse(url)
+            .map_err(|why| Failure::usage(format!("cannot read the URL {}", clean(url))).hint(why))?;
+        return import_remote::import(socket, wanted, url, json).await;
+    }
+    if let Some(option) = wanted.only_remote() {
+        return Err(Failure::usage(format!(
+            "{option} is for a server, and {} is a path",
+            clean(&from.to_string_lossy())
+        ))
+        .hint("a server is named as imaps://USER@HOST/"));
+    }
     let unread =
         |error: io::Error| Failure::new(format!("cannot read {}: {error}", clean(&from.to_string_lossy())));
     let mut source = Source::open(from, folder.as_deref()).map_err(unread)?.ok_or_else(|| {
@@ -100,7 +114,7 @@ async fn send_part(
     Ok(Some(outbound.answer().await?))
 }
 
-fn text(whole: &Imported) -> String {
+pub(super) fn text(whole: &Imported) -> String {
     let Imported { imported, already, keywords_left_out } = *whole;
     let mut parts = vec![format!("{} imported", count(imported, "message"))];
     if already > 0 {

@@ -129,6 +129,7 @@ proptest! {
             let letter = Letter {
                 folder: mailbox.clone(),
                 source: format!("M1U{number}V1"),
+                known_by: KnownBy::Content,
                 flags: flags.clone(),
                 keywords: keywords.clone(),
                 internal_date: i64::try_from(*came).unwrap(),
