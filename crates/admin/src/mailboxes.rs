@@ -75,6 +75,7 @@ async fn rebuild(Shared(control): Shared<Control>) -> Answer<api::Findings> {
     look(move || rebuilt.rebuild_structures()).await?;
     // Asked for behind the structures, so those are kept when it is done.
     mailstore.rebuild(None, now).await.map_err(|error| refusal(&error))?;
+    look(move || mailstore.rebuild_index()).await?;
     tracing::info!(station = "admin", "what is derived of mailboxes was made anew by hand");
     Ok(Json(api::Findings::default()))
 }

@@ -9,6 +9,7 @@ mod dev_tls;
 mod door;
 mod explain;
 mod former;
+mod indexing;
 mod listening;
 mod logging;
 mod mailboxes;

@@ -203,6 +203,11 @@ pub(crate) fn mailboxes_file(data_dir: &Path) -> PathBuf {
     data_dir.join("mailboxes.db")
 }
 
+/// The index of what the messages in them say.
+pub(crate) fn text_index_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("text.db")
+}
+
 /// The event log of a data directory.
 pub(crate) fn events_dir(data_dir: &Path) -> PathBuf {
     data_dir.join("events")

@@ -264,6 +264,10 @@ fn open_mailstore(config: &Config) -> Result<Option<Mailstore>, Failure> {
     if percent > 0 {
         mailstore.warn_of_quotas(deliver::quota_warning(&config.deliver.hostname, percent));
     }
+    let index = config::text_index_file(&config.data_dir);
+    if let Err(error) = mailstore.open_index(&index) {
+        tracing::error!(station = "mailstore", %error, "there is no index of texts: SEARCH reads the messages instead");
+    }
     Ok(Some(mailstore))
 }
 

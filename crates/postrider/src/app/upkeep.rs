@@ -10,6 +10,8 @@ use super::build::Built;
 
 /// How often it is looked for what nothing refers to any more.
 const EVERY: Duration = Duration::from_mins(10);
+/// In how many of these times the index of texts is looked through, too.
+const INDEX_EVERY: u64 = 6;
 
 /// Removes what nothing refers to any more, until the server stops.
 pub(super) fn tidy(
@@ -21,13 +23,16 @@ pub(super) fn tidy(
     async move {
         let forever = async {
             let Some(mailstore) = mailstore else { return std::future::pending().await };
-            loop {
+            for round in 1_u64.. {
                 tokio::time::sleep(EVERY).await;
                 let now = clock.now();
                 collect(|| mailstore.collect_garbage(millis(now))).await;
                 // Whatever is in the queue may be delivered again, and must be known then.
                 let owed_since = spool.stats().oldest.map(millis);
                 collect(|| mailstore.forget_deliveries(millis(now), owed_since)).await;
+                if round % INDEX_EVERY == 0 {
+                    tidy_index(mailstore.clone()).await;
+                }
             }
         };
         tokio::select! {
@@ -40,6 +45,14 @@ pub(super) fn tidy(
 
 fn millis(at: Timestamp) -> i64 {
     i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What is gone from the mailboxes goes from the index, too.
+async fn tidy_index(mailstore: Mailstore) {
+    // Otherwise the runtime stops.
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || mailstore.tidy_index()).await {
+        tracing::error!(station = "mailstore", %error, "the index of texts stays as it is for now");
+    }
 }
 
 /// A little at a time: deliveries come in between.

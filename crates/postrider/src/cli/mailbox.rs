@@ -26,9 +26,9 @@ pub(crate) enum MailboxCommand {
     ///
     /// Works without a running server too. Exit code 1 with findings.
     Verify(MailboxUpkeep),
-    /// Make anew what is derived from the messages: counts, usage, structures
+    /// Make anew what is derived from the messages: counts, usage, structures, the index of texts
     ///
-    /// Works without a running server too. With one, new mail waits meanwhile.
+    /// Works without a running server too. With one, new mail waits meanwhile. The index is filled again while the server runs.
     Rebuild(MailboxUpkeep),
 }
 

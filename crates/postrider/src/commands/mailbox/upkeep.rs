@@ -46,12 +46,16 @@ pub(super) fn rebuild(place: &Place, json: bool) -> Result<(), Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         let runtime = runtime.map_err(|error| MailstoreError::Damaged(error.to_string()))?;
         runtime.block_on(mailstore.rebuild(None, now))?;
+        // The server fills it again.
+        mailstore.rebuild_index()?;
         Ok(Findings::default())
     })?;
     if json {
         terminal::print_json(&done)
     } else {
-        terminal::print("made anew: counts, usage, references and structures")
+        terminal::print(
+            "made anew: counts, usage, references and structures; the index of texts follows while the server runs",
+        )
     }
 }
 
@@ -84,7 +88,9 @@ fn by_server_or_here(
         )),
     })?;
     let (mailstore, _) = Mailstore::open(&file).map_err(|error| failure(&error))?;
-    let done = here(&mailstore).map_err(|error| failure(&error));
+    let index = config::text_index_file(&dir);
+    let opened = if index.exists() { mailstore.open_index(&index) } else { Ok(()) };
+    let done = opened.and_then(|()| here(&mailstore)).map_err(|error| failure(&error));
     mailstore.close();
     done
 }
