@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use directory::Authenticator;
 use mailstore::{Mailstore, MailstoreError};
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::Config;
 
@@ -22,11 +23,15 @@ impl Backend {
     }
 }
 
-/// Reads, on a thread where waiting for the disk holds nobody up. None: the runtime stops.
-pub(crate) async fn read<T: Send + 'static>(
+/// Something that is read already.
+pub(crate) type Begun<T> = JoinHandle<Result<T, MailstoreError>>;
+
+/// Begins to read, whether or not somebody waits for it: all of it as it was at one moment, on a thread where waiting for the disk holds
+/// nobody up.
+pub(crate) fn begin<T: Send + 'static>(
     mailstore: &Mailstore,
     read: impl FnOnce(&Mailstore) -> Result<T, MailstoreError> + Send + 'static,
-) -> Option<Result<T, MailstoreError>> {
+) -> Begun<T> {
     let mailstore = mailstore.clone();
-    tokio::task::spawn_blocking(move || read(&mailstore)).await.ok()
+    spawn_blocking(move || read(&mailstore.snapshot()?))
 }

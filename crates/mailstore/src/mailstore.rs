@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use store::{Pending, Sql, Store, StoreError};
+use store::{Pending, Snapshot, Sql, Store, StoreError};
 
 use crate::{
     AccountId, Mailbox, MailboxId, MailstoreError, QuotaWarning, SCHEMA, Uid, Watch, changing::Touched,
@@ -28,6 +28,8 @@ pub struct Mailstore {
     index: Arc<OnceLock<TextIndex>>,
     /// Who is warned of a quota that is nearly used up, and how.
     pub(crate) warning: Arc<OnceLock<QuotaWarning>>,
+    /// What is looked at, if it is not the database as it is now.
+    snapshot: Option<Arc<Snapshot>>,
 }
 
 impl Mailstore {
@@ -60,6 +62,7 @@ impl Mailstore {
             told: Arc::default(),
             index: Arc::default(),
             warning: Arc::default(),
+            snapshot: None,
         }
     }
 
@@ -121,12 +124,24 @@ impl Mailstore {
         self.watchers.watch_sharing()
     }
 
+    /// The same, but all that is read by it is of one moment, and costs less by that: that of the first read. For many reads in a row, not
+    /// to be kept: the log of the database grows meanwhile.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn snapshot(&self) -> Result<Self, MailstoreError> {
+        Ok(Self { snapshot: Some(Arc::new(self.store.snapshot()?)), ..self.clone() })
+    }
+
     /// Reads, in one view of the database.
     pub(crate) fn look<T>(
         &self,
         work: impl FnOnce(&Sql<'_>) -> Result<T, MailstoreError>,
     ) -> Result<T, MailstoreError> {
-        self.store.read(|sql| Ok(work(sql)))?
+        match &self.snapshot {
+            Some(snapshot) => snapshot.read(|sql| Ok(work(sql)))?,
+            None => self.store.read(|sql| Ok(work(sql)))?,
+        }
     }
 
     /// Changes something: all of it or, with an error, nothing. Watchers are told once it stands, whether or not somebody waits for

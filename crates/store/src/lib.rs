@@ -8,11 +8,13 @@ mod copy;
 mod error;
 mod migrate;
 mod open;
+mod snapshot;
 mod sql;
 mod store;
 mod writer;
 
 pub use error::StoreError;
 pub use migrate::{Migration, Pending, Schema};
+pub use snapshot::Snapshot;
 pub use sql::{Row, Sql, Value};
 pub use store::Store;

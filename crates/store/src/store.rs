@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::{
-    Pending, Schema, Sql, StoreError, migrate,
+    Pending, Schema, Snapshot, Sql, StoreError, migrate,
     open::{self, Commit},
     writer::{self, AnyChange},
 };
@@ -140,18 +140,25 @@ impl Store {
     /// # Errors
     /// Those of `work`, and see [`StoreError`].
     pub fn read<T>(&self, work: impl FnOnce(&Sql<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.snapshot()?.read(work)
+    }
+
+    /// Looks at one moment, however often: the one of the first look.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let idle = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = idle.map_or_else(|| open::readable(&self.0.path), Ok)?;
-        let seen = connection.unchecked_transaction().map_err(StoreError::from).and_then(|transaction| {
-            let seen = work(&Sql::new(&transaction));
-            transaction.finish()?;
-            seen
-        });
+        Snapshot::begin(connection, self.clone())
+    }
+
+    /// Takes a connection back that has read.
+    pub(crate) fn put_back(&self, connection: Connection) {
         let mut readers = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner);
         if readers.len() < IDLE_READERS_MAX {
             readers.push(connection);
         }
-        seen
     }
 
     /// Makes what was asked for, and then nothing more. Waits for the disk.

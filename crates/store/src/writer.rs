@@ -9,7 +9,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use crate::{Sql, StoreError};
+use crate::{Sql, StoreError, open};
 
 /// So many changes share a commit at most: none waits for ever for the first of them.
 const BATCH_MAX: usize = 1000;
@@ -88,11 +88,16 @@ fn run(connection: &Connection, changes: &Receiver<AnyChange>) {
 }
 
 fn commit(connection: &Connection, mut batch: Vec<AnyChange>) {
-    let committed = connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from).and_then(|()| {
+    let committed = open::run(connection, "BEGIN IMMEDIATE").and_then(|()| {
+        if let [alone] = batch.as_mut_slice() {
+            // What fails takes nothing else with it.
+            let made = alone.make(&Sql::new(connection));
+            return open::run(connection, if made.is_ok() { "COMMIT" } else { "ROLLBACK" });
+        }
         for change in &mut batch {
             make(connection, change.as_mut())?;
         }
-        Ok(connection.execute_batch("COMMIT")?)
+        open::run(connection, "COMMIT")
     });
     if let Err(error) = &committed {
         tracing::error!(station = "store", %error, changes = batch.len(), "nothing was changed");
@@ -109,11 +114,11 @@ fn commit(connection: &Connection, mut batch: Vec<AnyChange>) {
 
 /// One change, undone alone if it fails. `Err`: the transaction as a whole can go no further.
 fn make(connection: &Connection, change: &mut dyn Change) -> Result<(), StoreError> {
-    connection.execute_batch("SAVEPOINT change")?;
+    open::run(connection, "SAVEPOINT change")?;
     if change.make(&Sql::new(connection)).is_err() {
-        connection.execute_batch("ROLLBACK TO change")?;
+        open::run(connection, "ROLLBACK TO change")?;
     }
-    Ok(connection.execute_batch("RELEASE change")?)
+    open::run(connection, "RELEASE change")
 }
 
 /// The same to each of those that waited for it.

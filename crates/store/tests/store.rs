@@ -79,6 +79,38 @@ fn a_copy_is_the_database_of_one_moment_in_one_file_though_others_write() {
 }
 
 #[tokio::test]
+async fn a_snapshot_is_of_one_moment_and_can_be_asked_while_it_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("store.db"), OLD);
+    add(&store, "cat", 4).await.unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let count = "SELECT name FROM pet";
+    let seen = || snapshot.read(|sql| sql.query(count, &[], |row| row.text(0))).unwrap();
+    assert_eq!(seen(), ["cat"]);
+    add(&store, "bird", 2).await.unwrap();
+    assert_eq!((seen().len(), pets(&store).len()), (1, 2));
+    let within = snapshot.read(|_| snapshot.read(|sql| sql.query(count, &[], |row| row.text(0)))).unwrap();
+    assert_eq!(within.len(), 2, "what asks while it answers looks at what is there now");
+    drop(snapshot);
+    assert_eq!(pets(&store), ["bird", "cat"]);
+}
+
+#[tokio::test]
+async fn a_change_that_fails_alone_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("store.db"), OLD);
+    let insert = "INSERT INTO pet (name, legs) VALUES ('cat', 4)";
+    let failed = store.write(move |sql| {
+        sql.execute(insert, &[])?;
+        sql.execute(insert, &[])
+    });
+    assert!(failed.await.is_err());
+    assert!(pets(&store).is_empty());
+    add(&store, "bird", 2).await.unwrap();
+    assert_eq!(pets(&store), ["bird"]);
+}
+
+#[tokio::test]
 async fn only_we_read_the_files() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store.db");

@@ -3,16 +3,23 @@
 use imap::response::{Code, Status};
 use mailstore::{Mailstore, MailstoreError};
 
-use crate::backend;
+pub(super) use crate::backend::{Begun, begin};
 
-/// Reads.
+/// Reads, all of it as it was at one moment.
 pub(super) async fn read<T: Send + 'static>(
     mailstore: &Mailstore,
     read: impl FnOnce(&Mailstore) -> Result<T, MailstoreError> + Send + 'static,
 ) -> Result<T, Status> {
-    backend::read(mailstore, read)
-        .await
-        .map_or_else(|| Err(unavailable()), |read| read.map_err(|error| refusal(&error)))
+    ended(begin(mailstore, read)).await
+}
+
+/// Waits for what was begun.
+pub(super) async fn ended<T>(begun: Begun<T>) -> Result<T, Status> {
+    match begun.await {
+        Ok(result) => result.map_err(|error| refusal(&error)),
+        // The runtime stops.
+        Err(_) => Err(unavailable()),
+    }
 }
 
 /// A fault of ours that may pass.

@@ -10,7 +10,7 @@ use super::{
     turns::{Turn, Turns},
 };
 use crate::{
-    backend::{self, Backend},
+    backend::{Backend, begin},
     login::{Client, Door, NoAccount, Welcome},
 };
 
@@ -141,9 +141,11 @@ async fn read<T: Send + 'static>(
     mailstore: &Mailstore,
     read: impl FnOnce(&Mailstore) -> Result<T, MailstoreError> + Send + 'static,
 ) -> Result<T, Refusal> {
-    backend::read(mailstore, read)
-        .await
-        .map_or_else(|| Err(unavailable()), |read| read.map_err(|error| refusal(&error)))
+    match begin(mailstore, read).await {
+        Ok(result) => result.map_err(|error| refusal(&error)),
+        // The runtime stops.
+        Err(_) => Err(unavailable()),
+    }
 }
 
 /// A fault of ours that may pass.
