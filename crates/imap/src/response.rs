@@ -9,7 +9,7 @@ mod structure;
 use std::borrow::Cow;
 
 pub use code::Code;
-pub(crate) use fetch::without_nul;
+pub(crate) use fetch::extend_without_nul;
 pub use fetch::{Content, ContentName, FetchValue, Fetched, Stream};
 pub use found::{ESearch, Found, ThreadEntry};
 pub use mailboxes::{
@@ -252,10 +252,15 @@ impl Response {
 
     /// With its CRLF. Without streams it is one run of octets; nothing, if it tells of nothing.
     pub fn write(&self, dialect: Dialect) -> Vec<Outgoing> {
+        if self.is_empty() { Vec::new() } else { self.write_behind(Vec::new(), dialect) }
+    }
+
+    /// The same in one run with octets that go before: they are the first of what is given back.
+    pub(crate) fn write_behind(&self, before: Vec<u8>, dialect: Dialect) -> Vec<Outgoing> {
         if self.is_empty() {
-            return Vec::new();
+            return vec![Outgoing::Octets(before)];
         }
-        let mut out = Text::new(Side::Server, dialect.utf8);
+        let mut out = Text::behind(before, Side::Server, dialect.utf8);
         out.raw("* ");
         match self {
             Self::Status(status) => status.write(&mut out),

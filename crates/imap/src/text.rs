@@ -35,7 +35,12 @@ pub(crate) struct Text {
 
 impl Text {
     pub(crate) fn new(side: Side, utf8: bool) -> Self {
-        Self { octets: Vec::new(), utf8, side, streams: Vec::new() }
+        Self::behind(Vec::new(), side, utf8)
+    }
+
+    /// What is written goes behind these.
+    pub(crate) fn behind(octets: Vec<u8>, side: Side, utf8: bool) -> Self {
+        Self { octets, utf8, side, streams: Vec::new() }
     }
 
     /// What is of the grammar itself.

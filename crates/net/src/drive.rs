@@ -406,13 +406,25 @@ impl<P: Protocol, S: AsyncRead + AsyncWrite + Unpin> Driver<P, S> {
         if output.is_empty() && self.write_until.is_none() {
             return Poll::Ready(Ok(()));
         }
-        while !output.is_empty() {
-            match Pin::new(&mut self.channel).poll_write(cx, output) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(octets)) => drop(output.drain(..octets.min(output.len()))),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return self.write_blocked(),
+        let mut sent = 0;
+        let ended = loop {
+            let rest = output.get(sent..).unwrap_or_default();
+            if rest.is_empty() {
+                break Poll::Ready(Ok(()));
             }
+            match Pin::new(&mut self.channel).poll_write(cx, rest) {
+                Poll::Ready(Ok(0)) => break Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(octets)) => sent += octets,
+                Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
+                Poll::Pending => break Poll::Pending,
+            }
+        };
+        // Once, for what is left moves to the front by it.
+        output.drain(..sent.min(output.len()));
+        match ended {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => return self.write_blocked(),
         }
         if output.capacity() > OUTPUT_KEPT_MAX {
             *output = Vec::new();

@@ -84,7 +84,9 @@ pub(super) fn cut_here(octets: &[u8], slice: Option<Slice>) -> &[u8] {
 /// Octets of a message, all that were asked for.
 pub(super) fn octets(mailstore: &Mailstore, facts: &Facts, span: Span) -> Result<Vec<u8>, MailstoreError> {
     let wanted = usize::try_from(span.octets).map_err(|_| MailstoreError::Gone)?;
-    let mut octets = Vec::with_capacity(wanted);
+    // Mostly that is all.
+    let mut octets = mailstore.read(facts.email, span.at, wanted.min(PIECE_OCTETS))?;
+    octets.reserve_exact(wanted.saturating_sub(octets.len()));
     while octets.len() < wanted {
         let at = span.at + u64::try_from(octets.len()).unwrap_or(u64::MAX);
         let piece = mailstore.read(facts.email, at, (wanted - octets.len()).min(PIECE_OCTETS))?;

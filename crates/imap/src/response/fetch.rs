@@ -179,7 +179,7 @@ impl Content {
             }
             Self::Here(octets) => {
                 out.announce("", octets.len() as u64);
-                out.octets.extend(octets.iter().map(|octet| without_nul(*octet)));
+                extend_without_nul(&mut out.octets, octets);
             }
             Self::Stream(stream) => {
                 let stream = Stream { binary: stream.binary && decoded, ..*stream };
@@ -190,7 +190,11 @@ impl Content {
     }
 }
 
-/// What a literal may hold.
-pub(crate) fn without_nul(octet: u8) -> u8 {
-    if octet == 0 { 0x80 } else { octet }
+/// Adds what a literal may hold: a NUL becomes 0x80.
+pub(crate) fn extend_without_nul(out: &mut Vec<u8>, octets: &[u8]) {
+    if memchr::memchr(0, octets).is_none() {
+        out.extend_from_slice(octets);
+    } else {
+        out.extend(octets.iter().map(|octet| if *octet == 0 { 0x80 } else { *octet }));
+    }
 }

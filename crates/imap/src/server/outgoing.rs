@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Answer, Question, Session, Step, state::State};
-use crate::response::{Dialect, Outgoing, Response, Status, Stream, without_nul};
+use crate::response::{Dialect, Outgoing, Response, Status, Stream, extend_without_nul};
 
 /// About how much of a stream is asked for at once.
 const PIECE_OCTETS: usize = 64 * 1024;
@@ -28,6 +28,16 @@ impl Session {
     }
 
     pub(super) fn say_response(&mut self, response: &Response) {
+        if self.queue.waiting.is_empty() {
+            // Straight into the output: a message is copied once less.
+            let mut parts =
+                response.write_behind(std::mem::take(&mut self.output), self.dialect()).into_iter();
+            if let Some(Outgoing::Octets(octets)) = parts.next() {
+                self.output = octets;
+            }
+            self.queue.waiting.extend(parts);
+            return;
+        }
         for part in response.write(self.dialect()) {
             match part {
                 Outgoing::Octets(octets) => self.say(octets),
@@ -88,7 +98,7 @@ impl Session {
                 if stream.binary {
                     self.output.extend_from_slice(&octets);
                 } else {
-                    self.output.extend(octets.iter().map(|octet| without_nul(*octet)));
+                    extend_without_nul(&mut self.output, &octets);
                 }
             }
             // Inside of a literal nothing else can be said.
