@@ -12,7 +12,7 @@ use mailstore::{
 use message::mime::{Envelope, Message, Part, Preview, Span, TransferEncoding};
 
 use super::{
-    blocking::{read, refusal},
+    blocking::{Begun, begin, ended, read, refusal},
     mailboxes::object_id,
     numbers::Picked,
     policy::{Done, Handled, Policy},
@@ -46,6 +46,18 @@ pub(super) struct Fetching {
     unknown_encoding: bool,
     missing: bool,
 }
+
+/// A part that was read.
+pub(super) struct ReadPart {
+    chunk: Chunk,
+    /// The messages that it was to tell of.
+    picked: Picked,
+    /// How many of them it has come to.
+    done: u32,
+}
+
+/// A part that is read while the one before it is sent.
+pub(super) type Ahead = Begun<ReadPart>;
 
 /// What has to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,6 +119,7 @@ impl Policy {
         let sees = marks && items.iter().any(sees);
         let fetching = Fetching { picked, items, needs, sees, unknown_encoding: false, missing: false };
         self.fetching = Some(Box::new(fetching));
+        self.ahead = None;
         self.streams.clear();
         Ok(Done::telling(told, ""))
     }
@@ -116,7 +129,7 @@ impl Policy {
         let Some(mut fetching) = self.fetching.take() else {
             return self.end(Err(Status::no("Nothing more")), false).await;
         };
-        if fetching.picked.is_empty() {
+        if fetching.picked.is_empty() && self.ahead.is_none() {
             let done = Done { responses: before, status: fetching.status() };
             return self.end(Ok(done), false).await;
         }
@@ -126,6 +139,9 @@ impl Policy {
                 self.end(Ok(Done { responses, status: fetching.status() }), false).await
             }
             Ok(responses) => {
+                if self.streams.is_empty() {
+                    self.ahead = self.begin_part(&mut fetching).ok();
+                }
                 self.fetching = Some(fetching);
                 Answer::More(before.into_iter().chain(responses).collect())
             }
@@ -133,19 +149,27 @@ impl Policy {
         }
     }
 
-    async fn chunk(&mut self, fetching: &mut Fetching) -> Result<Vec<Response>, Status> {
+    /// Begins to read of the messages that come next.
+    fn begin_part(&mut self, fetching: &mut Fetching) -> Result<Ahead, Status> {
+        let id = self.selected()?.id;
         let (needs, items) = (fetching.needs, fetching.items.clone());
         let picked = fetching.picked.take_first(match needs {
             Needs::Facts => FACTS_AT_ONCE,
             Needs::Octets | Needs::Envelope | Needs::Structure => STRUCTURES_AT_ONCE,
             Needs::Content => CONTENTS_AT_ONCE,
         });
-        let id = self.selected()?.id;
-        let (chunk, mut rest, done) = read(&self.shared.mailstore, move |mailstore| {
+        Ok(begin(&self.shared.mailstore, move |mailstore| {
             let (chunk, done) = read_chunk(mailstore, id, &picked, needs, &items)?;
-            Ok((chunk, picked, done))
-        })
-        .await?;
+            Ok(ReadPart { chunk, picked, done })
+        }))
+    }
+
+    async fn chunk(&mut self, fetching: &mut Fetching) -> Result<Vec<Response>, Status> {
+        let ahead = match self.ahead.take() {
+            Some(ahead) => ahead,
+            None => self.begin_part(fetching)?,
+        };
+        let ReadPart { chunk, picked: mut rest, done } = ended(ahead).await?;
         rest.take_first(done);
         fetching.picked.put_back(rest);
         fetching.missing |= u32::try_from(chunk.told.len()).unwrap_or(u32::MAX) < done;
@@ -399,7 +423,8 @@ impl Teller<'_> {
                 Some(FetchValue::ThreadId(facts.thread.and_then(|thread| object_id(&thread))))
             }
             FetchItem::Envelope => {
-                let known = self.envelope.as_ref().or(self.message.as_ref().map(|known| &known.envelope));
+                let whole = || self.message.as_ref().map(|known| known.envelope.clone());
+                let known = self.envelope.take().or_else(whole);
                 known.map(|known| FetchValue::Envelope(Box::new(structure::envelope(known))))
             }
             FetchItem::Body => self.structure().map(FetchValue::Body),

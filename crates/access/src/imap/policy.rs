@@ -12,7 +12,7 @@ use mailstore::{AccountId, Rights};
 use super::{
     acl::no_permission,
     blocking::{read, refusal, unavailable},
-    fetch::Fetching,
+    fetch::{Ahead, Fetching},
     notify::Notifying,
     selected::{Manner, Selected},
     streams::Source,
@@ -58,6 +58,8 @@ pub struct Policy {
     pub(super) manner: Manner,
     pub(super) selected: Option<Box<Selected>>,
     pub(super) fetching: Option<Box<Fetching>>,
+    /// What of it comes next.
+    pub(super) ahead: Option<Ahead>,
     /// Where octets come from that were announced.
     pub(super) streams: Vec<Source>,
     pub(super) upload: Option<Box<Uploading>>,
@@ -76,6 +78,7 @@ impl Policy {
             manner: Manner::default(),
             selected: None,
             fetching: None,
+            ahead: None,
             streams: Vec::new(),
             upload: None,
             notifying: None,

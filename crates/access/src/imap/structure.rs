@@ -4,29 +4,26 @@ use imap::response::{self, BodyStructure, Media};
 use message::mime::{Address, Content, Disposition, Envelope, Message, Part, Rare};
 
 /// ENVELOPE (RFC 9051 §7.5.2).
-pub(super) fn envelope(envelope: &Envelope) -> response::Envelope {
+pub(super) fn envelope(envelope: Envelope) -> response::Envelope {
+    let (sender, reply_to) = (envelope.sender_or_from().to_vec(), envelope.reply_to_or_from().to_vec());
+    let Envelope { date, subject, from, to, cc, bcc, in_reply_to, message_id, .. } = envelope;
     response::Envelope {
-        date: envelope.date.clone(),
-        subject: envelope.subject.clone(),
-        from: addresses(&envelope.from),
-        sender: addresses(envelope.sender_or_from()),
-        reply_to: addresses(envelope.reply_to_or_from()),
-        to: addresses(&envelope.to),
-        cc: addresses(&envelope.cc),
-        bcc: addresses(&envelope.bcc),
-        in_reply_to: envelope.in_reply_to.clone(),
-        message_id: envelope.message_id.clone(),
+        date,
+        subject,
+        from: addresses(from),
+        sender: addresses(sender),
+        reply_to: addresses(reply_to),
+        to: addresses(to),
+        cc: addresses(cc),
+        bcc: addresses(bcc),
+        in_reply_to,
+        message_id,
     }
 }
 
-fn addresses(addresses: &[Address]) -> Vec<response::Address> {
-    let address = |address: &Address| response::Address {
-        name: address.name.clone(),
-        route: address.route.clone(),
-        mailbox: address.mailbox.clone(),
-        host: address.host.clone(),
-    };
-    addresses.iter().map(address).collect()
+fn addresses(addresses: Vec<Address>) -> Vec<response::Address> {
+    let address = |Address { name, route, mailbox, host }| response::Address { name, route, mailbox, host };
+    addresses.into_iter().map(address).collect()
 }
 
 /// BODYSTRUCTURE. The parser has bounded its depth.
@@ -42,7 +39,7 @@ pub(super) fn structure(part: &Part) -> BodyStructure {
         }
         Content::Message(message) => Media::Message {
             global: part.subtype.eq_ignore_ascii_case(b"global"),
-            envelope: Box::new(envelope(&message.envelope)),
+            envelope: Box::new(envelope(message.envelope.clone())),
             body: structure(&message.root),
             lines: part.lines,
         },
