@@ -8,7 +8,8 @@ use crate::{
     Flags, FlagsAllowed, Keywords, MailboxId, Mailstore, MailstoreError, MessageState, ModSeq, Uid, UidSet,
     changing::Changing,
     number::{count, count_at, short_at},
-    view::within,
+    parts::Part,
+    view::some_within,
 };
 
 /// What to do with flags.
@@ -42,6 +43,8 @@ pub struct FlagChange {
 pub struct Stored {
     /// The mailbox' highest mod-sequence; that of each message that is different now.
     pub modseq: ModSeq,
+    /// The mod-sequences of this change, one for each part of it that changed anything.
+    pub own: Vec<ModSeq>,
     /// Those that were asked for and are there, as they are now; without the modified ones. Ascending by UID.
     pub messages: Vec<MessageState>,
     /// The mod-sequence that each of them had before.
@@ -52,15 +55,9 @@ pub struct Stored {
     pub keywords: Keywords,
 }
 
-impl Stored {
-    /// Whether any message became different. If none did, `modseq` is that of somebody else's change.
-    pub fn has_changed(&self) -> bool {
-        self.messages.iter().zip(&self.before).any(|(state, before)| state.modseq != *before)
-    }
-}
-
 impl Mailstore {
-    /// Changes flags of messages; of those that are not there, nothing. A message that has these flags already does not change.
+    /// Changes flags of messages; of those that are not there, nothing. A message that has these flags already does not change. Of many messages some thousand
+    /// are changed at a time, each time with a mod-sequence of its own; with an error those before are changed.
     ///
     /// # Errors
     /// There is no such mailbox, or no room for a new keyword; see [`MailstoreError`].
@@ -70,8 +67,28 @@ impl Mailstore {
         uids: UidSet,
         change: FlagChange,
     ) -> Result<Stored, MailstoreError> {
+        let (mut stored, mut rest) = self.store_some(mailbox, uids, change.clone()).await?;
+        while !rest.is_empty() {
+            let (some, left) = self.store_some(mailbox, rest, change.clone()).await?;
+            (stored.modseq, stored.keywords, rest) = (some.modseq, some.keywords, left);
+            stored.own.extend(some.own);
+            stored.messages.extend(some.messages);
+            stored.before.extend(some.before);
+            some.modified.ranges().for_each(|range| stored.modified.extend(range));
+        }
+        Ok(stored)
+    }
+
+    /// The first of them, and which are left.
+    async fn store_some(
+        &self,
+        mailbox: MailboxId,
+        uids: UidSet,
+        change: FlagChange,
+    ) -> Result<(Stored, UidSet), MailstoreError> {
         self.change(move |sql, touched| {
             let mut changing = Changing::begin(sql, mailbox)?;
+            let (mut part, highest) = (Part::of(&changing.mailbox), changing.mailbox.highest_modseq);
             let mut keywords = Keywords::load(sql, mailbox)?;
             let bits = match change.action {
                 FlagAction::Remove => keywords.known(&change.keywords),
@@ -79,7 +96,9 @@ impl Mailstore {
             };
             let (mut messages, mut before, mut modified) = (Vec::new(), Vec::new(), UidSet::default());
             for range in uids.ranges() {
-                for mut line in lines(sql, mailbox, &range)? {
+                let lines = lines(sql, mailbox, &range, part.limit())?;
+                let more = part.took(lines.len(), lines.last().map(|line| line.state.uid));
+                for mut line in lines {
                     if change.unchanged_since.is_some_and(|since| line.state.modseq > since) {
                         modified.insert(line.state.uid);
                         continue;
@@ -88,9 +107,13 @@ impl Mailstore {
                     apply(sql, &mut changing, &change, bits, &mut line)?;
                     messages.push(line.state);
                 }
+                if !more {
+                    break;
+                }
             }
             let modseq = changing.finish(sql, touched)?.highest_modseq;
-            Ok(Stored { modseq, messages, before, modified, keywords })
+            let own = if modseq > highest { vec![modseq] } else { Vec::new() };
+            Ok((Stored { modseq, own, messages, before, modified, keywords }, part.rest(&uids)))
         })
         .await
     }
@@ -105,8 +128,9 @@ fn lines(
     sql: &Sql<'_>,
     mailbox: MailboxId,
     range: &RangeInclusive<Uid>,
+    most: i64,
 ) -> Result<Vec<FlagLine>, StoreError> {
-    let select = "SELECT uid, flags, modseq, keywords, octets FROM message WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid";
+    let select = "SELECT uid, flags, modseq, keywords, octets FROM message WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid LIMIT ?4";
     let line = |row: &Row<'_>| {
         let state = MessageState {
             uid: short_at(row, 0)?,
@@ -116,7 +140,7 @@ fn lines(
         };
         Ok(FlagLine { state, octets: count_at(row, 4)? })
     };
-    sql.query(select, &within(mailbox, range), line)
+    sql.query(select, &some_within(mailbox, range, most), line)
 }
 
 fn apply(

@@ -2,7 +2,7 @@
 
 use store::Sql;
 
-use crate::{EmailId, Mailstore, MailstoreError, content, number::count_at};
+use crate::{EmailId, Mailstore, MailstoreError, content, number::count_at, removal};
 
 /// How long octets stay after the last message that has them: for whoever is reading them.
 const STAYS_MS: i64 = 60 * 60 * 1000;
@@ -19,7 +19,7 @@ impl Mailstore {
     /// The store failed.
     pub async fn collect_garbage(&self, now: i64) -> Result<bool, MailstoreError> {
         self.change(move |sql, _| {
-            let more = [emails(sql, now)?, contents(sql)?];
+            let more = [removal::purge_abandoned(sql, ROWS_MAX)?, emails(sql, now)?, contents(sql)?];
             Ok(more.contains(&true))
         })
         .await

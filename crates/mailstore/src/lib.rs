@@ -23,6 +23,7 @@ mod mailstore;
 mod metadata;
 mod name;
 mod number;
+mod parts;
 mod put_back;
 mod reader;
 mod removal;

@@ -118,7 +118,7 @@ impl Mailbox {
     }
 
     pub(crate) fn by_id(sql: &Sql<'_>, id: MailboxId) -> Result<Self, MailstoreError> {
-        let found = sql.query(columns!("WHERE id = ?1"), &[id.into()], Self::read)?;
+        let found = sql.query(columns!("WHERE id = ?1 AND account > 0"), &[id.into()], Self::read)?;
         found.into_iter().next().ok_or(MailstoreError::NoMailbox)
     }
 

@@ -3,12 +3,13 @@
 use store::{Row, Sql, StoreError};
 
 use crate::{
-    EmailId, Flags, FlagsAllowed, Keywords, MailboxId, Mailstore, MailstoreError, ModSeq, ThreadId, Uid,
-    UidSet,
+    EmailId, Flags, FlagsAllowed, Keywords, Mailbox, MailboxId, Mailstore, MailstoreError, ModSeq, ThreadId,
+    Uid, UidSet,
     changing::{Changing, Line, Touched},
     number::{count_at, short_at},
+    parts::Part,
     removal,
-    view::within,
+    view::some_within,
 };
 
 /// Where messages came.
@@ -51,7 +52,7 @@ impl Mailstore {
     ) -> Result<Copied, MailstoreError> {
         self.change(move |sql, touched| {
             let source = Changing::begin(sql, from)?.mailbox;
-            let lines = lines(sql, from, &uids)?;
+            let lines = lines(sql, from, &uids, &mut Part::whole())?;
             let target = Changing::begin(sql, to)?;
             let added = add(sql, touched, &lines, from, target, allowed, now)?;
             let modseq = if from == to { added.modseq } else { source.highest_modseq };
@@ -60,7 +61,8 @@ impl Mailstore {
         .await
     }
 
-    /// Moves messages. All or none; at each moment each is in one of both.
+    /// Moves messages. At each moment each is in one of both. Of many some thousand move at a time (RFC 6851 §3.3: each moves or stays as it is); with an error
+    /// those before have moved.
     ///
     /// # Errors
     /// A mailbox is not there, or another account has no room; see [`MailstoreError`].
@@ -86,7 +88,30 @@ impl Mailstore {
         allowed: FlagsAllowed,
         now: i64,
     ) -> Result<Copied, MailstoreError> {
-        self.change(move |sql, touched| move_all(sql, touched, from, &uids, to, allowed, now)).await
+        let (mut moved, mut rest) = self.move_some(from, uids, to, allowed, now).await?;
+        while !rest.is_empty() {
+            let (some, left) = self.move_some(from, rest, to, allowed, now).await?;
+            (moved.uid_validity, moved.modseq, rest) = (some.uid_validity, some.modseq, left);
+            moved.pairs.extend(some.pairs);
+        }
+        Ok(moved)
+    }
+
+    /// The first of them, and which are left.
+    async fn move_some(
+        &self,
+        from: MailboxId,
+        uids: UidSet,
+        to: MailboxId,
+        allowed: FlagsAllowed,
+        now: i64,
+    ) -> Result<(Copied, UidSet), MailstoreError> {
+        self.change(move |sql, touched| {
+            let mut part = Part::of(&Mailbox::by_id(sql, from)?);
+            let moved = move_part(sql, touched, from, &uids, to, allowed, now, &mut part)?;
+            Ok((moved, part.rest(&uids)))
+        })
+        .await
     }
 }
 
@@ -99,11 +124,24 @@ pub(crate) fn move_all(
     allowed: FlagsAllowed,
     now: i64,
 ) -> Result<Copied, MailstoreError> {
+    move_part(sql, touched, from, uids, to, allowed, now, &mut Part::whole())
+}
+
+fn move_part(
+    sql: &Sql<'_>,
+    touched: &mut Touched,
+    from: MailboxId,
+    uids: &UidSet,
+    to: MailboxId,
+    allowed: FlagsAllowed,
+    now: i64,
+    part: &mut Part,
+) -> Result<Copied, MailstoreError> {
     let account = Changing::begin(sql, from)?.mailbox.account;
     let mut target = Changing::begin(sql, to)?;
     // In the account as a whole nothing becomes more, though it looks so in between.
     target.may_exceed = target.mailbox.account == account;
-    let lines = lines(sql, from, uids)?;
+    let lines = lines(sql, from, uids, part)?;
     let added = add(sql, touched, &lines, from, target, allowed, now)?;
     let mut changing = Changing::begin(sql, from)?;
     let gone = added.pairs.iter().map(|(before, _)| *before).collect();
@@ -112,15 +150,23 @@ pub(crate) fn move_all(
     Ok(Copied { modseq, ..added })
 }
 
-fn lines(sql: &Sql<'_>, mailbox: MailboxId, uids: &UidSet) -> Result<Vec<(Uid, Line)>, StoreError> {
+fn lines(
+    sql: &Sql<'_>,
+    mailbox: MailboxId,
+    uids: &UidSet,
+    part: &mut Part,
+) -> Result<Vec<(Uid, Line)>, StoreError> {
     let mut lines = Vec::new();
     for range in uids.ranges() {
         let select = "SELECT uid, flags, keywords, email, content, thread, octets, head_octets, internal_date, saved_date \
-                      FROM message WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid";
-        sql.query(select, &within(mailbox, &range), |row| {
+                      FROM message WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid LIMIT ?4";
+        let read = sql.query(select, &some_within(mailbox, &range, part.limit()), |row| {
             lines.push((short_at(row, 0)?, line(row)?));
             Ok(())
         })?;
+        if !part.took(read.len(), lines.last().map(|(uid, _)| *uid)) {
+            break;
+        }
     }
     Ok(lines)
 }

@@ -45,6 +45,12 @@ impl UidSet {
         self.0.is_empty()
     }
 
+    /// Those of them in a range.
+    pub(crate) fn within(&self, range: &RangeInclusive<Uid>) -> Self {
+        let (least, most) = (*range.start(), *range.end());
+        self.0.iter().map(|(first, last)| (*first).max(least)..=(*last).min(most)).collect()
+    }
+
     /// Adds one that is behind all others, at little cost; another at more.
     pub fn insert(&mut self, uid: Uid) {
         match self.0.last_mut() {
@@ -53,6 +59,12 @@ impl UidSet {
             None => self.0.push((uid, uid)),
             Some(_) => *self = self.ranges().chain([uid..=uid]).collect(),
         }
+    }
+}
+
+impl Extend<Uid> for UidSet {
+    fn extend<I: IntoIterator<Item = Uid>>(&mut self, uids: I) {
+        uids.into_iter().for_each(|uid| self.insert(uid));
     }
 }
 

@@ -42,8 +42,8 @@ const COUNTED: &str = "LEFT JOIN (SELECT mailbox, count(*) AS n, sum(octets) AS 
 const CHECKS: [Check; 13] = [
     Check {
         select: "SELECT m.name || ' of ' || coalesce(a.name, m.account) FROM mailbox m LEFT JOIN account a ON a.id = m.account COUNTED \
-                 WHERE m.messages <> coalesce(n, 0) OR m.octets <> coalesce(o, 0) OR m.unseen <> coalesce(u, 0) \
-                 OR m.deleted <> coalesce(d, 0) OR m.deleted_octets <> coalesce(x, 0)",
+                 WHERE m.account > 0 AND (m.messages <> coalesce(n, 0) OR m.octets <> coalesce(o, 0) OR m.unseen <> coalesce(u, 0) \
+                 OR m.deleted <> coalesce(d, 0) OR m.deleted_octets <> coalesce(x, 0))",
         what: "the counts of a mailbox are wrong",
         derived: true,
     },
@@ -92,7 +92,7 @@ const CHECKS: [Check; 13] = [
     },
     Check {
         select: "SELECT b.name || ' of ' || coalesce(a.name, b.account) FROM mailbox b LEFT JOIN account a ON a.id = b.account \
-                 WHERE a.id IS NULL OR b.uid_validity > a.uid_validity_last",
+                 WHERE b.account > 0 AND (a.id IS NULL OR b.uid_validity > a.uid_validity_last)",
         what: "the UIDVALIDITY of a mailbox is beyond its account's last",
         derived: false,
     },

@@ -168,6 +168,16 @@ pub(crate) fn within(mailbox: MailboxId, range: &std::ops::RangeInclusive<Uid>) 
     [mailbox.into(), i64::from(*range.start()).into(), i64::from(*range.end()).into()]
 }
 
+/// The same with how many at most.
+pub(crate) fn some_within(
+    mailbox: MailboxId,
+    range: &std::ops::RangeInclusive<Uid>,
+    most: i64,
+) -> [Value; 4] {
+    let [mailbox, first, last] = within(mailbox, range);
+    [mailbox, first, last, most.into()]
+}
+
 fn state(row: &Row<'_>) -> Result<MessageState, StoreError> {
     Ok(MessageState {
         uid: short_at(row, 0)?,

@@ -150,9 +150,7 @@ impl Selected {
     /// Notes a change of its own that is told with its answer. Where nothing became different there is none: the last mod-sequence is
     /// then that of somebody else, of whom the client has to hear.
     pub(super) fn note_own(&mut self, stored: &Stored) {
-        if stored.has_changed() {
-            self.own.push(stored.modseq);
-        }
+        self.own.extend(&stored.own);
     }
 
     /// Tells what is expunged: from here on numbers are others.

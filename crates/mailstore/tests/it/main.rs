@@ -6,6 +6,7 @@ mod content;
 mod crash;
 mod delivery;
 mod import;
+mod large;
 mod mailboxes;
 mod messages;
 mod metadata;
