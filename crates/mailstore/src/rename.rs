@@ -8,7 +8,7 @@ use crate::{
     mailboxes, metadata,
     name::{INBOX, is_below, spelling},
     number::short_at,
-    transfer,
+    transfer::{self, Move},
 };
 
 impl Mailstore {
@@ -60,7 +60,8 @@ fn empty_inbox(
     let inbox = Mailbox::by_name(sql, account, INBOX)?.ok_or(MailstoreError::NoMailbox)?;
     let made = mailboxes::make(sql, touched, account, to, None, now)?;
     metadata::copy(sql, inbox.id, made)?;
-    transfer::move_all(sql, touched, inbox.id, &UidSet::all(), made, FlagsAllowed::all(), now)?;
+    let (uids, allowed) = (UidSet::all(), FlagsAllowed::all());
+    transfer::move_all(sql, touched, &Move { from: inbox.id, uids: &uids, to: made, allowed, now })?;
     Ok(())
 }
 

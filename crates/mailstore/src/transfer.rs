@@ -108,35 +108,37 @@ impl Mailstore {
     ) -> Result<(Copied, UidSet), MailstoreError> {
         self.change(move |sql, touched| {
             let mut part = Part::of(&Mailbox::by_id(sql, from)?);
-            let moved = move_part(sql, touched, from, &uids, to, allowed, now, &mut part)?;
+            let moved = move_part(sql, touched, &Move { from, uids: &uids, to, allowed, now }, &mut part)?;
             Ok((moved, part.rest(&uids)))
         })
         .await
     }
 }
 
+/// What moves where, and with which flags.
+pub(crate) struct Move<'a> {
+    pub(crate) from: MailboxId,
+    pub(crate) uids: &'a UidSet,
+    pub(crate) to: MailboxId,
+    pub(crate) allowed: FlagsAllowed,
+    pub(crate) now: i64,
+}
+
 pub(crate) fn move_all(
     sql: &Sql<'_>,
     touched: &mut Touched,
-    from: MailboxId,
-    uids: &UidSet,
-    to: MailboxId,
-    allowed: FlagsAllowed,
-    now: i64,
+    wanted: &Move<'_>,
 ) -> Result<Copied, MailstoreError> {
-    move_part(sql, touched, from, uids, to, allowed, now, &mut Part::whole())
+    move_part(sql, touched, wanted, &mut Part::whole())
 }
 
 fn move_part(
     sql: &Sql<'_>,
     touched: &mut Touched,
-    from: MailboxId,
-    uids: &UidSet,
-    to: MailboxId,
-    allowed: FlagsAllowed,
-    now: i64,
+    wanted: &Move<'_>,
     part: &mut Part,
 ) -> Result<Copied, MailstoreError> {
+    let Move { from, uids, to, allowed, now } = *wanted;
     let account = Changing::begin(sql, from)?.mailbox.account;
     let mut target = Changing::begin(sql, to)?;
     // In the account as a whole nothing becomes more, though it looks so in between.

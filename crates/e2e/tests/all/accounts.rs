@@ -388,7 +388,7 @@ fn the_database_of_a_newer_program_is_refused_and_a_dry_run_changes_nothing() {
     assert_eq!(status.code(), Some(1));
     let printed = process.printed();
     assert!(
-        printed.contains("a newer Postrider has used this database") && printed.contains("hint: "),
+        printed.contains("a newer Postrider has used store.db") && printed.contains("hint: "),
         "{printed}"
     );
     let said = office.try_command(&["store", "migrate", "--dry-run"], "");

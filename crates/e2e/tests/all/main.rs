@@ -22,6 +22,7 @@ mod harness;
 mod imap;
 mod imap_clients;
 mod imap_crash;
+mod imap_index;
 mod imap_sync;
 mod ldap;
 mod lifecycle;

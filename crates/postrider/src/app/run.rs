@@ -23,7 +23,6 @@ use super::{
     announce::{self, Audience, Ready},
     build::{self, Built},
     door::{self, Door, Entrances},
-    indexing,
     listening::Listening,
     mailboxes::{self, Mailboxes},
     maildrop::{self, Counts, Maildrop},
@@ -93,8 +92,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
         Part::start("access", STOP_MAX, |shutdown| mailboxes::reading(mailboxes, doors, shutdown));
     let mut telling = Part::start("web", STOP_MAX, |shutdown| pages.serve(web_doors, shutdown));
     let mut certifying = Part::start("acme", STOP_MAX, |shutdown| certifying(keeper, shutdown));
-    let mut tidying = Part::start("mailstore", STOP_MAX, |shutdown| upkeep::tidy(&built, shutdown));
-    let mut indexing = Part::start("text index", STOP_MAX, |shutdown| indexing::index(&built, shutdown));
+    let mut keeping = Part::start("mailstore", STOP_MAX, |shutdown| upkeep::keep(&built, shutdown));
 
     let listening = announced(&built, audience, &listeners);
     let ended = tokio::select! {
@@ -109,8 +107,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
         failure = certifying.ended() => Err(failure),
         failure = heeding.ended() => Err(failure),
         failure = asking.ended() => Err(failure),
-        failure = tidying.ended() => Err(failure),
-        failure = indexing.ended() => Err(failure),
+        failure = keeping.ended() => Err(failure),
         () = std::future::ready(()), if listening.is_err() => Ok(()),
     };
     tokio::spawn(async move {
@@ -128,8 +125,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     counting.stop().await;
     control.stop().await;
     delivery.stop().await;
-    indexing.stop().await;
-    tidying.stop().await;
+    keeping.stop().await;
     asking.stop().await;
     heeding.stop().await;
     close(built).await;

@@ -3,21 +3,27 @@
 use std::{sync::Arc, time::Duration};
 
 use mail::Timestamp;
-use mailstore::MailstoreError;
+use mailstore::{Mailstore, MailstoreError};
 use net::Shutdown;
 
-use super::build::Built;
+use super::{build::Built, indexing};
 
 /// How often it is looked for what nothing refers to any more.
 const EVERY: Duration = Duration::from_mins(10);
 /// In how many of these times the index of texts is looked through, too.
 const INDEX_EVERY: u64 = 6;
 
-/// Removes what nothing refers to any more, until the server stops.
-pub(super) fn tidy(
+/// Looks after the mailboxes and the index of what they say, until the server stops.
+pub(super) fn keep(
     built: &Built,
-    mut shutdown: Shutdown,
+    shutdown: Shutdown,
 ) -> impl Future<Output = Result<(), String>> + Send + 'static {
+    let (tidying, indexing) = (tidy(built, shutdown.clone()), indexing::index(built, shutdown));
+    async move { tokio::try_join!(tidying, indexing).map(|_| ()) }
+}
+
+/// Removes what nothing refers to any more, until the server stops.
+fn tidy(built: &Built, mut shutdown: Shutdown) -> impl Future<Output = Result<(), String>> + Send + 'static {
     let (mailstore, clock) = (built.mailstore.clone(), Arc::clone(&built.clock));
     let spool = built.spool.clone();
     async move {

@@ -206,6 +206,9 @@ impl Run<'_> {
     async fn list(&mut self, connection: &mut Connection) -> Result<(), RemoteError> {
         self.wishes.same_known = same_item(connection).is_some();
         let (listed, namespaces) = folders(connection).await?;
+        // Of somebody who was never here, the mailboxes for sent mail and the like are made now: what there is for the same goes into them.
+        let none = Folders { folders: Vec::new() };
+        let _: Made = post(self.socket, &super::path(self.login, "/make"), &none).await?;
         let own: api::Mailboxes = get(self.socket, &super::path(self.login, "")).await?;
         let (folders, left_out) = plan(&listed, &namespaces, &own.mailboxes, &self.wishes);
         if let Some(missing) =
