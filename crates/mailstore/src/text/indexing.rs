@@ -142,7 +142,7 @@ impl Mailstore {
     fn all_due(&self, index: &TextIndex) -> Result<(), MailstoreError> {
         let next = self.look(|sql| {
             let row = |row: &Row<'_>| Ok((row.integer(0)?, row.integer(1)?));
-            Ok(sql.query("SELECT id, uid_next FROM mailbox ORDER BY id", &[], row)?)
+            Ok(sql.query("SELECT id, uid_next FROM mailbox WHERE account > 0 ORDER BY id", &[], row)?)
         })?;
         let marks = index.look(|sql| {
             let row = |row: &Row<'_>| Ok((row.integer(0)?, row.integer(1)?));
