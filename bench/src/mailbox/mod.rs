@@ -130,13 +130,16 @@ impl<'a> Bench<'a> {
             eprintln!("{}: {messages} messages", house.kind.name());
             let server = house.start(true)?;
             let door = server.door(true)?.ok_or("no IMAP")?;
-            fill::fill(&door, messages, self.options.size).map_err(|failure| told(&failure, &server))
+            let known = fill::fill(&door, messages, self.options.size);
+            server.rest();
+            known.map_err(|failure| told(&failure, &server))
         };
         houses.iter().map(fill).collect()
     }
 
     fn read_warm(&mut self, houses: &[House<'_>], known: &[Known], messages: u64) -> Result<(), Failure> {
         let servers = start(houses)?;
+        servers.iter().for_each(Running::rest);
         let mut readers = Vec::new();
         for lane in lanes(houses, &servers, true)? {
             let known = known.get(lane.place).copied().unwrap_or_default();

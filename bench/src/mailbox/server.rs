@@ -16,6 +16,10 @@ use std::{fs, io};
 
 /// Whose the large mailbox is; the others get mail.
 pub(super) const READER: &str = "reader@bench.test";
+/// A server rests that takes less than a fiftieth of a processor for so long.
+const REST: Duration = Duration::from_secs(2);
+/// It is waited for no longer.
+const REST_MAX: Duration = Duration::from_mins(5);
 /// The mailboxes that mail is delivered into.
 pub(super) const RECIPIENTS: u64 = 10;
 pub(super) const PASSWORD: &str = "correct-horse";
@@ -192,6 +196,20 @@ impl Running {
     /// CPU nanoseconds of all its processes so far, those that ended included.
     pub(super) fn cpu_ns(&self) -> u64 {
         self.group.as_ref().map_or_else(|| cpu::tree_ns(self.child.id()), Group::cpu_ns)
+    }
+
+    /// Waits until it does nothing more behind its answers, as who indexes texts does.
+    pub(super) fn rest(&self) {
+        let started = Instant::now();
+        let mut before = self.cpu_ns();
+        while started.elapsed() < REST_MAX {
+            std::thread::sleep(REST);
+            let now = self.cpu_ns();
+            if u128::from(now.saturating_sub(before)) * 50 < REST.as_nanos() {
+                return;
+            }
+            before = now;
+        }
     }
 
     /// Octets of anonymous memory, where that can be told.
