@@ -53,8 +53,8 @@ const fn sans_io(
 /// One row per crate. A crate without a row may depend on nothing: add the row with the crate.
 pub(crate) const LAYERS: &[Layer] = &[
     sans_io("mail", &[], &[]),
-    // Tables of charsets: text of others is read as UTF-8, a pure function of its octets.
-    sans_io("message", &["mail"], &["memchr", "encoding_rs"]),
+    // Tables of charsets and of characters: text of others is read as UTF-8 and compared, pure functions of its octets.
+    sans_io("message", &["mail"], &["memchr", "encoding_rs", "icu_normalizer"]),
     // Digests and signatures: pure functions of their arguments, but that a new key is random.
     sans_io("message-auth", &["mail", "message", "dns"], &["aws-lc-rs", "base64", "idna", "memchr"]),
     // HMAC and PBKDF2 for SCRAM, normal forms for names: pure functions of their arguments.

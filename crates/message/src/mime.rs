@@ -3,6 +3,7 @@
 //! Broken messages are read as far as they can be; nothing is refused. docs/design/mime.md says what was decided for odd forms.
 
 mod addresses;
+mod casemap;
 mod charset;
 mod decode;
 mod envelope;
@@ -20,13 +21,14 @@ mod text;
 mod threads;
 mod words;
 
+pub use casemap::folded;
 pub use charset::TextDecoder;
 pub use decode::{BodyDecoder, TransferEncoding};
 pub use envelope::{Address, Envelope};
 pub use kept::Garbage;
 pub use parser::{DEPTH_MAX, KEPT_OCTETS_MAX, PARTS_MAX, Parser};
 pub use scan::unfolded;
-pub use sought::{folded, header_fields};
+pub use sought::header_fields;
 pub use structure::{Content, Disposition, Message, NString, Parameters, Part, Rare, Span};
 pub use text::{PREVIEW_CHARACTERS_MAX, PartText, Preview};
 pub use threads::{BaseSubject, Sent, base_subject, message_ids, sent};

@@ -22,7 +22,7 @@ pub type Imap = Service<Imap4>;
 pub struct Imap4;
 
 /// What is carried out beside what the machine itself can: no more is announced.
-const CAPABILITIES: [&str; 38] = [
+const CAPABILITIES: [&str; 39] = [
     "NAMESPACE",
     "ACL",
     "RIGHTS=kxte",
@@ -59,6 +59,7 @@ const CAPABILITIES: [&str; 38] = [
     "QUOTA=RES-STORAGE",
     "QUOTA=RES-MESSAGE",
     "UTF8=ACCEPT",
+    "I18NLEVEL=1",
     "COMPRESS=DEFLATE",
     "APPENDLIMIT",
 ];

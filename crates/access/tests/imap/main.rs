@@ -56,6 +56,7 @@ dialogues! {
     expunge
     fetch
     flags_of_two
+    i18n
     idle
     keywords
     large_fields

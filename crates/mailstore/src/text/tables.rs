@@ -3,7 +3,7 @@
 use store::{Migration, Schema};
 
 /// How texts are cut out, folded and written down. Another rule of ours is another number; other tables of characters are, too.
-pub(super) const RULE: &str = "1";
+pub(super) const RULE: &str = "2";
 
 /// The tables of the index of texts, in a file of its own.
 pub const TEXT_SCHEMA: Schema = Schema {

@@ -33,7 +33,7 @@ fn reopened(fixture: Fixture) -> Fixture {
 }
 
 fn search(fixture: &Fixture, mailbox: MailboxId, text: &str) -> TextFound {
-    let texts = [true, false].map(|in_header| SearchedText { text: text.to_owned(), in_header });
+    let texts = [true, false].map(|in_header| SearchedText { text: message::mime::folded(text), in_header });
     fixture.mailstore.search_texts(mailbox, &texts).unwrap()
 }
 

@@ -1,12 +1,4 @@
-//! What SEARCH looks at: fields one by one, and text without regard to case.
-
-/// Without regard to case. Letters that case would make longer stay one by one, so that pieces can be folded by themselves.
-pub fn folded(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
-    }
-    text.chars().flat_map(char::to_lowercase).collect()
-}
+//! What SEARCH looks at: fields one by one.
 
 /// Each field of a header section, with its folds and its line end.
 pub fn header_fields(header: &[u8]) -> impl Iterator<Item = &[u8]> {
