@@ -40,6 +40,8 @@ impl Mailstore {
             if those.is_empty() {
                 return Err(MailstoreError::NoMailbox);
             }
+            // Those above first: from `a/b` to `a`, the mailbox `a/b/b` comes to be where `a/b` was.
+            those.sort_by_key(|mailbox| mailbox.name.len());
             for mailbox in those {
                 let name = format!("{to}{}", mailbox.name.get(from.len()..).unwrap_or_default());
                 give_name(sql, touched, &mailbox, &spelling(&name)?, now)?;

@@ -56,6 +56,20 @@ async fn a_name_never_goes_back_to_a_former_uidvalidity() {
 }
 
 #[tokio::test]
+async fn a_mailbox_moves_up_to_where_one_below_has_its_former_name() {
+    let fixture = Fixture::new();
+    let anna = fixture.anna().await;
+    let mut made = Vec::new();
+    for name in ["a/b/b/b", "a/b/b", "a/b", "a/b/c"] {
+        made.push(fixture.mailstore.create(anna, name, None, NOW).await.unwrap().id);
+    }
+    fixture.mailstore.rename(anna, "a/b", "a", NOW).await.unwrap();
+    let renamed = ["a/b/b", "a/b", "a", "a/c"].map(|name| fixture.mailbox(anna, name).id);
+    assert_eq!(renamed.to_vec(), made);
+    fixture.verify();
+}
+
+#[tokio::test]
 async fn those_below_go_along_with_a_new_name() {
     let fixture = Fixture::new();
     let anna = fixture.anna().await;
