@@ -1,6 +1,6 @@
 //! Who the client of a session is, whatever protocol it speaks: whether it is greeted, what it may log in by, and who it is from there on.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use directory::{Caller, Login, SessionLogin};
 use mail::{Timestamp, TlsSession};
@@ -10,6 +10,9 @@ use crate::{
     backend::Backend,
     gate::{Manner, Visitor},
 };
+
+/// Between looks whether a login still holds, while nothing else happens.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// The client of a session.
 pub struct Client {
@@ -123,6 +126,21 @@ impl Client {
     pub(crate) fn holds(&self) -> bool {
         let directory = self.backend.authenticator.directory();
         self.login().is_none_or(|login| directory.holds(login))
+    }
+
+    /// Waits until the login holds no more. May be broken off.
+    pub(crate) async fn ends(&self) {
+        // From before the first look, so that nothing falls between.
+        let mut changes = self.backend.authenticator.watch();
+        while self.holds() {
+            // The directory does not end before its sessions do.
+            if changes.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            // All who wait are woken by each change: many changes are looked at together.
+            tokio::time::sleep(LOOK_PAUSE).await;
+            changes.mark_unchanged();
+        }
     }
 
     /// Who has logged in.

@@ -15,7 +15,7 @@ use sasl::{
     Mechanism, Mechanisms, Password, ScramKeys,
     server::{Answer, Question, ScramFacts},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::{
     Account, Checked, Directory, Elsewhere, Noticed, Scope, TokenError, Tokens,
@@ -125,7 +125,7 @@ impl Drop for Unproven {
 pub struct Authenticator(Arc<Inner>);
 
 struct Inner {
-    directory: RwLock<Arc<Directory>>,
+    directory: watch::Sender<Arc<Directory>>,
     hashing: Hashing,
     /// Who has failed before.
     logins: Logins,
@@ -156,7 +156,7 @@ impl Authenticator {
     fn make(directory: Arc<Directory>, secret: &[u8], anybody: bool) -> Self {
         let secret = hmac::Key::new(hmac::HMAC_SHA256, secret);
         Self(Arc::new(Inner {
-            directory: RwLock::new(directory),
+            directory: watch::Sender::new(directory),
             hashing: Hashing::default(),
             logins: Logins::default(),
             limits: RwLock::default(),
@@ -170,7 +170,7 @@ impl Authenticator {
 
     /// Takes up another directory: from the next question on it holds, in sessions under way too.
     pub fn change(&self, directory: Arc<Directory>) {
-        *self.0.directory.write().unwrap_or_else(PoisonError::into_inner) = directory;
+        self.0.directory.send_replace(directory);
     }
 
     /// Other limits of failures, from the next attempt on.
@@ -222,7 +222,12 @@ impl Authenticator {
 
     /// The directory that holds now.
     pub fn directory(&self) -> Arc<Directory> {
-        Arc::clone(&self.0.directory.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.directory.borrow())
+    }
+
+    /// Who wants to hear that another directory was taken up. With people kept elsewhere there may be many in a second.
+    pub fn watch(&self) -> watch::Receiver<Arc<Directory>> {
+        self.0.directory.subscribe()
     }
 
     /// What may be offered to who wants in: nothing if nobody could log in. With channel binding where there is something to bind to; EXTERNAL to

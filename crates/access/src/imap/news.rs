@@ -7,7 +7,10 @@ use imap::{
 
 use mailstore::{Rights, Uid};
 
-use super::{blocking::read, policy::Policy};
+use super::{
+    blocking::read,
+    policy::{Policy, expired},
+};
 
 fn gone() -> Status {
     Status::bye("The selected mailbox was deleted").with(Code::NonExistent)
@@ -92,6 +95,10 @@ impl Policy {
         let at_once = self.notifying.as_ref().is_some_and(|notifying| notifying.is_at_once());
         self.manner.expunges = self.idling || at_once;
         loop {
+            // Mail comes in whether somebody may still read it or not.
+            if !self.client.holds() {
+                return expired();
+            }
             if let Some(told) = self.new_messages().await {
                 if !told.is_empty() {
                     return Answer::More(told);
@@ -99,6 +106,9 @@ impl Policy {
                 continue;
             }
             self.something_happens().await;
+            if !self.client.holds() {
+                return expired();
+            }
             let mut news = match self.catch_up().await {
                 Ok(news) => news,
                 Err(gone) => return Answer::RefuseAndClose(gone),
@@ -111,14 +121,14 @@ impl Policy {
         }
     }
 
-    /// Waits until there may be something to tell.
+    /// Waits until there may be something to tell, or the login holds no more.
     async fn something_happens(&mut self) {
+        let tells_gone = self.manner.expunges && self.selected_events().0;
         let (selected, notifying) = (&mut self.selected, &mut self.notifying);
-        let expunges = self.manner.expunges;
         let selected = async {
             match selected {
-                // What the commands before were not allowed to tell is told now.
-                Some(selected) if !selected.dirty && (selected.gone.is_empty() || !expunges) => {
+                // What the commands before were not allowed to tell is told now, if the client wants to hear it.
+                Some(selected) if !selected.dirty && (selected.gone.is_empty() || !tells_gone) => {
                     selected.watch.changed().await;
                     selected.dirty = true;
                 }
@@ -135,6 +145,7 @@ impl Policy {
         tokio::select! {
             () = selected => {}
             () = others => {}
+            () = self.client.ends() => {}
         }
     }
 

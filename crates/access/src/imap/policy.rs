@@ -51,7 +51,7 @@ impl Done {
 /// One session's state beside the protocol.
 pub struct Policy {
     pub(super) shared: Arc<Backend>,
-    client: Client,
+    pub(super) client: Client,
     /// Whose mailboxes, once the client has logged in.
     pub(super) account: Option<AccountId>,
     /// What the client speaks; `expunges` is that of the command at hand.
@@ -162,7 +162,7 @@ impl Policy {
 
     async fn task(&mut self, task: Task) -> Answer {
         if !self.client.holds() {
-            return Answer::RefuseAndClose(Status::bye("Your login holds no more").with(Code::Expired));
+            return expired();
         }
         self.manner.expunges = task.expunges;
         let leaves = matches!(task.command, Command::Select(_) | Command::Close | Command::Unselect);
@@ -287,6 +287,11 @@ impl Policy {
     }
 }
 
+/// The account is disabled, or the app password revoked.
+pub(super) fn expired() -> Answer {
+    Answer::RefuseAndClose(Status::bye("Your login holds no more").with(Code::Expired))
+}
+
 /// RFC 2971.
 fn identity() -> imap::command::IdFields {
     let field = |name: &str, value: &str| (Box::from(name), Some(Box::from(value)));
@@ -330,9 +335,7 @@ impl net::Policy<Question, Answer> for Policy {
                 self.idling = true;
                 Answer::Proceed
             }
-            Question::Idle => {
-                Answer::RefuseAndClose(Status::bye("Your login holds no more").with(Code::Expired))
-            }
+            Question::Idle => expired(),
             Question::IdleEnded => {
                 self.idling = false;
                 self.manner.expunges = true;

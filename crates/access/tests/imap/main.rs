@@ -53,6 +53,7 @@ dialogues! {
     condstore
     copy
     deleted
+    expired
     expunge
     fetch
     flags_of_two
@@ -66,6 +67,7 @@ dialogues! {
     metadata
     multiappend
     notify
+    notify_none
     notify_overflow
     notify_selected
     notify_shared

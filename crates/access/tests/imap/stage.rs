@@ -17,9 +17,24 @@ const NOW: u64 = 1_796_000_400_000 - 1_796_000_400_000 % 86_400_000;
 pub(crate) struct Stage {
     imap: Imap,
     mailstore: Mailstore,
+    logins: Authenticator,
     clock: Arc<FakeClock>,
     client: IpAddr,
     directory: TempDir,
+}
+
+/// Who may log in; `disabled`: anna may not any more.
+fn people(disabled: bool) -> Arc<Directory> {
+    let domain = DomainConfig { name: "example.org".into(), catch_all: None, subaddress: None };
+    let account = |login: &str, disabled| AccountConfig {
+        login: login.into(),
+        password: Some(Secret::new("secret")),
+        disabled,
+        ..AccountConfig::default()
+    };
+    let accounts = vec![account("anna@example.org", disabled), account("bob@example.org", false)];
+    let people = directory::Config { domains: vec![domain], accounts, ..directory::Config::default() };
+    Arc::new(Directory::new(people).unwrap())
 }
 
 impl Stage {
@@ -27,18 +42,9 @@ impl Stage {
         let temporary = tempfile::tempdir().unwrap();
         let (mailstore, _) = Mailstore::open(&temporary.path().join("mailboxes.db")).unwrap();
         let clock = Arc::new(FakeClock::new(Timestamp::from_millis(NOW)));
-        let domain = DomainConfig { name: "example.org".into(), catch_all: None, subaddress: None };
-        let account = |login: &str| AccountConfig {
-            login: login.into(),
-            password: Some(Secret::new("secret")),
-            ..AccountConfig::default()
-        };
-        let accounts = vec![account("anna@example.org"), account("bob@example.org")];
-        let people = directory::Config { domains: vec![domain], accounts, ..directory::Config::default() };
-        let directory = Arc::new(Directory::new(people).unwrap());
-        let logins = Authenticator::new(directory, b"secret");
-        let imap = Imap::new(config(), mailstore.clone(), logins, clock.clone());
-        Self { imap, mailstore, clock, client: [127, 0, 0, 1].into(), directory: temporary }
+        let logins = Authenticator::new(people(false), b"secret");
+        let imap = Imap::new(config(), mailstore.clone(), logins.clone(), clock.clone());
+        Self { imap, mailstore, logins, clock, client: [127, 0, 0, 1].into(), directory: temporary }
     }
 
     async fn file(&self, mailbox: &str, flags: &str, text: &str) -> Result<(), String> {
@@ -128,6 +134,7 @@ impl World for Stage {
                 let search_octets_max = octets.parse().map_err(|_| "no number")?;
                 self.imap.change(Config { search_octets_max, ..config() });
             }
+            ["disabled"] => self.logins.change(people(true)),
             ["quota", octets] => {
                 let octets = octets.parse().map_err(|_| "no number")?;
                 let now = i64::try_from(NOW).unwrap();
