@@ -16,6 +16,7 @@ use super::{
     mailboxes::object_id,
     numbers::Picked,
     policy::{Done, Handled, Policy},
+    search::STRUCTURES_OCTETS,
     section::{self, Fields, PIECE_OCTETS, Place},
     select::intersection,
     selected::{Selected, set_of},
@@ -30,8 +31,6 @@ const STRUCTURES_AT_ONCE: u32 = 250;
 /// Messages that are read at once, as long as their octets are not more than `HELD_OCTETS`.
 const CONTENTS_AT_ONCE: u32 = 50;
 const HELD_OCTETS: usize = 256 << 10;
-/// Octets of kept structures that are held at once: what they tell takes some times as much.
-const STRUCTURES_OCTETS: usize = 1 << 20;
 /// A content of more octets is sent as it is read.
 const HELD_CONTENT_OCTETS: u64 = 64 << 10;
 

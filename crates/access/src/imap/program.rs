@@ -18,13 +18,16 @@ use super::{
 };
 
 const DAY: i64 = 86_400;
+/// One program may look so often into a header section that it has read; from there on a look counts like reading it.
+const LOOKS_FREE: u32 = 16;
 
 /// A condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Test {
     Always(bool),
     Flags(Flags),
-    Keyword(String),
+    /// The bit of one that the mailbox has.
+    Keyword(u64),
     RecentFrom(Uid),
     Uids(UidSet),
     ModSeq(u64),
@@ -70,20 +73,30 @@ pub(super) struct Reading<'a> {
     pub(super) budget: &'a mut u64,
     /// The header section of the message at hand.
     pub(super) header: Option<Vec<u8>>,
+    /// How often it was looked into.
+    pub(super) looks: u32,
 }
 
 impl Test {
     /// Makes a program ready. `now`: milliseconds since 1970.
-    pub(super) fn new(key: &SearchKey, selected: &Selected, rev2: bool, now: i64) -> Result<Self, Status> {
-        let test = |key: &SearchKey| Self::new(key, selected, rev2, now);
+    pub(super) fn new(
+        key: &SearchKey,
+        selected: &Selected,
+        keywords: &Keywords,
+        rev2: bool,
+        now: i64,
+    ) -> Result<Self, Status> {
+        let test = |key: &SearchKey| Self::new(key, selected, keywords, rev2, now);
         Ok(match key {
             SearchKey::All | SearchKey::SaveDateSupported => Self::Always(true),
             SearchKey::Has(Flag::Recent) if rev2 => Self::Always(false),
             SearchKey::Has(Flag::Recent) => Self::RecentFrom(selected.recent_from),
-            SearchKey::Has(Flag::Keyword(name)) => Self::Keyword(name.to_string()),
+            SearchKey::Has(Flag::Keyword(name)) => {
+                keywords.bit(name).map_or(Self::Always(false), Self::Keyword)
+            }
             SearchKey::Has(flag) => flags::bit(flag).map_or(Self::Always(false), Self::Flags),
-            SearchKey::Numbers(set) => Self::Uids(selected.pick(set, false)?.uids()),
-            SearchKey::Uids(set) => Self::Uids(selected.pick(set, true)?.uids()),
+            SearchKey::Numbers(set) => Self::Uids(selected.pick_known(set, false).uids()),
+            SearchKey::Uids(set) => Self::Uids(selected.pick_known(set, true).uids()),
             SearchKey::ModSeq { value, .. } => Self::ModSeq(*value),
             SearchKey::Date(kind, when, date) => Self::Day(*kind, *when, date.days()),
             SearchKey::Larger(octets) => Self::Larger(*octets),
@@ -170,15 +183,12 @@ impl Test {
     pub(super) fn decide(
         &self,
         known: &Known<'_>,
-        keywords: &Keywords,
         reading: &mut Option<Reading<'_>>,
     ) -> Result<Option<bool>, Trouble> {
         Ok(match self {
             Self::Always(answer) => Some(*answer),
             Self::Flags(flags) => Some(known.state.flags.contains(*flags)),
-            Self::Keyword(name) => {
-                Some(keywords.bit(name).is_some_and(|bit| known.state.keywords & bit != 0))
-            }
+            Self::Keyword(bit) => Some(known.state.keywords & bit != 0),
             Self::RecentFrom(uid) => Some(known.state.uid >= *uid),
             Self::Uids(uids) => Some(uids.contains(known.state.uid)),
             Self::ModSeq(value) => Some(known.state.modseq >= *value),
@@ -220,9 +230,9 @@ impl Test {
                     _ => None,
                 }
             }
-            Self::Not(test) => test.decide(known, keywords, reading)?.map(|answer| !answer),
-            Self::Any(tests) => settled(tests, true, known, keywords, reading)?,
-            Self::All(tests) => settled(tests, false, known, keywords, reading)?,
+            Self::Not(test) => test.decide(known, reading)?.map(|answer| !answer),
+            Self::Any(tests) => settled(tests, true, known, reading)?,
+            Self::All(tests) => settled(tests, false, known, reading)?,
         })
     }
 }
@@ -232,7 +242,13 @@ impl Reading<'_> {
         if self.header.is_none() {
             self.header = Some(text::header(self.mailstore, facts, message, self.budget)?);
         }
-        Ok(self.header.as_deref().unwrap_or_default())
+        let header = self.header.as_deref().unwrap_or_default();
+        // Each look decodes fields.
+        self.looks += 1;
+        if self.looks > LOOKS_FREE {
+            text::spend(self.budget, u64::try_from(header.len()).unwrap_or(u64::MAX))?;
+        }
+        Ok(header)
     }
 }
 
@@ -241,12 +257,11 @@ fn settled(
     tests: &[Test],
     settles: bool,
     known: &Known<'_>,
-    keywords: &Keywords,
     reading: &mut Option<Reading<'_>>,
 ) -> Result<Option<bool>, Trouble> {
     let mut all = true;
     for test in tests {
-        match test.decide(known, keywords, reading)? {
+        match test.decide(known, reading)? {
             Some(answer) if answer == settles => return Ok(Some(settles)),
             Some(_) => {}
             None => all = false,

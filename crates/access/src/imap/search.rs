@@ -1,11 +1,13 @@
 //! SEARCH (RFC 9051 §6.4.4, RFC 5182, RFC 7162 §3.1.5, RFC 9394).
 
+use std::collections::BTreeMap;
+
 use imap::{
     SequenceSet, Tag,
     command::{Page, Returns, Search, SearchKey},
     response::{Code, ESearch, Found, Response, Status},
 };
-use mailstore::{Facts, Keywords, MailboxId, Mailstore, MessageState, ModSeq, Uid, UidSet, View};
+use mailstore::{Facts, MailboxId, Mailstore, MailstoreError, MessageState, ModSeq, Uid, UidSet, View};
 use message::mime::Message;
 
 use super::{
@@ -20,6 +22,9 @@ use super::{
 const AT_ONCE: usize = 250;
 /// So many messages are rather looked into than the index of texts: that takes as long as some of them, however few are asked for.
 const LOOKED_INTO_MAX: usize = 50;
+
+/// Octets of kept structures that are held at once: what they tell takes some times as much.
+pub(super) const STRUCTURES_OCTETS: usize = 1 << 20;
 
 /// A message that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,17 +78,15 @@ impl Policy {
             return Err(bad_charset());
         }
         let (rev2, now) = (self.manner.rev2, self.now());
-        let selected = self.selected()?;
-        let test = Test::new(key, selected, rev2, now)?;
-        let id = selected.id;
-        let modseq = test.asks_modseq();
+        let id = self.selected()?.id;
         let View { keywords, mut messages, .. } =
             read(&self.shared.mailstore, move |mailstore| mailstore.view(id)).await?;
         let selected = self.selected()?;
+        let test = Test::new(key, selected, &keywords, rev2, now)?;
+        let modseq = test.asks_modseq();
         // What this client does not know cannot be told to it.
         messages.retain(|state| selected.numbers.number(state.uid).is_some());
-        let searching =
-            Searching { mailbox: id, test, keywords, budget: self.shared.config.search_octets_max };
+        let searching = Searching { mailbox: id, test, budget: self.shared.config.search_octets_max };
         let found = self.run(searching, messages).await?;
         let selected = self.selected()?;
         let hit = |state: MessageState| {
@@ -98,7 +101,8 @@ impl Policy {
         mut searching: Searching,
         messages: Vec<MessageState>,
     ) -> Result<Vec<MessageState>, Status> {
-        let (mut found, mut left) = searching.by_state(messages)?;
+        let (mut found, mut left);
+        (searching, found, left) = self.by_state(searching, messages).await?;
         let texts = searching.test.texts();
         if left.len() > LOOKED_INTO_MAX && !texts.is_empty() {
             let mailbox = searching.mailbox;
@@ -107,7 +111,7 @@ impl Policy {
                     .await?;
             searching.test.settle(known);
             let more;
-            (more, left) = searching.by_state(left)?;
+            (searching, more, left) = self.by_state(searching, left).await?;
             found.extend(more);
         }
         while !left.is_empty() {
@@ -123,6 +127,21 @@ impl Policy {
         found.sort_by_key(|state| state.uid);
         Ok(found)
     }
+
+    /// There may be many messages and many keys: not on a thread that serves others.
+    async fn by_state(
+        &self,
+        searching: Searching,
+        messages: Vec<MessageState>,
+    ) -> Result<(Searching, Vec<MessageState>, Vec<MessageState>), Status> {
+        let (searching, sifted) = read(&self.shared.mailstore, move |_| {
+            let sifted = searching.by_state(messages);
+            Ok((searching, sifted))
+        })
+        .await?;
+        let (found, left) = sifted.map_err(|trouble| failed(&trouble))?;
+        Ok((searching, found, left))
+    }
 }
 
 fn failed(trouble: &Trouble) -> Status {
@@ -136,7 +155,6 @@ fn failed(trouble: &Trouble) -> Status {
 struct Searching {
     mailbox: MailboxId,
     test: Test,
-    keywords: Keywords,
     /// Octets that it may read.
     budget: u64,
 }
@@ -146,11 +164,11 @@ impl Searching {
     fn by_state(
         &self,
         messages: Vec<MessageState>,
-    ) -> Result<(Vec<MessageState>, Vec<MessageState>), Status> {
+    ) -> Result<(Vec<MessageState>, Vec<MessageState>), Trouble> {
         let (mut found, mut left) = (Vec::new(), Vec::new());
         for state in messages {
             let known = Known { state, facts: None, message: None };
-            match self.test.decide(&known, &self.keywords, &mut None).map_err(|trouble| failed(&trouble))? {
+            match self.test.decide(&known, &mut None)? {
                 Some(true) => found.push(state),
                 Some(false) => {}
                 None => left.push(state),
@@ -159,32 +177,42 @@ impl Searching {
         Ok((found, left))
     }
 
+    /// Which of these are found. What is gone is not.
     fn among(
         &mut self,
         mailstore: &Mailstore,
         states: Vec<MessageState>,
     ) -> Result<Vec<MessageState>, Trouble> {
-        let uids: UidSet = states.iter().map(|state| state.uid).collect();
-        let mut known: Vec<(Facts, Vec<u8>)> = Vec::new();
-        if self.test.cost() <= Cost::Facts {
-            let facts = mailstore.facts(self.mailbox, &uids)?;
-            known.extend(facts.into_iter().map(|facts| (facts, Vec::new())));
-        } else {
-            mailstore.listing(self.mailbox, &uids, |facts, kept| known.push((facts, kept.to_vec())))?;
-        }
-        known.sort_by_key(|(facts, _)| facts.uid);
-        let mut found = Vec::new();
-        for state in states {
-            // What is gone is not found.
-            let Ok(at) = known.binary_search_by_key(&state.uid, |(facts, _)| facts.uid) else { continue };
-            let Some((facts, kept)) = known.get(at) else { continue };
-            match self.is_one(mailstore, state, facts, kept) {
+        let Sifted { mut found, left, .. } = self.by_structure(mailstore, states)?;
+        for (state, facts, message) in left {
+            match self.is_one(mailstore, state, &facts, message) {
                 Ok(true) => found.push(state),
-                Ok(false) | Err(Trouble::Mailstore(mailstore::MailstoreError::Gone)) => {}
+                Ok(false) | Err(Trouble::Mailstore(MailstoreError::Gone)) => {}
                 Err(trouble) => return Err(trouble),
             }
         }
         Ok(found)
+    }
+
+    fn by_structure(&self, mailstore: &Mailstore, states: Vec<MessageState>) -> Result<Sifted, Trouble> {
+        let uids: UidSet = states.iter().map(|state| state.uid).collect();
+        let states: BTreeMap<Uid, MessageState> =
+            states.into_iter().map(|state| (state.uid, state)).collect();
+        let mut sifted = Sifted::default();
+        if self.test.cost() <= Cost::Facts {
+            for facts in mailstore.facts(self.mailbox, &uids)? {
+                if let Some(state) = states.get(&facts.uid) {
+                    sifted.add(&self.test, *state, facts, &[]);
+                }
+            }
+        } else {
+            mailstore.listing(self.mailbox, &uids, |facts, kept| {
+                if let Some(state) = states.get(&facts.uid) {
+                    sifted.add(&self.test, *state, facts, kept);
+                }
+            })?;
+        }
+        Ok(sifted)
     }
 
     fn is_one(
@@ -192,16 +220,54 @@ impl Searching {
         mailstore: &Mailstore,
         state: MessageState,
         facts: &Facts,
-        kept: &[u8],
+        message: Option<Message>,
     ) -> Result<bool, Trouble> {
-        let mut known = Known { state, facts: Some(facts), message: None };
-        if let Some(answer) = self.test.decide(&known, &self.keywords, &mut None)? {
-            return Ok(answer);
+        let message = message.map_or_else(|| self.structure(mailstore, facts), Ok)?;
+        let known = Known { state, facts: Some(facts), message: Some(&message) };
+        let mut reading = Some(Reading { mailstore, budget: &mut self.budget, header: None, looks: 0 });
+        Ok(self.test.decide(&known, &mut reading)?.unwrap_or(false))
+    }
+
+    /// What is kept of one message, or what is read where nothing usable is.
+    fn structure(&self, mailstore: &Mailstore, facts: &Facts) -> Result<Message, MailstoreError> {
+        let mut found = None;
+        let uids = UidSet::single(facts.uid);
+        mailstore.listing(self.mailbox, &uids, |_, kept| found = Message::decode(kept).ok())?;
+        found.map_or_else(|| section::understood(mailstore, facts, &[]), Ok)
+    }
+}
+
+/// What is decided by facts and structures.
+#[derive(Default)]
+struct Sifted {
+    found: Vec<MessageState>,
+    /// Of these more has to be known. Without what is kept of one: that was too much to hold, or is not usable.
+    left: Vec<(MessageState, Facts, Option<Message>)>,
+    held: usize,
+}
+
+impl Sifted {
+    /// Takes up one. What is kept of it may be some MiB: it is looked at, and held only while that is little.
+    fn add(&mut self, test: &Test, state: MessageState, facts: Facts, kept: &[u8]) {
+        let mut known = Known { state, facts: Some(&facts), message: None };
+        // Nothing is read, so nothing fails.
+        let mut answer = test.decide(&known, &mut None).unwrap_or(None);
+        let mut message = None;
+        if answer.is_none() {
+            message = Message::decode(kept).ok();
+            known.message = message.as_ref();
+            answer = test.decide(&known, &mut None).unwrap_or(None);
         }
-        let message: Message = section::understood(mailstore, facts, kept)?;
-        known.message = Some(&message);
-        let mut reading = Some(Reading { mailstore, budget: &mut self.budget, header: None });
-        Ok(self.test.decide(&known, &self.keywords, &mut reading)?.unwrap_or(false))
+        match answer {
+            Some(true) => self.found.push(state),
+            Some(false) => {}
+            None => {
+                let held = self.held + kept.len();
+                let message = message.filter(|_| held <= STRUCTURES_OCTETS);
+                self.held = if message.is_some() { held } else { self.held };
+                self.left.push((state, facts, message));
+            }
+        }
     }
 }
 

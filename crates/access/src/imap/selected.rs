@@ -81,19 +81,24 @@ impl Selected {
     /// # Errors
     /// A number that no message has (RFC 9051 §2.3.1.2).
     pub(super) fn pick(&self, sequence: &Sequence, uid: bool) -> Result<Picked, Status> {
-        let set = match sequence {
-            Sequence::Saved => return Ok(self.numbers.by_uids(self.saved.ranges())),
-            Sequence::Set(set) => set,
-        };
-        if uid {
-            return Ok(self.numbers.by_uids(set.ranges(self.numbers.last_uid())));
-        }
         let count = self.numbers.count();
-        // What `*` makes of a set is never wrong.
-        if set.ranges(0).last().is_some_and(|range| *range.end() > count) {
+        if let Sequence::Set(set) = sequence
+            && !uid
+            // What `*` makes of a set is never wrong.
+            && set.ranges(0).last().is_some_and(|range| *range.end() > count)
+        {
             return Err(Status::bad("No message has that number"));
         }
-        Ok(self.numbers.by_numbers(set.ranges(count)))
+        Ok(self.pick_known(sequence, uid))
+    }
+
+    /// Those messages of a set that there are: for SEARCH, to which a set is a condition that a message meets or not.
+    pub(super) fn pick_known(&self, sequence: &Sequence, uid: bool) -> Picked {
+        match sequence {
+            Sequence::Saved => self.numbers.by_uids(self.saved.ranges()),
+            Sequence::Set(set) if uid => self.numbers.by_uids(set.ranges(self.numbers.last_uid())),
+            Sequence::Set(set) => self.numbers.by_numbers(set.ranges(self.numbers.count())),
+        }
     }
 
     /// Takes up what became different; what is told of it.

@@ -60,9 +60,12 @@ impl Needle {
         if self.is_empty() {
             return Ok(true);
         }
-        // The structure has them: nothing is read for names.
-        if message.parts().filter_map(Part::file_name).any(|name| self.is_in(&name)) {
-            return Ok(true);
+        // The structure has them: nothing is read for names. There may be many, and many texts to look for in them.
+        for name in message.parts().filter_map(Part::file_name) {
+            spend(budget, u64::try_from(name.len()).unwrap_or(u64::MAX))?;
+            if self.is_in(&name) {
+                return Ok(true);
+            }
         }
         for part in message.leaves().filter(|part| part.is_text()) {
             if self.is_in_part(mailstore, facts, part, budget)? {

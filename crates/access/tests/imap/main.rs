@@ -75,6 +75,7 @@ dialogues! {
     recent
     replace
     search
+    search_bounds
     search_index
     sections
     select
