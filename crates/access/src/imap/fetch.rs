@@ -35,6 +35,7 @@ const HELD_OCTETS: usize = 256 << 10;
 const HELD_CONTENT_OCTETS: u64 = 64 << 10;
 
 /// A FETCH under way.
+#[expect(clippy::struct_excessive_bools, reason = "each is told by itself")]
 pub(super) struct Fetching {
     picked: Picked,
     items: Vec<FetchItem>,
@@ -44,6 +45,7 @@ pub(super) struct Fetching {
     /// The encoding of a part is unknown.
     unknown_encoding: bool,
     missing: bool,
+    damaged: bool,
 }
 
 /// A part that was read.
@@ -76,6 +78,8 @@ struct Told {
     values: Vec<FetchValue>,
     /// The encoding of a part is unknown.
     unknown_encoding: bool,
+    /// Some of what was asked for cannot be read, and is left out.
+    damaged: bool,
 }
 
 /// A part of the answer.
@@ -114,10 +118,8 @@ impl Policy {
             // In front: small clients look for it in what stands before the first literal.
             items.insert(0, FetchItem::Uid);
         }
-        let needs = items.iter().map(needs).max().unwrap_or(Needs::Facts);
         let sees = marks && items.iter().any(sees);
-        let fetching = Fetching { picked, items, needs, sees, unknown_encoding: false, missing: false };
-        self.fetching = Some(Box::new(fetching));
+        self.fetching = Some(Box::new(Fetching::new(picked, items, sees)));
         self.ahead = None;
         self.streams.clear();
         Ok(Done::telling(told, ""))
@@ -173,6 +175,7 @@ impl Policy {
         fetching.picked.put_back(rest);
         fetching.missing |= u32::try_from(chunk.told.len()).unwrap_or(u32::MAX) < done;
         fetching.unknown_encoding |= chunk.told.iter().any(|told| told.unknown_encoding);
+        fetching.damaged |= chunk.told.iter().any(|told| told.damaged);
         let Chunk { mut told, sources, .. } = chunk;
         let is_asked = fetching.items.contains(&FetchItem::Flags);
         let mut responses = if is_asked { self.learn_keywords(&told).await? } else { Vec::new() };
@@ -204,9 +207,7 @@ impl Policy {
         items: Vec<FetchItem>,
     ) -> Result<(Vec<Response>, UidSet), Status> {
         let picked = self.selected()?.numbers.by_uids(uids.ranges());
-        let needs = items.iter().map(needs).max().unwrap_or(Needs::Facts);
-        let mut fetching =
-            Fetching { picked, items, needs, sees: false, unknown_encoding: false, missing: false };
+        let mut fetching = Fetching::new(picked, items, false);
         let told = self.chunk(&mut fetching).await?;
         Ok((told, fetching.picked.uids()))
     }
@@ -227,7 +228,8 @@ impl Policy {
     async fn see(&mut self, told: &mut [Told]) -> Result<(UidSet, Vec<Response>), Status> {
         let unseen: UidSet = told
             .iter()
-            .filter(|told| !told.unknown_encoding && !told.facts.flags.contains(Flags::SEEN))
+            .filter(|told| !told.unknown_encoding && !told.damaged)
+            .filter(|told| !told.facts.flags.contains(Flags::SEEN))
             .map(|told| told.facts.uid)
             .collect();
         if unseen.is_empty() {
@@ -262,8 +264,15 @@ impl Policy {
 }
 
 impl Fetching {
+    fn new(picked: Picked, items: Vec<FetchItem>, sees: bool) -> Self {
+        let needs = items.iter().map(needs).max().unwrap_or(Needs::Facts);
+        Self { picked, items, needs, sees, unknown_encoding: false, missing: false, damaged: false }
+    }
+
     fn status(&self) -> Status {
-        if self.unknown_encoding {
+        if self.damaged {
+            Status::no("All is told but what is damaged").with(Code::Corruption)
+        } else if self.unknown_encoding {
             Status::no("The encoding of a part is unknown").with(Code::UnknownCte)
         } else if self.missing {
             // RFC 5530 §3: somebody else has expunged some.
@@ -373,25 +382,53 @@ fn read_message(
     items: &[FetchItem],
     chunk: &mut Chunk,
 ) -> Result<Told, MailstoreError> {
-    let (mut envelope, mut message) = (None, None);
-    match needs {
-        Needs::Facts | Needs::Octets => {}
-        Needs::Envelope => {
-            envelope = match Envelope::decode(kept) {
-                Ok(envelope) => Some(envelope),
-                Err(_) => Some(section::understood(mailstore, facts, kept)?.envelope),
-            };
+    let known = match understand(mailstore, facts, kept, needs) {
+        Err(MailstoreError::Damaged(why)) => {
+            note_damage(facts, &why);
+            None
         }
-        Needs::Structure | Needs::Content => message = Some(section::understood(mailstore, facts, kept)?),
-    }
+        known => Some(known?),
+    };
+    let mut damaged = known.is_none();
+    let (envelope, message) = known.unwrap_or_default();
     chunk.held += kept.len();
     let mut teller =
         Teller { mailstore, facts, envelope, message, chunk, values: Vec::new(), unknown_encoding: false };
-    for item in items {
-        teller.tell(item)?;
+    let is_known = !damaged;
+    for item in items.iter().filter(|item| is_known || self::needs(item) <= Needs::Octets) {
+        match teller.tell(item) {
+            // The client is to learn the rest of it, and of the other messages.
+            Err(MailstoreError::Damaged(why)) => {
+                note_damage(facts, &why);
+                damaged = true;
+            }
+            told => told?,
+        }
     }
     let Teller { values, unknown_encoding, .. } = teller;
-    Ok(Told { number, facts: *facts, values, unknown_encoding })
+    Ok(Told { number, facts: *facts, values, unknown_encoding, damaged })
+}
+
+fn note_damage(facts: &Facts, why: &str) {
+    tracing::error!(station = "imap", email = %facts.email, why, "a message is damaged");
+}
+
+/// As much of a message's structure as is needed.
+fn understand(
+    mailstore: &Mailstore,
+    facts: &Facts,
+    kept: &[u8],
+    needs: Needs,
+) -> Result<(Option<Envelope>, Option<Message>), MailstoreError> {
+    let all = || section::understood(mailstore, facts, kept);
+    Ok(match needs {
+        Needs::Facts | Needs::Octets => (None, None),
+        Needs::Envelope => match Envelope::decode(kept) {
+            Ok(envelope) => (Some(envelope), None),
+            Err(_) => (Some(all()?.envelope), None),
+        },
+        Needs::Structure | Needs::Content => (None, Some(all()?)),
+    })
 }
 
 /// Tells of one message.

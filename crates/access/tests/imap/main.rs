@@ -52,6 +52,7 @@ dialogues! {
     binary
     condstore
     copy
+    damaged
     deleted
     expired
     expunge

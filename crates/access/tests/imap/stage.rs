@@ -5,8 +5,9 @@ use std::{io, net::IpAddr, sync::Arc, time::Duration};
 use access::{Config, imap::Imap};
 use directory::{AccountConfig, Authenticator, Directory, DomainConfig, Secret};
 use mail::Timestamp;
-use mailstore::{Content, Flags, Import, KnownBy, Mailstore, NewMessage};
+use mailstore::{Content, Flags, Import, KnownBy, Mailstore, NewMessage, SCHEMA};
 use net::{Shutdown, TlsMode};
+use store::Store;
 use tempfile::TempDir;
 use testkit::{clock::FakeClock, dialogue::World};
 use tokio::io::{DuplexStream, duplex};
@@ -83,6 +84,30 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// Does to the database what no program of ours does.
+    async fn damage(&self, text: &str, structure: bool) -> Result<(), String> {
+        let (path, text) = (self.directory.path().join("mailboxes.db"), text.to_owned());
+        let opened = tokio::task::spawn_blocking(move || Store::open(&path, &[SCHEMA])).await.unwrap();
+        let store = opened.map_err(|error| error.to_string())?.0;
+        let damaged = store.write(move |sql| {
+            let text = [text.as_str().into()];
+            if structure {
+                let update = "DELETE FROM structure WHERE content IN \
+                              (SELECT id >> 20 FROM piece WHERE instr(octets, CAST(?1 AS BLOB)) > 0)";
+                if sql.execute(update, &text)? == 0 {
+                    return Ok(0);
+                }
+            }
+            sql.execute("DELETE FROM piece WHERE instr(octets, CAST(?1 AS BLOB)) > 0", &text)
+        });
+        match damaged.await.map_err(|error: store::StoreError| error.to_string())? {
+            0 => Err("nothing has that text".into()),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// In clear only where the client is at home.
 fn config() -> Config {
     Config { hostname: "mx.example.org".into(), login_in_clear: true, ..Config::default() }
@@ -134,6 +159,9 @@ impl World for Stage {
                 let search_octets_max = octets.parse().map_err(|_| "no number")?;
                 self.imap.change(Config { search_octets_max, ..config() });
             }
+            // given: damaged TEXT: of messages that have it the octets are gone; given: damaged structure TEXT: of their structures too
+            ["damaged", "structure", text] => self.damage(text, true).await?,
+            ["damaged", text] => self.damage(text, false).await?,
             ["disabled"] => self.logins.change(people(true)),
             ["quota", octets] => {
                 let octets = octets.parse().map_err(|_| "no number")?;
