@@ -82,6 +82,28 @@ fn above(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices(SEPARATOR).filter_map(|(at, _)| name.get(..at)).filter(|name| !name.is_empty())
 }
 
+/// Names that are looked up one after the other: there may be some ten thousand.
+pub(super) struct Indexed<'a> {
+    names: &'a Names,
+    existing: BTreeMap<&'a str, &'a Found>,
+    /// Names that have others below them.
+    parents: BTreeSet<&'a str>,
+}
+
+impl Indexed<'_> {
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.existing.contains_key(name)
+    }
+
+    /// One name, whatever it is, with all that can be said of it.
+    pub(super) fn entry_of(&self, name: &str) -> ListEntry {
+        let mut told = entry(name);
+        let (mailbox, has_children) = (self.existing.get(name).copied(), self.parents.contains(name));
+        told.attributes = self.names.attributes(name, mailbox, has_children, true);
+        told
+    }
+}
+
 impl Names {
     /// What LIST tells, INBOX first.
     fn listed(&self, list: &List) -> Vec<(ListEntry, Option<&Found>)> {
@@ -121,13 +143,11 @@ impl Names {
         all
     }
 
-    /// One name, whatever it is, with all that can be said of it.
-    pub(super) fn entry_of(&self, name: &str) -> ListEntry {
-        let mailbox = self.mailboxes.iter().find(|mailbox| mailbox.name == name);
-        let has_children = self.mailboxes.iter().any(|other| above(&other.name).any(|above| above == name));
-        let mut told = entry(name);
-        told.attributes = self.attributes(name, mailbox, has_children, true);
-        told
+    /// Ready to look up one name after the other.
+    pub(super) fn indexed(&self) -> Indexed<'_> {
+        let existing = self.mailboxes.iter().map(|mailbox| (&*mailbox.name, mailbox)).collect();
+        let parents = self.mailboxes.iter().flat_map(|mailbox| above(&mailbox.name)).collect();
+        Indexed { names: self, existing, parents }
     }
 
     fn attributes(

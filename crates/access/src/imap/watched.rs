@@ -9,7 +9,7 @@ use imap::{
 use mailstore::{Annotated, AnnotationChanges, Mailbox, MailboxId, Rights};
 
 use super::{
-    list::Names,
+    list::{Indexed, Names},
     namespace::{Found, of_another},
 };
 
@@ -134,14 +134,14 @@ impl Listener<'_> {
 
     /// RFC 5465 §3.1: with STATUS in the command, what is told before its answer; and which mailboxes can be seen, but not read.
     pub(super) fn first(&self, names: &Names, counts: bool) -> Vec<Response> {
-        let mut told = Vec::new();
+        let (mut told, indexed) = (Vec::new(), names.indexed());
         for found in &names.mailboxes {
             let wanted = self.wanted(&found.name, names.subscribed.contains(&found.name));
             if wanted == Wanted::default() {
                 continue;
             }
             if !found.rights.contains(Rights::READ) {
-                let mut entry = names.entry_of(&found.name);
+                let mut entry = indexed.entry_of(&found.name);
                 entry.attributes.push(Attribute::NoAccess);
                 told.push(Response::List(Box::new(entry)));
             } else if counts && self.selected != Some(found.mailbox.id) {
@@ -234,11 +234,11 @@ impl Watched {
 
     /// What is told of the way from this to `new`.
     pub(super) fn news(&self, new: &Self, names: &Names, listener: Listener<'_>) -> Vec<Response> {
-        let mut told: BTreeMap<String, ListEntry> = BTreeMap::new();
-        self.name_news(new, names, listener, &mut told);
+        let (mut told, indexed): (BTreeMap<String, ListEntry>, _) = (BTreeMap::new(), names.indexed());
+        self.name_news(new, &indexed, listener, &mut told);
         for name in self.subscribed.symmetric_difference(&new.subscribed) {
             if listener.wanted(name, true).subscriptions {
-                told.entry(name.clone()).or_insert_with(|| names.entry_of(name));
+                told.entry(name.clone()).or_insert_with(|| indexed.entry_of(name));
             }
         }
         let mut news: Vec<_> = told.into_values().map(|entry| Response::List(Box::new(entry))).collect();
@@ -256,7 +256,7 @@ impl Watched {
     fn name_news(
         &self,
         new: &Self,
-        names: &Names,
+        indexed: &Indexed<'_>,
         listener: Listener<'_>,
         told: &mut BTreeMap<String, ListEntry>,
     ) {
@@ -273,7 +273,7 @@ impl Watched {
             .collect();
         for (old, name) in moved.iter().filter(|(old, name)| !goes_along(old, name, &moved)) {
             if wants(name) || wants(old) {
-                let mut entry = names.entry_of(name);
+                let mut entry = indexed.entry_of(name);
                 entry.old_name = imap::Mailbox::new(old);
                 told.insert((*name).to_owned(), entry);
             }
@@ -282,16 +282,16 @@ impl Watched {
         let made = new.known.iter().filter(|(id, _)| !self.known.contains_key(id));
         for (_, known) in gone.chain(made) {
             // One that came into a group or left it by a subscription was neither made nor deleted.
-            let was_there = names.mailboxes.iter().any(|found| *found.name == *known.name);
-            let by_subscription =
-                self.subscribed.contains(&*known.name) != new.subscribed.contains(&*known.name) && was_there;
+            let by_subscription = self.subscribed.contains(&*known.name)
+                != new.subscribed.contains(&*known.name)
+                && indexed.has(&known.name);
             if !by_subscription {
                 affected.insert(&known.name);
                 affected.extend(known.name.rsplit_once('/').map(|(above, _)| above));
             }
         }
         for name in affected.into_iter().filter(|name| wants(name)) {
-            told.entry(name.to_owned()).or_insert_with(|| names.entry_of(name));
+            told.entry(name.to_owned()).or_insert_with(|| indexed.entry_of(name));
         }
     }
 }
