@@ -22,7 +22,7 @@ type Segment = Result<Path<String>, PathRejection>;
 
 pub(crate) fn router() -> Router<Control> {
     Router::new()
-        .route("/v1/accounts/{login}/mailboxes", get(list))
+        .route("/v1/accounts/{login}/mailboxes", get(list).delete(remove))
         .route("/v1/accounts/{login}/mailboxes/quota", post(set_quota))
         .route("/v1/accounts/{login}/mailboxes/import", post(import::import))
         .route("/v1/accounts/{login}/mailboxes/imported", post(import::imported))
@@ -36,6 +36,21 @@ pub(crate) fn router() -> Router<Control> {
 async fn list(Shared(control): Shared<Control>, login: Segment) -> Answer<api::Mailboxes> {
     let owner = Owner::find(&control, login)?;
     look(move || owner.list()).await.map(Json)
+}
+
+/// Not of an account that there is: sessions and mail on its way count on its mailboxes.
+async fn remove(Shared(control): Shared<Control>, login: Segment) -> Answer<api::Done> {
+    let owner = Owner::find(&control, login)?;
+    if owner.exists {
+        return Err(Problem::conflict(format!("there is an account {}", owner.name))
+            .hint("remove the account first: `postrider account remove`, or in the configuration file"));
+    }
+    let found = owner.clone();
+    let account = look(move || found.found()?.ok_or(MailstoreError::NoAccount)).await?;
+    let removed = owner.mailstore.remove_account(account, now(&control)).await;
+    removed.map_err(|error| refusal(&error))?;
+    tracing::info!(station = "admin", account = %owner.name, "all mail of a former account was removed by hand");
+    Ok(Json(api::Done { name: owner.name }))
 }
 
 async fn set_quota(

@@ -18,7 +18,9 @@ pub(crate) use ban::BanCommand;
 pub(crate) use dkim::{DkimCommand, DkimGenerate, KeyKind};
 pub(crate) use ldap::{LdapCheck, LdapCommand};
 pub(crate) use lists::{ListAdd, ListChange, ListCommand, MemberCommand, Members};
-pub(crate) use mailbox::{ExportFormat, MailboxCommand, MailboxExport, MailboxImport, MailboxQuota, Most};
+pub(crate) use mailbox::{
+    ExportFormat, MailboxCommand, MailboxExport, MailboxImport, MailboxQuota, MailboxRemove, Most,
+};
 pub(crate) use people::{
     AccountAdd, AccountChange, AccountCommand, AccountNamed, AccountPassword, AccountSettings, AliasAdd,
     AliasCommand, AliasRemove, AppPasswordAdd, AppPasswordCommand, AppPasswordRevoke, DomainAdd,
@@ -419,6 +421,7 @@ mod tests {
             "postrider mailbox quota a@b --octets 2GiB --messages none",
             "postrider mailbox import a@b --from mail --folder Old/2024 --dir d",
             "postrider mailbox export a@b --to d --format maildir --dir e",
+            "postrider mailbox remove a@b --yes",
             "postrider mailbox verify --dir d",
             "postrider mailbox rebuild --config a.toml",
             "postrider spool verify --config a.toml",
@@ -456,6 +459,7 @@ mod tests {
             "postrider mailbox quota a@b --octets much",
             "postrider mailbox quota a@b --messages 1GiB",
             "postrider mailbox import a@b",
+            "postrider mailbox remove",
             "postrider mailbox export a@b --to d",
             "postrider mailbox export a@b --to d --format pst",
             "postrider trace",

@@ -45,11 +45,11 @@ pub(crate) fn print_json_line(value: &impl Serialize) -> Result<(), Failure> {
     print(&text.map_err(|error| Failure::new(format!("cannot write JSON: {error}")))?)
 }
 
-/// Asks a question on standard error that only `y` or `yes` affirms. Where nobody can be asked it is wrong usage to come here.
-pub(crate) fn confirm(question: &str) -> Result<bool, Failure> {
+/// Asks a question on standard error that only `y` or `yes` affirms. Where nobody can be asked it is wrong usage to come here; `hint` says
+/// what to do instead.
+pub(crate) fn confirm(question: &str, hint: &str) -> Result<bool, Failure> {
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-        return Err(Failure::usage(format!("{question} Nobody is here to answer"))
-            .hint("say --yes if that is meant, or --dry-run to see only how many it would be"));
+        return Err(Failure::usage(format!("{question} Nobody is here to answer")).hint(hint));
     }
     let mut out = io::stderr().lock();
     let _ = write!(out, "{question} [y/N] ").and_then(|()| out.flush());

@@ -5,9 +5,10 @@ use std::{
     io::{Read as _, Write as _},
     os::unix::net::UnixStream,
     path::Path,
+    time::Duration,
 };
 
-use e2e::{House, Postrider, run};
+use e2e::{House, Postrider, eventually_true, run};
 use serde_json::Value;
 
 const ANNA: &str = "anna@here.test";
@@ -145,6 +146,48 @@ fn what_python_writes_is_imported_once_and_what_is_exported_python_reads_and_is_
 }
 
 #[test]
+fn who_gets_the_login_of_a_former_account_does_not_get_its_mail_once_that_is_removed() {
+    const DORA: &str = "dora@here.test";
+    let (house, server) = house();
+    let text = |arguments: &[&str]| {
+        let said = house.command(arguments);
+        (said.code, format!("{}{}", said.out, said.err))
+    };
+    let messages = || {
+        let listed = command(&house, &["mailbox", "list", DORA]);
+        listed["quota"]["messages"].as_u64().unwrap()
+    };
+    command(&house, &["account", "add", DORA, "--no-password"]);
+    let (code, said) = server.client().mail("x@c.test", &[DORA], "Subject: old\r\n\r\nx\r\n").unwrap();
+    assert_eq!(code, 250, "{said}");
+    eventually_true("mail to come", Duration::from_mins(1), || messages() == 1);
+
+    let (code, said) = text(&["mailbox", "remove", DORA, "--yes"]);
+    assert!(code == 1 && said.contains("account remove"), "{code} {said}");
+    let (code, said) = text(&["account", "remove", DORA]);
+    assert!(code == 0 && said.contains("`postrider mailbox remove dora@here.test`"), "{code} {said}");
+    assert_eq!(messages(), 1, "it stays");
+    let (code, said) = text(&["mailbox", "remove", DORA]);
+    assert!(code == 2 && said.contains("1 message") && said.contains("--yes"), "{code} {said}");
+    assert_eq!(messages(), 1, "nobody said yes");
+
+    let (code, said) = text(&["mailbox", "remove", DORA, "--yes"]);
+    assert!(
+        code == 0 && said.contains("removed 6 mailboxes of dora@here.test with 1 message"),
+        "{code} {said}"
+    );
+    assert_ne!(text(&["mailbox", "list", DORA]).0, 0, "nothing is left");
+    assert_ne!(text(&["mailbox", "remove", DORA, "--yes"]).0, 0);
+    command(&house, &["account", "add", DORA, "--no-password"]);
+    assert_eq!(messages(), 0);
+    let (code, said) = server.client().mail("x@c.test", &[DORA], "Subject: new\r\n\r\nx\r\n").unwrap();
+    assert_eq!(code, 250, "{said}");
+    eventually_true("mail to come", Duration::from_mins(1), || messages() == 1);
+    command(&house, &["mailbox", "verify"]);
+    assert_eq!(server.stop().code(), Some(0));
+}
+
+#[test]
 fn an_import_that_was_cut_off_goes_on_where_it_was() {
     let (house, server) = house();
     let message = |number: u32| {
@@ -156,7 +199,7 @@ fn an_import_that_was_cut_off_goes_on_where_it_was() {
     // The server is killed once some of it is there.
     let import_some =
         house.start_command(&["mailbox", "import", ANNA, "--from", mbox.to_str().unwrap()], "import.log");
-    e2e::eventually_true("some messages to be imported", std::time::Duration::from_mins(1), || {
+    eventually_true("some messages to be imported", Duration::from_mins(1), || {
         let listed = house.command(&["mailbox", "list", ANNA, "--json"]);
         serde_json::from_str::<Value>(&listed.out)
             .is_ok_and(|list| list["quota"]["messages"].as_u64().unwrap_or(0) > 0)

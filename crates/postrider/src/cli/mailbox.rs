@@ -22,6 +22,10 @@ pub(crate) enum MailboxCommand {
     Import(MailboxImport),
     /// Write all mailboxes of an account into files, with flags, keywords and dates
     Export(MailboxExport),
+    /// Remove all mailboxes of an account that is no more, with all mail in them
+    ///
+    /// The rights to mailboxes of others that were granted to it go too. The account itself is removed first, by `postrider account remove`, or in the configuration file.
+    Remove(MailboxRemove),
     /// Check what is stored, by reading all of it; changes nothing
     ///
     /// Works without a running server too. Exit code 1 with findings.
@@ -134,6 +138,19 @@ pub(crate) enum ExportFormat {
     Maildir,
     /// An mbox file for each mailbox (mboxrd)
     Mbox,
+}
+
+/// A change that cannot be taken back.
+#[derive(Debug, Args)]
+pub(crate) struct MailboxRemove {
+    /// The login that the account had
+    #[arg(value_name = "LOGIN")]
+    pub login: String,
+    /// Do not ask; needed where nobody can be asked
+    #[arg(long, short)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub place: Place,
 }
 
 #[derive(Debug, Args)]

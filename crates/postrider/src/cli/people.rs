@@ -70,6 +70,8 @@ pub(crate) enum AccountCommand {
     /// Let somebody log in again
     Enable(AccountNamed),
     /// Remove an account; its mail stays on the disk
+    ///
+    /// Whoever gets an account of the same login later finds that mail, and what others had shared with it. `postrider mailbox remove` removes both.
     Remove(AccountNamed),
     /// Passwords for one program each
     #[command(subcommand)]

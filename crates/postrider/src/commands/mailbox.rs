@@ -7,11 +7,11 @@ mod upkeep;
 
 use std::path::{Path, PathBuf};
 
-use admin::api::{Mailboxes, Most, Quota, QuotaChange};
+use admin::api::{Done, Mailboxes, Most, Quota, QuotaChange};
 
 use crate::{
     cli::{self, MailboxCommand, Place},
-    client::{encoded, get, post},
+    client::{delete, encoded, get, post},
     config,
     failure::Failure,
     place,
@@ -34,6 +34,7 @@ pub(crate) fn run(command: &MailboxCommand, json: bool) -> Result<(), Failure> {
             let socket = socket(&wanted.place)?;
             super::run(export::export(&socket, wanted, json))
         }
+        MailboxCommand::Remove(wanted) => remove(wanted, json),
         MailboxCommand::Verify(wanted) => upkeep::verify(&wanted.place, json),
         MailboxCommand::Rebuild(wanted) => upkeep::rebuild(&wanted.place, json),
     }
@@ -46,6 +47,26 @@ fn set_quota(wanted: &cli::MailboxQuota, json: bool) -> Result<(), Failure> {
     let (socket, path) = (socket(place)?, path(login, "/quota"));
     let all: Mailboxes = super::run(async { Ok(post(&socket, &path, &change).await?) })?;
     if json { terminal::print_json(&all.quota) } else { terminal::print(&quota_text(&all.quota)) }
+}
+
+fn remove(wanted: &cli::MailboxRemove, json: bool) -> Result<(), Failure> {
+    let cli::MailboxRemove { login, yes, place } = wanted;
+    let socket = socket(place)?;
+    let all = super::run(mailboxes(&socket, login))?;
+    let meant = meant_text(&all, login);
+    if !yes && !terminal::confirm(&format!("remove {meant}?"), "say --yes if that is meant")? {
+        return Err(Failure::new("nothing was changed"));
+    }
+    let done: Done = super::run(async { Ok(delete(&socket, &path(login, "")).await?) })?;
+    if json { terminal::print_json(&done) } else { terminal::print(&format!("removed {meant}")) }
+}
+
+fn meant_text(all: &Mailboxes, login: &str) -> String {
+    let mailboxes = match all.mailboxes.len() {
+        1 => "1 mailbox".to_owned(),
+        many => format!("{many} mailboxes"),
+    };
+    format!("{mailboxes} of {} with {}", clean(login), count(all.quota.messages, "message"))
 }
 
 fn socket(place: &Place) -> Result<PathBuf, Failure> {

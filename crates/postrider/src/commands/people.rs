@@ -79,7 +79,9 @@ pub(crate) fn account(command: &AccountCommand, json: bool) -> Result<(), Failur
         AccountCommand::Remove(named) => {
             let path = account_path(&named.login, "");
             let done: Done = at(&named.place, async |socket| Ok(delete(&socket, &path).await?))?;
-            told(&done, &format!("account {} removed; its mail stays on the disk", clean(&named.login)), json)
+            let login = clean(&named.login);
+            let kept = format!("its mail stays, and `postrider mailbox remove {login}` removes that too");
+            told(&done, &format!("account {login} removed; {kept}"), json)
         }
         AccountCommand::AppPassword(command) => app_password(command, json),
         AccountCommand::Settings(wanted) => super::settings::print(wanted, json),

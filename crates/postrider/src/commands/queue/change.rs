@@ -62,7 +62,9 @@ pub(super) async fn destroy(
     if !(by_ids || wanted.yes || command.dry_run) {
         let dry = Command { dry_run: true, ..command.clone() };
         let meant = in_parts(socket, verb, dry, json).await?;
-        if meant.recipients > 0 && !terminal::confirm(&format!("{} {}?", verb.path, meant_text(&meant)))? {
+        let hint = "say --yes if that is meant, or --dry-run to see only how many it would be";
+        let question = format!("{} {}?", verb.path, meant_text(&meant));
+        if meant.recipients > 0 && !terminal::confirm(&question, hint)? {
             return Err(Failure::new("nothing was changed"));
         }
     }
