@@ -12,7 +12,9 @@ use mailstore::Mailstore;
 use store::Store;
 
 use super::{
-    Entry, MAILBOXES, Manifest, STORE, is_database,
+    Entry, MAILBOXES, Manifest, STORE,
+    create::with_ending,
+    is_database,
     manifest::{damaged, hashed},
     schemas, shown,
 };
@@ -20,6 +22,8 @@ use crate::{config, failure::Failure};
 
 /// Here all is made ready. As long as it is there, no server starts.
 const SCRATCH: &str = "restoring";
+/// What the names of the files of a database end in: its own, and those of its log.
+const BESIDE: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
 /// Whether a restore was cut off in a data directory.
 pub(crate) fn is_unfinished(data_dir: &Path) -> bool {
@@ -63,6 +67,9 @@ pub(crate) fn restore(
         }
     }
     make_new(&scratch, &manifest)?;
+    if manifest.entry(MAILBOXES).is_some() {
+        forget_index(data_dir).map_err(|error| failed(&error))?;
+    }
     take_over(&scratch, data_dir, &wanted).map_err(|error| failed(&error))?;
     Ok(manifest)
 }
@@ -81,11 +88,17 @@ fn claim(data_dir: &Path) -> Result<Box<dyn disk::Lock>, Failure> {
     OsDisk.create_dir_all(data_dir).and_then(|()| OsDisk.lock(data_dir)).map_err(failed)
 }
 
-/// Nothing there is written over.
+/// Nothing there is written over. Neither is a log of a database left beside one that it does not belong to: whoever opens that would write the log
+/// into it.
 fn empty(data_dir: &Path, wanted: &[&Entry]) -> Result<(), Failure> {
-    let there = wanted.iter().find(|entry| is_database(&entry.path) && data_dir.join(&entry.path).exists());
-    there.map_or(Ok(()), |entry| {
-        let failure = format!("there is a {} in {} already", entry.path, shown(data_dir));
+    let mut names = wanted
+        .iter()
+        .filter(|entry| is_database(&entry.path))
+        .flat_map(|entry| BESIDE.map(|behind| format!("{}{behind}", entry.path)));
+    // Also one that leads nowhere.
+    let there = names.find(|name| data_dir.join(name).symlink_metadata().is_ok());
+    there.map_or(Ok(()), |name| {
+        let failure = format!("there is a {name} in {} already", shown(data_dir));
         Err(Failure::usage(failure).hint("nothing is written over: move it away, with the -wal and -shm beside it, or choose another directory"))
     })
 }
@@ -139,6 +152,19 @@ fn make_new(scratch: &Path, manifest: &Manifest) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The index of texts of whatever mailboxes were there before. By their numbers it would be taken for that of those which come: they may be of another
+/// server, and identifiers that were passed over make it look older than they are. It is made anew from the messages.
+fn forget_index(data_dir: &Path) -> io::Result<()> {
+    let index = config::text_index_file(data_dir);
+    for behind in BESIDE {
+        match fs::remove_file(with_ending(&index, behind)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    File::open(data_dir)?.sync_all()
+}
+
 /// Puts everything in its place; the directory in which it was made ready goes last, and with it what keeps servers from starting.
 fn take_over(scratch: &Path, data_dir: &Path, wanted: &[&Entry]) -> io::Result<()> {
     let owner = fs::metadata(data_dir)?;
@@ -174,4 +200,48 @@ fn belong(path: &Path, owner: &fs::Metadata) -> io::Result<()> {
         return Ok(());
     }
     chown(path, Some(owner.uid()), Some(owner.gid()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Sources, create},
+        *,
+    };
+
+    #[test]
+    fn the_log_of_a_lost_database_is_not_left_beside_another() {
+        let entry = |path: &str| Entry { path: path.into(), octets: 0, sha256: String::new(), from: None };
+        let (mailboxes, learned) = (entry(MAILBOXES), entry("sites.jsonl"));
+        for (name, is_empty) in [
+            ("sites.jsonl", true),
+            ("text.db", true),
+            ("mailboxes.db", false),
+            ("mailboxes.db-wal", false),
+            ("mailboxes.db-shm", false),
+            ("mailboxes.db-journal", false),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join(name), b"x").unwrap();
+            let found = empty(dir.path(), &[&learned, &mailboxes]);
+            assert_eq!(found.is_ok(), is_empty, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_index_of_other_mailboxes_is_not_taken_for_that_of_those_restored() {
+        let parent = tempfile::tempdir().unwrap();
+        let [server, other, backup] = ["server", "other", "backup"].map(|name| parent.path().join(name));
+        fs::create_dir(&server).unwrap();
+        Mailstore::open(&server.join(MAILBOXES)).unwrap().0.close();
+        create(&Sources { data_dir: server, configuration: Vec::new() }, &backup, |_, _| ()).unwrap();
+        fs::create_dir(&other).unwrap();
+        let index = config::text_index_file(&other);
+        for behind in ["", "-wal"] {
+            fs::write(with_ending(&index, behind), b"of others").unwrap();
+        }
+        restore(&backup, &other, |_, _| ()).unwrap();
+        assert!(other.join(MAILBOXES).exists());
+        assert!(!index.exists() && !with_ending(&index, "-wal").exists());
+    }
 }
