@@ -36,7 +36,10 @@ impl Mailstore {
                 }
             }
             for (table, statement) in PASS_OVER {
-                let last = format!("SELECT coalesce(max(id), 0) FROM {table}");
+                // What a restore before this one passed over left no row: SQLite's own word for the highest counts too.
+                let last = format!(
+                    "SELECT coalesce(max(id), 0) FROM {table} UNION ALL SELECT seq FROM sqlite_sequence WHERE name = '{table}'"
+                );
                 let last = sql.query(&last, &[], |row| row.integer(0))?.into_iter().max().unwrap_or_default();
                 let id = Value::Integer(last.saturating_add(IDS_PASSED_OVER));
                 sql.execute(statement, std::slice::from_ref(&id))?;

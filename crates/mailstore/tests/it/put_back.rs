@@ -39,3 +39,20 @@ async fn from_a_copy_nothing_gets_a_number_that_the_original_gave_since() {
     assert!(restored.mailbox(anna, "INBOX").unwrap().unwrap().uid_validity > after.uid_validity);
     assert_eq!(restored.verify().unwrap(), []);
 }
+
+#[tokio::test]
+async fn a_second_loss_passes_over_what_was_given_after_the_first() {
+    let fixture = Fixture::new();
+    let anna = fixture.anna().await;
+    let [first, second] = ["first.db", "second.db"].map(|name| fixture.dir.path().join(name));
+    Store::copy(&fixture.path(), &first, |_, _| ()).unwrap();
+    let restored = Mailstore::open(&first).unwrap().0;
+    restored.renumber(NOW).await.unwrap();
+    // Nothing was made since the first loss when the next copy is.
+    Store::copy(&first, &second, |_, _| ()).unwrap();
+    let lost = restored.create(anna, "Lost", None, NOW).await.unwrap();
+    let again = Mailstore::open(&second).unwrap().0;
+    again.renumber(NOW + HOUR).await.unwrap();
+    let made = again.create(anna, "New", None, NOW + HOUR).await.unwrap();
+    assert!(made.id > lost.id, "{} {}", made.id, lost.id);
+}
