@@ -14,6 +14,8 @@ pub const VERSION: u32 = 1;
 pub enum Kind {
     /// The message became ours.
     Accepted,
+    /// What was found about who answers for it: SPF, DKIM, DMARC, ARC; `reason` says it.
+    Checked,
     /// An attempt failed for now; the recipient stays.
     Deferred,
     /// The next hop or the mailbox has it.
@@ -45,8 +47,9 @@ pub enum Kind {
 
 impl Kind {
     /// All that are written.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Accepted,
+        Self::Checked,
         Self::Deferred,
         Self::Delivered,
         Self::Bounced,
@@ -65,6 +68,7 @@ impl Kind {
     pub fn word(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
+            Self::Checked => "checked",
             Self::Deferred => "deferred",
             Self::Delivered => "delivered",
             Self::Bounced => "bounced",

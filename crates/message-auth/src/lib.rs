@@ -7,6 +7,7 @@ pub mod arc;
 mod author;
 pub mod dkim;
 pub mod dmarc;
+pub mod results;
 pub mod spf;
 mod tags;
 

@@ -1,4 +1,4 @@
-//! Content on its way into the spool: our fields first, then the client's octets as they came.
+//! Content on its way into the spool: our fields first, then the client's octets as they came, of strangers without fields that only we may write.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,10 +6,11 @@ use directory::{Directory, Login};
 use mail::{Body, Client, QueueId, Reply, Timestamp};
 use message::{CONTENT_RETURNED_MAX, HeaderSection, Received, write_date_field, write_message_id_field};
 use spool::{Content, ContentWriter, Spool};
-use tokio::time::sleep;
+use tokio::{task::coop::consume_budget, time::sleep};
 
 use crate::{
     Config,
+    checks::{Checks, Found, ROOM},
     policy::Origin,
     rules::Seen,
     storing::Storing,
@@ -35,6 +36,8 @@ pub(crate) struct Incoming {
     seen: Seen,
     /// Holds the header section of a submission until it is whole.
     editor: Option<Editor>,
+    /// Who answers for it, if that is checked.
+    checks: Option<Box<Checks>>,
     /// The beginning of the content as it is kept, if a report returns it.
     beginning: Option<Vec<u8>>,
 }
@@ -49,6 +52,8 @@ pub(crate) struct Trace<'a> {
     pub(crate) now: Timestamp,
     /// The id, where it was chosen before.
     pub(crate) id: Option<QueueId>,
+    /// Whether it is checked who answers for it.
+    pub(crate) verifies: bool,
 }
 
 impl Incoming {
@@ -80,6 +85,10 @@ impl Incoming {
         }
         let hops = Hops::begin(&section, facts.received, first);
         let mut writer = spool.content(id);
+        let checks = trace.checks();
+        if checks.is_some() {
+            writer.leave_room(ROOM);
+        }
         let beginning = (!transaction.expanded.is_empty()).then(|| fields.clone());
         writer.write(fields, patience).await.map_err(|error| storing.failed(&error))?;
         Ok(Self {
@@ -90,6 +99,7 @@ impl Incoming {
             storing,
             hops,
             editor,
+            checks,
             beginning,
             seen: Seen::new(transaction.asks_header(&trace.config.rules)),
         })
@@ -108,6 +118,13 @@ impl Incoming {
         self.eight_bit = self.eight_bit || !piece.is_ascii();
         self.hops.verdict(received_max)?;
         self.seen.read(&piece)?;
+        if let Some(checks) = &mut self.checks {
+            // Boxed: idle sessions must not hold room for it.
+            let kept = Box::pin(checks.read(piece)).await?;
+            // It was digested, and others may have waited for their turn.
+            consume_budget().await;
+            return self.keep(kept).await;
+        }
         let edited = match &mut self.editor {
             None => return self.keep(piece).await,
             Some(editor) => editor.read(piece)?,
@@ -122,6 +139,10 @@ impl Incoming {
     /// There is no more content.
     pub(crate) async fn end(&mut self) -> Result<(), Reply> {
         self.seen.end();
+        if let Some(checks) = &mut self.checks {
+            let kept = checks.end().await?;
+            return self.keep(kept).await;
+        }
         match &mut self.editor {
             Some(editor) => {
                 let edited = editor.end()?;
@@ -148,6 +169,17 @@ impl Incoming {
         }
         let written = self.writer.write(piece, patience).await;
         written.map_err(|error| self.storing.failed(&error))
+    }
+
+    /// What is to be checked of it, once all of it is here.
+    pub(crate) fn take_checks(&mut self) -> Option<Box<Checks>> {
+        self.checks.take()
+    }
+
+    /// Puts what was found before it.
+    pub(crate) async fn tell(&mut self, found: &Found) -> Result<(), Reply> {
+        let told = self.writer.fill_room(|octets| found.field(octets)).await;
+        told.map_err(|error| self.storing.failed(&error))
     }
 
     /// What rules look at, once all of it is here.
@@ -177,6 +209,10 @@ async fn patience() {
 }
 
 impl<'a> Trace<'a> {
+    fn checks(&self) -> Option<Box<Checks>> {
+        self.verifies.then(|| Box::new(Checks::new(&self.config.hostname, self.now.as_millis() / 1000)))
+    }
+
     fn editor(&self, transaction: &Transaction, id: QueueId) -> Option<Editor> {
         self.origin.submits().then(|| Editor {
             directory: Arc::clone(self.directory),

@@ -4,6 +4,7 @@
 //! spool, and to the client the reply that the spool's receipt earned. *Never* answers `250` to the end of data without a
 //! receipt, relays for a client that no named network has and that has not logged in, or reports later what it can refuse now.
 
+mod checks;
 mod config;
 mod content;
 mod expansion;

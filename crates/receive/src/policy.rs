@@ -107,6 +107,11 @@ impl Origin {
             || self.service == Service::Dev && self.authenticated
     }
 
+    /// Whether who answers for its mail is checked: it is a stranger, and another server.
+    pub(crate) fn is_verified(self) -> bool {
+        self.service == Service::Smtp && !self.trusted && !self.authenticated
+    }
+
     /// Whether it may say when its mail is to go: that is for submission alone (RFC 4865 §3).
     pub(crate) fn schedules(self) -> bool {
         matches!(self.service, Service::Submission | Service::Sendmail | Service::Dev)

@@ -3,10 +3,11 @@
 use std::{
     io,
     net::IpAddr,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use directory::{Authenticator, Directory};
+use dns::Resolve;
 use mail::Reply;
 use net::{
     Accepted, Admission, Bound, Channel, HandshakeError, Permit, Refused, Shutdown, TlsMode,
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) turns: Arc<Turns>,
     pub(crate) storing: Arc<Storing>,
     pub(crate) usages: Arc<Usages>,
+    /// Whom to ask about those who bring mail.
+    resolver: Arc<OnceLock<Arc<dyn Resolve>>>,
 }
 
 impl Receiver {
@@ -66,6 +69,7 @@ impl Receiver {
             turns,
             storing,
             usages: Arc::default(),
+            resolver: Arc::default(),
         };
         Self(Arc::new(RwLock::new(Arc::new(shared))))
     }
@@ -88,7 +92,16 @@ impl Receiver {
             turns: Arc::clone(&current.turns),
             storing: Arc::clone(&current.storing),
             usages: Arc::clone(&current.usages),
+            resolver: Arc::clone(&current.resolver),
         });
+    }
+
+    /// The same service, which asks the DNS who answers for the mail that strangers bring.
+    #[must_use]
+    pub fn verifying_by(self, resolver: Arc<dyn Resolve>) -> Self {
+        // The first one stays.
+        let _ = self.current().resolver.set(resolver);
+        self
     }
 
     /// Takes up another directory alone: from the next command on it holds, in sessions under way too. A session may stay for hours, and must
@@ -201,6 +214,11 @@ impl Receiver {
 }
 
 impl Shared {
+    /// Whom to ask who answers for a message, where that is checked.
+    pub(crate) fn verifier(&self) -> Option<Arc<dyn Resolve>> {
+        self.resolver.get().filter(|_| self.config.verify).cloned()
+    }
+
     /// Makes the visitor the client behind the proxy. Whether there is one, and it may come in: who is no proxy of ours, or
     /// does not say who its client is, hears nothing (mail-rules 2).
     async fn behind<S: AsyncRead + AsyncWrite + Unpin>(

@@ -15,6 +15,7 @@ use spool::{Receipt, Submission};
 
 use crate::{
     Config, Service,
+    checks::{Bringer, Found},
     content::{Incoming, Trace},
     expansion, flood,
     local::Giver,
@@ -390,7 +391,10 @@ impl Reception {
         let (config, now) = (&self.shared.config, self.shared.clock.now());
         let (login, directory) = (self.login.login(), &self.shared.authenticator.directory());
         let id = self.user.as_ref().map(|user| user.id);
-        let trace = Trace { config, client: &self.client, origin: self.origin, login, directory, now, id };
+        let verifies =
+            self.origin.is_verified() && self.client.address.is_some() && self.shared.verifier().is_some();
+        let trace =
+            Trace { config, client: &self.client, origin: self.origin, login, directory, now, id, verifies };
         let (spool, storing) = (&self.shared.spool, Arc::clone(&self.shared.storing));
         transaction.content = Some(Incoming::begin(spool, storing, trace, transaction, piece).await?);
         Ok(())
@@ -408,6 +412,7 @@ impl Reception {
             self.ruled_out::<()>(&refusal);
             refusal.reply
         })?;
+        let found = self.check(&mut incoming, &transaction).await?;
         let (expanded, beginning) = (std::mem::take(&mut transaction.expanded), incoming.take_beginning());
         let (id, message_id) = (incoming.id, incoming.message_id.clone());
         transaction.mail.body = incoming.body(transaction.mail.body);
@@ -417,7 +422,10 @@ impl Reception {
         let accepted_recipients = transaction.accepted;
         let mut taken = transaction.taken(id, now, self.client.clone(), service, &rulings);
         taken.envelope.account = self.login.login().map(|login| login.name().into());
+        // mail-rules 4: the sender is forged, and who it names is not to be told.
+        taken.envelope.may_bounce = found.as_ref().is_none_or(|found| !found.spf_failed);
         let mut events = record::events(rules, &taken, content.len(), message_id, repaired);
+        events.extend(found.map(|found| record::checked(&taken.envelope, &found)));
         if let (Some(user), Some(event)) = (&self.user, events.first_mut()) {
             let reason = event.reason.take().map(|reason| format!("; {reason}")).unwrap_or_default();
             event.reason = Some(format!("given by user {}{reason}", user.name));
@@ -444,6 +452,27 @@ impl Reception {
         self.shared.storing.succeeded();
         tracing::info!(station = STATION, queue_id = %id, client = %self.shown(), size, recipients, "accepted");
         Ok(accepted(&receipt))
+    }
+
+    /// Who answers for a message, where that is checked, and puts it before the content.
+    async fn check(
+        &self,
+        incoming: &mut Incoming,
+        transaction: &Transaction,
+    ) -> Result<Option<Found>, Reply> {
+        let Some(checks) = incoming.take_checks() else { return Ok(None) };
+        // The settings are those under which the session began: what was asked for at the beginning is there.
+        let (Some(resolver), Some(client)) = (self.shared.verifier(), self.client.address) else {
+            return Ok(None);
+        };
+        let bringer = Bringer {
+            client,
+            hello: self.client.hello.as_deref(),
+            reverse_path: &transaction.mail.reverse_path,
+        };
+        let found = checks.conclude(bringer, resolver).await;
+        incoming.tell(&found).await?;
+        Ok(Some(found))
     }
 
     pub(crate) fn shown(&self) -> String {

@@ -6,6 +6,7 @@ use mail::{Address, Envelope};
 
 use crate::{
     Rule,
+    checks::Found,
     reception::STATION,
     rules::{Fate, Ruling},
     transaction::Taken,
@@ -47,6 +48,12 @@ pub(crate) fn events(
         all.push(Event { recipient, recipients, rule: ruling.rule.and_then(name), ..event(kind) });
     }
     all
+}
+
+/// What was found about who answers for it.
+pub(crate) fn checked(envelope: &Envelope, found: &Found) -> Event {
+    let reason = Some(found.summary());
+    Event { reason, ..Event::new(envelope.received, envelope.id, Kind::Checked, STATION) }
 }
 
 /// What else there is to say of it.

@@ -166,7 +166,7 @@ impl Transaction {
             body: self.mail.body,
             smtputf8: self.mail.smtputf8,
             require_tls: false,
-            // Until SPF is checked, every origin may hear of a failure.
+            // What SPF says comes later.
             may_bounce: true,
             recipients: recipients.collect(),
         };

@@ -127,7 +127,12 @@ fn gather(books: &Books, events: &[Event]) -> BTreeMap<QueueId, Logged> {
             Kind::Removed | Kind::Held | Kind::Released => logged.ordered(event, books.run_of(event.lsn)),
             Kind::Dsn => logged.reports.extend(event.report),
             // What is damaged ends as its recipients do, or is missed.
-            Kind::Deferred | Kind::Expanded | Kind::DiscardedReport | Kind::Damaged | Kind::Unknown => {}
+            Kind::Checked
+            | Kind::Deferred
+            | Kind::Expanded
+            | Kind::DiscardedReport
+            | Kind::Damaged
+            | Kind::Unknown => {}
         }
     }
     log

@@ -26,6 +26,8 @@ pub struct ContentWriter {
     large: Option<Large>,
     /// For what is in memory.
     claim: Claim,
+    /// Octets that are left free before all others.
+    room: usize,
 }
 
 struct Large {
@@ -41,7 +43,47 @@ struct Large {
 
 impl ContentWriter {
     pub(crate) fn new(shared: Arc<Shared>, id: QueueId) -> Self {
-        Self { shared, id, pieces: Vec::new(), in_memory: 0, len: 0, large: None, claim: Claim::default() }
+        Self {
+            shared,
+            id,
+            pieces: Vec::new(),
+            in_memory: 0,
+            len: 0,
+            large: None,
+            claim: Claim::default(),
+            room: 0,
+        }
+    }
+
+    /// Leaves room before all content for what is known only at its end; before the first piece. [`ContentWriter::fill_room`] has to follow.
+    pub fn leave_room(&mut self, octets: usize) {
+        self.room = octets.min(PIECE_MAX);
+    }
+
+    /// Puts something into the room that was left, once all pieces are there. `octets` makes it: of any length where it is told nothing, of
+    /// exactly the length that it is told where the content is on disk already.
+    pub async fn fill_room(
+        &mut self,
+        octets: impl FnOnce(Option<usize>) -> Vec<u8>,
+    ) -> Result<(), SpoolError> {
+        let room = std::mem::take(&mut self.room);
+        let Some(large) = self.large.take() else {
+            let octets = octets(None);
+            self.len += octets.len() as u64;
+            self.in_memory += octets.len();
+            self.pieces.insert(0, octets);
+            return Ok(());
+        };
+        let octets = octets(Some(room));
+        if octets.len() != room {
+            return Err(self.unfilled());
+        }
+        let shared = Arc::clone(&self.shared);
+        let io = self.shared.io.clone();
+        // Nothing of it is promised yet: what stands there may be written over.
+        let filled = io.write(move || large.record(&shared, &octets, (0, 0)).map(|()| large)).await?;
+        self.large = Some(filled);
+        Ok(())
     }
 
     /// Takes the next piece; the Vec is kept as it is, so pieces of about 64 KiB are best. Where memory is short, it waits for
@@ -71,6 +113,13 @@ impl ContentWriter {
         Ok(())
     }
 
+    /// A mistake of ours must not be kept as somebody's mail.
+    fn unfilled(&self) -> SpoolError {
+        let path = files::large_path(&self.shared.config.dir, self.id);
+        let source = std::io::Error::other("the room before the content is not filled");
+        SpoolError::Write { path, source }
+    }
+
     /// Octets taken so far.
     pub fn len(&self) -> u64 {
         self.len
@@ -87,6 +136,9 @@ impl ContentWriter {
             let pieces = Pieces::new(self.id, std::mem::take(&mut self.pieces));
             return Ok(Content(Kept::Memory(pieces, Some(self.claim))));
         };
+        if self.room > 0 {
+            return Err(self.unfilled());
+        }
         let (shared, len) = (Arc::clone(&self.shared), self.len);
         let io = self.shared.io.clone();
         io.write(move || {
@@ -105,7 +157,11 @@ impl ContentWriter {
     async fn spill(&mut self) -> Result<(), SpoolError> {
         self.shared.check_mail()?;
         let (shared, id) = (Arc::clone(&self.shared), self.id);
-        let pieces = std::mem::take(&mut self.pieces);
+        let mut pieces = std::mem::take(&mut self.pieces);
+        if self.large.is_none() && self.room > 0 {
+            pieces.insert(0, vec![b' '; self.room]);
+            self.len += self.room as u64;
+        }
         self.in_memory = 0;
         let claim = std::mem::take(&mut self.claim);
         let large = self.large.take();
@@ -145,33 +201,42 @@ impl Large {
     }
 
     fn write(&mut self, shared: &Shared, pieces: &[Vec<u8>]) -> Result<(), SpoolError> {
-        let unwritten = |source| failed(shared, files::large_path(&shared.config.dir, self.guard.id), source);
         for run in pieces.iter().flat_map(|piece| piece.chunks(PIECE_MAX)) {
-            let header = RecordHeader {
-                kind: Kind::Content,
-                version: RECORD_VERSION,
-                index: self.index,
-                count: 0,
-                len: u32::try_from(run.len()).unwrap_or(u32::MAX),
-                extra: 0,
-                lsn: 0,
-                id: self.guard.id.to_bytes(),
-                payload_crc: crc32c::crc32c(run),
-            };
-            let mut head = Vec::with_capacity(HEADER_LEN);
-            header.encode(&self.tag, &mut head);
-            let pad = [0; 8];
-            let pad = pad.get(..padded(run.len()) - run.len()).unwrap_or_default();
-            let mut buffers = [run_slice(&head), run_slice(run), run_slice(pad)];
-            self.file.write_all_vectored_at(&mut buffers, self.end).map_err(unwritten)?;
+            self.record(shared, run, (self.index, self.end))?;
             self.end += (HEADER_LEN + padded(run.len())) as u64;
             self.index = self.index.wrapping_add(1);
             if self.end - self.synced >= SYNC_STEP_OCTETS {
-                self.file.sync_data().map_err(unwritten)?;
+                self.file.sync_data().map_err(|source| self.unwritten(shared, source))?;
                 self.synced = self.end;
             }
         }
         Ok(())
+    }
+
+    /// Writes a record with its number at its place.
+    fn record(&self, shared: &Shared, run: &[u8], (index, at): (u16, u64)) -> Result<(), SpoolError> {
+        let header = RecordHeader {
+            kind: Kind::Content,
+            version: RECORD_VERSION,
+            index,
+            count: 0,
+            len: u32::try_from(run.len()).unwrap_or(u32::MAX),
+            extra: 0,
+            lsn: 0,
+            id: self.guard.id.to_bytes(),
+            payload_crc: crc32c::crc32c(run),
+        };
+        let mut head = Vec::with_capacity(HEADER_LEN);
+        header.encode(&self.tag, &mut head);
+        let pad = [0; 8];
+        let pad = pad.get(..padded(run.len()) - run.len()).unwrap_or_default();
+        let mut buffers = [run_slice(&head), run_slice(run), run_slice(pad)];
+        let written = self.file.write_all_vectored_at(&mut buffers, at);
+        written.map_err(|source| self.unwritten(shared, source))
+    }
+
+    fn unwritten(&self, shared: &Shared, source: std::io::Error) -> SpoolError {
+        failed(shared, files::large_path(&shared.config.dir, self.guard.id), source)
     }
 }
 

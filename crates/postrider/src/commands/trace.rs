@@ -127,6 +127,7 @@ fn addresses<'a>(all: impl Iterator<Item = &'a String>) -> Option<String> {
 fn kind_word(kind: Kind) -> &'static str {
     match kind {
         Kind::Accepted => "accepted",
+        Kind::Checked => "checked",
         Kind::Deferred => "deferred",
         Kind::Delivered => "delivered",
         Kind::Bounced => "bounced",

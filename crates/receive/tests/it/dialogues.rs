@@ -102,6 +102,12 @@ dialogues! {
         binarymime
         binarymime_from_a_named_network
         binarymime_header_lines
+        checks_are_told
+        checks_not_of_named_networks
+        checks_of_a_large_message
+        checks_of_signatures
+        checks_of_the_null_reverse_path
+        checks_off
         client_closes_in_content
         client_closes_its_side_early
         crlf_injection
@@ -234,6 +240,8 @@ dialogues! {
         xclient_syntax
         xclient_with_the_clients_greeting;
     memory:
+        checks_of_a_silent_dns
+        checks_of_spf
         early_talker
         etrn_not_too_often
         greet_delay

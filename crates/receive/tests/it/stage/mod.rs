@@ -13,7 +13,10 @@ use mail::{Body, Envelope, Notify, Recipient};
 use net::{Acceptor, Certificates, Identity, Networks, Shutdown, ShutdownSwitch, TlsMode};
 use receive::{Config, Entrance, NamedLimits, Receiver, Service};
 use spool::ListFilter;
-use testkit::dialogue::{World, escape, matches};
+use testkit::{
+    dialogue::{World, escape, matches},
+    dns::FakeDns,
+};
 
 pub(crate) use machine::Machine;
 pub(crate) use rules::rule;
@@ -37,6 +40,9 @@ pub(crate) struct Stage<W> {
     shutdown: Shutdown,
     /// Whether the clock is ours to move.
     virtual_time: bool,
+    /// The lines of the DNS, if there is one.
+    zones: String,
+    dns: Option<Arc<FakeDns>>,
 }
 
 impl<W: Wire> Stage<W> {
@@ -59,6 +65,8 @@ impl<W: Wire> Stage<W> {
             switch,
             shutdown,
             virtual_time,
+            zones: String::new(),
+            dns: None,
         };
         stage.domain("example.org", None);
         stage.mailbox("anna@example.org");
@@ -128,6 +136,10 @@ impl<W: Wire> Stage<W> {
         };
         let (spool, clock) = (machine.spool.clone(), machine.clock.clone());
         let receiver = Receiver::new(config.clone(), spool, directory, logins.clone(), clock);
+        let receiver = match &self.dns {
+            Some(dns) => receiver.verifying_by(Arc::clone(dns) as Arc<dyn dns::Resolve>),
+            None => receiver,
+        };
         self.fail(&logins).await;
         self.receiver = Some(receiver.clone());
         receiver
@@ -216,6 +228,7 @@ impl<W: Wire> World for Stage<W> {
                 let account = self.directory.accounts.iter_mut().find(|account| account.login == login);
                 account.ok_or("no such account")?.disabled = true;
             }
+            ["checks", "off"] => self.config.verify = false,
             ["login", "in", "clear"] => self.config.login_in_clear = true,
             ["trusted", network] => add(&mut self.config.trusted_networks, network)?,
             ["lmtp", "from", network] => add(&mut self.config.lmtp_networks, network)?,
@@ -255,6 +268,13 @@ impl<W: Wire> World for Stage<W> {
             let directory = Directory::new(self.directory.clone()).map_err(|errors| format!("{errors:?}"))?;
             receiver.change_directory(Arc::new(directory));
         }
+        Ok(())
+    }
+
+    /// Another line of the DNS, which there is from the first on.
+    async fn dns(&mut self, record: &str) -> Result<(), String> {
+        self.zones.extend([record, "\n"]);
+        self.dns.get_or_insert_default().set(&self.zones);
         Ok(())
     }
 
@@ -298,6 +318,10 @@ impl<W: Wire> World for Stage<W> {
                 let envelope = self.machine.envelope().await?;
                 let found = asked(&envelope, what);
                 if found == value { Ok(()) } else { wrong(&found) }
+            }
+            ("may-bounce", expected) => {
+                let found = if self.machine.envelope().await?.may_bounce { "yes" } else { "no" };
+                if found == expected { Ok(()) } else { wrong(found) }
             }
             ("account", login) => {
                 let found = self.machine.envelope().await?.account.as_deref().unwrap_or("-").to_owned();
