@@ -268,7 +268,11 @@ impl Check<'_> {
             }
             Mechanism::Ptr(target) => {
                 let target = self.target(target.as_ref(), domain).await;
-                Ok(self.names().await.iter().any(|name| is_within(name, &target)))
+                let Some(names) = self.names().await else {
+                    self.count_void()?;
+                    return Ok(false);
+                };
+                Ok(names.iter().any(|name| is_within(name, &target)))
             }
             Mechanism::Exists(target) => {
                 let target = self.name(target, domain).await;
@@ -328,16 +332,20 @@ impl Check<'_> {
         }
     }
 
-    /// Names of the client that lead back to it (RFC 7208 §5.5). Failures are as if there were none.
-    async fn names(&self) -> Vec<Box<str>> {
-        let Ok(answer) = self.resolver.ptr(self.query.client).await else { return Vec::new() };
+    /// Names of the client that lead back to it (RFC 7208 §5.5); `None`: it has no name at all. Failures are as if none led back.
+    async fn names(&self) -> Option<Vec<Box<str>>> {
+        let answer = match self.resolver.ptr(self.query.client).await {
+            Ok(answer) => answer,
+            Err(DnsError::NoSuchName | DnsError::NoRecords) => return None,
+            Err(DnsError::Temporary(_)) => return Some(Vec::new()),
+        };
         let mut names = Vec::new();
         for name in answer.records.iter().take(HOSTS_MAX) {
             if self.addresses(name).await.is_ok_and(|addresses| addresses.contains(&self.query.client)) {
                 names.push(dns::normalise(name).into());
             }
         }
-        names
+        Some(names)
     }
 
     async fn target(&mut self, target: Option<&Template>, domain: &str) -> String {
@@ -358,7 +366,7 @@ impl Check<'_> {
             return "unknown".into();
         }
         if self.validated.is_none() {
-            let names = self.names().await;
+            let names = self.names().await.unwrap_or_default();
             let own = names.iter().find(|name| ***name == *domain);
             let best = own.or_else(|| names.iter().find(|name| is_within(name, domain))).or(names.first());
             self.validated = Some(best.cloned().unwrap_or_else(|| "unknown".into()));

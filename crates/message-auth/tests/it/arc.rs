@@ -12,14 +12,14 @@ use crate::dkim::{signed, signer, zone};
 const MESSAGE: &str =
     "From: Anna <anna@example.org>\r\nTo: list@example.net\r\nSubject: news\r\n\r\nHello.\r\n";
 
-async fn outcome(message: &str, dns: &FakeDns) -> Outcome {
+pub(crate) async fn outcome(message: &str, dns: &FakeDns) -> Outcome {
     let section = HeaderSection::read(message.as_bytes());
     let mut verifier = Verifier::new(&section);
     verifier.body(&message.as_bytes()[section.end()..]);
     verifier.conclude(dns).await
 }
 
-async fn sealed(signer: &Signer, message: &str, dns: &FakeDns) -> String {
+pub(crate) async fn sealed(signer: &Signer, message: &str, dns: &FakeDns) -> String {
     let status = outcome(message, dns).await.status;
     let section = HeaderSection::read(message.as_bytes());
     let mut body = SignedBody::default();

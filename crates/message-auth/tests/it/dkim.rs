@@ -4,7 +4,7 @@ use message::HeaderSection;
 use message_auth::dkim::{Algorithm, DkimResult, Outcome, Reason, SignedBody, Signer, SigningKey, Verifier};
 use testkit::dns::FakeDns;
 
-const NOW: u64 = 1_700_000_000;
+pub(crate) const NOW: u64 = 1_700_000_000;
 const MESSAGE: &str = "Received: from a by b; Tue, 1 Jan 2030 00:00:00 +0000\r\nFrom: Anna <anna@example.org>\r\n\
     To: bert@example.net\r\nSubject:  a  long\r\n\tsubject\r\nDate: Tue, 1 Jan 2030 00:00:00 +0000\r\n\
     List-Id: <x.example.org>\r\n\r\nHello,  Bert. \r\n\r\nAnna\r\n\r\n\r\n";

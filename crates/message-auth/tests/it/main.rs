@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
 mod arc;
+mod attacks;
 mod dkim;
 mod dmarc;
 mod spf;

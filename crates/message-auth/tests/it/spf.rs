@@ -122,6 +122,9 @@ async fn what_asks_the_dns_too_often_is_an_error() {
     };
     assert_eq!(verdict(&void(2), "192.0.2.1", "a@example.org").await.result, SpfResult::Fail);
     assert_eq!(verdict(&void(3), "192.0.2.1", "a@example.org").await.result, SpfResult::PermError);
+    // A client without a name is one of the lookups in vain, too.
+    let nameless = "example.org TXT \"v=spf1 ptr a:h1.org a:h2.org -all\"";
+    assert_eq!(verdict(nameless, "192.0.2.1", "a@example.org").await.result, SpfResult::PermError);
     let hosts: Vec<String> = (0..11).map(|number| format!("example.org MX 10 m{number}.org")).collect();
     let many = format!("example.org TXT \"v=spf1 mx -all\"\n{}", hosts.join("\n"));
     assert_eq!(verdict(&many, "192.0.2.1", "a@example.org").await.result, SpfResult::PermError);
