@@ -137,8 +137,9 @@ pub(crate) async fn signatures(
         return Ok(Some(fields));
     }
     let (header, body) = digest(shared, content, form).await?;
-    let Ok(domain) = author(&HeaderSection::read(&header)) else { return Ok(None) };
-    if !signers.0.contains_key(&domain) {
+    let section = HeaderSection::read(&header);
+    let Ok(domain) = author(&section) else { return Ok(None) };
+    if is_sent_again(&section) || !signers.0.contains_key(&domain) {
         return Ok(None);
     }
     // The dearest step of sending: not on a thread that serves sockets.
@@ -152,6 +153,15 @@ pub(crate) async fn signatures(
 fn has_known_sender(envelope: &Envelope) -> bool {
     const OWN: [&str; 3] = ["sendmail", DSN_LISTENER, POSTMASTER_LISTENER];
     envelope.account.is_some() || OWN.contains(&&*envelope.listener)
+}
+
+/// Whether somebody put it into the mail again (RFC 5322 §3.6.6). Who did so was held to Resent-From: From may be anybody's (mail-rules 7), and a signature
+/// would make it true.
+fn is_sent_again(header: &HeaderSection<'_>) -> bool {
+    const RESENT: &[u8] = b"Resent-";
+    header
+        .fields()
+        .any(|field| field.name().get(..RESENT.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(RESENT)))
 }
 
 /// Reads a message through in the form in which it goes out: its header section, with the empty line, and the digest of its body.
@@ -194,4 +204,23 @@ fn sign(
         fields.extend(signer.sign(&section, body, made, expires)?);
     }
     Ok(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_again_is_not_its_senders() {
+        for (fields, is_it) in [
+            ("From: boss@other.example\r\nResent-From: anna@example.org\r\n", true),
+            ("RESENT-FROM: anna@example.org\r\nFrom: boss@other.example\r\n", true),
+            ("From: boss@other.example\r\nresent-sender: anna@example.org\r\n", true),
+            ("From: anna@example.org\r\nSubject: Resent-From: x\r\n", false),
+            ("From: anna@example.org\r\nX-Resent-From: x@y\r\n", false),
+        ] {
+            let content = format!("{fields}\r\nResent-From: in the body\r\n");
+            assert_eq!(is_sent_again(&HeaderSection::read(content.as_bytes())), is_it, "{fields}");
+        }
+    }
 }
