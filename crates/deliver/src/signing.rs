@@ -139,7 +139,9 @@ pub(crate) async fn signatures(
     let (header, body) = digest(shared, content, form).await?;
     let section = HeaderSection::read(&header);
     let Ok(domain) = author(&section) else { return Ok(None) };
-    if is_sent_again(&section) || !signers.0.contains_key(&domain) {
+    let signed =
+        signers.0.contains_key(&domain) && !is_sent_again(&section) && may_speak_for(envelope, &domain);
+    if !signed {
         return Ok(None);
     }
     // The dearest step of sending: not on a thread that serves sockets.
@@ -149,10 +151,23 @@ pub(crate) async fn signatures(
     Ok(Some(fields))
 }
 
-/// Whether its From was held against who sent it. Whoever only passes mail on signs nothing of it (mail-rules 17).
+/// The listener of mail by programs of this machine.
+const SENDMAIL: &str = "sendmail";
+
+/// Whether it is known who sent it. Whoever only passes mail on signs nothing of it (mail-rules 17).
 fn has_known_sender(envelope: &Envelope) -> bool {
-    const OWN: [&str; 3] = ["sendmail", DSN_LISTENER, POSTMASTER_LISTENER];
+    const OWN: [&str; 3] = [SENDMAIL, DSN_LISTENER, POSTMASTER_LISTENER];
     envelope.account.is_some() || OWN.contains(&&*envelope.listener)
+}
+
+/// Whether its sender may speak for the author's domain. A login was held to its addresses in From; a user of this machine in the reverse-path
+/// alone, so From has to be of the same domain.
+fn may_speak_for(envelope: &Envelope, author: &DomainName) -> bool {
+    if envelope.account.is_some() || &*envelope.listener != SENDMAIL {
+        return true;
+    }
+    let sender = envelope.reverse_path.address().and_then(|address| address.domain().name());
+    sender.and_then(DomainName::parse).as_ref() == Some(author)
 }
 
 /// Whether somebody put it into the mail again (RFC 5322 §3.6.6). Who did so was held to Resent-From: From may be anybody's (mail-rules 7), and a signature
@@ -209,6 +224,26 @@ fn sign(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_user_of_this_machine_speaks_for_the_domain_that_it_was_held_to() {
+        let author = DomainName::parse("example.org").unwrap();
+        for (listener, account, sender, may) in [
+            ("sendmail", None, "anna@Example.org", true),
+            ("sendmail", None, "www-data@mail.example.net", false),
+            ("sendmail", None, "", false),
+            ("submission", Some("bert@example.net"), "bert@example.net", true),
+            (DSN_LISTENER, None, "", true),
+        ] {
+            let mut envelope =
+                Envelope::new(QueueId::from_bytes([0; 16]), Timestamp::default(), listener, Vec::new());
+            envelope.account = account.map(Into::into);
+            if !sender.is_empty() {
+                envelope.reverse_path = mail::ReversePath::Address(sender.parse().unwrap());
+            }
+            assert_eq!(may_speak_for(&envelope, &author), may, "{listener} {sender}");
+        }
+    }
 
     #[test]
     fn what_is_sent_again_is_not_its_senders() {

@@ -204,7 +204,9 @@ fn behind(
     mark: Uid,
 ) -> Result<Option<(AccountId, Vec<(Uid, EmailId)>)>, MailstoreError> {
     let account =
-        sql.query("SELECT account FROM mailbox WHERE id = ?1", &[mailbox.into()], |row| row.integer(0))?;
+        sql.query("SELECT account FROM mailbox WHERE id = ?1 AND account > 0", &[mailbox.into()], |row| {
+            row.integer(0)
+        })?;
     let Some(account) = account.into_iter().next() else { return Ok(None) };
     let select = "SELECT uid, email FROM message WHERE mailbox = ?1 AND uid > ?2 ORDER BY uid LIMIT ?3";
     let values: [Value; 3] = [mailbox.into(), i64::from(mark).into(), MESSAGES_MAX.into()];
