@@ -7,7 +7,8 @@ use disk::{Clock, OsDisk, OsRandom, SystemClock};
 use events::Event;
 use mail::{Envelope, QueueId, Recipient};
 use spool::{
-    Config, Disposition, Finished, ListFilter, RecipientOutcome, Reserve, Spool, SpoolError, Submission,
+    Config, Content, Disposition, Finished, ListFilter, RecipientOutcome, Reserve, Spool, SpoolError,
+    Submission,
 };
 
 fn open(dir: &std::path::Path) -> Result<Spool, SpoolError> {
@@ -38,10 +39,20 @@ async fn commit(spool: &Spool, recipient: &str, content: &[u8]) -> Result<QueueI
         writer.write(piece.to_vec(), || ready(())).await?;
     }
     let content = writer.finish().await?;
+    commit_content(spool, recipient, id, content).await?;
+    Ok(id)
+}
+
+async fn commit_content(
+    spool: &Spool,
+    recipient: &str,
+    id: QueueId,
+    content: Content,
+) -> Result<(), SpoolError> {
     let events = vec![Event::new(SystemClock.now(), id, events::Kind::Accepted, "receive")];
     let receipt = spool.commit(Submission { envelope: envelope(id, recipient), content, events }).await?;
     assert_eq!(receipt.id(), id);
-    Ok(id)
+    Ok(())
 }
 
 async fn read(spool: &Spool, id: QueueId) -> Vec<u8> {
@@ -128,6 +139,42 @@ async fn large_content_goes_to_a_file_of_its_own_and_away_with_its_message() {
     spool.close().await;
     drop(open(dir.path()).unwrap());
     assert!(!file.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn room_before_content_is_filled_at_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path()).unwrap();
+    let mut kept = Vec::new();
+    for (size, told) in [(100, None), (3_000_000, Some(1000))] {
+        let id = spool.new_id(SystemClock.now());
+        let mut writer = spool.content(id);
+        writer.leave_room(1000);
+        for piece in vec![b'x'; size].chunks(60_000) {
+            writer.write(piece.to_vec(), || ready(())).await.unwrap();
+        }
+        let fill = |octets: Option<usize>| {
+            assert_eq!(octets, told);
+            vec![b'f'; octets.unwrap_or(7)]
+        };
+        writer.fill_room(fill).await.unwrap();
+        let content = writer.finish().await.unwrap();
+        let expected = [vec![b'f'; told.unwrap_or(7)], vec![b'x'; size]].concat();
+        assert_eq!(content.len(), expected.len() as u64);
+        commit_content(&spool, "anna@example.org", id, content).await.unwrap();
+        kept.push((id, expected));
+    }
+    // What is not filled is not kept.
+    let mut writer = spool.content(spool.new_id(SystemClock.now()));
+    writer.leave_room(1000);
+    writer.write(vec![0; 200_000], || ready(())).await.unwrap();
+    assert!(matches!(writer.finish().await, Err(SpoolError::Write { .. })));
+    spool.close().await;
+    let spool = open(dir.path()).unwrap();
+    for (id, expected) in kept {
+        assert!(read(&spool, id).await == expected, "{id}");
+    }
+    spool.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

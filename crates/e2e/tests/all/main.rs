@@ -41,3 +41,4 @@ mod rights;
 mod rules;
 mod sendmail;
 mod tls;
+mod verify;

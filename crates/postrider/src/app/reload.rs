@@ -354,6 +354,8 @@ lmtp_networks = ["192.0.2.2"]
 xclient_networks = ["192.0.2.3"]
 proxy_networks = ["192.0.2.5"]
 etrn_networks = ["192.0.2.4"]
+[verify]
+checks = "off"
 [quota]
 messages_per_hour_max = 1
 recipients_per_hour_max = 2

@@ -219,6 +219,7 @@ fn receiver(built: &Built) -> Receiver {
         built.authenticator.clone(),
         Arc::clone(&built.clock),
     )
+    .verifying_by(Arc::clone(&built.resolver))
 }
 
 /// Takes up what programs of this machine send.

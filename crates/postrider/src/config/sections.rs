@@ -57,6 +57,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     let mut receive = receive(root.section("receive"), hostname.as_deref(), &mut bounds);
     receive.named_limits = limits::named(&root, &receive);
     receive.quotas = quotas(root.section("quota"));
+    set(&mut receive.verify, verify(root.section("verify")));
     let (tls, queue) = (root.section("tls"), root.section("queue"));
     let certificates = certificates::read(&tls, dir);
     let clients = clients::read(&tls, dir);
@@ -191,6 +192,12 @@ fn receive(section: Section<'_>, hostname: Option<&str>, bounds: &mut Bounds) ->
     config.etrn_networks = networks(&section, "etrn_networks", value::named_network);
     section.finish();
     config
+}
+
+fn verify(section: Section<'_>) -> Option<bool> {
+    let checks = section.choice("checks", &[("on", true), ("off", false)]);
+    section.finish();
+    checks
 }
 
 fn quotas(section: Section<'_>) -> receive::Quotas {

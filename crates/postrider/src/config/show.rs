@@ -53,6 +53,8 @@ pub(crate) fn effective(config: &Config) -> Shown {
     sections.push((Heading::One("receive"), receive(&config.receive, &config.bounds)));
     let named = config.receive.named_limits.iter();
     sections.extend(named.map(|named| (Heading::Many("limit"), limits::show_named(named))));
+    let checks = if config.receive.verify { "on" } else { "off" };
+    sections.push((Heading::One("verify"), vec![("checks", json!(checks))]));
     sections.push((Heading::One("quota"), quotas(&config.receive.quotas)));
     sections.extend(config.receive.rules.iter().map(|rule| (Heading::Many("rule"), rules::show(rule))));
     sections.push((Heading::One("login"), limits::show_logins(&config.login)));

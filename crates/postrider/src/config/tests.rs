@@ -820,6 +820,7 @@ fn every_key_is_documented_and_every_documented_key_exists() {
         "dns",
         "receive",
         "limit",
+        "verify",
         "quota",
         "rule",
         "login",
