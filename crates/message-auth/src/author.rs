@@ -82,13 +82,31 @@ fn domain_of(address: &Address) -> Option<DomainName> {
     DomainName::parse(address.domain().name()?)
 }
 
-/// What stands behind each `@`.
+/// What stands behind each `@`; `None` where a reader could take more or less for the domain than we do.
 fn domains_anywhere(text: &str) -> Vec<Option<DomainName>> {
-    let ends = |c: char| !(c.is_alphanumeric() || matches!(c, '.' | '-' | '_'));
-    text.split('@')
-        .skip(1)
-        .map(|behind| DomainName::parse(behind.split(ends).next().unwrap_or_default()))
-        .collect()
+    let plain = has_plain_brackets(text);
+    let domain = |behind: &str| {
+        let within = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+        let (name, rest) = behind.split_at_checked(behind.find(|c| !within(c)).unwrap_or(behind.len()))?;
+        DomainName::parse(name).filter(|_| plain && ends_a_domain(name, rest))
+    };
+    text.split('@').skip(1).map(domain).collect()
+}
+
+/// Each that opens is closed, and has an address in it. Otherwise some readers put words together that stand apart.
+fn has_plain_brackets(text: &str) -> bool {
+    let closed = |behind: &str| behind.split_once('>').is_some_and(|(within, _)| within.contains('@'));
+    text.matches('<').count() == text.matches('>').count() && text.split('<').skip(1).all(closed)
+}
+
+/// What programs write behind a domain. Behind a backslash, a comment, or white space at a dot (RFC 5322 §4.4) it could go on.
+fn ends_a_domain(name: &str, rest: &str) -> bool {
+    let mark = |c: char| matches!(c, ' ' | '\t' | '<' | '>' | '[' | ']' | ',' | ';' | ')' | '"' | '\'');
+    if rest.is_empty() || rest.starts_with('>') {
+        return true;
+    }
+    let joins = name.ends_with('.') || rest.trim_start().starts_with(['.', '(', '@']);
+    !joins && (rest.starts_with(mark) || rest.starts_with("?="))
 }
 
 #[cfg(test)]
@@ -119,6 +137,17 @@ mod tests {
             ("From: anna", Err(NoAuthor::None)),
             ("From: <>", Err(NoAuthor::None)),
             ("To: anna@example.org", Err(NoAuthor::None)),
+            // Readers that take a backslash away see a domain that goes on; with brackets left open they see anything.
+            ("From: <anna@bank\\.example>", Err(NoAuthor::Ambiguous)),
+            ("From: anna@exam\\ple.org <anna@exam\\ple.org>", Err(NoAuthor::Ambiguous)),
+            ("From: anna@example.org x <an", Err(NoAuthor::Ambiguous)),
+            ("From: anna@example.org x <an>", Err(NoAuthor::Ambiguous)),
+            ("From: [x] <anna@bank(c).example>", Err(NoAuthor::Ambiguous)),
+            ("From: [x] <anna@bank (c).example>", Err(NoAuthor::Ambiguous)),
+            ("From: [x] <anna@bank. example>", Err(NoAuthor::Ambiguous)),
+            ("From: [x] <anna@bank .example>", Err(NoAuthor::Ambiguous)),
+            ("From: [anna@example.org] 'anna@example.org' <anna@example.org>", Ok("example.org")),
+            ("From: anna@example.org via List <anna@example.org>", Ok("example.org")),
             ("From: anna@[192.0.2.1]", Err(NoAuthor::Ambiguous)),
             ("From: a@example.org\0@bank.example", Err(NoAuthor::Ambiguous)),
         ] {
