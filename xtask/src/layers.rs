@@ -101,8 +101,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     ),
     layer("faultfs", &[]),
     layer("peers", &[]),
-    // It looks into mailboxes as the program left them, and tells structures as IMAP does.
-    layer("e2e", &["mail", "message", "imap", "mailstore", "testkit", "faultfs", "peers"]),
+    // It looks into mailboxes as the program left them, tells structures as IMAP does, and hears judges on signatures.
+    layer("e2e", &["mail", "message", "message-auth", "imap", "mailstore", "testkit", "faultfs", "peers"]),
     layer("counts", BELOW_SERVICES),
     layer("bench", &["mail", "sasl", "disk", "events", "spool", "faultfs", "peers"]),
     layer(

@@ -5,6 +5,7 @@
 mod accounts;
 mod acme;
 mod acme_fake;
+mod auth_judges;
 mod backup;
 mod bans;
 mod certificates;
