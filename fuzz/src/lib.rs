@@ -11,14 +11,15 @@
     reason = "a panic is how a target tells what it has found"
 )]
 
+mod scripted;
 mod source;
 mod talk;
 mod targets;
 
 use targets::{
-    address, autodiscover, chunks, client, command, config, content, convert, dsn, event, header,
-    imap_client, imap_command, imap_server, mime, pattern, pop3, proxy, query, record, reply, segment,
-    server, site,
+    address, arc, author, autodiscover, chunks, client, command, config, content, convert, dkim, dkim_key,
+    dmarc, dsn, event, header, imap_client, imap_command, imap_server, mime, pattern, pop3, proxy, query,
+    record, reply, segment, server, site, spf,
 };
 
 /// Something that reads octets, and what must hold of it.
@@ -59,6 +60,12 @@ pub const TARGETS: &[Target] = &[
     target("imap_client", imap_client::run),
     target("pop3", pop3::run),
     target("mime", mime::run),
+    target("dkim", dkim::run),
+    target("dkim_key", dkim_key::run),
+    target("arc", arc::run),
+    target("spf", spf::run),
+    target("dmarc", dmarc::run),
+    target("author", author::run),
 ];
 
 /// The target of a name.

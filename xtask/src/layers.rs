@@ -110,6 +110,8 @@ pub(crate) const LAYERS: &[Layer] = &[
         &[
             "mail",
             "message",
+            "message-auth",
+            "dns",
             "sasl",
             "smtp",
             "imap",

@@ -1,6 +1,8 @@
 //! The targets: each a function of octets, and what it claims.
 
 pub(crate) mod address;
+pub(crate) mod arc;
+pub(crate) mod author;
 pub(crate) mod autodiscover;
 pub(crate) mod chunks;
 pub(crate) mod client;
@@ -8,6 +10,9 @@ pub(crate) mod command;
 pub(crate) mod config;
 pub(crate) mod content;
 pub(crate) mod convert;
+pub(crate) mod dkim;
+pub(crate) mod dkim_key;
+pub(crate) mod dmarc;
 pub(crate) mod dsn;
 pub(crate) mod event;
 pub(crate) mod header;
@@ -24,3 +29,4 @@ pub(crate) mod reply;
 pub(crate) mod segment;
 pub(crate) mod server;
 pub(crate) mod site;
+pub(crate) mod spf;
