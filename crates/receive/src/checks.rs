@@ -19,7 +19,7 @@ use message_auth::{
 use tokio::task::spawn_blocking;
 
 use self::patient::Patient;
-use crate::rules::HEADER_TOO_LARGE;
+use crate::{rules::HEADER_TOO_LARGE, storing::NOT_STORED};
 
 /// Octets left free for the field before content that does not stay in memory.
 pub(crate) const ROOM: usize = 4096;
@@ -110,7 +110,7 @@ impl Checks {
                     return Ok(Vec::new());
                 }
                 if HeaderSection::read(&section.so_far).is_complete() {
-                    return Ok(self.begin().await);
+                    return self.begin().await;
                 }
                 if section.so_far.len() > HEADER_OCTETS_MAX {
                     self.state = State::Long(std::mem::take(section));
@@ -132,14 +132,14 @@ impl Checks {
     pub(crate) async fn end(&mut self) -> Result<Vec<u8>, Reply> {
         match &self.state {
             State::Body(_) => Ok(Vec::new()),
-            State::Header(_) => Ok(self.begin().await),
+            State::Header(_) => self.begin().await,
             State::Long(_) => self.pass_on(true),
         }
     }
 
     /// The header section is whole.
-    async fn begin(&mut self) -> Vec<u8> {
-        let State::Header(section) = &mut self.state else { return Vec::new() };
+    async fn begin(&mut self) -> Result<Vec<u8>, Reply> {
+        let State::Header(section) = &mut self.state else { return Ok(Vec::new()) };
         let (content, id, now) = (std::mem::take(&mut section.so_far), self.hostname.clone(), self.now);
         let start = move || {
             let begun = Begun::new(&content, now);
@@ -150,10 +150,10 @@ impl Checks {
         } else {
             Some(start())
         };
-        // Only a runtime that ends does not run it, and then nothing is committed either.
-        let Some((begun, content)) = started else { return Vec::new() };
+        // The runtime ends, or it was a fault of ours: without its header section the message is not taken.
+        let (begun, content) = started.ok_or(NOT_STORED)?;
         self.state = State::Body(Box::new(begun));
-        content
+        Ok(content)
     }
 
     /// Of a long header section, what is whole.
