@@ -7,7 +7,7 @@ use imap::{
 use mailstore::{Changes, Flags, Mailbox, Rights, UidSet, View};
 
 use super::{
-    acl::found,
+    acl::{found, no_permission},
     blocking::{read, refusal},
     list::entry,
     mailboxes::object_id,
@@ -23,17 +23,21 @@ impl Policy {
         self.selected = None;
         let Select { mailbox: name, read_only, condstore, qresync } = select;
         self.manner.condstore |= condstore;
-        let Found { mailbox, rights, .. } = found(self.find(&name).await?, Rights::READ)?;
+        let Found { mailbox, .. } = found(self.find(&name).await?, Rights::READ)?;
         let recent_from = self.recent_from(&mailbox, read_only).await?;
         let watch = self.shared.mailstore.watch(mailbox.id);
-        let id = mailbox.id;
-        let (view, changes) = read(&self.shared.mailstore, move |mailstore| {
-            let view = mailstore.view(id)?;
+        let (id, client) = (mailbox.id, self.account()?);
+        let (rights, view, changes) = read(&self.shared.mailstore, move |mailstore| {
+            // What is taken away from here on, the watch tells.
+            let (rights, view) = (mailstore.rights(id, client)?, mailstore.view(id)?);
             let since = qresync.as_ref().filter(|known| known.uid_validity == view.mailbox.uid_validity);
             let changes = since.map(|known| mailstore.changes(id, known.mod_seq)).transpose()?;
-            Ok((view, changes.zip(qresync)))
+            Ok((rights, view, changes.zip(qresync)))
         })
         .await?;
+        if !rights.contains(Rights::READ) {
+            return Err(no_permission());
+        }
         let View { mailbox, keywords, messages } = view;
         let first_unseen = (1..).zip(&messages).find(|(_, state)| !state.flags.contains(Flags::SEEN));
         let first_unseen = first_unseen.map(|(number, _)| number);
