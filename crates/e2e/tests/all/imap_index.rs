@@ -4,6 +4,7 @@ use std::{fs, time::Duration};
 
 use e2e::{ImapUser, eventually_true};
 use mailstore::{Mailstore, SearchedText};
+use message::mime::folded;
 
 const ROUNDS: usize = 4;
 const EACH: usize = 400;
@@ -60,7 +61,7 @@ fn after_each_kill_search_finds_all() {
     assert_eq!(mailstore.verify().unwrap(), []);
     let account = mailstore.find_account(ImapUser::LOGIN).unwrap().expect("an account");
     let inbox = mailstore.mailbox(account, "INBOX").unwrap().expect("an inbox").id;
-    let sought = SearchedText { text: "dear anna, this".to_owned(), in_header: false };
+    let sought = SearchedText { text: folded("Dear Anna, this"), in_header: false };
     let found = mailstore.search_texts(inbox, &[sought]).unwrap();
     assert_eq!(found.indexed.len(), u64::try_from(ROUNDS * EACH).unwrap());
     assert_eq!(found.having, [Some(found.indexed.clone())]);

@@ -48,7 +48,7 @@ fn a_mistake_leaves_the_old_configuration_in_force_and_is_told() {
         let printed = server.printed();
         printed.contains("configuration not reloaded").then_some(printed)
     });
-    assert!(told.contains("postrider.toml:21:18:") && told.contains("hint: "), "{told}");
+    assert!(told.contains("postrider.toml:23:18:") && told.contains("hint: "), "{told}");
     let said = house.command(&["config", "reload"]);
     assert_eq!(said.code, 2, "{}", said.out);
     assert!(said.err.contains("recipients_max") && said.err.contains("hint"), "{}", said.err);

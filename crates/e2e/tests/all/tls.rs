@@ -248,5 +248,5 @@ fn a_key_that_does_not_fit_stops_the_start() {
     let checked = house.command(&["config", "check"]);
     assert_eq!(checked.code, 2, "{}", checked.out);
     assert!(checked.err.contains("the key is not that of the certificate"), "{}", checked.err);
-    assert!(checked.err.contains("postrider.toml:16:8"), "{}", checked.err);
+    assert!(checked.err.contains("postrider.toml:18:8"), "{}", checked.err);
 }
