@@ -328,8 +328,10 @@ impl Doveadm {
     fn sync(&self) {
         let left_something = |_: &usize| {
             let Said { code, out, err } = self.said(&["sync", "imapc:"], b"");
-            assert!([0, 2].contains(&code), "{out}{err}");
-            code == 2
+            // Now and then it does not see the GUID that it has just given to a mailbox of its own; then it takes another run, too.
+            let is_blind = err.contains("Backend didn't update mailbox");
+            assert!([0, 2].contains(&code) || is_blind, "{out}{err}");
+            code != 0
         };
         assert!((0..4).take_while(left_something).count() < 4, "it comes to no end");
     }
