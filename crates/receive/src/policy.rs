@@ -139,7 +139,7 @@ impl Origin {
     }
 
     /// Whether something may go to a list. The reverse-path decides and not the author: it is known before the content comes, so a refusal concerns
-    /// nobody else (mail-rules 3), and it is what a login is held to. Until SPF is checked that of a stranger is only its word; one of ours is
+    /// nobody else (mail-rules 3), and it is what a login is held to. SPF decides nothing yet, so that of a stranger is only its word; one of ours is
     /// believed where it is proven.
     fn post(self, directory: &Directory, list: &List, sender: &ReversePath) -> Decision<Vec<Address>> {
         let Some(address) = sender.address() else { return Decision::Reject(NO_REPORTS) };
