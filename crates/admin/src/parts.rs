@@ -20,6 +20,10 @@ pub struct Read {
 /// # Errors
 /// It is not as it has to be.
 pub fn read_query(text: &str) -> Result<Read, String> {
+    // `Uri` leaves a fragment off, which is no part of what is requested (RFC 9110 §7.1): all that follows would be unread.
+    if text.contains('#') {
+        return Err("a fragment is no part of a query".to_owned());
+    }
     let uri: Uri = format!("/v1/queue?{text}").parse().map_err(|_| "no URI".to_owned())?;
     let read = || {
         let pairs: Pairs = query::params(Query::try_from_uri(&uri))?;
