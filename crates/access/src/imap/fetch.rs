@@ -384,7 +384,7 @@ fn read_message(
 ) -> Result<Told, MailstoreError> {
     let known = match understand(mailstore, facts, kept, needs) {
         Err(MailstoreError::Damaged(why)) => {
-            note_damage(facts, &why);
+            section::note_damage(facts, &why);
             None
         }
         known => Some(known?),
@@ -399,7 +399,7 @@ fn read_message(
         match teller.tell(item) {
             // The client is to learn the rest of it, and of the other messages.
             Err(MailstoreError::Damaged(why)) => {
-                note_damage(facts, &why);
+                section::note_damage(facts, &why);
                 damaged = true;
             }
             told => told?,
@@ -407,10 +407,6 @@ fn read_message(
     }
     let Teller { values, unknown_encoding, .. } = teller;
     Ok(Told { number, facts: *facts, values, unknown_encoding, damaged })
-}
-
-fn note_damage(facts: &Facts, why: &str) {
-    tracing::error!(station = "imap", email = %facts.email, why, "a message is damaged");
 }
 
 /// As much of a message's structure as is needed.

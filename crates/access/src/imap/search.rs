@@ -39,6 +39,8 @@ pub(super) struct Hits {
     pub(super) all: Vec<Hit>,
     /// Mod-sequences were asked for.
     pub(super) modseq: bool,
+    /// Some messages could not be read, and are not among them.
+    pub(super) damaged: bool,
 }
 
 impl Policy {
@@ -69,7 +71,7 @@ impl Policy {
                 told.extend(esearch(tag, uid, returns, &hits, None));
             }
         }
-        Ok(Done::telling(told, "Searched"))
+        Ok(Done { responses: told, status: ended("Searched", hits.damaged) })
     }
 
     /// What a program finds.
@@ -86,21 +88,23 @@ impl Policy {
         let modseq = test.asks_modseq();
         // What this client does not know cannot be told to it.
         messages.retain(|state| selected.numbers.number(state.uid).is_some());
-        let searching = Searching { mailbox: id, test, budget: self.shared.config.search_octets_max };
-        let found = self.run(searching, messages).await?;
+        let budget = self.shared.config.search_octets_max;
+        let searching = Searching { mailbox: id, test, budget, damaged: false };
+        let (found, damaged) = self.run(searching, messages).await?;
         let selected = self.selected()?;
         let hit = |state: MessageState| {
             let number = selected.numbers.number(state.uid)?;
             Some(Hit { number, uid: state.uid, modseq: state.modseq })
         };
-        Ok(Hits { all: found.into_iter().filter_map(hit).collect(), modseq })
+        Ok(Hits { all: found.into_iter().filter_map(hit).collect(), modseq, damaged })
     }
 
+    /// What is found, and whether some could not be looked into.
     async fn run(
         &self,
         mut searching: Searching,
         messages: Vec<MessageState>,
-    ) -> Result<Vec<MessageState>, Status> {
+    ) -> Result<(Vec<MessageState>, bool), Status> {
         let (mut found, mut left);
         (searching, found, left) = self.by_state(searching, messages).await?;
         let texts = searching.test.texts();
@@ -125,7 +129,7 @@ impl Policy {
             found.extend(more.map_err(|trouble| failed(&trouble))?);
         }
         found.sort_by_key(|state| state.uid);
-        Ok(found)
+        Ok((found, searching.damaged))
     }
 
     /// There may be many messages and many keys: not on a thread that serves others.
@@ -151,12 +155,20 @@ fn failed(trouble: &Trouble) -> Status {
     }
 }
 
+/// How a command ends that leaves out what is damaged: the rest is worth to be known, and the client is told (RFC 5530 §3).
+pub(super) fn ended(text: &'static str, damaged: bool) -> Status {
+    let status = Status::ok(text);
+    if damaged { status.with(Code::Corruption) } else { status }
+}
+
 /// A search under way.
 struct Searching {
     mailbox: MailboxId,
     test: Test,
     /// Octets that it may read.
     budget: u64,
+    /// A message was left out, for it cannot be read.
+    damaged: bool,
 }
 
 impl Searching {
@@ -188,6 +200,10 @@ impl Searching {
             match self.is_one(mailstore, state, &facts, message) {
                 Ok(true) => found.push(state),
                 Ok(false) | Err(Trouble::Mailstore(MailstoreError::Gone)) => {}
+                Err(Trouble::Mailstore(MailstoreError::Damaged(why))) => {
+                    section::note_damage(&facts, &why);
+                    self.damaged = true;
+                }
                 Err(trouble) => return Err(trouble),
             }
         }

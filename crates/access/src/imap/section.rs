@@ -103,6 +103,11 @@ pub(super) fn header(mailstore: &Mailstore, facts: &Facts, span: Span) -> Result
     octets(mailstore, facts, Span { octets: span.octets.min(HEADER_OCTETS_MAX), ..span })
 }
 
+/// For the operator: what is damaged is left out of an answer, and the client learns no more than that.
+pub(super) fn note_damage(facts: &Facts, why: &str) {
+    tracing::error!(station = "imap", email = %facts.email, why, "a message is damaged");
+}
+
 /// What is known of a message's structure; read anew where nothing usable is kept.
 pub(super) fn understood(
     mailstore: &Mailstore,

@@ -13,7 +13,7 @@ use message::mime::{self, Address, Message, folded};
 use super::{
     blocking::read,
     policy::{Done, Handled, Policy},
-    search::{Hit, Hits, esearch},
+    search::{Hit, Hits, ended, esearch},
     section,
     text::written,
     thread::{self, Letter},
@@ -37,7 +37,7 @@ impl Policy {
         let criteria = distinct(criteria);
         let hits = self.hits(Some(&charset), &key).await?;
         let keys: Vec<SortKey> = criteria.iter().map(|criterion| criterion.key).collect();
-        let values = self
+        let (values, damaged) = self
             .understand(&hits.all, move |facts, message| {
                 keys.iter().map(|key| value(*key, facts, message)).collect::<Vec<_>>()
             })
@@ -55,13 +55,13 @@ impl Policy {
             }
             Some(returns) => told.extend(esearch(tag, uid, returns, &hits, Some(&order))),
         }
-        Ok(Done::telling(told, "Sorted"))
+        Ok(Done { responses: told, status: ended("Sorted", hits.damaged || damaged) })
     }
 
     pub(super) async fn thread(&mut self, thread: Thread) -> Handled {
         let Thread { uid, algorithm, charset, key } = thread;
-        let Hits { all, .. } = self.hits(Some(&charset), &key).await?;
-        let letters = self.understand(&all, letter).await?;
+        let Hits { all, damaged: unsearched, .. } = self.hits(Some(&charset), &key).await?;
+        let (letters, damaged) = self.understand(&all, letter).await?;
         let (hits, letters): (Vec<Hit>, Vec<Letter>) = letters.into_iter().unzip();
         let entries = read(&self.shared.mailstore, move |_| {
             let threads = match algorithm {
@@ -71,25 +71,26 @@ impl Policy {
             Ok(thread::entries(&threads, |at| hits.get(at).map(|hit| hit.told(uid))))
         })
         .await?;
-        Ok(Done::telling(vec![Response::Thread(entries)], "Threaded"))
+        let status = ended("Threaded", unsearched || damaged);
+        Ok(Done { responses: vec![Response::Thread(entries)], status })
     }
 
-    /// What is made of each message that was found. What is gone meanwhile is left out.
+    /// What is made of each message that was found, and whether some are left out because they are damaged. So is what is gone meanwhile.
     async fn understand<T: Send + 'static>(
         &mut self,
         hits: &[Hit],
         make: impl Fn(&Facts, &Message) -> T + Clone + Send + 'static,
-    ) -> Result<Vec<(Hit, T)>, Status> {
+    ) -> Result<(Vec<(Hit, T)>, bool), Status> {
         if hits.len() > MESSAGES_MAX {
             return Err(Status::no("Too many messages: narrow it down").with(Code::Limit));
         }
         let id = self.selected()?.id;
-        let mut made = Vec::with_capacity(hits.len());
+        let (mut made, mut damaged) = (Vec::with_capacity(hits.len()), false);
         for some in hits.chunks(AT_ONCE) {
             let (make, uids) = (make.clone(), some.iter().map(|hit| hit.uid).collect::<UidSet>());
-            let mut each = read(&self.shared.mailstore, move |mailstore| {
+            let (each, some_damaged) = read(&self.shared.mailstore, move |mailstore| {
                 // What is kept of one may be some MiB: it is looked at, and not held.
-                let (mut each, mut unread) = (Vec::new(), Vec::new());
+                let (mut each, mut unread, mut damaged) = (Vec::new(), Vec::new(), false);
                 mailstore.listing(id, &uids, |facts, kept| match Message::decode(kept) {
                     Ok(message) => each.push((facts.uid, make(&facts, &message))),
                     Err(_) => unread.push(facts),
@@ -98,22 +99,26 @@ impl Policy {
                     match section::understood(mailstore, &facts, &[]) {
                         Ok(message) => each.push((facts.uid, make(&facts, &message))),
                         Err(MailstoreError::Gone) => {}
+                        Err(MailstoreError::Damaged(why)) => {
+                            section::note_damage(&facts, &why);
+                            damaged = true;
+                        }
                         Err(error) => return Err(error),
                     }
                 }
                 each.sort_by_key(|(uid, _)| *uid);
-                Ok(each)
+                Ok((each, damaged))
             })
-            .await?
-            .into_iter()
-            .peekable();
+            .await?;
+            damaged |= some_damaged;
+            let mut each = each.into_iter().peekable();
             for hit in some {
                 if let Some((_, value)) = each.next_if(|(uid, _)| *uid == hit.uid) {
                     made.push((*hit, value));
                 }
             }
         }
-        Ok(made)
+        Ok((made, damaged))
     }
 }
 
