@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mail::{Envelope, Reply};
+use message::write_junk_fields;
 use smtp::{Protocol, client::Capabilities};
 use spool::{ContentReader, SpoolError, Work};
 
@@ -71,7 +72,14 @@ impl Attempt {
     /// The message in a form that [`Attempt::form`] gave, signed if it is for us to sign it.
     pub(crate) async fn outgoing(&mut self, shared: &Shared, form: Form) -> Result<Outgoing, Unsigned> {
         let head = signatures(shared, &self.envelope, &mut self.content, form).await?;
+        let head = if self.is_junk() { Some(with_junk_fields(head.as_deref())) } else { head };
         Ok(self.content.outgoing(shared, form).await?.headed(head))
+    }
+
+    /// Whether it is junk to those who are chosen, for they are all alike in that.
+    fn is_junk(&self) -> bool {
+        let first = self.open.recipients.first();
+        first.and_then(|number| recipient(&self.envelope, *number)).is_some_and(|first| first.junk)
     }
 
     /// Whether there is anything that SMTPUTF8 is for: a local part or a header section beyond ASCII (RFC 6531 §3.2). Some
@@ -89,4 +97,12 @@ impl Attempt {
         }
         Ok(envelope.smtputf8 && self.content.has_eight_bit_header(shared).await?)
     }
+}
+
+/// With the fields that say so, for the filters and rules of the next host.
+fn with_junk_fields(head: Option<&[u8]>) -> Arc<[u8]> {
+    let mut fields = Vec::new();
+    write_junk_fields(&mut fields);
+    fields.extend_from_slice(head.unwrap_or_default());
+    fields.into()
 }

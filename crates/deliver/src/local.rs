@@ -6,7 +6,7 @@ use directory::{Directory, Resolution};
 use disk::Disk;
 use mail::{Address, Envelope, Reply, Timestamp};
 use mailstore::{Delivery, Mailstore, MailstoreError};
-use message::{HeaderSection, write_delivered_to, write_return_path};
+use message::{HeaderSection, write_delivered_to, write_junk_fields, write_return_path};
 use spool::{Loaded, Piece, SpoolError, Work};
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     replies,
     shared::Shared,
     site::{Job, Next, Site},
+    transaction::recipient,
 };
 
 /// The station of final deliveries in events and logs.
@@ -84,6 +85,8 @@ struct Filing {
     account: String,
     /// The detail of the address: perhaps a folder.
     folder: Option<String>,
+    /// It is for the folder of junk.
+    junk: bool,
     /// Where it is in a Maildir.
     dir: PathBuf,
     name: String,
@@ -282,10 +285,12 @@ impl Message {
             return self.refuse(number, Fate::Bounced, replies::mail_loop(address));
         }
         let name = maildir::file_name(&self.envelope, number, &shared.config.hostname);
+        let junk = recipient(&self.envelope, number).is_some_and(|recipient| recipient.junk);
         let before = self.filings.len();
         for address in addresses {
             let Some(account) = directory.account(address) else { continue };
             let dir = shared.config.maildir_root.join(account.directory_name());
+            let dir = if junk { dir.join(maildir::JUNK) } else { dir };
             // Two addresses of one account are one mailbox, and the file there has one name.
             if self.filings.iter().skip(before).any(|filing| filing.dir == dir) {
                 continue;
@@ -294,9 +299,10 @@ impl Message {
                 recipient: number,
                 account: account.directory_name().to_owned(),
                 folder: directory.detail(address).map(str::to_owned),
+                junk,
                 dir,
                 name: name.clone(),
-                head: head(&self.envelope, address),
+                head: head(&self.envelope, address, junk),
             });
         }
         if self.filings.len() == before {
@@ -373,6 +379,7 @@ impl Message {
         let delivery = |filing: &Filing| Delivery {
             account: filing.account.clone(),
             folder: filing.folder.clone(),
+            junk: filing.junk,
             key: mailbox::key(self.envelope.id, filing.recipient, &filing.account),
             head: filing.head.clone(),
             content: content.clone(),
@@ -431,10 +438,13 @@ impl Message {
 }
 
 /// The fields that final delivery adds on top (RFC 5321 §4.4 for Return-Path, RFC 9228 for Delivered-To).
-fn head(envelope: &Envelope, address: &Address) -> Vec<u8> {
+fn head(envelope: &Envelope, address: &Address, junk: bool) -> Vec<u8> {
     let mut fields = Vec::with_capacity(128);
     write_return_path(&mut fields, &envelope.reverse_path);
     write_delivered_to(&mut fields, address);
+    if junk {
+        write_junk_fields(&mut fields);
+    }
     fields
 }
 

@@ -13,6 +13,9 @@ use std::{
 use disk::{Disk, File};
 use mail::{Envelope, Reply};
 
+/// The folder of a Maildir for junk, as Courier and Dovecot name theirs (Maildir++).
+pub(crate) const JUNK: &str = ".Junk";
+
 /// A message under `tmp`.
 pub(crate) struct Draft {
     file: Arc<dyn File>,
@@ -107,8 +110,17 @@ pub(crate) fn publish(disk: &dyn Disk, drafts: Vec<io::Result<Draft>>) -> Vec<io
     published.into_iter().map(|result| result.and_then(synced)).collect()
 }
 
-/// Makes a Maildir, durably: a message in a directory that a power cut takes away is lost too.
+/// Makes a Maildir, durably: a message in a directory that a power cut takes away is lost too. A folder is in one that is made first, and has a
+/// file that says so (Maildir++).
 fn make(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    if dir.ends_with(JUNK) {
+        dir.parent().map_or(Ok(()), |whole| make(disk, whole))?;
+        disk.create_dir_all(dir)?;
+        match disk.create(&dir.join("maildirfolder")) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+    }
     // `tmp` comes last: whoever finds it there, made by another worker, may count on the others.
     for part in ["new", "cur", "tmp"] {
         disk.create_dir_all(&dir.join(part))?;

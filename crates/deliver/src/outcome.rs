@@ -3,11 +3,16 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use events::{Event, Kind, Mx};
-use mail::{EnhancedStatus, Envelope, Recipient, Reply, Timestamp};
+use mail::{EnhancedStatus, Envelope, Recipient, Reply, ReversePath, Timestamp};
 use message::{Action, Cause, Topic};
 use spool::{Disposition, RecipientOutcome};
 
 use crate::{clock_watch::DOUBT, report, retry::RetryPolicy, tls_policy::Protection};
+
+/// Why nobody hears of a failure.
+const JUNK: &str = "it cannot be delivered, and its sender is not told, for it is junk";
+const FORGED: &str =
+    "it cannot be delivered, and its sender is not told, for that address is shown to be forged";
 
 /// What an attempt means for a recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,7 +163,11 @@ impl Circumstances<'_> {
     pub(crate) fn judge(&self, finding: &Finding, random: u64) -> Option<Verdict> {
         let place = usize::try_from(finding.recipient).ok()?;
         let recipient = self.envelope.recipients.get(place)?;
-        let disposition = self.disposition(finding, recipient, random);
+        let mut disposition = self.disposition(finding, recipient, random);
+        let unheard = self.unheard(recipient).filter(|_| cause(disposition).is_some());
+        if unheard.is_some() {
+            disposition = Disposition::Dropped;
+        }
         let is_late = matches!(disposition, Disposition::Deferred { .. })
             && self.late_at(recipient).is_some_and(|late_at| late_at <= self.now);
         let outcome = RecipientOutcome {
@@ -172,7 +181,22 @@ impl Circumstances<'_> {
             delay_told: is_late,
         };
         let late_until = is_late.then(|| self.expires_at(recipient));
-        Some(Verdict { event: self.event(finding, recipient, disposition), outcome, late_until })
+        let mut event = self.event(finding, recipient, disposition);
+        if let Some(why) = unheard {
+            let reason = event.reason.take().map(|reason| format!("{reason}; ")).unwrap_or_default();
+            event.reason = Some(format!("{reason}{why}"));
+        }
+        Some(Verdict { event, outcome, late_until })
+    }
+
+    /// mail-rules 4: why a failure is told to nobody though there is a sender. It is on record as dropped then, with this reason.
+    fn unheard(&self, recipient: &Recipient) -> Option<&'static str> {
+        match self.envelope {
+            Envelope { reverse_path: ReversePath::Null, .. } => None,
+            _ if recipient.junk => Some(JUNK),
+            Envelope { may_bounce: false, .. } => Some(FORGED),
+            _ => None,
+        }
     }
 
     /// When the sender is to hear that a recipient is late (RFC 3461 §5.2.5); none if it is not, or if that is settled.

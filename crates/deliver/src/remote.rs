@@ -161,7 +161,10 @@ impl Connection {
         let fits = |(_, path): &(u32, &Address)| *smtputf8 || !path.is_utf8() || in_ascii(path).is_some();
         let (fit, misfit): (Vec<_>, Vec<_>) = recipients.iter().filter_map(recipient).partition(fits);
         // Those who need SMTPUTF8 where it is not offered come last, so that they are no obstacle to the others.
-        let (first, last) = if fit.is_empty() { (misfit, fit) } else { (fit, misfit) };
+        let (first, mut last) = if fit.is_empty() { (misfit, fit) } else { (fit, misfit) };
+        // What is junk to some goes to them with fields that say so.
+        let (first, otherwise) = alike(envelope, first);
+        last.extend(otherwise);
         let domains = first.into_iter().map(|(number, path)| (number, path.domain()));
         let (now, mut later) = self.used.divide(*limits, most, domains);
         later.extend(last.into_iter().map(|(number, _)| number));
@@ -317,6 +320,16 @@ impl Timeouts {
             Phase::Quit => self.quit,
         }
     }
+}
+
+/// Those to whom the message is junk if it is to the first of them, or is not if it is not; and the others.
+fn alike<'a>(
+    envelope: &Envelope,
+    recipients: Vec<(u32, &'a Address)>,
+) -> (Vec<(u32, &'a Address)>, Vec<(u32, &'a Address)>) {
+    let junk = |number: u32| recipient(envelope, number).is_some_and(|recipient| recipient.junk);
+    let first = recipients.first().is_some_and(|(number, _)| junk(*number));
+    recipients.into_iter().partition(|(number, _)| junk(*number) == first)
 }
 
 fn domain(rcpt: &RcptTo) -> Option<&Domain> {

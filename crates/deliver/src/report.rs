@@ -69,7 +69,7 @@ fn told<'a>(envelope: &'a Envelope, finding: &Finding, verdict: &Verdict) -> Opt
     // RFC 2852 §4: who asked for a trace hears of each relay, and who asked for a notice hears of the one from which on nobody would
     // give it; unless it wants to hear nothing.
     let notify = recipient.notify;
-    let hears = notify.success || notify.failure || notify.delay;
+    let hears = (notify.success || notify.failure || notify.delay) && !recipient.junk;
     let traced = (unheeded || by.is_some_and(|by| by.trace)) && action == Action::Relayed;
     if traced && hears && envelope.may_bounce && !envelope.reverse_path.is_null() {
         return Some((recipient, action));
@@ -89,7 +89,7 @@ pub(crate) fn is_told(envelope: &Envelope, recipient: &Recipient, topic: Topic) 
         Topic::Delay => notify.delay,
         Topic::Success => notify.success,
     };
-    envelope.may_bounce && wanted
+    envelope.may_bounce && !recipient.junk && wanted
 }
 
 /// A report never causes another one (RFC 5321 §4.5.5, §6.1), but the postmaster gets a copy of ours.

@@ -65,6 +65,7 @@ fn who_hears_of_what() {
     };
     let (never, all, success) =
         (asked(false, false, false), asked(true, true, true), asked(true, false, false));
+    let junk = Recipient { junk: true, ..all.clone() };
     let spam = Envelope { may_bounce: false, ..envelope.clone() };
     let null = Envelope { reverse_path: ReversePath::Null, ..envelope.clone() };
     let own = Envelope { listener: DSN_LISTENER.into(), ..null.clone() };
@@ -74,6 +75,7 @@ fn who_hears_of_what() {
         (&envelope, &never, &[]),
         (&envelope, &all, &[Failure, Delay, Success]),
         (&envelope, &success, &[Success]),
+        (&envelope, &junk, &[]),
         (&spam, &all, &[]),
         (&null, &all, &[]),
         (&own, &all, &[Failure]),

@@ -222,6 +222,9 @@ pub struct Recipient {
     pub policy: Option<Box<str>>,
     /// The sender was told that it is late, or need not be: that is settled once.
     pub delay_told: bool,
+    /// It was judged to be unwanted when it came in: it is for the recipient's Junk folder, goes to nobody else's mailbox, and no failure of
+    /// it is told to its sender (mail-rules 4).
+    pub junk: bool,
 }
 
 impl Recipient {
@@ -245,6 +248,7 @@ impl Recipient {
             last_site: None,
             policy: None,
             delay_told: false,
+            junk: false,
         }
     }
 }

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use store::{Sql, Value};
 
 use crate::{
-    Content, Flags, Mailbox, MailboxId, Mailstore, MailstoreError, QuotaWarning, Uid, account,
+    Content, Flags, Mailbox, MailboxId, Mailstore, MailstoreError, QuotaWarning, SpecialUse, Uid, account,
     changing::{Changing, Touched},
     filing::{Marks, file},
+    mailboxes,
     name::{INBOX, spelling},
 };
+
+/// The name of the mailbox for junk that each account is made with.
+const JUNK: &str = "Junk";
 
 /// A message for a mailbox.
 #[derive(Debug, Clone)]
@@ -18,6 +22,8 @@ pub struct Delivery {
     pub account: String,
     /// The mailbox to file into, if there is one of this name in any case and without a special use; else it is INBOX.
     pub folder: Option<String>,
+    /// It is junk: whatever the folder, it is for the mailbox of that special use, which is made if the account has none.
+    pub junk: bool,
     /// By what this delivery is known again: of the message and the recipient. A second one with the same key changes nothing.
     pub key: Vec<u8>,
     /// Fields to put on top.
@@ -92,6 +98,7 @@ fn deliver(
     let account = account::found_or_made(sql, touched, &delivery.account, delivery.now)?;
     let inbox = || Mailbox::by_name(sql, account, INBOX);
     let mailbox = match &delivery.folder {
+        _ if delivery.junk => Some(junk(sql, touched, account, delivery.now)?),
         Some(folder) => in_any_case(sql, account, folder)?.map_or_else(inbox, |found| Ok(Some(found)))?,
         None => inbox()?,
     };
@@ -103,6 +110,24 @@ fn deliver(
         warning.filed(sql, touched, (account, &delivery.account), delivery.now)?;
     }
     Ok(Delivered::Filed { mailbox, uid })
+}
+
+/// Where junk goes: what has the special use, whatever its name; else what has the name; else it is made anew.
+fn junk(
+    sql: &Sql<'_>,
+    touched: &mut Touched,
+    account: crate::AccountId,
+    now: i64,
+) -> Result<Mailbox, MailstoreError> {
+    let all = Mailbox::all(sql, account)?;
+    if let Some(found) = all.into_iter().find(|mailbox| mailbox.special_use == Some(SpecialUse::Junk)) {
+        return Ok(found);
+    }
+    if let Some(found) = Mailbox::by_name(sql, account, JUNK)? {
+        return Ok(found);
+    }
+    mailboxes::make(sql, touched, account, JUNK, Some(SpecialUse::Junk), now)?;
+    Mailbox::by_name(sql, account, JUNK)?.ok_or(MailstoreError::NoMailbox)
 }
 
 /// Addresses are mostly written in lower case, folders as people like. Strangers choose the address: what they send is no draft, nothing that

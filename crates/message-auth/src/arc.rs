@@ -2,6 +2,7 @@
 
 mod chain;
 mod seal;
+mod told;
 mod verify;
 
 pub use chain::{Broken, ChainStatus, SETS_MAX};

@@ -26,6 +26,7 @@ pub use header::{Facts, Fields, HeaderSection};
 pub use list::{ListFields, without_list_fields};
 pub use received::Received;
 pub use trace::{
-    Date, message_id, write_date_field, write_delivered_to, write_message_id_field, write_return_path,
+    Date, message_id, write_date_field, write_delivered_to, write_junk_fields, write_message_id_field,
+    write_return_path,
 };
 pub use write::{FieldName, FieldText, FieldWriter};

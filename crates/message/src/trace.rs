@@ -55,6 +55,11 @@ pub fn write_delivered_to(out: &mut Vec<u8>, address: &Address) {
     let _ = write!(out, "Delivered-To: {address}\r\n");
 }
 
+/// Appends the fields by which mail filters and their readers know junk: of SpamAssassin and amavis, and of rspamd. There is no standard for it.
+pub fn write_junk_fields(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"X-Spam-Flag: YES\r\nX-Spam: Yes\r\n");
+}
+
 /// Appends a Date field.
 pub fn write_date_field(out: &mut Vec<u8>, at: Timestamp) {
     let _ = write!(out, "Date: {}\r\n", Date(at));

@@ -261,6 +261,9 @@ fn encode_recipient(recipient: &Recipient, out: &mut Vec<u8>) {
     if recipient.delay_told {
         put_number(out, 18, 1);
     }
+    if recipient.junk {
+        put_number(out, 19, 1);
+    }
 }
 
 fn decode_recipient(octets: &[u8]) -> Option<(Recipient, bool, Vec<u8>)> {
@@ -299,6 +302,7 @@ fn decode_recipient(octets: &[u8]) -> Option<(Recipient, bool, Vec<u8>)> {
             16 => recipient.last_site = Some(text(value)?.into()),
             17 => recipient.bounce = Some(text(value)?.into()),
             18 => recipient.delay_told = number(value)? == 1,
+            19 => recipient.junk = number(value)? == 1,
             _ => put_field(&mut unknown, field, value),
         }
     }
@@ -359,7 +363,7 @@ mod tests {
             let orcpt = get(0).map(|address| OriginalRecipient { kind: "rfc822".into(), address });
             Recipient {
                 notify: Notify { success: bits & 1 != 0, failure: bits & 2 != 0, delay: bits & 4 != 0, given: bits & 8 != 0 },
-                delay_told: bits & 32 != 0, held: bits & 16 != 0, held_at: held_at.map(Timestamp::from_millis), paused: Duration::from_millis(paused), last_site: get(6), bounce: get(7), orcpt, route: get(1), source: get(2), verp: get(3), attempts, last_reply, last_mx: get(4), policy: get(5),
+                delay_told: bits & 32 != 0, junk: bits & 64 != 0, held: bits & 16 != 0, held_at: held_at.map(Timestamp::from_millis), paused: Duration::from_millis(paused), last_site: get(6), bounce: get(7), orcpt, route: get(1), source: get(2), verp: get(3), attempts, last_reply, last_mx: get(4), policy: get(5),
                 ..Recipient::new(path, Timestamp::from_millis(due))
             }
         }

@@ -219,7 +219,7 @@ async fn fill(mailstore: &Mailstore, dice: &mut Dice) -> Vec<Vec<u8>> {
             let head = format!("Delivered-To: anna+{number}@example.org\r\n").into_bytes();
             let account = "anna@example.org".to_owned();
             let key = vec![u8::try_from(number).unwrap()];
-            let delivery = Delivery { account, folder: None, key, head, content, now: 0 };
+            let delivery = Delivery { account, folder: None, junk: false, key, head, content, now: 0 };
             mailstore.deliver(vec![delivery]).await.remove(0).unwrap();
         }
         all.push(octets);

@@ -77,6 +77,7 @@ impl Post {
         let delivery = Delivery {
             account: ANNA.into(),
             folder: None,
+            junk: false,
             key: vec![self.delivered],
             head: b"Return-Path: <a@b>\r\n".to_vec(),
             content: Content::new(content),

@@ -47,6 +47,19 @@ async fn each_recipient_fares_as_the_store_says_of_it() {
 }
 
 #[tokio::test]
+async fn a_store_is_told_to_whom_a_message_is_junk() {
+    let mut world = world();
+    let store = world.peer(STORE);
+    world.send_as(OTTO, &[ANNA, BERT, CARL], TEXT, |envelope| envelope.recipients[1].junk = true).await;
+    assert_eq!(world.fates(&[ANNA, BERT, CARL]).await, [Delivered; 3]);
+    let mut got: Vec<_> = store.got().iter().map(|got| (got.to.clone(), got.content.clone())).collect();
+    got.sort();
+    let marked = format!("X-Spam-Flag: YES\r\nX-Spam: Yes\r\n{TEXT}");
+    let to = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(got, [(to(&[ANNA]), TEXT.to_owned()), (to(&[BERT]), marked), (to(&[CARL]), TEXT.to_owned())]);
+}
+
+#[tokio::test]
 async fn a_store_that_leaves_amid_its_replies_gets_nothing_twice_that_it_answered_for() {
     for does in [Close, SayAndClose("421 4.3.2 Shutting down"), Say("saved")] {
         let mut world = world();

@@ -159,20 +159,47 @@ async fn a_report_that_fails_reaches_the_postmaster_and_causes_no_other() {
 
 #[tokio::test]
 async fn nobody_hears_of_mail_that_must_not_bounce() {
-    for case in ["null", "may-not", "never"] {
+    for case in ["null", "may-not", "junk", "never"] {
         let mut world = World::new();
         let from = if case == "null" { "" } else { OTTO };
         let change = |envelope: &mut Envelope| match case {
             "may-not" => envelope.may_bounce = false,
+            "junk" => envelope.recipients[0].junk = true,
             "never" => envelope.recipients[0].notify.failure = false,
             _ => {}
         };
         world.send_as(from, &["nobody@here.test"], TEXT, change).await;
-        assert_eq!(world.fate("nobody@here.test").await.kind, Bounced, "{case}");
+        let fate = world.fate("nobody@here.test").await;
+        let said = match case {
+            "may-not" => Some(
+                "it cannot be delivered, and its sender is not told, for that address is shown to be forged",
+            ),
+            "junk" => Some("it cannot be delivered, and its sender is not told, for it is junk"),
+            _ => None,
+        };
+        let kind = if said.is_some() { Kind::Dropped } else { Bounced };
+        assert_eq!((fate.kind, fate.reason.as_deref()), (kind, said), "{case}");
         // What comes after it in the queue shows that nothing came with it.
         world.send("bert@example.org", &[ANNA], TEXT).await;
         assert_eq!(world.fate(ANNA).await.kind, Delivered, "{case}");
         assert!(world.queue().is_empty() && world.mailbox(OTTO).is_empty(), "{case}");
         assert!(world.seen.iter().all(|event| event.kind != Kind::Dsn), "{case}");
     }
+}
+
+#[tokio::test]
+async fn junk_is_filed_apart_and_says_so() {
+    let mut world = World::new();
+    for text in [TEXT.to_owned(), format!("{TEXT}{}", "0123456789\r\n".repeat(200_000))] {
+        world
+            .send_as("eve@example.org", &[ANNA, OTTO], &text, |envelope| envelope.recipients[0].junk = true)
+            .await;
+        assert_eq!(world.fates(&[ANNA, OTTO]).await, [Delivered; 2]);
+    }
+    let filed = |path: &str| {
+        world.mailbox(path).into_iter().map(|mail| mail.contains("X-Spam-Flag: YES\nX-Spam: Yes\n"))
+    };
+    assert_eq!(filed(OTTO).collect::<Vec<_>>(), [false; 2]);
+    assert_eq!(filed(ANNA).count(), 0, "nothing in the inbox");
+    assert_eq!(filed(&format!("{ANNA}/.Junk")).collect::<Vec<_>>(), [true; 2]);
 }

@@ -109,6 +109,7 @@ async fn what_was_filed_before_a_crash_is_not_filed_again() {
     let before = Delivery {
         account: ANNA.to_owned(),
         folder: None,
+        junk: false,
         key: format!("{id}R1 {ANNA}").into_bytes(),
         head: Vec::new(),
         content: Content::new(TEXT.into()),

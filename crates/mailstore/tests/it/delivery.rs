@@ -50,6 +50,31 @@ async fn a_folder_that_is_there_gets_it() {
 }
 
 #[tokio::test]
+async fn junk_is_filed_where_its_reader_keeps_it() {
+    let fixture = Fixture::new();
+    let anna = fixture.anna().await;
+    fixture.mailstore.create(anna, "News", None, NOW).await.unwrap();
+    let junk = |key: &str| Delivery {
+        junk: true,
+        folder: Some("news".to_owned()),
+        ..delivery("anna@example.org", key, "x")
+    };
+    let filed = async |key: &str| match fixture.mailstore.deliver(vec![junk(key)]).await.remove(0).unwrap() {
+        Delivered::Filed { mailbox, .. } => mailbox,
+        Delivered::Already => panic!("{key}"),
+    };
+    assert_eq!(filed("made").await, fixture.mailbox(anna, "Junk").id);
+    // Its name is its reader's business.
+    let renamed = fixture.mailbox(anna, "Junk").id;
+    fixture.mailstore.rename(anna, "Junk", "Werbung", NOW).await.unwrap();
+    assert_eq!(filed("renamed").await, renamed);
+    // Who deleted it gets another, and nothing into INBOX.
+    fixture.mailstore.delete(anna, "Werbung", NOW).await.unwrap();
+    assert_eq!(filed("deleted").await, fixture.mailbox(anna, "Junk").id);
+    assert_eq!(fixture.mailbox(anna, "Junk").special_use, Some(mailstore::SpecialUse::Junk));
+}
+
+#[tokio::test]
 async fn over_quota_nothing_is_filed_and_nothing_remembered() {
     let fixture = Fixture::new();
     let anna = fixture.anna().await;

@@ -86,6 +86,7 @@ pub(crate) fn delivery(account: &str, key: &str, text: &str) -> Delivery {
     Delivery {
         account: account.to_owned(),
         folder: None,
+        junk: false,
         key: key.as_bytes().to_vec(),
         head: format!("Delivered-To: {account}\r\n").into_bytes(),
         content: Content::new(text.as_bytes().to_vec()),

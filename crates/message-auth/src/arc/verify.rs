@@ -5,8 +5,14 @@ use std::fmt;
 use dns::Resolve;
 use message::HeaderSection;
 
-use super::chain::{Broken, ChainStatus, Set, push_set, sets};
-use crate::dkim::{BodyDigest, Claim, Form, Reason, is_body, push_own};
+use super::{
+    chain::{Broken, ChainStatus, Set, push_set, sets},
+    told::dmarc_passed,
+};
+use crate::{
+    DomainName,
+    dkim::{BodyDigest, Claim, Form, Reason, is_body, push_own},
+};
 
 /// What is known of a chain in the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +25,26 @@ pub struct Outcome {
     pub sealers: Vec<Box<str>>,
     /// What the last one saw: its ARC-Authentication-Results, unfolded.
     pub results: Option<Box<str>>,
+    /// What the first one saw, before anybody had changed anything.
+    pub first_results: Option<Box<str>>,
+}
+
+impl Outcome {
+    fn without_sealers(status: ChainStatus, reason: Option<ArcReason>) -> Self {
+        Self { status, reason, sealers: Vec::new(), results: None, first_results: None }
+    }
+
+    /// Whether the chain holds, and the first who sealed it says that the message was its author's: DMARC had passed. Whether he is to be
+    /// believed, and all who sealed it after him, is for the caller to know.
+    pub fn vouches_for(&self, author: &DomainName) -> bool {
+        let first = self.first_results.as_deref().filter(|_| self.status == ChainStatus::Pass);
+        first.is_some_and(|results| dmarc_passed(results, author))
+    }
+
+    /// Why it is not known now whether the chain holds: the DNS did not answer.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(&self.reason, Some(ArcReason::Message(Reason::Dns(_)) | ArcReason::Seal(_, Reason::Dns(_))))
+    }
 }
 
 /// Why a chain is broken.
@@ -62,6 +88,7 @@ struct Chain {
     message: Claim,
     seals: Vec<Claim>,
     results: Box<str>,
+    first_results: Box<str>,
 }
 
 impl Verifier {
@@ -85,15 +112,10 @@ impl Verifier {
     /// The body has come to its end: asks for keys.
     pub async fn conclude(self, resolver: &dyn Resolve) -> Outcome {
         match self.0 {
-            Found::Nothing => {
-                Outcome { status: ChainStatus::None, reason: None, sealers: Vec::new(), results: None }
+            Found::Nothing => Outcome::without_sealers(ChainStatus::None, None),
+            Found::Broken(broken) => {
+                Outcome::without_sealers(ChainStatus::Fail, Some(ArcReason::Form(broken)))
             }
-            Found::Broken(broken) => Outcome {
-                status: ChainStatus::Fail,
-                reason: Some(ArcReason::Form(broken)),
-                sealers: Vec::new(),
-                results: None,
-            },
             Found::Chain(chain) => chain.conclude(resolver).await,
         }
     }
@@ -101,7 +123,8 @@ impl Verifier {
 
 impl Chain {
     fn read(section: &HeaderSection<'_>, sets: &[Set<'_>]) -> Option<Self> {
-        let last = sets.last()?;
+        let (first, last) = (sets.first()?, sets.last()?);
+        let [first_results, ..] = &first.fields;
         let fields: Vec<message::Field<'_>> = section.fields().collect();
         let [results, message, _] = &last.fields;
         let signature = &last.signature;
@@ -122,14 +145,16 @@ impl Chain {
             },
             seals: seals(sets),
             results: String::from_utf8_lossy(&results.value()).into(),
+            first_results: String::from_utf8_lossy(&first_results.value()).into(),
         })
     }
 
     async fn conclude(self, resolver: &dyn Resolve) -> Outcome {
         let sealers = self.seals.iter().map(|seal| seal.domain.clone()).collect();
-        let (results, judged) = (self.results.clone(), self.judge(resolver).await);
+        let (results, first_results) = (Some(self.results.clone()), Some(self.first_results.clone()));
+        let judged = self.judge(resolver).await;
         let status = if judged.is_ok() { ChainStatus::Pass } else { ChainStatus::Fail };
-        Outcome { status, reason: judged.err(), sealers, results: Some(results) }
+        Outcome { status, reason: judged.err(), sealers, results, first_results }
     }
 
     /// The newest first: who breaks a chain is most often the last.
