@@ -73,7 +73,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     layer("mailstore", &["mail", "message", "store"]),
     layer("directory", &["mail", "sasl", "limits", "store"]),
     layer("net", &["mail", "dns", "limits"]),
-    layer("acme", &["mail", "disk", "net"]),
+    layer("dns-update", &["disk"]),
+    layer("acme", &["mail", "disk", "dns-update", "net"]),
     layer("oauth", &["mail", "net"]),
     // Asks directories elsewhere who exists; `directory` has the trait by which it is asked in turn.
     layer("ldap", &["mail", "sasl", "directory", "net"]),
@@ -153,6 +154,7 @@ const RUNTIME: &[&str] = &[
     "mailstore",
     "directory",
     "net",
+    "dns-update",
     "acme",
     "oauth",
     "ldap",

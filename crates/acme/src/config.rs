@@ -1,7 +1,8 @@
 //! What the operator decides.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf};
 
+use dns_update::is_host;
 use net::{Anchors, HttpsTarget};
 
 /// The production service of Let's Encrypt.
@@ -40,7 +41,7 @@ pub enum Method {
     /// By a handshake on port 443 of the name (TLS-ALPN-01, RFC 8737).
     Tls,
     /// By a record of the name (DNS-01, RFC 8555 §8.4).
-    Dns(DnsUpdate),
+    Dns(dns_update::Config),
 }
 
 impl Method {
@@ -52,30 +53,6 @@ impl Method {
             Self::Dns(_) => "dns-01",
         }
     }
-}
-
-/// How a record is put into the DNS: by dynamic update (RFC 2136).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DnsUpdate {
-    /// The primary server, spoken to by TCP.
-    pub server: SocketAddr,
-    /// The zone of the names; the server is asked if none is named.
-    pub zone: Option<String>,
-    /// What the update is signed with (RFC 8945); servers that go by addresses need none.
-    pub key: Option<TsigKey>,
-    /// Recursive servers that tell where `_acme-challenge` leads; none: those of the system's `/etc/resolv.conf`.
-    pub resolvers: Vec<SocketAddr>,
-    /// How long the other servers of the zone may take to learn of a change.
-    pub wait: Duration,
-}
-
-/// A key for HMAC-SHA256 that we share with a DNS server.
-#[derive(Clone, PartialEq, Eq)]
-pub struct TsigKey {
-    /// Its name, as the server knows it.
-    pub name: String,
-    /// The key.
-    pub secret: Vec<u8>,
 }
 
 /// An account that the authority knows from elsewhere (RFC 8555 §7.3.4).
@@ -108,13 +85,7 @@ impl Config {
 
     /// Whether a name can go into a DNS update and a certificate: host names, and with `*.` before them.
     pub fn is_name(name: &str) -> bool {
-        crate::dns::is_host(name.strip_prefix("*.").unwrap_or(name))
-    }
-}
-
-impl fmt::Debug for TsigKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TsigKey").field("name", &self.name).finish_non_exhaustive()
+        is_host(name.strip_prefix("*.").unwrap_or(name))
     }
 }
 
@@ -148,9 +119,8 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        let key = TsigKey { name: "acme.".into(), secret: b"hush".to_vec() };
         let account = ExternalAccount { id: "kid".into(), key: b"hush".to_vec() };
-        let shown = format!("{key:?} {account:?}");
-        assert!(!shown.contains("104") && shown.contains("acme.") && shown.contains("kid"), "{shown}");
+        let shown = format!("{account:?}");
+        assert!(!shown.contains("104") && shown.contains("kid"), "{shown}");
     }
 }

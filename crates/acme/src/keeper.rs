@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use disk::{Clock, Disk, Random};
+use dns_update::Server;
 use instant_acme::{Account, CertificateIdentifier};
 use mail::Timestamp;
 use net::{
@@ -18,8 +19,7 @@ use tokio::{
 use crate::{
     account::{self, on_disk},
     client::{Client, Refusals},
-    config::{Config, DnsUpdate, Method},
-    dns::DnsServer,
+    config::{Config, Method},
     failure::Failure,
     http::HttpChallenges,
     order::{self, Obtained},
@@ -336,9 +336,9 @@ fn begin(config: &Config, parts: &Parts) -> Result<(Store, Plan, Identity), Open
     Ok((store, plan, shown))
 }
 
-fn dns(update: &DnsUpdate, parts: &Parts) -> Solver {
+fn dns(update: &dns_update::Config, parts: &Parts) -> Solver {
     let (clock, random) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
-    Solver::Dns(DnsServer::new(update.clone(), clock, random))
+    Solver::Dns(Server::new(update.clone(), clock, random))
 }
 
 /// How long the certificate is still good, in words.

@@ -21,7 +21,7 @@ mod status;
 mod store;
 mod tls;
 
-pub use config::{Config, DnsUpdate, ExternalAccount, Method, TsigKey};
+pub use config::{Config, ExternalAccount, Method};
 pub use http::HttpChallenges;
 pub use keeper::{Keeper, OpenError, Parts};
 pub use plan::Alarm;

@@ -1,10 +1,11 @@
 //! Opens challenges as the operator chose, and closes them again.
 
+use dns_update::Server;
 use instant_acme::{ChallengeType, KeyAuthorization};
 use net::TlsChallenges;
 
 use crate::{
-    dns::{DnsServer, Record},
+    dns::{self, Record},
     failure::Failure,
     http::HttpChallenges,
     tls,
@@ -15,7 +16,7 @@ use crate::{
 pub(crate) enum Solver {
     Http(HttpChallenges),
     Tls(TlsChallenges),
-    Dns(DnsServer),
+    Dns(Server),
 }
 
 /// What is open, so that it can be closed.
@@ -61,7 +62,7 @@ impl Solver {
     /// Lets everybody see what was prepared.
     pub(crate) async fn publish(&self, opened: &Opened) -> Result<(), Failure> {
         match self {
-            Self::Dns(server) if !opened.records.is_empty() => server.add(&opened.records).await,
+            Self::Dns(server) if !opened.records.is_empty() => dns::add(server, &opened.records).await,
             _ => Ok(()),
         }
     }
@@ -73,7 +74,7 @@ impl Solver {
             Self::Tls(challenges) => opened.hosts.iter().for_each(|host| challenges.close(host)),
             Self::Dns(server) => {
                 if !opened.records.is_empty()
-                    && let Err(failure) = server.remove(&opened.records).await
+                    && let Err(failure) = dns::remove(server, &opened.records).await
                 {
                     tracing::warn!(station = "tls/acme", "records of the challenge stay: {}", failure.text);
                 }

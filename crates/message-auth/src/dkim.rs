@@ -13,6 +13,6 @@ pub(crate) use signature::{Kind, Signature, is_within};
 pub(crate) use verify::{Claim, is_body};
 
 pub use key::BadKey;
-pub use sign::{BodyHash, KeyError, SignedBody, Signer, SigningKey};
+pub use sign::{BodyHash, KeyError, SignedBody, Signer, SigningKey, WrongRecord};
 pub use signature::{Algorithm, Unusable};
 pub use verify::{DkimResult, Outcome, Reason, SIGNATURES_MAX, Verifier};

@@ -16,6 +16,7 @@ use crate::tags::base64;
 use super::{
     canon::Form,
     digest::{self, BodyDigest},
+    key::{BadKey, PublicKey},
     signature::Algorithm,
 };
 
@@ -78,6 +79,33 @@ impl fmt::Display for KeyError {
 }
 
 impl std::error::Error for KeyError {}
+
+/// Why a record in the DNS does not publish a key of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WrongRecord {
+    /// There is none.
+    Missing,
+    /// It publishes another key.
+    OtherKey,
+    /// It is of no use to anybody.
+    Bad(BadKey),
+}
+
+impl fmt::Display for WrongRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "there is no record",
+            Self::OtherKey => "the record publishes another key: its p= does not fit the private key",
+            Self::Bad(BadKey::Malformed) => "what is there is no key record",
+            Self::Bad(BadKey::Revoked) => "the record takes the key back: its p= is empty",
+            Self::Bad(BadKey::Kind) => "the record is of another kind of key (k=)",
+            Self::Bad(BadKey::Purpose) => "the record is not for mail, or not for SHA-256 (s=, h=)",
+            Self::Bad(BadKey::Short) => "the record's key is too short",
+        })
+    }
+}
+
+impl std::error::Error for WrongRecord {}
 
 impl SigningKey {
     /// A new key: RSA of 2048 bits, or Ed25519.
@@ -171,6 +199,30 @@ impl SigningKey {
             Self::Ed25519(key) => ("ed25519", encoded(key.public_key().as_ref())),
         };
         Ok(format!("v=DKIM1; k={kind}; h=sha256; s=email; p={public}"))
+    }
+
+    /// Whether signatures of ours will be found good by who asks the DNS and gets these texts: a key record of some name. Other texts there
+    /// do no harm, for receivers pass them over; of several key records each has to fit, for a receiver takes any.
+    ///
+    /// # Errors
+    /// See [`WrongRecord`].
+    pub fn is_published_by(&self, texts: &[Vec<u8>]) -> Result<(), WrongRecord> {
+        let own = self.record().ok().and_then(|record| PublicKey::parse(record.as_bytes()).ok());
+        let own = own.ok_or(WrongRecord::OtherKey)?;
+        let (mut found, mut malformed) = (false, false);
+        for text in texts {
+            match PublicKey::parse(text) {
+                Ok(key) if (key.kind, &key.octets) == (own.kind, &own.octets) => found = true,
+                Ok(_) => return Err(WrongRecord::OtherKey),
+                Err(BadKey::Malformed) => malformed = true,
+                Err(bad) => return Err(WrongRecord::Bad(bad)),
+            }
+        }
+        match (found, malformed) {
+            (true, _) => Ok(()),
+            (false, true) => Err(WrongRecord::Bad(BadKey::Malformed)),
+            (false, false) => Err(WrongRecord::Missing),
+        }
     }
 
     pub(crate) fn sign(&self, header: &[u8]) -> Result<Vec<u8>, KeyError> {
@@ -369,6 +421,27 @@ mod tests {
         ] {
             assert_eq!(SigningKey::from_pem(pem).err(), Some(KeyError), "{pem}");
         }
+    }
+
+    #[test]
+    fn a_record_publishes_the_key_or_it_is_told_why_not() {
+        let key = SigningKey::generate(Algorithm::Ed25519Sha256).unwrap();
+        let other = SigningKey::generate(Algorithm::Ed25519Sha256).unwrap().record().unwrap();
+        let own = key.record().unwrap();
+        let judged = |texts: &[&str]| {
+            let texts: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+            key.is_published_by(&texts)
+        };
+        assert_eq!(judged(&[&own]), Ok(()));
+        assert_eq!(judged(&[&own.replace("h=sha256; s=email; ", "t=s; n=x; ")]), Ok(()));
+        assert_eq!(judged(&["a note without tags", &own]), Ok(()));
+        assert_eq!(judged(&[]), Err(WrongRecord::Missing));
+        assert_eq!(judged(&[&other]), Err(WrongRecord::OtherKey));
+        assert_eq!(judged(&[&own, &other]), Err(WrongRecord::OtherKey));
+        assert_eq!(judged(&["v=DKIM1; k=ed25519; p="]), Err(WrongRecord::Bad(BadKey::Revoked)));
+        assert_eq!(judged(&[&own.replace("s=email", "s=tlsrpt")]), Err(WrongRecord::Bad(BadKey::Purpose)));
+        assert_eq!(judged(&[&own.replace("p=", "p=!")]), Err(WrongRecord::Bad(BadKey::Malformed)));
+        assert_eq!(judged(&[&own.replace("k=ed25519", "k=rsa")]), Err(WrongRecord::OtherKey));
     }
 
     #[test]

@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
-use acme::{Config, DnsUpdate, ExternalAccount, Method, TsigKey};
+use acme::{Config, ExternalAccount, Method};
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
+use dns_update::TsigKey;
 use mail::Address;
 use net::Anchors;
 use serde_json::{Value, json};
@@ -239,7 +240,7 @@ fn method(section: &Section<'_>, around: &Surroundings<'_>) -> Option<Method> {
     }
 }
 
-fn dns_update(section: &Section<'_>, dir: &Path) -> Option<DnsUpdate> {
+fn dns_update(section: &Section<'_>, dir: &Path) -> Option<dns_update::Config> {
     let server = section.parsed("dns_server", value::dns_server);
     let zone = section.parsed("dns_zone", |text| name(text.strip_suffix('.').unwrap_or(text)));
     let key_name = section.parsed("dns_key_name", key_name);
@@ -254,7 +255,7 @@ fn dns_update(section: &Section<'_>, dir: &Path) -> Option<DnsUpdate> {
     together(section, "dns_key_name", "dns_key");
     let key = key_name.zip(key).map(|(name, secret)| TsigKey { name, secret });
     // Those of [dns]: see `following`.
-    Some(DnsUpdate { server: server?, zone, key, resolvers: Vec::new(), wait })
+    Some(dns_update::Config { server: server?, zone, key, resolvers: Vec::new(), wait })
 }
 
 /// The name of a key is a domain name, of which one label is enough.
@@ -414,7 +415,7 @@ pub(super) fn show(acme: &Acme) -> Vec<(&'static str, Value)> {
 }
 
 fn show_update(
-    DnsUpdate { server, zone, key, wait, resolvers: _ }: &DnsUpdate,
+    dns_update::Config { server, zone, key, wait, resolvers: _ }: &dns_update::Config,
 ) -> Vec<(&'static str, Value)> {
     let mut values = vec![("dns_server", json!(server.to_string()))];
     values.extend(zone.as_ref().map(|zone| ("dns_zone", json!(zone))));

@@ -1,15 +1,15 @@
 //! As much of DNS messages (RFC 1035 §4) as an update needs.
 
-pub(super) const CNAME: u16 = 5;
-pub(super) const SOA: u16 = 6;
-pub(super) const TXT: u16 = 16;
-pub(super) const IN: u16 = 1;
+pub(crate) const CNAME: u16 = 5;
+pub(crate) const SOA: u16 = 6;
+pub(crate) const TXT: u16 = 16;
+pub(crate) const IN: u16 = 1;
 /// Compression may lead from one place to the next this often at most.
 const JUMPS_MAX: usize = 32;
 const HEADER_OCTETS: usize = 12;
 
 /// Whether a text is a host name that fits into a message: LDH labels (RFC 1123 §2.1), with room for `_acme-challenge` before it.
-pub(crate) fn is_host(name: &str) -> bool {
+pub fn is_host(name: &str) -> bool {
     let ldh = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
@@ -22,7 +22,7 @@ pub(crate) fn is_host(name: &str) -> bool {
 }
 
 /// Appends a name in the form of the wire, lower case, not compressed. None: it is too long, or has an empty label.
-pub(super) fn put_name(message: &mut Vec<u8>, name: &str) -> Option<()> {
+pub(crate) fn put_name(message: &mut Vec<u8>, name: &str) -> Option<()> {
     let start = message.len();
     for label in name.strip_suffix('.').unwrap_or(name).split('.').filter(|_| name != "." && !name.is_empty())
     {
@@ -34,12 +34,12 @@ pub(super) fn put_name(message: &mut Vec<u8>, name: &str) -> Option<()> {
     (message.len() - start <= 255).then_some(())
 }
 
-pub(super) fn put_u16(message: &mut Vec<u8>, number: u16) {
+pub(crate) fn put_u16(message: &mut Vec<u8>, number: u16) {
     message.extend_from_slice(&number.to_be_bytes());
 }
 
 /// The header of a message without flags but its opcode (RFC 1035 §4.1.1).
-pub(super) fn header(id: u16, opcode: u8, counts: [u16; 4]) -> Vec<u8> {
+pub(crate) fn header(id: u16, opcode: u8, counts: [u16; 4]) -> Vec<u8> {
     let mut message = Vec::new();
     put_u16(&mut message, id);
     put_u16(&mut message, u16::from(opcode) << 11);
@@ -50,29 +50,29 @@ pub(super) fn header(id: u16, opcode: u8, counts: [u16; 4]) -> Vec<u8> {
 }
 
 /// A record of an answer.
-pub(super) struct Found<'a> {
+pub(crate) struct Found<'a> {
     /// Where it begins.
-    pub(super) at: usize,
-    pub(super) owner: String,
-    pub(super) kind: u16,
-    pub(super) class: u16,
-    pub(super) ttl: u32,
-    pub(super) data: &'a [u8],
+    pub(crate) at: usize,
+    pub(crate) owner: String,
+    pub(crate) kind: u16,
+    pub(crate) class: u16,
+    pub(crate) ttl: u32,
+    pub(crate) data: &'a [u8],
     /// Where its data begins.
     data_at: usize,
 }
 
 /// An answer to a question of ours.
-pub(super) struct Answer<'a> {
+pub(crate) struct Answer<'a> {
     octets: &'a [u8],
     /// RFC 1035 §4.1.1, RFC 2136 §2.2.
-    pub(super) code: u8,
-    pub(super) records: Vec<Found<'a>>,
+    pub(crate) code: u8,
+    pub(crate) records: Vec<Found<'a>>,
 }
 
 impl<'a> Answer<'a> {
     /// Reads the answer to the message with this id.
-    pub(super) fn read(octets: &'a [u8], id: u16) -> Result<Self, String> {
+    pub(crate) fn read(octets: &'a [u8], id: u16) -> Result<Self, String> {
         let garbled = || "its answer is garbled".to_owned();
         let mut reader = Reader { octets, at: 0 };
         let header = reader.take(HEADER_OCTETS).ok_or_else(garbled)?;
@@ -96,7 +96,7 @@ impl<'a> Answer<'a> {
     }
 
     /// Where a name leads, if it is an alias (RFC 1034 §3.6.2).
-    pub(super) fn alias(&self, name: &str) -> Result<Option<String>, String> {
+    pub(crate) fn alias(&self, name: &str) -> Result<Option<String>, String> {
         // RFC 1035 §4.1.1: that there is no such name is an answer, too.
         if self.code != 3 {
             self.is_done()?;
@@ -111,12 +111,12 @@ impl<'a> Answer<'a> {
     }
 
     /// Whether all was done.
-    pub(super) fn is_done(&self) -> Result<(), String> {
+    pub(crate) fn is_done(&self) -> Result<(), String> {
         if self.code == 0 { Ok(()) } else { Err(format!("refused with {}", code_word(self.code))) }
     }
 
     /// The zone of the name that was asked for.
-    pub(super) fn zone(&self) -> Result<String, String> {
+    pub(crate) fn zone(&self) -> Result<String, String> {
         // RFC 2308: a name that is not there, or has no SOA of its own, is answered with that of its zone.
         let soa = self.records.iter().find(|record| record.kind == SOA && record.class == IN);
         match soa {
@@ -128,7 +128,7 @@ impl<'a> Answer<'a> {
 }
 
 /// The names of the codes (RFC 1035 §4.1.1, RFC 2136 §2.2, RFC 8945 §5).
-pub(super) fn code_word(code: u8) -> String {
+pub(crate) fn code_word(code: u8) -> String {
     let word = match code {
         1 => "FORMERR",
         2 => "SERVFAIL",

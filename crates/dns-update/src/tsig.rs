@@ -2,8 +2,8 @@
 
 use aws_lc_rs::hmac;
 
-use super::message::{Answer, Found, code_word, put_name, put_u16};
 use crate::config::TsigKey;
+use crate::message::{Answer, Found, code_word, put_name, put_u16};
 
 const TSIG: u16 = 250;
 const ANY: u16 = 255;
@@ -16,7 +16,7 @@ const ADDITIONAL: std::ops::Range<usize> = 10..12;
 
 /// Signs a message that has nothing in its additional section. Gives the signature too: the answer is bound to it. None: the key's name
 /// is too long.
-pub(super) fn sign(message: &[u8], key: &TsigKey, now: u64) -> Option<(Vec<u8>, Vec<u8>)> {
+pub(crate) fn sign(message: &[u8], key: &TsigKey, now: u64) -> Option<(Vec<u8>, Vec<u8>)> {
     let id = message.get(..2)?;
     let fields = Fields { time: now, fudge: FUDGE, error: 0, other: &[] };
     let mac = mac(&[message], key, &fields)?;
@@ -40,7 +40,7 @@ pub(super) fn sign(message: &[u8], key: &TsigKey, now: u64) -> Option<(Vec<u8>, 
 }
 
 /// Whether an answer is signed with the key and says that all was done.
-pub(super) fn verify(
+pub(crate) fn verify(
     octets: &[u8],
     id: u16,
     key: &TsigKey,
@@ -171,7 +171,7 @@ mod tests {
 
     /// What a server would say to a signed request, with its own code and key.
     fn answer(code: u8, key: &TsigKey, request_mac: &[u8], time: u64) -> Vec<u8> {
-        let mut message = super::super::message::header(9, 5, [0, 0, 0, 0]);
+        let mut message = crate::message::header(9, 5, [0, 0, 0, 0]);
         message[2] |= 0x80;
         message[3] |= code;
         let fields = Fields { time, fudge: FUDGE, error: 0, other: &[] };
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn an_answer_counts_only_if_it_is_signed_for_this_request() {
-        let request = super::super::message::header(9, 5, [1, 0, 0, 0]);
+        let request = crate::message::header(9, 5, [1, 0, 0, 0]);
         let (signed, mac) = sign(&request, &key(), NOW).unwrap();
         assert_eq!(signed[10..12], [0, 1]);
         let told = |answer: &[u8]| verify(answer, 9, &key(), &mac, NOW);
