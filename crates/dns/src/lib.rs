@@ -4,11 +4,13 @@
 //! *Never* opens a socket: crate `net` has the real resolver, crate `testkit` the scripted one.
 
 mod answer;
+mod lookup;
 mod mx;
 mod name;
 mod resolve;
 
 pub use answer::{Answer, DnsError, Security};
+pub use lookup::{Lookup, RECORDS_MAX, Record, RecordType};
 pub use mx::{Mx, is_null_mx};
 pub use name::{is_special, normalise, reverse_name};
 pub use resolve::{BoxFuture, Resolve};

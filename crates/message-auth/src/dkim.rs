@@ -3,6 +3,7 @@
 mod canon;
 mod digest;
 mod key;
+mod published;
 mod sign;
 mod signature;
 mod verify;
@@ -13,6 +14,7 @@ pub(crate) use signature::{Kind, Signature, is_within};
 pub(crate) use verify::{Claim, is_body};
 
 pub use key::BadKey;
+pub use published::PublishedKey;
 pub use sign::{BodyHash, KeyError, SignedBody, Signer, SigningKey, WrongRecord};
 pub use signature::{Algorithm, Unusable};
 pub use verify::{DkimResult, Outcome, Reason, SIGNATURES_MAX, Verifier};

@@ -3,5 +3,7 @@
 mod check;
 mod macros;
 mod record;
+mod survey;
 
 pub use check::{LOOKUPS_MAX, Problem, Query, SpfResult, VOID_LOOKUPS_MAX, Verdict, check};
+pub use survey::{Allowed, Survey, Trouble, survey};

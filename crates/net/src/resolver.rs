@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout};
 use self::failure::Failure;
 
 mod failure;
+mod records;
 #[cfg(test)]
 mod responder;
 #[cfg(test)]

@@ -113,6 +113,14 @@ impl Template {
         Some(Self(parts))
     }
 
+    /// The text, if no macro is in it: then it is the same for all clients.
+    pub(crate) fn plain(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
     /// Whether it needs a name of the client that was looked up.
     pub(crate) fn wants_validated(&self) -> bool {
         self.0.iter().any(|part| matches!(part, Part::Macro(Macro { letter: Letter::ValidatedName, .. })))
