@@ -2,10 +2,12 @@
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
+use net::Roots;
+
 use crate::{
     signing::Signers,
     static_route::{Hosts, StaticRoute},
-    tls_policy::TlsPolicy,
+    tls_policy::{TlsPolicy, TlsRule},
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -23,8 +25,12 @@ pub struct Config {
     pub relay: Option<Hosts>,
     /// Who signs mail of which domains. None: nobody does.
     pub signers: Signers,
-    /// How sessions with other servers are protected. LMTP is spoken in clear.
+    /// How sessions with other servers are protected of which no rule tells. LMTP is spoken in clear.
     pub tls: TlsPolicy,
+    /// How they are protected with some: the first rule that takes a domain holds.
+    pub tls_rules: Vec<TlsRule>,
+    /// The authorities by whose word hosts are verified. None: nobody can be.
+    pub roots: Option<Roots>,
     /// Where mail for our own domains goes.
     pub local: LocalDelivery,
     /// TCP port of remote MXs. Only test networks use another than 25.
@@ -83,6 +89,8 @@ impl Default for Config {
             relay: None,
             signers: Signers::default(),
             tls: TlsPolicy::default(),
+            tls_rules: Vec::new(),
+            roots: None,
             local: LocalDelivery::Maildir,
             port: 25,
             private_addresses: PrivateAddresses::Refuse,

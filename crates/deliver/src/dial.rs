@@ -19,7 +19,7 @@ use crate::{
     shared::Shared,
     site::{Refusal, Site},
     targets::Target,
-    tls_policy::{Protection, TlsPolicy},
+    tls_policy::{Demand, Protection},
     worker::STATION,
 };
 
@@ -103,7 +103,7 @@ impl Tour {
         loop {
             let search = self.search.get_or_insert_with(|| Search::new(shared, site, hop));
             let Config { timeouts, addresses_max, .. } = &shared.config;
-            let Some(Target { host, place }) = search.next(timeouts.search, *addresses_max) else {
+            let Some(Target { host, place, tls }) = search.next(timeouts.search, *addresses_max) else {
                 self.cut_short = !search.targets.as_slice().is_empty();
                 return None;
             };
@@ -113,7 +113,7 @@ impl Tour {
             }
             let address = place.tcp();
             let endpoint = Arc::new(Endpoint::unreached(Arc::clone(&host), address, Arc::clone(&hop.site)));
-            let key = PoolKey { host, place, terms: hop.terms.clone() };
+            let key = PoolKey { host, place, tls, terms: hop.terms.clone() };
             let opened = if shared.is_halted() {
                 None
             } else {
@@ -129,9 +129,12 @@ impl Tour {
                     self.sessions += 1;
                     return Some(connection);
                 }
-                Err(Unopened::Host(reply, peer_words)) => {
-                    site.shun(key.place, shared.now());
-                    self.trouble = Some(Trouble { reply, peer_words, endpoint });
+                Err(Unopened::Host(trouble)) => {
+                    // That it is not good enough for this mail is no reason to keep other mail from it.
+                    if !trouble.endpoint.protection.is_refused() {
+                        site.shun(key.place, shared.now());
+                    }
+                    self.trouble = Some(trouble);
                 }
                 Err(Unopened::Here(reply)) => {
                     self.stuck = Some(reply);
@@ -163,13 +166,13 @@ impl Search {
 
 /// Why there is no session.
 enum Unopened {
-    /// For the host: what it said or we say of it, and whether these are its words.
-    Host(Reply, bool),
+    /// For the host.
+    Host(Trouble),
     /// For want of something here.
     Here(Reply),
 }
 
-/// A session with a host, in clear if TLS with it does not work and the policy allows that.
+/// A session with a host, in clear if TLS with it does not work and that is allowed.
 async fn open(
     shared: &Shared,
     site: &Site,
@@ -177,33 +180,49 @@ async fn open(
     endpoint: &Arc<Endpoint>,
     key: PoolKey,
 ) -> Result<Connection, Unopened> {
-    let policy = key.terms.tls;
-    let tls = Some(&shared.parts.tls).filter(|_| policy != TlsPolicy::None);
+    let demand = key.tls.clone();
+    if let Demand::Unknown(why) = &demand {
+        let (reply, endpoint) = (replies::unknown_tls(why), insecure(endpoint, &demand, why));
+        return Err(Unopened::Host(Trouble { reply, peer_words: false, endpoint }));
+    }
+    let tls = demand.connector(&shared.parts.tls);
     let mut opened = session(shared, site, Arc::clone(endpoint), key.clone(), tls).await;
     if let Err(NoSession::Failed { without_tls: Some(why), .. }) = &opened
-        && policy.allows_clear()
+        && demand.allows_clear()
     {
         tracing::info!(host = %endpoint.host, station = STATION, why, "no TLS with the host; going on in clear");
-        let protection = Protection::Failed(why.as_str().into());
-        let endpoint = Endpoint { protection, ..(**endpoint).clone() };
-        opened = session(shared, site, Arc::new(endpoint), key, None).await;
+        let endpoint = insecure(endpoint, &demand, why);
+        opened = session(shared, site, endpoint, key, None).await;
     }
     opened.map_err(|none| match none {
         NoSession::Unconnected(unopened) => unopened,
+        NoSession::Insecure(trouble) => {
+            tracing::info!(host = %endpoint.host, station = STATION, policy = demand.word(), reply = %trouble.reply,
+                "the host is not as secure as it has to be; nothing was sent to it");
+            Unopened::Host(trouble)
+        }
         NoSession::Failed { failure, .. } => {
             let (reply, peer_words) = words(&failure, &endpoint.host);
             if reply_table::decide(failure.phase, What::from(&failure.kind)).slows_after(&reply) {
                 site.slowed(round, refusal(shared, &reply, endpoint));
             }
-            Unopened::Host(reply, peer_words)
+            Unopened::Host(Trouble { reply, peer_words, endpoint: Arc::clone(endpoint) })
         }
     })
+}
+
+/// The host, with which TLS did not work.
+fn insecure(endpoint: &Endpoint, demand: &Demand, why: &str) -> Arc<Endpoint> {
+    let protection = Protection::Failed { policy: demand.word(), why: why.into(), met: None };
+    Arc::new(Endpoint { protection, ..endpoint.clone() })
 }
 
 /// Why a session did not come about.
 enum NoSession {
     /// There is no connection either.
     Unconnected(Unopened),
+    /// The host is not as secure as it has to be.
+    Insecure(Trouble),
     /// It failed before mail could be sent.
     Failed {
         failure: Box<Failure>,
@@ -225,7 +244,10 @@ async fn session(
         Place::Unix(_) => key.host.to_string(),
     };
     let room = shared.places.take(site.takes_mail()).await;
-    let unreachable = |problem: &dyn Display| Unopened::Host(replies::unreachable(&peer, &problem), false);
+    let unreachable = |problem: &dyn Display| {
+        let reply = replies::unreachable(&peer, &problem);
+        Unopened::Host(Trouble { reply, peer_words: false, endpoint: Arc::clone(&endpoint) })
+    };
     let stream = connect(shared, &key.place).await.map_err(|unconnected| {
         NoSession::Unconnected(match unconnected {
             Unconnected::Here(error) => Unopened::Here(replies::no_socket(&error)),
@@ -233,15 +255,37 @@ async fn session(
             Unconnected::Silent => unreachable(&"no answer in time"),
         })
     })?;
-    let mut connection = Connection::new(stream, endpoint, key, room, tls.is_some());
-    match connection.open(tls, timeouts).await {
-        Ok(()) => Ok(connection),
-        Err(failure) => {
-            let without_tls = connection.trouble_with_tls(&failure);
-            connection.quit(timeouts).await;
-            Err(NoSession::Failed { failure, without_tls })
-        }
+    let mut connection = Connection::new(stream, Arc::clone(&endpoint), key, room, tls.is_some());
+    let opened = connection.open(tls, timeouts, shared.now()).await;
+    let insecure = insecurity(&connection, opened.as_ref().err().map(|failure| &**failure));
+    if let (Ok(()), None) = (&opened, &insecure) {
+        return Ok(connection);
     }
+    let without_tls = opened.as_ref().err().and_then(|failure| connection.trouble_with_tls(failure));
+    connection.quit(timeouts).await;
+    Err(match (insecure, opened) {
+        (Some(trouble), _) => NoSession::Insecure(trouble),
+        (None, Err(failure)) => NoSession::Failed { failure, without_tls },
+        (None, Ok(())) => NoSession::Unconnected(unreachable(&"no session")),
+    })
+}
+
+/// What a session lacks that must not be in clear: mail-rules 19.
+fn insecurity(connection: &Connection, failure: Option<&Failure>) -> Option<Trouble> {
+    let (endpoint, demand) = (&connection.endpoint, &connection.key.tls);
+    if demand.allows_clear() {
+        return None;
+    }
+    let trouble = |reply, endpoint| Some(Trouble { reply, peer_words: false, endpoint });
+    if let Some(unproven) = connection.unproven() {
+        return trouble(replies::unproven(&endpoint.host, demand.word(), unproven), Arc::clone(endpoint));
+    }
+    let why = match failure {
+        Some(failure) => connection.trouble_with_tls(failure)?,
+        None if endpoint.protection.is_tls() => return None,
+        None => "it does not begin TLS".to_owned(),
+    };
+    trouble(replies::no_tls(&endpoint.host, demand.word(), &why), insecure(endpoint, demand, &why))
 }
 
 /// Why there is no connection.

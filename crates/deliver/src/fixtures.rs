@@ -3,20 +3,11 @@
 use mail::{Address, Envelope, QueueId, Recipient, ReversePath, Timestamp};
 use smtp::Protocol;
 
-use crate::{
-    next_hop::{Credential, Terms},
-    tls_policy::TlsPolicy,
-};
+use crate::next_hop::{Credential, Terms};
 
 /// The usual terms of a session.
 pub(crate) fn terms() -> Terms {
-    Terms {
-        protocol: Protocol::Smtp,
-        source: None,
-        hello: "mx.example".into(),
-        tls: TlsPolicy::Opportunistic,
-        credential: Credential::None,
-    }
+    Terms { protocol: Protocol::Smtp, source: None, hello: "mx.example".into(), credential: Credential::None }
 }
 
 /// An envelope from `otto@example.net`, received at the second 1000, due at once.

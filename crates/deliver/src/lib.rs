@@ -16,6 +16,7 @@ mod clock_watch;
 mod config;
 mod connect;
 mod content;
+mod dane;
 mod dial;
 #[cfg(test)]
 mod fixtures;
@@ -78,7 +79,7 @@ pub use signing::Signers;
 pub use site::{LaneStatus, Refusal, SiteStatus, Suspension};
 pub use smtp::Protocol;
 pub use static_route::{Destination, Hosts, NamedHost, Pattern, StaticRoute};
-pub use tls_policy::TlsPolicy;
+pub use tls_policy::{TlsPolicy, TlsRule, Verify};
 
 use directory::Directory;
 use spool::Spool;
@@ -105,7 +106,7 @@ pub struct Parts {
     /// The way to peers: [`SocketConnect`].
     pub connect: Arc<dyn Connect>,
     /// Handshakes with hosts that offer TLS.
-    pub tls: net::Connector,
+    pub tls: net::HostConnector,
     /// How we recognise ourselves. [`Config::hostname`] and [`Config::own_addresses`] are added to it.
     pub own: Own,
 }

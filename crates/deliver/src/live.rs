@@ -61,7 +61,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Takes up another directory, and of the settings routes, relay, keys for signatures, retry intervals, lifetimes and the time of delay notices; the others
+    /// Takes up another directory, and of the settings routes, relay, what is asked of TLS, keys for signatures, retry intervals, lifetimes and the time of delay notices; the others
     /// must be those that delivery was made with. What begins from now on holds to them; attempts under way end as they began.
     pub fn change(&self, config: &Config, directory: Arc<Directory>) {
         self.shared.lives.change(config, directory);

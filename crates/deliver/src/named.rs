@@ -7,11 +7,12 @@ use mail::{Domain, EnhancedStatus, Reply};
 use smtp::Protocol;
 
 use crate::{
+    dane,
     join::join_all,
     next_hop::{Chosen, Host, NextHop, Place, Terms},
     route::{self, Resolved, Route, Rules, Unroutable},
     static_route::{Hosts, NamedHost},
-    tls_policy::TlsPolicy,
+    tls_policy::{Demand, TlsRules},
 };
 
 /// How long what needs no DNS is remembered.
@@ -40,7 +41,17 @@ pub(crate) async fn resolve(
         match found {
             Ok((places, known)) => {
                 ttl = ttl.min(known);
-                hosts.push(Host { preference, name: name(host), places });
+                let name = name(host);
+                // LMTP is spoken between servers that know each other, mostly on one machine.
+                let tls = match named.protocol {
+                    Protocol::Lmtp => Demand::Clear,
+                    Protocol::Smtp => {
+                        let (tls, known) = demand(host, &name, resolver, rules).await;
+                        ttl = ttl.min(known);
+                        tls
+                    }
+                };
+                hosts.push(Host { preference, name, places, tls });
             }
             Err(error) => trouble = Some(format!("{host}: {error}")),
         }
@@ -52,9 +63,7 @@ pub(crate) async fn resolve(
         });
     };
     let site = first.with_port().into();
-    // LMTP is spoken between servers that know each other, mostly on one machine.
-    let tls = if named.protocol == Protocol::Lmtp { TlsPolicy::None } else { rules.terms.tls };
-    let terms = Terms { protocol: named.protocol, tls, ..rules.terms.clone() };
+    let terms = Terms { protocol: named.protocol, ..rules.terms.clone() };
     let hop = NextHop::new(site, hosts, terms, chosen, Security::Insecure);
     Resolved { route: Ok(Route::Hop(Arc::new(hop))), ttl }
 }
@@ -98,6 +107,29 @@ fn name(host: &NamedHost) -> Arc<str> {
         NamedHost::Name(name, _) => (**name).into(),
         NamedHost::Address(address, _) => Domain::Literal(*address).to_string().into(),
         NamedHost::Unix(_) => host.to_string().into(),
+    }
+}
+
+/// What is asked of a host, and how long that holds. Its name is the operator's word, so its own zone alone has to be secure for DANE.
+async fn demand(host: &NamedHost, name: &str, resolver: &dyn Resolve, rules: &Rules) -> (Demand, Duration) {
+    let policy = rules.tls.of(&domain(host));
+    let mut ttl = FOREVER;
+    if let (NamedHost::Name(name, port), true) = (host, TlsRules::heeds_dane(policy)) {
+        let (found, known) = dane::demand(resolver, name, port.unwrap_or(rules.port), None).await;
+        ttl = known;
+        if let Some(found) = found {
+            return (found, ttl);
+        }
+    }
+    (rules.tls.demand(policy, name), ttl)
+}
+
+/// By what the rules for TLS know it. A socket has no such name, and no rule.
+fn domain(host: &NamedHost) -> Domain {
+    match host {
+        NamedHost::Name(name, _) => Domain::Name(name.clone()),
+        NamedHost::Address(address, _) => Domain::Literal(*address),
+        NamedHost::Unix(_) => Domain::Name(Box::default()),
     }
 }
 

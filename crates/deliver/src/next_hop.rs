@@ -10,7 +10,7 @@ use std::{
 use dns::Security;
 use smtp::Protocol;
 
-use crate::tls_policy::TlsPolicy;
+use crate::tls_policy::Demand;
 
 /// Where mail goes next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub(crate) struct Host {
     pub(crate) name: Arc<str>,
     /// Where it listens.
     pub(crate) places: Vec<Place>,
+    /// How sessions with it must be protected.
+    pub(crate) tls: Demand,
 }
 
 /// Where something listens.
@@ -71,8 +73,6 @@ pub(crate) struct Terms {
     pub(crate) source: Option<IpAddr>,
     /// Our name in EHLO or LHLO.
     pub(crate) hello: Arc<str>,
-    /// How it must be protected; trust anchors and SNI follow from that and the host.
-    pub(crate) tls: TlsPolicy,
     /// The login.
     pub(crate) credential: Credential,
 }
@@ -91,6 +91,8 @@ pub(crate) struct PoolKey {
     pub(crate) host: Arc<str>,
     /// Address and port.
     pub(crate) place: Place,
+    /// How it had to be protected, trust anchors included.
+    pub(crate) tls: Demand,
     /// All else.
     pub(crate) terms: Terms,
 }
@@ -111,20 +113,33 @@ impl NextHop {
     /// Whether mail for here may go over a session that was opened with this key. Within a lane this fails only when
     /// a host has moved to another address, or two lists of hosts differ in addresses but not in names.
     pub(crate) fn admits(&self, key: &PoolKey) -> bool {
-        let known = |host: &Host| host.name == key.host && host.places.contains(&key.place);
+        let known =
+            |host: &Host| host.name == key.host && host.places.contains(&key.place) && host.tls == key.tls;
         self.terms == key.terms && self.hosts.iter().any(known)
     }
 }
 
-/// Different hosts, ports, orders or terms give different texts: `;` separates preferences, `,` equals.
+/// Different hosts, ports, orders, terms or demands give different texts: `;` separates preferences, `,` equals.
 fn lane(hosts: &[Host], terms: &Terms) -> Arc<str> {
+    // What is usual for the protocol goes without saying, and what holds for all is said once.
+    let usual = match terms.protocol {
+        Protocol::Smtp => Demand::Opportunistic,
+        Protocol::Lmtp => Demand::Clear,
+    };
+    let common =
+        hosts.first().map(|first| &first.tls).filter(|tls| hosts.iter().all(|host| host.tls == **tls));
+    let name = |host: &Host| match common {
+        None if host.tls != usual => format!("{} ({})", host.with_port(), host.tls),
+        _ => host.with_port(),
+    };
     let group = |group: &[Host]| {
-        let mut names: Vec<String> = group.iter().map(Host::with_port).collect();
+        let mut names: Vec<String> = group.iter().map(name).collect();
         names.sort_unstable();
         names.join(",")
     };
     let groups: Vec<String> = hosts.chunk_by(|a, b| a.preference == b.preference).map(group).collect();
-    format!("{} {terms}", groups.join(";")).into()
+    let common = common.filter(|tls| **tls != usual).map(|tls| format!(" {tls}")).unwrap_or_default();
+    format!("{} {terms}{common}", groups.join(";")).into()
 }
 
 impl Host {
@@ -139,17 +154,12 @@ impl Host {
 
 impl fmt::Display for Terms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { protocol, source, hello, tls, credential: Credential::None } = self;
+        let Self { protocol, source, hello, credential: Credential::None } = self;
         write!(f, "{protocol} as {hello}")?;
         if let Some(source) = source {
             write!(f, " from {source}")?;
         }
-        match (tls, protocol) {
-            // What is usual for the protocol goes without saying.
-            (TlsPolicy::Opportunistic, Protocol::Smtp) | (TlsPolicy::None, Protocol::Lmtp) => Ok(()),
-            (TlsPolicy::Opportunistic, Protocol::Lmtp) => f.write_str(" over TLS where offered"),
-            (TlsPolicy::None, Protocol::Smtp) => f.write_str(" in clear"),
-        }
+        Ok(())
     }
 }
 
@@ -187,9 +197,14 @@ mod tests {
             preference: *preference,
             name: (*name).into(),
             places: vec![Place::Tcp(address.parse().unwrap())],
+            tls: Demand::Opportunistic,
         };
         let hosts = hosts.iter().map(host).collect();
         NextHop::new("site".into(), hosts, fixtures::terms(), Chosen::ByDns, Security::Insecure)
+    }
+
+    fn verify(name: &str) -> Demand {
+        Demand::Verify { names: [name.into()].into(), roots: None }
     }
 
     #[test]
@@ -208,15 +223,30 @@ mod tests {
             assert_ne!(first, other);
         }
         assert_eq!(lane(&[(10, "b", two), (10, "a", one)]), lane(&[(5, "a", one), (5, "b", two)]));
-        let mut others = vec![fixtures::terms(); 4];
+        let mut others = vec![fixtures::terms(); 3];
         others[0].protocol = Protocol::Lmtp;
         others[1].hello = "other.example".into();
         others[2].source = Some("192.0.2.9".parse().unwrap());
-        others[3].tls = TlsPolicy::None;
         let hosts = || hop(&[(10, "a", one), (20, "b", two)]).hosts;
         for terms in others {
             let other = NextHop::new("site".into(), hosts(), terms, Chosen::ByDns, Security::Insecure);
             assert_ne!(*other.lane, first);
+        }
+        let under = |one: Demand, other: Demand| {
+            let mut hosts = hosts();
+            (hosts[0].tls, hosts[1].tls) = (one, other);
+            NextHop::new("site".into(), hosts, fixtures::terms(), Chosen::ByDns, Security::Insecure)
+                .lane
+                .to_string()
+        };
+        for (one, other, lane) in [
+            (Demand::Opportunistic, Demand::Opportunistic, &*first),
+            (Demand::Clear, Demand::Clear, "a;b smtp as mx.example in clear"),
+            (Demand::Must, Demand::Must, "a;b smtp as mx.example over TLS"),
+            (Demand::Must, Demand::Opportunistic, "a (over TLS);b smtp as mx.example"),
+            (verify("x"), verify("y"), "a (over TLS as x);b (over TLS as y) smtp as mx.example"),
+        ] {
+            assert_eq!(under(one, other), lane);
         }
     }
 
@@ -224,11 +254,13 @@ mod tests {
     #[test]
     fn a_session_carries_only_mail_that_its_key_admits() {
         let hop = hop(&[(10, "a", "192.0.2.1:25"), (20, "b", "192.0.2.2:25")]);
-        let key = |host: &str, place: &str, terms: Terms| PoolKey {
+        let under = |host: &str, place: &str, terms: Terms, tls: Demand| PoolKey {
             host: host.into(),
             place: Place::Tcp(place.parse().unwrap()),
+            tls,
             terms,
         };
+        let key = |host: &str, place: &str, terms: Terms| under(host, place, terms, Demand::Opportunistic);
         let good = fixtures::terms;
         assert!(hop.admits(&key("a", "192.0.2.1:25", good())));
         assert!(hop.admits(&key("b", "192.0.2.2:25", good())));
@@ -239,7 +271,8 @@ mod tests {
             ("port", key("a", "192.0.2.1:26", good())),
             ("protocol", key("a", "192.0.2.1:25", Terms { protocol: Protocol::Lmtp, ..good() })),
             ("HELO", key("a", "192.0.2.1:25", Terms { hello: "x".into(), ..good() })),
-            ("TLS", key("a", "192.0.2.1:25", Terms { tls: TlsPolicy::None, ..good() })),
+            ("TLS", under("a", "192.0.2.1:25", good(), Demand::Clear)),
+            ("more than TLS", under("a", "192.0.2.1:25", good(), verify("a"))),
             ("source", key("a", "192.0.2.1:25", Terms { source: "192.0.2.9".parse().ok(), ..good() })),
         ] {
             assert!(!hop.admits(&key), "{what}");

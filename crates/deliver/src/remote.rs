@@ -2,8 +2,8 @@
 
 use std::{mem, sync::Arc, time::Duration};
 
-use mail::{Address, Domain, Envelope};
-use net::{Connector, HandshakeError};
+use mail::{Address, Domain, Envelope, Timestamp};
+use net::{Connector, HandshakeError, Unproven};
 use smtp::{
     ForwardPath, RcptTo,
     client::{Capabilities, Failure, FailureKind, Outcome, Phase, Session, Step, Transaction},
@@ -21,7 +21,7 @@ use crate::{
     next_hop::PoolKey,
     outcome::Endpoint,
     places,
-    tls_policy::Protection,
+    tls_policy::{Protection, Under},
     transaction::{in_ascii, recipient},
     used::Used,
 };
@@ -48,6 +48,8 @@ pub(crate) struct Connection {
     deadline: Option<((Phase, u64), Instant)>,
     /// How the handshake failed.
     handshake: Option<HandshakeError>,
+    /// Why the host is not who it has to be.
+    unproven: Option<Unproven>,
     room: places::Place,
 }
 
@@ -82,36 +84,53 @@ impl Connection {
             buffer: vec![0; READ_OCTETS].into(),
             deadline: None,
             handshake: None,
+            unproven: None,
             room,
         }
     }
 
-    /// Greets, says EHLO, and puts the session under TLS if that was wished for and is offered.
+    /// Greets, says EHLO, and puts the session under TLS if that was wished for and is offered. The host is judged as of `now`.
     pub(crate) async fn open(
         &mut self,
         tls: Option<&Connector>,
         timeouts: &Timeouts,
+        now: Timestamp,
     ) -> Result<(), Box<Failure>> {
         loop {
             match self.next_step(timeouts).await {
                 Step::Ready => return Ok(()),
-                Step::Secure => self.secure(tls, timeouts).await?,
+                Step::Secure => self.secure(tls, timeouts, now).await?,
                 Step::Failed(failure) => return Err(failure),
                 _ => return Err(Box::new(closed(Phase::Greeting))),
             }
         }
     }
 
-    /// Shakes hands. What the host said in clear is forgotten by the session, and what it still says so is no handshake.
-    async fn secure(&mut self, tls: Option<&Connector>, timeouts: &Timeouts) -> Result<(), Box<Failure>> {
+    /// Shakes hands. What the host said in clear is forgotten by the session, and what it still says so is no handshake. A host that is not
+    /// who it has to be hears nothing more.
+    async fn secure(
+        &mut self,
+        tls: Option<&Connector>,
+        timeouts: &Timeouts,
+        now: Timestamp,
+    ) -> Result<(), Box<Failure>> {
         let failed = || Box::new(closed(Phase::StartTls));
         let Some(tls) = tls else { return Err(failed()) };
         let stream = mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
-        match tls.connect(&self.key.host, stream, timeouts.tls).await {
-            Ok((channel, facts)) => {
+        match tls.meet(self.key.tls.asks_for(&self.key.host), stream, timeouts.tls).await {
+            Ok((channel, facts, shown)) => {
+                let under = Under::new(&self.key.tls, facts, &shown);
+                match self.key.tls.judge(&shown, now) {
+                    Ok(true) => self.protected(Protection::Verified(under)),
+                    Ok(false) => self.protected(Protection::Unverified(under)),
+                    Err(unproven) => {
+                        let (policy, why) = (under.policy, unproven.to_string().into());
+                        self.protected(Protection::Failed { policy, why, met: Some(under) });
+                        self.unproven = Some(unproven);
+                        return Err(failed());
+                    }
+                }
                 self.stream = Box::new(channel);
-                let protection = Protection::Unverified(facts);
-                self.endpoint = Arc::new(Endpoint { protection, ..(*self.endpoint).clone() });
                 self.session.secured();
                 Ok(())
             }
@@ -122,13 +141,22 @@ impl Connection {
         }
     }
 
+    fn protected(&mut self, protection: Protection) {
+        self.endpoint = Arc::new(Endpoint { protection, ..(*self.endpoint).clone() });
+    }
+
+    /// Why the host is not who it has to be, if that is known.
+    pub(crate) fn unproven(&self) -> Option<&Unproven> {
+        self.unproven.as_ref()
+    }
+
     /// How TLS is why the session failed, if it is. With TLS 1.3 a host that does not want us after all says so only when the handshake
     /// is over for us; then it closes before it answers EHLO.
     pub(crate) fn trouble_with_tls(&self, failure: &Failure) -> Option<String> {
         if let Some(error) = &self.handshake {
             return Some(error.to_string());
         }
-        let under_tls = matches!(self.endpoint.protection, Protection::Unverified(_));
+        let under_tls = self.endpoint.protection.is_tls();
         match (failure.phase, &failure.kind) {
             (Phase::StartTls, FailureKind::Garbled(what)) => {
                 Some(format!("garbled answer to STARTTLS: {what}"))

@@ -50,6 +50,23 @@ pub(crate) fn broken_off(host: &str, problem: &str) -> Reply {
     Reply::new(451, EnhancedStatus::new(4, 4, 2), format!("the session with {host} broke off: {problem}"))
 }
 
+/// There is no TLS with a host that must not be spoken to in clear (RFC 5248 §4: 4.7.4 as Postfix says it, security features not supported).
+pub(crate) fn no_tls(host: &str, policy: &str, why: &str) -> Reply {
+    let text = format!("{host} must not be sent to in clear (policy: {policy}): {why}");
+    Reply::new(451, EnhancedStatus::new(4, 7, 4), text)
+}
+
+/// It cannot be found out how a host must be protected (RFC 3463 §3.5: directory server failure).
+pub(crate) fn unknown_tls(why: &str) -> Reply {
+    Reply::new(451, EnhancedStatus::new(4, 4, 3), format!("nothing is sent without knowing: {why}"))
+}
+
+/// A host that is not who it has to be (RFC 3463 §3.8: cryptographic failure).
+pub(crate) fn unproven(host: &str, policy: &str, why: &impl Display) -> Reply {
+    let text = format!("{host} is not believed to be that host (policy: {policy}): {why}");
+    Reply::new(451, EnhancedStatus::new(4, 7, 5), text)
+}
+
 /// The session broke off after the end of data (RFC 1047).
 pub(crate) fn in_doubt(host: &str, problem: &str) -> Reply {
     let text = format!(

@@ -6,18 +6,20 @@ use std::{
     time::Duration,
 };
 
-use dns::{Answer, DnsError, Mx, Resolve, Security};
+use dns::{Answer, BoxFuture, DnsError, Mx, Resolve, Security};
 use mail::{Domain, EnhancedStatus, Reply};
 use smtp::Protocol;
 
 use crate::{
     config::{Config, LocalDelivery, PrivateAddresses},
+    dane,
     guard::{Own, is_public},
     join::join_all,
     named,
     next_hop::{Chosen, Credential, Host, NextHop, Place, Terms},
     site_name,
     static_route::{self, Destination, Hosts, StaticRoute},
+    tls_policy::{Demand, TlsRules},
 };
 
 /// The most MX hosts whose addresses are looked up; more only help who wants to keep us busy.
@@ -69,6 +71,8 @@ pub(crate) struct Rules {
     pub(crate) port: u16,
     /// How sessions are held.
     pub(crate) terms: Terms,
+    /// How they are protected.
+    pub(crate) tls: TlsRules,
 }
 
 /// Finds the route of a domain that is not local.
@@ -108,7 +112,8 @@ fn literal(address: IpAddr, domain: &Domain, rules: &Rules) -> Resolved {
         return failed(private(&name));
     }
     let places = rules.places(&[address]);
-    let hosts = vec![Host { preference: 0, name: Arc::clone(&name), places }];
+    let tls = rules.tls.demand(rules.tls.of(domain), &name);
+    let hosts = vec![Host { preference: 0, name: Arc::clone(&name), places, tls }];
     let hop = NextHop::new(name, hosts, rules.terms.clone(), Chosen::ByDns, Security::Insecure);
     Resolved { route: Ok(Route::Hop(Arc::new(hop))), ttl: Duration::from_hours(1) }
 }
@@ -131,7 +136,12 @@ async fn by_name(name: &str, chosen: Chosen, resolver: &dyn Resolve, rules: &Rul
         let text = format!("{name} takes no mail: it has a null MX");
         return failed(Unroutable::Bounce(Reply::new(556, EnhancedStatus::new(5, 1, 10), text)));
     }
-    Candidates::look_up(answer, resolver, rules).await.decide(name, implicit, chosen, rules)
+    let mut candidates = Candidates::look_up(answer, resolver, rules).await;
+    // An implicit MX is as secure as its address is.
+    if implicit || candidates.security == Security::Secure {
+        candidates.ask_for_dane(name, resolver, rules).await;
+    }
+    candidates.decide(name, implicit, chosen, rules)
 }
 
 fn implicit_mx(name: &str) -> Answer<Vec<Mx>> {
@@ -142,6 +152,8 @@ fn implicit_mx(name: &str) -> Answer<Vec<Mx>> {
 struct Candidate {
     mx: Mx,
     addresses: Result<Vec<IpAddr>, DnsError>,
+    /// What its TLSA records ask for, if it has some.
+    dane: Option<Demand>,
 }
 
 /// The hosts of a domain with their addresses.
@@ -170,9 +182,30 @@ impl Candidates {
                 ttl = ttl.min(answer.ttl);
                 answer.records
             });
-            hosts.push(Candidate { mx, addresses });
+            hosts.push(Candidate { mx, addresses, dane: None });
         }
         Self { hosts, own_preference, security, ttl }
+    }
+
+    /// Looks TLSA records up, unless the operator asks for something else.
+    async fn ask_for_dane(&mut self, domain: &str, resolver: &dyn Resolve, rules: &Rules) {
+        if !TlsRules::heeds_dane(rules.tls.of(&Domain::Name(domain.into()))) {
+            return;
+        }
+        let reachable = |host: &&mut Candidate| host.addresses.is_ok();
+        let hosts: Vec<&mut Candidate> = self.hosts.iter_mut().filter(reachable).collect();
+        let lookups = hosts.iter().map(|host| {
+            let asked: BoxFuture<'_, _> =
+                Box::pin(dane::demand(resolver, &host.mx.exchange, rules.port, Some(domain)));
+            asked
+        });
+        let found = join_all(lookups.collect()).await;
+        let mut least = self.ttl;
+        for (host, (demand, ttl)) in hosts.into_iter().zip(found) {
+            host.dane = demand;
+            least = least.min(ttl);
+        }
+        self.ttl = least;
     }
 
     fn decide(mut self, domain: &str, implicit: bool, chosen: Chosen, rules: &Rules) -> Resolved {
@@ -180,9 +213,10 @@ impl Candidates {
         if looped && self.hosts.is_empty() {
             return failed(loops(domain));
         }
+        let policy = rules.tls.of(&Domain::Name(domain.into()));
         let (mut refused, mut trouble) = (false, None);
         let mut hosts = Vec::with_capacity(self.hosts.len());
-        for Candidate { mx, addresses } in self.hosts {
+        for Candidate { mx, addresses, dane } in self.hosts {
             let mut addresses = match addresses {
                 Ok(addresses) => addresses,
                 Err(error) => {
@@ -195,7 +229,8 @@ impl Candidates {
             refused |= addresses.len() < found;
             if !addresses.is_empty() {
                 let places = rules.places(&addresses);
-                hosts.push(Host { preference: mx.preference, name: mx.exchange.into(), places });
+                let tls = dane.unwrap_or_else(|| rules.tls.demand(policy, &mx.exchange));
+                hosts.push(Host { preference: mx.preference, name: mx.exchange.into(), places, tls });
             }
         }
         match (hosts.first(), trouble) {
@@ -234,7 +269,6 @@ impl Rules {
             protocol: Protocol::Smtp,
             source: None,
             hello: config.hostname.as_str().into(),
-            tls: config.tls,
             credential: Credential::None,
         };
         Self {
@@ -248,6 +282,11 @@ impl Rules {
             private_addresses: config.private_addresses,
             port: config.port,
             terms,
+            tls: TlsRules {
+                rules: config.tls_rules.clone(),
+                usual: config.tls.clone(),
+                roots: config.roots.clone(),
+            },
         }
     }
 

@@ -54,6 +54,7 @@ fn rules() -> Rules {
             addresses: vec!["198.51.100.7".parse().unwrap()],
         },
         private_addresses: PrivateAddresses::Refuse,
+        tls: TlsRules::default(),
         port: 25,
         routes: Vec::new(),
         relay: None,

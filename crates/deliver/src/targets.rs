@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::next_hop::{Host, NextHop, Place};
+use crate::{
+    next_hop::{Host, NextHop, Place},
+    tls_policy::Demand,
+};
 
 /// One address to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +14,8 @@ pub(crate) struct Target {
     pub(crate) host: Arc<str>,
     /// The address.
     pub(crate) place: Place,
+    /// How the session must be protected.
+    pub(crate) tls: Demand,
 }
 
 impl NextHop {
@@ -31,10 +36,11 @@ impl NextHop {
             let mut group: Vec<&Host> = group.iter().collect();
             shuffle(&mut group, &mut random);
             for host in group {
-                all.extend(
-                    in_turn(&host.places, &mut random)
-                        .map(|place| Target { host: Arc::clone(&host.name), place }),
-                );
+                all.extend(in_turn(&host.places, &mut random).map(|place| Target {
+                    host: Arc::clone(&host.name),
+                    place,
+                    tls: host.tls.clone(),
+                }));
             }
         }
         all.sort_by_key(|target| shunned(&target.place));
@@ -85,6 +91,7 @@ mod tests {
                 preference: *preference,
                 name: (*name).into(),
                 places: addresses.iter().map(|address| place(address)).collect(),
+                tls: Demand::Opportunistic,
             })
             .collect();
         NextHop::new("example.org".into(), hosts, fixtures::terms(), Chosen::ByDns, Security::Insecure)

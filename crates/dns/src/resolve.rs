@@ -2,7 +2,7 @@
 
 use std::{future::Future, net::IpAddr, pin::Pin};
 
-use crate::{Answer, DnsError, Mx};
+use crate::{Answer, DnsError, Mx, Tlsa};
 
 /// A future on the heap, so that [`Resolve`] can be a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -21,6 +21,20 @@ pub trait Resolve: Send + Sync {
 
     /// TXT records, the strings of each joined (RFC 7208 §3.3); octets, for nobody promises UTF-8.
     fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Answer<Vec<Vec<u8>>>, DnsError>>;
+
+    /// The names under which DNSSEC vouches for a host, in the order in which its TLSA records are looked for (RFC 7672 §2.2.2): the one behind
+    /// all its CNAMEs, if the way there and the address are secure, and the one that it has itself. None, [`DnsError::NoRecords`]: nothing
+    /// vouches for it, or nobody validates here.
+    fn vouched_names<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Answer<Vec<Box<str>>>, DnsError>> {
+        let _ = host;
+        Box::pin(async { Err(DnsError::NoRecords) })
+    }
+
+    /// TLSA records; see [`crate::tlsa_name`]. Of a name for which nothing vouches they mean nothing.
+    fn tlsa<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Answer<Vec<Tlsa>>, DnsError>> {
+        let _ = name;
+        Box::pin(async { Err(DnsError::temporary("nobody looks for TLSA records here")) })
+    }
 
     /// The names of an address, not confirmed: whoever trusts one looks its addresses up (RFC 1912 §2.1).
     fn ptr(&self, address: IpAddr) -> BoxFuture<'_, Result<Answer<Vec<Box<str>>>, DnsError>>;

@@ -97,7 +97,7 @@ pub struct Mx {
 }
 
 /// How a session was protected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tls {
     /// The version of the protocol, such as `TLSv1.3`; none if the session was in clear, for the reason in `failure`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,16 +108,32 @@ pub struct Tls {
     /// Of a host that we sent to: whether we made sure by its certificate that it is this host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified: Option<bool>,
-    /// Why a host that offers TLS was spoken to in clear.
+    /// Why a host that offers TLS was spoken to in clear, or why nothing was sent to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// Of a host: what was asked of the session, such as `opportunistic` or `verify`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// Of a host: the certificate that it showed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
+}
+
+/// A certificate that a host showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// `sha256:` and hexadecimal digits.
+    pub fingerprint: String,
+    /// The first few names of hosts that it is for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
 }
 
 /// What a client agreed on with us.
 impl From<&TlsFacts> for Tls {
     fn from(TlsFacts { version, cipher }: &TlsFacts) -> Self {
         let (protocol, cipher) = (Some(version.to_string()), Some(cipher.to_string()));
-        Self { protocol, cipher, verified: None, failure: None }
+        Self { protocol, cipher, ..Self::default() }
     }
 }
 

@@ -14,7 +14,7 @@ mod scan;
 mod writer;
 
 pub use error::EventsError;
-pub use event::{Event, Kind, Mx, Tls, VERSION, parse_time};
+pub use event::{Certificate, Event, Kind, Mx, Tls, VERSION, parse_time};
 pub use flusher::Flusher;
 pub use log::{Config, Log, Source, Subscriber};
 pub use reader::{Order, Query, Reader};

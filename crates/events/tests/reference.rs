@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use events::{Event, Kind, Mx, Tls, VERSION};
+use events::{Certificate, Event, Kind, Mx, Tls, VERSION};
 use mail::{QueueId, Timestamp};
 use serde_json::Value;
 
@@ -36,7 +36,14 @@ fn full() -> Event {
         client: text(),
         account: text(),
         mx: Some(Mx { host: "x".to_owned(), address: text() }),
-        tls: Some(Tls { protocol: text(), cipher: text(), verified: Some(false), failure: text() }),
+        tls: Some(Tls {
+            protocol: text(),
+            cipher: text(),
+            verified: Some(false),
+            failure: text(),
+            policy: text(),
+            certificate: Some(Certificate { fingerprint: "x".to_owned(), names: vec!["x".to_owned()] }),
+        }),
         site: text(),
         reply: text(),
         attempt: Some(1),

@@ -31,6 +31,6 @@ pub use patience::Pace;
 pub use shutdown::{Shutdown, ShutdownSwitch};
 pub use tls::{
     Acceptor, Anchors, AnchorsError, CertificateId, Certificates, Channel, ClientAuthorities,
-    ClientAuthoritiesError, Connector, HandshakeError, Identity, IdentityError, TlsChallenges, TlsError,
-    TlsMode,
+    ClientAuthoritiesError, Connector, Fingerprint, HandshakeError, HostConnector, Identity, IdentityError,
+    Roots, Shown, TlsChallenges, TlsError, TlsMode, Unproven,
 };

@@ -1,28 +1,38 @@
 //! The real [`dns::Resolve`]: asks recursive name servers, keeps answers, and bounds everything.
 //!
-//! Nothing is validated here yet: every answer is [`Security::Insecure`]. DNSSEC comes with what uses it, DANE; until
-//! then no part may conclude anything from an answer being secure, and none can.
+//! Who asks where mail goes, or which certificates a host may show, gets answers that DNSSEC was asked about: validated here, by trust
+//! anchors, and not on the word of a name server. Texts, addresses and names of addresses are not: nobody makes use of that.
 
-use std::{net::IpAddr, net::SocketAddr, time::Duration};
+use std::{net::IpAddr, net::SocketAddr, sync::Arc, time::Duration};
 
-use dns::{ADDRESSES_MAX, Answer, BoxFuture, DnsError, MX_MAX, Mx, PTR_MAX, Resolve, Security, TXT_MAX};
+use dns::{
+    ADDRESSES_MAX, Answer, BoxFuture, DnsError, MX_MAX, Mx, PTR_MAX, Resolve, Security, TLSA_MAX, TXT_MAX,
+    Tlsa,
+};
 use hickory_resolver::{
     TokioResolver,
     config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts},
+    lookup::Lookup,
     net::{NetError, runtime::TokioRuntimeProvider},
-    proto::rr::{Name, RData, RecordType},
+    proto::{
+        dnssec::{Proof, TrustAnchors},
+        rr::{Name, RData, Record, RecordType},
+    },
     system_conf::read_system_conf,
 };
 use tokio::time::{Instant, timeout};
 
-use self::failure::Failure;
+use self::{dnssec::Validation, failure::Failure};
 
+mod dnssec;
 mod failure;
 mod records;
 #[cfg(test)]
 mod responder;
 #[cfg(test)]
 mod tests;
+
+pub use dnssec::TrustAnchor;
 
 /// How to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +55,10 @@ pub struct Config {
     /// Whether the case of letters in questions is random and answers must repeat it (draft-vixie-dnsext-dns0x20).
     /// Answers that do not are asked for again by TCP.
     pub random_case: bool,
+    /// Whether answers are validated (RFC 4035).
+    pub dnssec: bool,
+    /// The keys from which validation begins; none: those of the root.
+    pub trust_anchors: Vec<TrustAnchor>,
 }
 
 impl Default for Config {
@@ -58,6 +72,8 @@ impl Default for Config {
             negative_ttl_max: Duration::from_hours(1),
             cache_entries_max: 32 * 1024,
             random_case: true,
+            dnssec: false,
+            trust_anchors: Vec::new(),
         }
     }
 }
@@ -84,6 +100,7 @@ impl ResolverError {
 #[derive(Clone)]
 pub struct Resolver {
     inner: TokioResolver,
+    validation: Option<Arc<Validation>>,
     deadline: Duration,
 }
 
@@ -102,17 +119,69 @@ impl Resolver {
         } else {
             config.servers.iter().map(name_server).collect()
         };
-        // Without a domain and a search list: names are absolute, and `mx` never means `mx.our-site.example`.
-        let servers = ResolverConfig::from_parts(None, Vec::new(), servers);
-        let mut builder = TokioResolver::builder_with_config(servers, TokioRuntimeProvider::default());
-        set_options(builder.options_mut(), config);
-        let inner = builder.build().map_err(ResolverError::Build)?;
-        Ok(Self { inner, deadline: config.deadline })
+        let inner = made_of(servers.clone(), config, None)?;
+        let validation = config.dnssec.then(|| Validation::new(config, servers, &config.trust_anchors));
+        let validation = validation.map(Arc::new);
+        Ok(Self { inner, validation, deadline: config.deadline })
     }
 
     /// Forgets all answers.
     pub fn forget(&self) {
         self.inner.clear_cache();
+        self.validation.iter().for_each(|validation| validation.forget());
+    }
+
+    /// Who validates answers about a name, if somebody does.
+    async fn validating(&self, name: &Name) -> Option<TokioResolver> {
+        match &self.validation {
+            Some(validation) => validation.validating(name).await,
+            None => None,
+        }
+    }
+
+    /// As [`ask`](Self::ask), and says whether DNSSEC vouches for the answer.
+    async fn ask_validated<T: PartialEq>(
+        &self,
+        name: &str,
+        kind: RecordType,
+        max: usize,
+        pick: impl Fn(&RData) -> Option<T>,
+    ) -> Result<Answer<Vec<T>>, DnsError> {
+        let Some(validating) = self.validating(&absolute(name)?).await else {
+            return self.ask(name, kind, max, pick).await;
+        };
+        let lookup = self.look_up(&validating, absolute(name)?, kind).await?;
+        let answer = picked(&lookup, max, pick)?;
+        let security = security(lookup.answers(), kind)?;
+        Ok(Answer { security, ..answer })
+    }
+
+    async fn look_up(
+        &self,
+        client: &TokioResolver,
+        name: Name,
+        kind: RecordType,
+    ) -> Result<Lookup, DnsError> {
+        match timeout(self.deadline, client.lookup(name, kind)).await {
+            Ok(Ok(lookup)) => Ok(lookup),
+            Ok(Err(error)) => Err(self.judge(client, &error).await),
+            Err(_) => Err(DnsError::temporary(format!("{kind} timeout"))),
+        }
+    }
+
+    async fn vouched(&self, host: &str) -> Result<Answer<Vec<Box<str>>>, DnsError> {
+        let name = absolute(host)?;
+        let Some(validating) = self.validating(&name).await else { return Err(DnsError::NoRecords) };
+        let mut lookup = self.look_up(&validating, name.clone(), RecordType::A).await;
+        if matches!(lookup, Err(DnsError::NoRecords)) {
+            lookup = self.look_up(&validating, name, RecordType::AAAA).await;
+        }
+        let lookup = lookup?;
+        let records = dnssec::vouched(host, lookup.answers()).unwrap_or_default();
+        if records.is_empty() {
+            return Err(DnsError::NoRecords);
+        }
+        Ok(Answer { records, security: Security::Secure, ttl: ttl(&lookup) })
     }
 
     /// Asks for records of one type and keeps what `pick` takes of them, each once, at most `max`.
@@ -123,36 +192,17 @@ impl Resolver {
         max: usize,
         pick: impl Fn(&RData) -> Option<T>,
     ) -> Result<Answer<Vec<T>>, DnsError> {
-        let name = absolute(name)?;
-        let asked = timeout(self.deadline, self.inner.lookup(name, kind)).await;
-        let lookup = match asked {
-            Ok(Ok(lookup)) => lookup,
-            Ok(Err(error)) => return Err(self.judge(&error).await),
-            Err(_) => return Err(DnsError::temporary(format!("{kind} timeout"))),
-        };
-        let mut records = Vec::new();
-        for record in lookup.answers() {
-            if let Some(picked) = pick(&record.data)
-                && records.len() < max
-                && !records.contains(&picked)
-            {
-                records.push(picked);
-            }
-        }
-        if records.is_empty() {
-            return Err(DnsError::NoRecords);
-        }
-        let ttl = lookup.valid_until().saturating_duration_since(Instant::now().into_std());
-        Ok(Answer { records, security: Security::Insecure, ttl })
+        let lookup = self.look_up(&self.inner, absolute(name)?, kind).await?;
+        picked(&lookup, max, pick)
     }
 
-    async fn judge(&self, error: &NetError) -> DnsError {
+    async fn judge(&self, client: &TokioResolver, error: &NetError) -> DnsError {
         match Failure::of(error) {
             Failure::Clear(error) => error,
             // The library reports an endless or too long chain of CNAMEs as "no records", and such an answer has no
             // SOA. Mail must not bounce for it: ask whether the name it stopped at is one more CNAME.
             Failure::PerhapsCname(name) => {
-                match timeout(self.deadline, self.inner.lookup(name, RecordType::CNAME)).await {
+                match timeout(self.deadline, client.lookup(name, RecordType::CNAME)).await {
                     Ok(Ok(_)) => DnsError::temporary("CNAME chain too long"),
                     Ok(Err(error)) => match Failure::of(&error) {
                         Failure::Clear(error @ DnsError::Temporary(_)) => error,
@@ -185,7 +235,7 @@ impl Resolver {
 
 impl Resolve for Resolver {
     fn mx<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Answer<Vec<Mx>>, DnsError>> {
-        Box::pin(self.ask(name, RecordType::MX, MX_MAX, |data| match data {
+        Box::pin(self.ask_validated(name, RecordType::MX, MX_MAX, |data| match data {
             RData::MX(mx) => Some(Mx::new(mx.preference, &mx.exchange.to_ascii())),
             _ => None,
         }))
@@ -202,6 +252,22 @@ impl Resolve for Resolver {
         }))
     }
 
+    fn vouched_names<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Answer<Vec<Box<str>>>, DnsError>> {
+        Box::pin(self.vouched(host))
+    }
+
+    fn tlsa<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Answer<Vec<Tlsa>>, DnsError>> {
+        Box::pin(self.ask_validated(name, RecordType::TLSA, TLSA_MAX, |data| match data {
+            RData::TLSA(tlsa) => Some(Tlsa {
+                usage: tlsa.cert_usage.into(),
+                selector: tlsa.selector.into(),
+                matching: tlsa.matching.into(),
+                data: tlsa.cert_data.as_slice().into(),
+            }),
+            _ => None,
+        }))
+    }
+
     fn ptr(&self, address: IpAddr) -> BoxFuture<'_, Result<Answer<Vec<Box<str>>>, DnsError>> {
         Box::pin(async move {
             let name = dns::reverse_name(address);
@@ -212,6 +278,63 @@ impl Resolve for Resolver {
             .await
         })
     }
+}
+
+/// A client of these servers, that validates if there are anchors.
+fn made_of(
+    servers: Vec<NameServerConfig>,
+    config: &Config,
+    anchors: Option<&Arc<TrustAnchors>>,
+) -> Result<TokioResolver, ResolverError> {
+    // Without a domain and a search list: names are absolute, and `mx` never means `mx.our-site.example`.
+    let servers = ResolverConfig::from_parts(None, Vec::new(), servers);
+    let mut builder = TokioResolver::builder_with_config(servers, TokioRuntimeProvider::default());
+    set_options(builder.options_mut(), config);
+    if let Some(anchors) = anchors {
+        builder = builder.with_trust_anchor(Arc::clone(anchors));
+    }
+    builder.build().map_err(ResolverError::Build)
+}
+
+/// What `pick` takes of an answer, each once, at most `max`.
+fn picked<T: PartialEq>(
+    lookup: &Lookup,
+    max: usize,
+    pick: impl Fn(&RData) -> Option<T>,
+) -> Result<Answer<Vec<T>>, DnsError> {
+    let mut records = Vec::new();
+    for record in lookup.answers() {
+        if let Some(picked) = pick(&record.data)
+            && records.len() < max
+            && !records.contains(&picked)
+        {
+            records.push(picked);
+        }
+    }
+    if records.is_empty() {
+        return Err(DnsError::NoRecords);
+    }
+    Ok(Answer { records, security: Security::Insecure, ttl: ttl(lookup) })
+}
+
+fn ttl(lookup: &Lookup) -> Duration {
+    lookup.valid_until().saturating_duration_since(Instant::now().into_std())
+}
+
+/// What DNSSEC says of records of this type and of the aliases that led there.
+fn security(answers: &[Record], kind: RecordType) -> Result<Security, DnsError> {
+    let about = answers.iter().filter(|record| [kind, RecordType::CNAME].contains(&record.record_type()));
+    let mut security = Security::Secure;
+    for record in about {
+        security = security.min(match record.proof {
+            Proof::Secure => Security::Secure,
+            Proof::Insecure => Security::Insecure,
+            Proof::Bogus | Proof::Indeterminate => {
+                return Err(DnsError::temporary("DNSSEC validation failed"));
+            }
+        });
+    }
+    Ok(security)
 }
 
 fn name_server(address: &SocketAddr) -> NameServerConfig {

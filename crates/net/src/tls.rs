@@ -10,6 +10,7 @@ mod clients;
 mod connector;
 mod der;
 mod identity;
+mod shown;
 mod validity;
 
 use std::sync::Arc;
@@ -19,13 +20,14 @@ use rustls::{CommonState, crypto::CryptoProvider};
 
 pub use acceptor::{Acceptor, TlsMode};
 pub use alarm::{HandshakeError, TlsError};
-pub use anchors::{Anchors, AnchorsError};
+pub use anchors::{Anchors, AnchorsError, Roots};
 pub use certificates::Certificates;
 pub use challenges::TlsChallenges;
 pub use channel::Channel;
 pub use clients::{ClientAuthorities, ClientAuthoritiesError};
-pub use connector::Connector;
+pub use connector::{Connector, HostConnector};
 pub use identity::{Identity, IdentityError};
+pub use shown::{Fingerprint, Shown, Unproven};
 pub use validity::CertificateId;
 
 /// The one provider of cryptography. Named wherever a configuration is made, so that none depends on process-wide state.

@@ -17,6 +17,7 @@ mod secret;
 mod sections;
 mod service;
 mod show;
+mod tls_policy;
 mod value;
 mod walk;
 
@@ -47,6 +48,7 @@ pub(crate) use problem::{Problem, Report, Severity};
 pub(crate) use secret::words;
 pub(crate) use service::{Access, Service};
 pub(crate) use show::effective;
+pub(crate) use tls_policy::TlsPolicies;
 pub(crate) use value::{duration, size};
 use walk::{Findings, Section};
 
@@ -86,6 +88,8 @@ pub(crate) struct Config {
     pub oauth: Vec<OAuth>,
     /// By which keys mail is signed.
     pub dkim: Vec<Dkim>,
+    /// What is asked of the hosts that mail goes to.
+    pub tls_policies: TlsPolicies,
     /// How mail leaves, and when it is tried again and given up.
     pub deliver: deliver::Config,
     /// Nobody said who keeps the mailboxes.
@@ -239,6 +243,7 @@ pub(crate) fn load(path: &Path) -> Result<Config, LoadError> {
         let (signers, found) = dkim::open(&config.dkim);
         config.deliver.signers = signers;
         problems.extend(found);
+        problems.extend(config.tls_policies.open(&mut config.deliver));
         problems.extend(config.acme.as_mut().and_then(Acme::open));
         problems.extend(config.clients.iter_mut().filter_map(Clients::open));
         problems.extend(config.oauth.iter_mut().filter_map(OAuth::open));

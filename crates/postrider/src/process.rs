@@ -65,7 +65,8 @@ pub(crate) fn written_by_operator(config: &Config, file: &Path) -> Vec<PathBuf> 
         .chain(secrets)
         .chain(authority)
         .chain(providers)
-        .chain(clients);
+        .chain(clients)
+        .chain(config.tls_policies.files());
     let mut all: Vec<PathBuf> = Vec::new();
     for path in files {
         if !all.iter().any(|known| known == path) {

@@ -182,7 +182,7 @@ fn parts(
         clock,
         random,
         connect: Arc::new(Network { world: Arc::clone(world), slips: Slips::new(world) }),
-        tls: net::Connector::opportunistic().map_err(|error| error.to_string())?,
+        tls: net::HostConnector::new().map_err(|error| error.to_string())?,
         own: Own::default(),
     })
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use dns::{ADDRESSES_MAX, Answer, BoxFuture, CNAME_CHAIN_MAX, DnsError, MX_MAX, Mx, Resolve, Security};
+use dns::{ADDRESSES_MAX, Answer, BoxFuture, CNAME_CHAIN_MAX, DnsError, MX_MAX, Mx, Resolve, Security, Tlsa};
 
 const TTL: Duration = Duration::from_mins(5);
 
@@ -22,6 +22,8 @@ const TTL: Duration = Duration::from_mins(5);
 /// mx.example.org  AAAA  2001:db8::1
 /// x.example       CNAME mx.example.org
 /// example.org     TXT   "v=spf1 -all"
+/// _25._tcp.mx.example.org TLSA 3 1 1 0123...
+/// mx.example.org  INSECURE
 /// 192.0.2.1       PTR   mx.example.org
 /// broken.example  SERVFAIL
 /// silent.example  MX    TIMEOUT
@@ -40,6 +42,8 @@ struct State {
     zones: BTreeMap<String, Vec<Line>>,
     queries: Vec<String>,
     secure: bool,
+    /// Names for which nothing vouches, whatever the others are.
+    insecure: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +98,10 @@ impl FakeDns {
             state.zones.remove(name);
         }
         for (name, line) in lines {
+            if line.kind.as_deref() == Some("INSECURE") {
+                state.insecure.insert(name);
+                continue;
+            }
             state.zones.entry(name).or_default().push(line);
         }
     }
@@ -127,8 +135,7 @@ impl FakeDns {
             let mut state = self.state();
             let name = dns::normalise(name);
             state.queries.push(format!("{name} {}", kinds.first().copied().unwrap_or_default()));
-            let security = if state.secure { Security::Secure } else { Security::Insecure };
-            (state.look_up(&name, kinds), security)
+            (state.look_up(&name, kinds), state.security(&name))
         };
         let found = match outcome {
             Outcome::Hang => std::future::pending().await,
@@ -151,6 +158,24 @@ impl State {
             return answer(lines, kinds);
         }
         Outcome::Done(Err(DnsError::temporary("CNAME chain too long")))
+    }
+
+    fn security(&self, name: &str) -> Security {
+        if self.secure && !self.insecure.contains(name) { Security::Secure } else { Security::Insecure }
+    }
+
+    /// The names that a host has one behind the other, as long as they are vouched for.
+    fn vouched(&self, host: &str) -> Vec<String> {
+        let (mut names, mut name) = (Vec::new(), host.to_owned());
+        while self.security(&name) == Security::Secure && names.len() <= CNAME_CHAIN_MAX {
+            names.push(name.clone());
+            let alias = self.zones.get(&name).and_then(|lines| lines.iter().find_map(Line::cname));
+            let Some(target) = alias else { return names };
+            name = target;
+        }
+        // The way breaks off: only the first one counts.
+        names.truncate(1);
+        names
     }
 
     /// RFC 8020: a name with something below it exists.
@@ -216,11 +241,38 @@ impl Resolve for FakeDns {
         Box::pin(self.ask(name, &["TXT"], |_, value| value.trim_matches('"').as_bytes().to_vec()))
     }
 
+    fn vouched_names<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Answer<Vec<Box<str>>>, DnsError>> {
+        Box::pin(async move {
+            if !self.state().secure {
+                return Err(DnsError::NoRecords);
+            }
+            self.ask(host, &["A", "AAAA"], |_, _| ()).await?;
+            let mut names = self.state().vouched(&dns::normalise(host));
+            let (first, last) = (names.first().cloned(), names.pop());
+            let mut records: Vec<Box<str>> = last.into_iter().chain(first).map(Into::into).collect();
+            records.dedup();
+            if records.is_empty() {
+                return Err(DnsError::NoRecords);
+            }
+            Ok(Answer { records, security: Security::Secure, ttl: TTL })
+        })
+    }
+
+    fn tlsa<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Answer<Vec<Tlsa>>, DnsError>> {
+        Box::pin(self.ask(name, &["TLSA"], |_, value| parse_tlsa(value)))
+    }
+
     fn ptr(&self, address: IpAddr) -> BoxFuture<'_, Result<Answer<Vec<Box<str>>>, DnsError>> {
         Box::pin(async move {
             self.ask(&dns::reverse_name(address), &["PTR"], |_, value| dns::normalise(value).into()).await
         })
     }
+}
+
+fn parse_tlsa(value: &str) -> Tlsa {
+    let record = Tlsa::parse(value);
+    assert!(record.is_some(), "no TLSA record: {value}");
+    record.unwrap_or(Tlsa { usage: 0, selector: 0, matching: 0, data: Box::default() })
 }
 
 fn parse_line(line: &str) -> Option<(String, Line)> {
@@ -250,8 +302,10 @@ fn check(line: &Line) {
         (Some("MX"), Says::Record(value)) => drop(parse_mx(value)),
         (Some("A"), Says::Record(value)) => assert!(parse_address(value).is_ipv4(), "no A: {value}"),
         (Some("AAAA"), Says::Record(value)) => assert!(parse_address(value).is_ipv6(), "no AAAA: {value}"),
+        (Some("TLSA"), Says::Record(value)) => drop(parse_tlsa(value)),
+        (Some("INSECURE"), Says::Record(value)) => assert!(value.is_empty(), "a word too many: {value}"),
         (Some("CNAME" | "TXT" | "PTR"), Says::Record(value)) => assert!(!value.is_empty(), "no value"),
-        (None | Some("MX" | "A" | "AAAA" | "TXT" | "PTR"), Says::Fails(_)) => {}
+        (None | Some("MX" | "A" | "AAAA" | "TXT" | "PTR" | "TLSA"), Says::Fails(_)) => {}
         (kind, _) => assert!(kind.is_none(), "no record of this type in a script: {line:?}"),
     }
 }

@@ -3,7 +3,7 @@
 use dns::DnsError;
 use hickory_resolver::{
     net::{DnsError as Said, NetError, NoRecords},
-    proto::{op::ResponseCode, rr::Name},
+    proto::{dnssec::Proof, op::ResponseCode, rr::Name},
 };
 
 /// A failure, or a question whose answer decides what it is.
@@ -21,7 +21,17 @@ impl Failure {
         match error {
             NetError::Dns(Said::NoRecordsFound(none)) => Self::nothing_found(none),
             NetError::Dns(Said::ResponseCode(code)) => temporary(*code),
-            NetError::Dns(Said::DnssecBogus) => Self::Clear(DnsError::temporary("DNSSEC validation failed")),
+            // Nothing proves that there is nothing, where nothing has to: the zone is not signed, or by what nobody reads any more.
+            NetError::Dns(Said::Nsec { response, proof: Proof::Insecure, .. }) => {
+                match response.response_code {
+                    ResponseCode::NXDomain => Self::Clear(DnsError::NoSuchName),
+                    ResponseCode::NoError => Self::Clear(DnsError::NoRecords),
+                    code => temporary(code),
+                }
+            }
+            NetError::Dns(Said::DnssecBogus | Said::Nsec { .. }) => {
+                Self::Clear(DnsError::temporary("DNSSEC validation failed"))
+            }
             NetError::Timeout => Self::Clear(DnsError::temporary("timeout")),
             other => Self::Clear(DnsError::temporary(other.to_string())),
         }

@@ -1,10 +1,14 @@
 //! Whom we believe when a host shows its certificate.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use rustls::{
     RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
+    pki_types::{CertificateDer, TrustAnchor, pem::PemObject},
 };
 
 use super::TlsError;
@@ -45,11 +49,67 @@ impl Anchors {
         anchors.load().map(|_| anchors)
     }
 
+    /// Reads them, for who judges certificates by them again and again.
+    ///
+    /// # Errors
+    /// There are none.
+    pub fn roots(&self) -> Result<Roots, AnchorsError> {
+        self.load().map(|store| Roots::new(&store))
+    }
+
     pub(super) fn load(&self) -> Result<RootCertStore, AnchorsError> {
         match self {
             Self::System => system(),
             Self::Pem(text) => from_text(text),
         }
+    }
+}
+
+/// The keys and names of authorities that were read. Equal are those that believe the same.
+#[derive(Clone)]
+pub struct Roots {
+    anchors: Arc<[TrustAnchor<'static>]>,
+    /// SHA-256 of all of them.
+    digest: [u8; 32],
+}
+
+impl Roots {
+    fn new(store: &RootCertStore) -> Self {
+        let mut octets = Vec::new();
+        for TrustAnchor { subject, subject_public_key_info, name_constraints } in &store.roots {
+            let constraints = name_constraints.as_deref().unwrap_or_default();
+            for part in [&**subject, &**subject_public_key_info, constraints] {
+                octets.extend_from_slice(&(part.len() as u64).to_be_bytes());
+                octets.extend_from_slice(part);
+            }
+        }
+        let mut digest = [0; 32];
+        digest.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &octets).as_ref());
+        Self { anchors: store.roots.as_slice().into(), digest }
+    }
+
+    pub(super) fn anchors(&self) -> &[TrustAnchor<'static>] {
+        &self.anchors
+    }
+}
+
+impl fmt::Debug for Roots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Roots").field(&self.anchors.len()).finish()
+    }
+}
+
+impl PartialEq for Roots {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl Eq for Roots {}
+
+impl Hash for Roots {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.digest.hash(state);
     }
 }
 

@@ -9,6 +9,7 @@ use rustls::{
         Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
+    crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use tokio::{
@@ -17,7 +18,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, TlsStream};
 
-use super::{Anchors, AnchorsError, Channel, HandshakeError, TlsError, facts, provider};
+use super::{Anchors, AnchorsError, Channel, HandshakeError, Shown, TlsError, facts, provider};
 
 /// Hosts whose last session is remembered, to resume it. The oldest are forgotten.
 const RESUMED_HOSTS_MAX: usize = 512;
@@ -33,12 +34,24 @@ impl Connector {
     /// # Errors
     /// The cryptography cannot be set up.
     pub fn opportunistic() -> Result<Self, TlsError> {
-        let provider = provider();
-        let schemes = provider.signature_verification_algorithms.supported_schemes();
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let schemes = provider().signature_verification_algorithms.supported_schemes();
+        Self::judged_later(Arc::new(Anybody(schemes)))
+    }
+
+    /// Any certificate will do as long as the host shows that the key in it is its own; whose it is [`Shown`] judges, before a word is
+    /// said. That is asked anew of a session that is resumed: it has the certificates with which it began.
+    ///
+    /// # Errors
+    /// The cryptography cannot be set up.
+    pub fn proving() -> Result<Self, TlsError> {
+        Self::judged_later(Arc::new(Holder(provider().signature_verification_algorithms)))
+    }
+
+    fn judged_later(verifier: Arc<dyn ServerCertVerifier>) -> Result<Self, TlsError> {
+        let mut config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anybody(schemes)))
+            .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
         config.resumption = Resumption::in_memory_sessions(RESUMED_HOSTS_MAX);
         Ok(Self(TlsConnector::from(Arc::new(config))))
@@ -72,11 +85,53 @@ impl Connector {
         stream: S,
         within: Duration,
     ) -> Result<(Channel<S>, TlsFacts), HandshakeError> {
+        self.meet(host, stream, within).await.map(|(channel, facts, _)| (channel, facts))
+    }
+
+    /// As [`connect`](Self::connect), and tells which certificates the host showed.
+    ///
+    /// # Errors
+    /// The handshake came to nothing; the stream is lost with it.
+    pub async fn meet<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        host: &str,
+        stream: S,
+        within: Duration,
+    ) -> Result<(Channel<S>, TlsFacts, Shown), HandshakeError> {
         let connected = timeout(within, self.0.connect(server_name(host), stream)).await;
         let connected = connected.map_err(|_| HandshakeError::TimedOut(within))?;
         let stream = connected.map_err(|error| HandshakeError::new(&error))?;
-        let facts = facts(stream.get_ref().1);
-        Ok((Channel::secured(TlsStream::Client(stream)), facts))
+        let connection = stream.get_ref().1;
+        let (facts, shown) = (facts(connection), Shown::new(connection.peer_certificates()));
+        Ok((Channel::secured(TlsStream::Client(stream)), facts, shown))
+    }
+}
+
+/// Handshakes with the hosts that mail goes to. Those of whom nothing has to be shown have a memory of sessions of their own: what was
+/// begun with anybody is never resumed where somebody is asked for (mail-rules 18).
+#[derive(Debug, Clone)]
+pub struct HostConnector {
+    anybody: Connector,
+    proving: Connector,
+}
+
+impl HostConnector {
+    /// One with nothing in its memories.
+    ///
+    /// # Errors
+    /// The cryptography cannot be set up.
+    pub fn new() -> Result<Self, TlsError> {
+        Ok(Self { anybody: Connector::opportunistic()?, proving: Connector::proving()? })
+    }
+
+    /// For hosts that may be anybody: [`Connector::opportunistic`].
+    pub fn anybody(&self) -> &Connector {
+        &self.anybody
+    }
+
+    /// For hosts whose certificate is judged: [`Connector::proving`].
+    pub fn proving(&self) -> &Connector {
+        &self.proving
     }
 }
 
@@ -88,7 +143,7 @@ impl fmt::Debug for Connector {
 
 /// A host name, or an address, which may be a literal (RFC 5321 §4.1.3). What has no form of either is told to nobody, just as
 /// an address.
-fn server_name(host: &str) -> ServerName<'static> {
+pub(super) fn server_name(host: &str) -> ServerName<'static> {
     const NO_NAME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
     let literal = host.strip_prefix('[').and_then(|literal| literal.strip_suffix(']'));
     let address = literal.map(|literal| literal.strip_prefix("IPv6:").unwrap_or(literal));
@@ -133,6 +188,45 @@ impl ServerCertVerifier for Anybody {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.clone()
+    }
+}
+
+/// Takes any certificate whose key the host has.
+#[derive(Debug)]
+struct Holder(WebPkiSupportedAlgorithms);
+
+impl ServerCertVerifier for Holder {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signed, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signed, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
     }
 }
 

@@ -13,7 +13,7 @@ use disk::{Caveat, Clock, Disk, Lock, OsDisk, OsRandom, Random, SystemClock};
 use dns::Resolve;
 use events::Log;
 use mailstore::Mailstore;
-use net::{Bound, Certificates, ClientAuthorities, Connector, Identity, TlsChallenges};
+use net::{Bound, Certificates, ClientAuthorities, HostConnector, Identity, TlsChallenges};
 use spool::{Opened, Spool};
 use store::{Pending, Store};
 use tokio::net::UnixListener;
@@ -59,7 +59,7 @@ pub(super) struct Built {
     pub certificates: Certificates,
     /// Whose certificates of clients are believed.
     pub clients: Option<ClientAuthorities>,
-    pub connector: Connector,
+    pub connector: HostConnector,
     pub doors: Vec<Door>,
     /// What keeps the certificate that we obtain ourselves, and where it answers challenges.
     pub acme: Option<(Keeper, Vec<Bound>)>,
@@ -114,7 +114,7 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
     let resolver = resolver(&config, flavour)?;
     let (identities, authority) = identities(&config, flavour, clock.as_ref())?;
     let certificates = Certificates::new(&identities);
-    let connector = Connector::opportunistic().map_err(Failure::new)?;
+    let connector = HostConnector::new().map_err(Failure::new)?;
     let challenges = TlsChallenges::new().map_err(Failure::new)?;
     let by_tls = config.acme.as_ref().is_some_and(|acme| acme.settings.method == Method::Tls);
     let clients = config.clients.as_ref().and_then(config::Clients::authorities).cloned();

@@ -11,7 +11,7 @@ use receive::Service as Mail;
 use crate::cli;
 use crate::config::{
     Access, Bounds, ClientCertificates, Config, Listener, Log, LogFormat, LogLevel, Process, Report,
-    Sendmail, Service, Tls,
+    Sendmail, Service, Tls, TlsPolicies,
 };
 
 /// A name that never leads anywhere else (RFC 6761 §6.3) and is fully qualified.
@@ -39,6 +39,7 @@ pub(super) fn config(dir: &Path, wanted: &cli::Dev) -> Config {
         acme: None,
         certificates: Vec::new(),
         dkim: Vec::new(),
+        tls_policies: TlsPolicies::default(),
         identities: Vec::new(),
         clients: None,
         resolver: net::resolver::Config::default(),

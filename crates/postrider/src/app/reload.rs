@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What can only change with a restart: it was opened, bound or counted when the server started. The reference lists the same.
-const NEEDS_RESTART: [&str; 35] = [
+const NEEDS_RESTART: [&str; 37] = [
     "hostname",
     "data_dir",
     "listener.service",
@@ -35,6 +35,8 @@ const NEEDS_RESTART: [&str; 35] = [
     "ldap",
     "dns.servers",
     "dns.cache_entries_max",
+    "dns.dnssec",
+    "dns.trust_anchors",
     "receive.sessions_max",
     "receive.sessions_per_address_max",
     "receive.memory_max",
@@ -62,6 +64,7 @@ const CERTIFICATES: &str = "tls.certificate";
 /// What differs when that section came or went.
 const ACME: &str = "tls.acme";
 const OAUTH: &str = "oauth";
+const TLS_POLICY: &str = "tls.policy";
 
 /// Takes up configurations.
 pub(super) struct Reloader {
@@ -200,8 +203,19 @@ impl Reloader {
 fn merged(running: &Config, wanted: Config) -> Config {
     let receive::Config { sessions_max, sessions_per_address_max, .. } = running.receive;
     let hostname = running.receive.hostname.clone();
-    let deliver::Config { routes, relay, signers, tls, retry, expire, expire_null, delay_notice, .. } =
-        wanted.deliver;
+    let deliver::Config {
+        routes,
+        relay,
+        signers,
+        tls,
+        tls_rules,
+        roots,
+        retry,
+        expire,
+        expire_null,
+        delay_notice,
+        ..
+    } = wanted.deliver;
     // Listeners that stay under TLS until a restart cannot be without one.
     let (certificates, identities) = if wanted.identities.is_empty() && running.acme.is_none() {
         (running.certificates.clone(), running.identities.clone())
@@ -220,6 +234,8 @@ fn merged(running: &Config, wanted: Config) -> Config {
             relay,
             signers,
             tls,
+            tls_rules,
+            roots,
             retry,
             expire,
             expire_null,
@@ -229,6 +245,7 @@ fn merged(running: &Config, wanted: Config) -> Config {
         login: wanted.login,
         oauth: wanted.oauth,
         dkim: wanted.dkim,
+        tls_policies: wanted.tls_policies,
         certificates,
         identities,
         directory: directory::Config { external: running.directory.external.clone(), ..wanted.directory },
@@ -260,6 +277,9 @@ fn differences(running: &Config, wanted: &Config) -> Vec<String> {
     let mut found: Vec<String> = certificates.then(|| CERTIFICATES.to_owned()).into_iter().collect();
     found.extend(acme);
     found.extend(oauth.then(|| OAUTH.to_owned()));
+    // Whom to believe is in files.
+    let policies = before.deliver.tls_rules != after.deliver.tls_rules;
+    found.extend(policies.then(|| TLS_POLICY.to_owned()));
     let files = |config: &Config| -> [Option<PathBuf>; 2] {
         let mut files = config.clients.iter().flat_map(config::Clients::files).map(Path::to_owned);
         [files.next(), files.next()]
@@ -324,9 +344,14 @@ bind = ["127.0.0.1:2400"]
 client_ca = "clients.pem"
 [tls.acme]
 agree_to_terms = true
+[[tls.policy]]
+domains = ["example.net"]
+mode = "verify"
 [dns]
 servers = ["127.0.0.53:53"]
 cache_entries_max = 32769
+dnssec = "off"
+trust_anchors = ["example.org. DNSKEY 257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxILfDLUT0rAK9iUzy1L53eKGQ=="]
 [receive]
 message_size_max = "51MiB"
 recipients_max = 1001
@@ -388,6 +413,7 @@ delay_notice = "5h"
 port = 2525
 private_addresses = "allow"
 tls = "none"
+tls_ca_file = "clients.pem"
 local = "lmtp:192.0.2.5:24"
 quota_warning = 80
 over_quota_wait = "2d"

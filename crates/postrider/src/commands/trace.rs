@@ -97,7 +97,9 @@ pub(crate) fn sentence(event: &Event) -> String {
     add(" as message ", event.report.map(|report| report.to_string()));
     add(": ", event.reply.as_ref().map(|reply| reply.lines().collect::<Vec<_>>().join(" / ")));
     add("; ", event.reason.clone());
-    add("; in clear, though TLS is offered: ", tls.and_then(|tls| tls.failure.clone()));
+    // Why nothing was sent is in the reply.
+    let went = event.kind != Kind::Deferred && event.kind != Kind::Expired;
+    add("; in clear, though TLS is offered: ", tls.filter(|_| went).and_then(|tls| tls.failure.clone()));
     add("; by rule ", event.rule.clone());
     add(
         "; attempt ",
@@ -158,9 +160,8 @@ mod tests {
         event.mx = Some(Mx { host: "mx.example.org".into(), address: Some("192.0.2.1:25".into()) });
         let tls = |protocol: Option<&str>, failure: Option<&str>| Tls {
             protocol: protocol.map(str::to_owned),
-            cipher: None,
-            verified: None,
             failure: failure.map(str::to_owned),
+            ..Tls::default()
         };
         event.tls = Some(tls(Some("TLSv1.3"), None));
         assert_eq!(sentence(&event), "delivered via mx.example.org [192.0.2.1:25] over TLSv1.3");

@@ -240,7 +240,7 @@ fn is_name(own: &str, domain: &Domain) -> bool {
     Pattern::parse(own).is_ok_and(|own| own == Pattern::Domain(domain.clone()))
 }
 
-fn pattern(text: &str) -> Result<Pattern, Wrong> {
+pub(super) fn pattern(text: &str) -> Result<Pattern, Wrong> {
     Pattern::parse(text).map_err(|error| {
         let wrong = Wrong::new(format!("`{text}` is not a domain: {error}"));
         match text.strip_prefix('*') {

@@ -5,9 +5,9 @@ use std::{
     time::Duration,
 };
 
-use deliver::{PrivateAddresses, TlsPolicy};
+use deliver::PrivateAddresses;
 use directory::Directory;
-use net::{Network, Networks};
+use net::{Network, Networks, resolver::TrustAnchor};
 use toml_span::Span;
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     oauth, people,
     routes::{self, Surroundings},
     rules,
+    tls_policy::{self, TlsPolicies},
     value::{self, Wrong},
     walk::Section,
 };
@@ -61,8 +62,12 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     let (tls, queue) = (root.section("tls"), root.section("queue"));
     let certificates = certificates::read(&tls, dir);
     let clients = clients::read(&tls, dir);
+    let mut tls_policies = TlsPolicies::default();
+    tls_policy::read(&tls, dir, &mut tls_policies);
     set(&mut bounds.queued_recipients_max, queue.integer("recipients_max", 1000..=1_000_000_000));
-    let (mut deliver, keepers) = deliver(&root, queue, dir, &data_dir, hostname.as_deref());
+    let (mut deliver, keepers) =
+        deliver(&root, queue, dir, &data_dir, hostname.as_deref(), &mut tls_policies);
+    deliver.tls_rules = tls_policies.rules();
     let around = listeners::Surroundings {
         lmtp_clients: receive.lmtp_networks.iter().next().is_some(),
         proxies: !receive.proxy_networks.is_empty(),
@@ -110,6 +115,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         login,
         oauth,
         dkim,
+        tls_policies,
         deliver,
         local_by_default,
         bounds,
@@ -159,9 +165,20 @@ fn resolver(section: Section<'_>) -> net::resolver::Config {
     let mut config = net::resolver::Config::default();
     let servers = section.parsed_list("servers", value::dns_server).unwrap_or_default();
     config.servers = servers.into_iter().map(|(server, _)| server).collect();
+    config.dnssec = section.choice("dnssec", &[("on", true), ("off", false)]).unwrap_or(true);
+    let anchors = section.parsed_list("trust_anchors", trust_anchor).unwrap_or_default();
+    config.trust_anchors = anchors.into_iter().map(|(anchor, _)| anchor).collect();
     set(&mut config.cache_entries_max, section.integer("cache_entries_max", 100..=10_000_000).map(u64::from));
     section.finish();
     config
+}
+
+fn trust_anchor(text: &str) -> Result<TrustAnchor, Wrong> {
+    TrustAnchor::parse(text).map_err(|why| {
+        let shown: String = text.chars().take(40).collect();
+        Wrong::new(format!("`{shown}` is no trust anchor: {why}"))
+            .hint("write the DNSKEY record of the zone: \"example.org. DNSKEY 257 3 13 KEY\"")
+    })
 }
 
 fn receive(section: Section<'_>, hostname: Option<&str>, bounds: &mut Bounds) -> receive::Config {
@@ -228,6 +245,7 @@ fn deliver(
     dir: &Path,
     data_dir: &Path,
     hostname: Option<&str>,
+    policies: &mut TlsPolicies,
 ) -> (deliver::Config, Vec<(Keeper, Span)>) {
     let (maildir_root, sites_file) = (data_dir.join("mail"), Some(data_dir.join(SITES_FILE)));
     let mut config = deliver::Config { maildir_root, sites_file, ..deliver::Config::default() };
@@ -238,8 +256,7 @@ fn deliver(
     set(&mut config.port, port);
     let private = [("refuse", PrivateAddresses::Refuse), ("allow", PrivateAddresses::Allow)];
     set(&mut config.private_addresses, section.choice("private_addresses", &private));
-    let tls = [("opportunistic", TlsPolicy::Opportunistic), ("none", TlsPolicy::None)];
-    set(&mut config.tls, section.choice("tls", &tls));
+    set(&mut config.tls, tls_policy::usual(&section, dir, policies));
     let mut keepers = section.one_or_more("local", keeper).unwrap_or_default();
     if let Some(value) = section.get("local")
         && value.as_array().is_some_and(Vec::is_empty)

@@ -2,11 +2,12 @@
 
 use std::{fmt::Write, path::Path};
 
-use deliver::{Hosts, LocalDelivery, NamedHost, PrivateAddresses, TlsPolicy};
+use deliver::{Hosts, LocalDelivery, NamedHost, PrivateAddresses};
 use serde_json::{Map, Value, json};
 
 use super::{
     Bounds, Config, Files, LogFormat, LogLevel, Process, acme, clients, dkim, ldap, limits, oauth, rules,
+    tls_policy,
     value::{show_duration, show_size},
 };
 
@@ -48,6 +49,8 @@ pub(crate) fn effective(config: &Config) -> Shown {
         let values = vec![("certificate", path(certificate)), ("key", path(key))];
         sections.push((Heading::Many("tls.certificate"), values));
     }
+    sections
+        .extend(tls_policy::show(&config.tls_policies).map(|values| (Heading::Many("tls.policy"), values)));
     sections.extend(config.acme.as_ref().map(|acme| (Heading::One("tls.acme"), acme::show(acme))));
     sections.push((Heading::One("dns"), dns(&config.resolver)));
     sections.push((Heading::One("receive"), receive(&config.receive, &config.bounds)));
@@ -61,7 +64,9 @@ pub(crate) fn effective(config: &Config) -> Shown {
     sections.extend(config.oauth.iter().map(|oauth| (Heading::Many("oauth"), oauth::show(oauth))));
     sections.extend(config.dkim.iter().map(|dkim| (Heading::Many("dkim"), dkim::show(dkim))));
     sections.push((Heading::One("queue"), queue(&config.deliver, &config.bounds)));
-    sections.push((Heading::One("deliver"), deliver(&config.deliver)));
+    let mut values = deliver(&config.deliver);
+    values.extend(tls_policy::show_ca_file(&config.tls_policies));
+    sections.push((Heading::One("deliver"), values));
     for route in &config.deliver.routes {
         let domains: Vec<String> = route.domains.iter().map(ToString::to_string).collect();
         let values = vec![("domains", json!(domains)), ("to", json!(route.to.texts()))];
@@ -80,7 +85,13 @@ pub(crate) fn effective(config: &Config) -> Shown {
 
 fn dns(config: &net::resolver::Config) -> Vec<(&'static str, Value)> {
     let servers: Vec<String> = config.servers.iter().map(ToString::to_string).collect();
-    vec![("servers", json!(servers)), ("cache_entries_max", json!(config.cache_entries_max))]
+    let anchors: Vec<String> = config.trust_anchors.iter().map(ToString::to_string).collect();
+    vec![
+        ("servers", json!(servers)),
+        ("dnssec", json!(if config.dnssec { "on" } else { "off" })),
+        ("trust_anchors", json!(anchors)),
+        ("cache_entries_max", json!(config.cache_entries_max)),
+    ]
 }
 
 fn receive(config: &receive::Config, bounds: &Bounds) -> Vec<(&'static str, Value)> {
@@ -139,10 +150,6 @@ fn deliver(config: &deliver::Config) -> Vec<(&'static str, Value)> {
         PrivateAddresses::Refuse => "refuse",
         PrivateAddresses::Allow => "allow",
     };
-    let tls = match config.tls {
-        TlsPolicy::Opportunistic => "opportunistic",
-        TlsPolicy::None => "none",
-    };
     let maildir = ("maildir", json!(config.maildir_root.display().to_string()));
     let (local, maildir) = match &config.local {
         LocalDelivery::Maildir => (json!("maildir"), Some(maildir)),
@@ -152,7 +159,7 @@ fn deliver(config: &deliver::Config) -> Vec<(&'static str, Value)> {
     let values = [
         ("port", json!(config.port)),
         ("private_addresses", json!(private)),
-        ("tls", json!(tls)),
+        ("tls", json!(tls_policy::word(&config.tls))),
         ("local", local),
         ("quota_warning", json!(config.quota_warning)),
         ("over_quota_wait", json!(config.over_quota_wait.map_or_else(|| "expire".to_owned(), show_duration))),

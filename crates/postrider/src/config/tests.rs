@@ -841,6 +841,7 @@ fn every_key_is_documented_and_every_documented_key_exists() {
         "log",
         "tls",
         "tls.certificate",
+        "tls.policy",
         "tls.acme",
     ];
     let known: BTreeSet<String> = known.into_iter().filter(|key| !sections.contains(&key.as_str())).collect();

@@ -135,7 +135,7 @@ impl World {
             clock: trap.clone(),
             random: trap.clone(),
             connect: network.clone(),
-            tls: net::Connector::opportunistic().unwrap(),
+            tls: net::HostConnector::new().unwrap(),
             own: Own::default(),
         };
         Self {
