@@ -19,7 +19,7 @@ mod targets;
 use targets::{
     address, arc, author, autodiscover, chunks, client, command, config, content, convert, dkim, dkim_key,
     dmarc, dsn, event, header, imap_client, imap_command, imap_server, mime, pattern, pop3, proxy, query,
-    record, reply, segment, server, site, spf,
+    record, reply, segment, server, site, spf, srs,
 };
 
 /// Something that reads octets, and what must hold of it.
@@ -66,6 +66,7 @@ pub const TARGETS: &[Target] = &[
     target("spf", spf::run),
     target("dmarc", dmarc::run),
     target("author", author::run),
+    target("srs", srs::run),
 ];
 
 /// The target of a name.

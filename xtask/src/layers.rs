@@ -71,7 +71,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     layer("spool", &["mail", "disk", "events"]),
     layer("store", &["mail", "disk"]),
     layer("mailstore", &["mail", "message", "store"]),
-    layer("directory", &["mail", "sasl", "limits", "store"]),
+    layer("directory", &["mail", "message-auth", "sasl", "limits", "store"]),
     layer("net", &["mail", "dns", "limits"]),
     layer("dns-update", &["disk"]),
     layer("acme", &["mail", "disk", "dns-update", "net"]),

@@ -12,7 +12,7 @@ use crate::{
     dial::Tour,
     next_hop::NextHop,
     open::Open,
-    replies,
+    replies, sealing,
     shared::Shared,
     signing::{Unsigned, signatures},
     site::Site,
@@ -71,7 +71,12 @@ impl Attempt {
 
     /// The message in a form that [`Attempt::form`] gave, signed if it is for us to sign it.
     pub(crate) async fn outgoing(&mut self, shared: &Shared, form: Form) -> Result<Outgoing, Unsigned> {
-        let head = signatures(shared, &self.envelope, &mut self.content, form).await?;
+        let (envelope, content) = (&self.envelope, &mut self.content);
+        let head = if sealing::is_passed_on(envelope) {
+            sealing::fields(shared, envelope, content, form).await?
+        } else {
+            signatures(shared, envelope, content, form).await?
+        };
         let head = if self.is_junk() { Some(with_junk_fields(head.as_deref())) } else { head };
         Ok(self.content.outgoing(shared, form).await?.headed(head))
     }

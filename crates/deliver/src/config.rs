@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
+use directory::ReturnPaths;
 use net::Roots;
 
 use crate::{
@@ -25,6 +26,8 @@ pub struct Config {
     pub relay: Option<Hosts>,
     /// Who signs mail of which domains. None: nobody does.
     pub signers: Signers,
+    /// Makes reverse-paths for mail that is sent on, and signs those of our own. Without it nothing is sent on.
+    pub return_paths: Option<ReturnPaths>,
     /// How sessions with other servers are protected of which no rule tells. LMTP is spoken in clear.
     pub tls: TlsPolicy,
     /// How they are protected with some: the first rule that takes a domain holds.
@@ -88,6 +91,7 @@ impl Default for Config {
             routes: Vec::new(),
             relay: None,
             signers: Signers::default(),
+            return_paths: None,
             tls: TlsPolicy::default(),
             tls_rules: Vec::new(),
             roots: None,

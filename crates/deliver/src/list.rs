@@ -10,11 +10,12 @@ use std::{sync::Arc, time::Duration};
 use directory::{List, Posters, Resolution};
 use events::{Event, Kind};
 use mail::{Client, Envelope, Notify, QueueId, Recipient, Reply, Ret, ReversePath, Stream, Timestamp, Via};
-use message::{HeaderSection, ListFields, without_list_fields};
+use message::{HeaderSection, ListFields, with_list_as_author, without_list_fields};
 use spool::{ContentReader, Loaded, SpoolError, Submission, Work};
 use tokio::time::sleep;
 
 use crate::{
+    list_author::{Authorship, authorship},
     outcome::{Fate, Finding},
     replies,
     shared::Shared,
@@ -22,9 +23,9 @@ use crate::{
 
 /// The station of lists in events and logs, and the listener of what they send.
 pub(crate) const STATION: &str = "deliver/list";
-const LISTENER: &str = "list";
+pub(crate) const LISTENER: &str = "list";
 /// A header section is held until it is whole; a submission may have no larger one.
-const HEADER_OCTETS_MAX: usize = 128 * 1024;
+pub(crate) const HEADER_OCTETS_MAX: usize = 128 * 1024;
 /// So long a copy waits for memory.
 const MEMORY_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -93,10 +94,17 @@ impl Expansion<'_> {
         let Loaded { mut content, .. } = spool.load(self.envelope.id).await.map_err(unread)?;
         let beginning = beginning(&mut content).await.map_err(unread)?;
         let fields = self.fields(&beginning).map_err(|finding| *finding)?;
+        let rewritten = match authorship(self.shared, self.envelope, &HeaderSection::read(&beginning)).await {
+            Authorship::Kept => without_list_fields(&beginning),
+            Authorship::Replaced => {
+                with_list_as_author(&without_list_fields(&beginning), self.list.address(), self.list.title())
+            }
+            Authorship::Unknown => return Err(self.own(Fate::Deferred, replies::author_unknown())),
+        };
         let now = self.shared.now();
         let id = spool.new_id(now);
         let mut writer = spool.content(id);
-        let mut piece = Some(without_list_fields(&beginning));
+        let mut piece = Some(rewritten);
         writer.write(fields, patience).await.map_err(|error| self.not_stored(&error))?;
         while let Some(octets) = piece {
             if !octets.is_empty() {
@@ -141,6 +149,8 @@ impl Expansion<'_> {
         let Envelope { body, smtputf8, require_tls, .. } = *self.envelope;
         Envelope {
             client: Client { via: Via::Local, ..Client::default() },
+            // Whose From was checked is signed in its name as it goes out.
+            account: self.envelope.account.clone(),
             stream: Stream::Bulk,
             reverse_path: ReversePath::Address(self.list.bounces().clone()),
             ret: Some(Ret::Headers),
@@ -190,7 +200,7 @@ impl Expansion<'_> {
 }
 
 /// As much as holds the header section, if it is not too large.
-async fn beginning(content: &mut ContentReader) -> Result<Vec<u8>, SpoolError> {
+pub(crate) async fn beginning(content: &mut ContentReader) -> Result<Vec<u8>, SpoolError> {
     let mut beginning = Vec::new();
     while let Some(piece) = content.next().await? {
         beginning.extend_from_slice(&piece);
@@ -201,6 +211,6 @@ async fn beginning(content: &mut ContentReader) -> Result<Vec<u8>, SpoolError> {
     Ok(beginning)
 }
 
-async fn patience() {
+pub(crate) async fn patience() {
     sleep(MEMORY_PATIENCE).await;
 }

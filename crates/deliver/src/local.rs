@@ -12,7 +12,8 @@ use spool::{Loaded, Piece, SpoolError, Work};
 use crate::{
     blocking,
     content::{Content, Offers, Outgoing},
-    list, mailbox,
+    forward::pass_on,
+    mailbox,
     maildir::{self, Draft},
     on_panic::OnPanic,
     outcome::{Fate, Finding},
@@ -123,8 +124,8 @@ impl Batch {
                 continue;
             }
             let Some(loaded) = shared.load(&work).await else { continue };
-            // The box: who has no lists holds no room for it.
-            let Some(work) = Box::pin(list::expand(shared, &loaded.envelope, work)).await else { continue };
+            // The box: who passes nothing on holds no room for it.
+            let Some(work) = Box::pin(pass_on(shared, &loaded.envelope, work)).await else { continue };
             if let Err(error) = self.add(shared, &work, loaded).await {
                 shared.content_unreadable(STATION, &work, &error).await;
             }
@@ -258,8 +259,8 @@ impl Message {
             let place = usize::try_from(*number).unwrap_or(usize::MAX);
             let Some(recipient) = envelope.recipients.get(place) else { continue };
             match live.directory.resolve(&recipient.forward_path) {
-                // A list that was none a moment ago, or it would have been sent on.
-                Resolution::NotLocal | Resolution::List(_) => {
+                // What led elsewhere, or was a list, a moment ago was passed on.
+                Resolution::NotLocal | Resolution::List(_) | Resolution::Forwarded(_) => {
                     message.refuse(*number, Fate::Deferred, replies::not_local());
                 }
                 Resolution::Unsure => message.refuse(*number, Fate::Deferred, replies::unsure()),

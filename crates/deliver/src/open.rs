@@ -51,6 +51,11 @@ impl Open {
         }
     }
 
+    /// Who chose the hosts.
+    pub(crate) fn chosen(&self) -> Chosen {
+        self.chosen
+    }
+
     /// Whether there are none any more.
     pub(crate) fn is_empty(&self) -> bool {
         self.recipients.is_empty() && self.waiting.is_empty()

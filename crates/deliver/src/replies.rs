@@ -155,6 +155,41 @@ pub(crate) fn not_stored(is_full: bool) -> Reply {
     }
 }
 
+/// The DNS does not say whether a list may send in the author's name (RFC 3463 §3.8: a matter of policy).
+pub(crate) fn author_unknown() -> Reply {
+    Reply::fixed(451, (4, 7, 0), "the policy of the author's domain cannot be looked up")
+}
+
+/// The message is on its way to whom its address leads.
+pub(crate) fn forwarded(recipients: usize, id: QueueId) -> Reply {
+    let others = if recipients == 1 { "one address".to_owned() } else { format!("{recipients} addresses") };
+    Reply::new(250, EnhancedStatus::new(2, 0, 0), format!("sent on to {others} as {id}"))
+}
+
+/// What was judged to be unwanted is passed on to nobody.
+pub(crate) fn junk_stays() -> Reply {
+    Reply::fixed(550, (5, 7, 1), "judged to be unwanted, and not sent on")
+}
+
+/// Without a reverse-path of ours it would be taken for a forgery.
+pub(crate) fn no_return_path() -> Reply {
+    Reply::fixed(451, (4, 3, 0), "no reverse-path can be made for what is to be sent on")
+}
+
+/// A header section that cannot be held.
+pub(crate) fn header_too_large_to_forward() -> Reply {
+    Reply::fixed(552, (5, 3, 4), "the header section is too large to be sent on")
+}
+
+/// There is no room for the copy that is to be sent on.
+pub(crate) fn not_stored_to_forward(is_full: bool) -> Reply {
+    if is_full {
+        Reply::fixed(452, (4, 3, 1), "there is no room for what is to be sent on")
+    } else {
+        Reply::fixed(451, (4, 3, 0), "what is to be sent on cannot be stored")
+    }
+}
+
 /// The domain was ours when the route was chosen, and is not any more.
 pub(crate) fn not_local() -> Reply {
     Reply::fixed(451, (4, 3, 5), "the domain is not local any more")

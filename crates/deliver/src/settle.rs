@@ -108,6 +108,8 @@ impl Shared {
             tracing::warn!(queue_id = %envelope.id, station = report::STATION, "a report cannot be delivered; the postmaster gets a copy");
         }
         let (content, octets) = self.beginning(envelope.id).await;
+        let to_sender = self.to_sender(envelope, now);
+        let envelope = to_sender.as_ref().unwrap_or(envelope);
         // Who asked to hear of it by DELIVERBY does.
         let asked = envelope.deliver_by.is_some();
         let is_bulk = !asked && (envelope.stream == Stream::Bulk || HeaderSection::read(&content).is_bulk());

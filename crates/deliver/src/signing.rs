@@ -46,6 +46,15 @@ impl Signers {
         Self(Arc::new(domains))
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those of a domain.
+    pub(crate) fn of(&self, domain: &DomainName) -> &[Signer] {
+        self.0.get(domain).map(Vec::as_slice).unwrap_or_default()
+    }
+
     fn names(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.values().flatten().map(|signer| (&*signer.domain, &*signer.selector))
     }
@@ -72,7 +81,7 @@ impl Eq for Signers {}
 pub(crate) struct Signatures(Mutex<Kept>);
 
 /// Of a message in one form: a conversion changes what is signed.
-type Signed = (QueueId, Option<Target>);
+pub(crate) type Signed = (QueueId, Option<Target>);
 
 #[derive(Default)]
 struct Kept {
@@ -82,12 +91,12 @@ struct Kept {
 }
 
 impl Signatures {
-    fn get(&self, of: Signed, now: Timestamp) -> Option<Arc<[u8]>> {
+    pub(crate) fn get(&self, of: Signed, now: Timestamp) -> Option<Arc<[u8]>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.fields.get(&of).filter(|(_, made)| now < made.after(KEPT)).map(|(field, _)| Arc::clone(field))
     }
 
-    fn keep(&self, of: Signed, fields: &Arc<[u8]>, now: Timestamp) {
+    pub(crate) fn keep(&self, of: Signed, fields: &Arc<[u8]>, now: Timestamp) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.fields.insert(of, (Arc::clone(fields), now)).is_none() {
             kept.order.push_back(of);
@@ -152,7 +161,7 @@ pub(crate) async fn signatures(
 }
 
 /// The listener of mail by programs of this machine.
-const SENDMAIL: &str = "sendmail";
+pub(crate) const SENDMAIL: &str = "sendmail";
 
 /// Whether it is known who sent it. Whoever only passes mail on signs nothing of it (mail-rules 17).
 fn has_known_sender(envelope: &Envelope) -> bool {
@@ -172,7 +181,7 @@ fn may_speak_for(envelope: &Envelope, author: &DomainName) -> bool {
 
 /// Whether somebody put it into the mail again (RFC 5322 §3.6.6). Who did so was held to Resent-From: From may be anybody's (mail-rules 7), and a signature
 /// would make it true.
-fn is_sent_again(header: &HeaderSection<'_>) -> bool {
+pub(crate) fn is_sent_again(header: &HeaderSection<'_>) -> bool {
     const RESENT: &[u8] = b"Resent-";
     header
         .fields()
@@ -180,7 +189,7 @@ fn is_sent_again(header: &HeaderSection<'_>) -> bool {
 }
 
 /// Reads a message through in the form in which it goes out: its header section, with the empty line, and the digest of its body.
-async fn digest(
+pub(crate) async fn digest(
     shared: &Shared,
     content: &mut Content,
     form: Form,
@@ -205,7 +214,7 @@ async fn digest(
     Ok((header, body.finish()))
 }
 
-fn sign(
+pub(crate) fn sign(
     signers: &Signers,
     domain: &DomainName,
     header: &[u8],

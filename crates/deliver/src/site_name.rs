@@ -19,7 +19,12 @@ pub(crate) fn of(host: &str) -> Arc<str> {
         return (*site).into();
     }
     let literal = host.starts_with('[');
-    psl::domain_str(host).filter(|_| !literal).unwrap_or(host).into()
+    if literal { host.into() } else { registrable(host).into() }
+}
+
+/// The part of a name that somebody registered, else all of it.
+pub(crate) fn registrable(name: &str) -> &str {
+    psl::domain_str(name).unwrap_or(name)
 }
 
 #[cfg(test)]

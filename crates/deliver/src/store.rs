@@ -38,8 +38,8 @@ impl Expansion {
                 Resolution::Unsure => {
                     known.push(Finding::own(*number, Fate::Deferred, replies::unsure()));
                 }
-                // A list that was none a moment ago, or it would have been sent on.
-                Resolution::NotLocal | Resolution::List(_) => {
+                // What led elsewhere, or was a list, a moment ago was passed on.
+                Resolution::NotLocal | Resolution::List(_) | Resolution::Forwarded(_) => {
                     known.push(Finding::own(*number, Fate::Deferred, replies::not_local()));
                 }
             }

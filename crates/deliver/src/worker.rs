@@ -12,7 +12,7 @@ use crate::{
     attempt::Attempt,
     content::Form,
     dial::{self, Tour, Trouble},
-    list,
+    forward::pass_on,
     next_hop::Chosen,
     on_panic::OnPanic,
     open::Open,
@@ -123,7 +123,7 @@ impl Worker<'_> {
         let Some(hop) = hop else { return };
         let Some(Loaded { envelope, content }) = self.shared.load(&work).await else { return };
         let work = if hop.chosen == Chosen::AsStore {
-            let Some(rest) = Box::pin(list::expand(self.shared, &envelope, work)).await else { return };
+            let Some(rest) = Box::pin(pass_on(self.shared, &envelope, work)).await else { return };
             rest
         } else {
             work
@@ -204,7 +204,11 @@ impl Worker<'_> {
         };
         let Attempt { envelope, tour, open, .. } = attempt;
         open.note = form.note();
-        let transaction = transaction(envelope, &open.recipients, form, content.octets(), self.shared.now());
+        let now = self.shared.now();
+        let mut transaction = transaction(envelope, &open.recipients, form, content.octets(), now);
+        if let Some(signed) = self.shared.signed_reverse_path(envelope, open.chosen(), now) {
+            transaction.mail.reverse_path = signed;
+        }
         let dsn = connection.capabilities().dsn && has_dsn_parameters(&transaction);
         match connection.transact(transaction, &mut content, &self.shared.config.timeouts).await {
             Ended::Done(outcome) => {

@@ -1,11 +1,11 @@
-//! What aliases stand for, worked out once: which mailboxes, without loops, without end.
+//! What aliases stand for, worked out once: which mailboxes, and who elsewhere, without loops, without end.
 
 use std::collections::HashSet;
 
 use mail::Address;
 
 use crate::{
-    ALIAS_DEPTH_MAX, ALIAS_MAILBOXES_MAX, DirectoryError, Entry, Problem,
+    ALIAS_DEPTH_MAX, ALIAS_ELSEWHERE_MAX, ALIAS_MAILBOXES_MAX, DirectoryError, Entry, Problem,
     index::{Found, Index, Place},
 };
 
@@ -18,13 +18,31 @@ pub(crate) struct Alias {
     pub(crate) to: Vec<Address>,
 }
 
+/// What an alias stands for in the end.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Targets {
+    pub(crate) mailboxes: Vec<Address>,
+    /// Addresses at domains that are not ours, to which its mail is sent on.
+    pub(crate) elsewhere: Vec<Address>,
+}
+
+impl Targets {
+    /// The one mailbox that it stands for alone.
+    pub(crate) fn sole(&self) -> Option<&Address> {
+        match (self.mailboxes.as_slice(), self.elsewhere.is_empty()) {
+            ([sole], true) => Some(sole),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 enum State {
     New,
     /// On the way that led here.
     Open,
     /// Worked out: how long the longest chain below is, and where it ends.
-    Done(usize, Vec<Address>),
+    Done(usize, Targets),
     /// Wrong, and reported.
     Failed,
 }
@@ -35,14 +53,14 @@ pub(crate) fn expand(
     index: &Index,
     catch_everything: bool,
     errors: &mut Vec<DirectoryError>,
-) -> Vec<Vec<Address>> {
+) -> Vec<Targets> {
     let states = vec![State::New; aliases.len()];
     let mut expansion = Expansion { aliases, index, catch_everything, errors, states, way: Vec::new() };
     for place in 0..aliases.len() {
         expansion.visit(place);
     }
-    let mailboxes = |state| if let State::Done(_, mailboxes) = state { mailboxes } else { Vec::new() };
-    expansion.states.into_iter().map(mailboxes).collect()
+    let targets = |state| if let State::Done(_, targets) = state { targets } else { Targets::default() };
+    expansion.states.into_iter().map(targets).collect()
 }
 
 struct Expansion<'a> {
@@ -89,20 +107,27 @@ impl Expansion<'_> {
         let alias = aliases.get(place).and_then(Option::as_ref).ok_or(None)?;
         let mut gathered = Gathered::default();
         let mut deepest = 0;
+        // Who looks after a list is one of ours, or behind an alias of ours.
+        let may_leave = matches!(alias.targets.0, Entry::Alias(_));
         for target in &alias.to {
-            deepest = deepest.max(self.gather(target, &mut gathered)?);
+            deepest = deepest.max(self.gather(target, may_leave, &mut gathered)?);
         }
-        if gathered.mailboxes.is_empty() {
+        if gathered.targets.mailboxes.is_empty() && gathered.targets.elsewhere.is_empty() {
             return Err(Some(Problem::NoTargets));
         }
         if deepest >= ALIAS_DEPTH_MAX {
             return Err(Some(Problem::TooDeep));
         }
-        Ok(State::Done(deepest + 1, gathered.mailboxes))
+        Ok(State::Done(deepest + 1, gathered.targets))
     }
 
     /// Adds what a target stands for; returns how long its longest chain of aliases is.
-    fn gather(&mut self, target: &Address, gathered: &mut Gathered) -> Result<usize, Option<Problem>> {
+    fn gather(
+        &mut self,
+        target: &Address,
+        may_leave: bool,
+        gathered: &mut Gathered,
+    ) -> Result<usize, Option<Problem>> {
         let Some(Found { place, detail }) = self.index.find(target) else {
             if self.catch_everything {
                 return gathered.add_caught(target.clone()).map(|()| 0);
@@ -112,6 +137,9 @@ impl Expansion<'_> {
                 return gathered.add_caught(target.clone()).map(|()| 0);
             }
             let local = self.index.rules(target.domain()).is_some();
+            if !local && may_leave {
+                return gathered.add_elsewhere(target, self.index).map(|()| 0);
+            }
             let problem = if local { Problem::UnknownTarget } else { Problem::Elsewhere };
             return Err(Some(problem(target.to_string())));
         };
@@ -121,9 +149,12 @@ impl Expansion<'_> {
             Place::Alias(next) => {
                 self.visit(next);
                 match self.states.get(next) {
-                    Some(State::Done(depth, mailboxes)) => {
-                        for mailbox in mailboxes {
+                    Some(State::Done(depth, targets)) => {
+                        for mailbox in &targets.mailboxes {
                             gathered.add_found(mailbox.clone(), self.index)?;
+                        }
+                        for target in &targets.elsewhere {
+                            gathered.add_elsewhere(target, self.index)?;
                         }
                         Ok(*depth)
                     }
@@ -144,17 +175,28 @@ impl Expansion<'_> {
 /// Mailboxes, each once: the same account with the same detail is the same mailbox, whatever it is called.
 #[derive(Default)]
 struct Gathered {
-    mailboxes: Vec<Address>,
+    targets: Targets,
     seen: HashSet<(usize, Option<String>)>,
 }
 
 impl Gathered {
     fn add(&mut self, mailbox: Address, account: usize, detail: Option<&str>) -> Result<(), Option<Problem>> {
         if self.seen.insert((account, detail.map(str::to_owned))) {
-            self.mailboxes.push(mailbox);
+            self.targets.mailboxes.push(mailbox);
         }
-        if self.mailboxes.len() > ALIAS_MAILBOXES_MAX {
+        if self.targets.mailboxes.len() > ALIAS_MAILBOXES_MAX {
             return Err(Some(Problem::TooManyMailboxes));
+        }
+        Ok(())
+    }
+
+    /// Whether case matters in a local part there is not ours to know: each spelling once is enough.
+    fn add_elsewhere(&mut self, target: &Address, index: &Index) -> Result<(), Option<Problem>> {
+        if !self.targets.elsewhere.iter().any(|known| index.is_same(known, target)) {
+            self.targets.elsewhere.push(target.clone());
+        }
+        if self.targets.elsewhere.len() > ALIAS_ELSEWHERE_MAX {
+            return Err(Some(Problem::TooManyElsewhere));
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::{
     Account, AccountConfig, AliasConfig, AppPassword, Config, Directory, DirectoryError, DomainConfig, Entry,
     External, List, Problem, Role, Secret,
     account::Credentials,
-    aliases::{self, Alias},
+    aliases::{self, Alias, Targets},
     index::{Found, Index, Place, Rules},
     lists::{Draft, TO_OWNERS},
     password::Verifier,
@@ -37,6 +37,8 @@ pub(crate) struct Builder {
     pub(crate) any_domain: bool,
     /// How many of the aliases are declared as such.
     aliases: usize,
+    /// Some domain's catch-all is at a domain that is not ours.
+    catches_elsewhere: bool,
     errors: Vec<DirectoryError>,
 }
 
@@ -48,6 +50,7 @@ impl Builder {
             catch_everything: None,
             any_domain: config.catch_everything.is_some(),
             aliases: config.aliases.len(),
+            catches_elsewhere: false,
             errors: Vec::new(),
         };
         for (place, domain) in config.domains.iter().enumerate() {
@@ -89,13 +92,15 @@ impl Builder {
 
     fn finish(
         mut self,
-        aliases: Vec<Vec<Address>>,
+        aliases: Vec<Targets>,
         lists: Vec<Arc<List>>,
         postmaster: Option<Address>,
         external: External,
     ) -> Result<Directory, Vec<DirectoryError>> {
         match postmaster {
             Some(postmaster) if self.errors.is_empty() => Ok(Directory {
+                leads_elsewhere: self.catches_elsewhere
+                    || aliases.iter().any(|targets| !targets.elsewhere.is_empty()),
                 index: self.index,
                 accounts: self.accounts,
                 aliases,
@@ -278,7 +283,12 @@ impl Builder {
 
     fn set_catch_all(&mut self, place: usize, config: &DomainConfig) {
         let Some(text) = config.catch_all.as_deref() else { return };
-        let address = self.known_address(Entry::Domain(place), "catch_all", text);
+        let entry = Entry::Domain(place);
+        let leaves = Address::parse(text)
+            .ok()
+            .filter(|address| !self.any_domain && self.index.rules(address.domain()).is_none());
+        self.catches_elsewhere |= leaves.is_some();
+        let address = leaves.or_else(|| self.known_address(entry, "catch_all", text));
         if let (Some(address), Ok(domain)) = (address, Domain::parse(&config.name)) {
             self.index.set_catch_all(&domain, address);
         }

@@ -37,7 +37,7 @@ pub struct Config {
 pub struct DomainConfig {
     /// Its name.
     pub name: String,
-    /// The address that gets what nobody else of the domain does.
+    /// The address that gets what nobody else of the domain does, here or elsewhere.
     pub catch_all: Option<String>,
     /// What separates the user from a detail in `anna+news` (RFC 5233 §4): `+` unless given, none if empty.
     pub subaddress: Option<String>,
@@ -71,7 +71,7 @@ pub struct AccountConfig {
 pub struct AliasConfig {
     /// The address.
     pub address: String,
-    /// What it stands for: addresses of accounts and other aliases.
+    /// What it stands for: addresses of accounts and other aliases, and addresses elsewhere, to which its mail is sent on.
     pub to: Vec<String>,
 }
 

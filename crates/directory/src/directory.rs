@@ -6,6 +6,7 @@ use mail::{Address, ClientCertificate, Domain};
 
 use crate::{
     Account, Config, DirectoryError, External, List, Login, Role,
+    aliases::Targets,
     builder::Builder,
     index::{Found, Index, Place, with_detail},
 };
@@ -15,10 +16,12 @@ use crate::{
 pub struct Directory {
     pub(crate) index: Index,
     pub(crate) accounts: Vec<Account>,
-    /// The mailboxes of each alias; behind those of the aliases, those of the addresses by which owners of lists are reached.
-    pub(crate) aliases: Vec<Vec<Address>>,
+    /// What each alias stands for; behind those of the aliases, those of the addresses by which owners of lists are reached.
+    pub(crate) aliases: Vec<Targets>,
     pub(crate) lists: Vec<Arc<List>>,
     pub(crate) postmaster: Address,
+    /// Some alias or catch-all leads to a domain that is not ours.
+    pub(crate) leads_elsewhere: bool,
     /// The place of the account that catches everything.
     pub(crate) catch_everything: Option<usize>,
     /// Who is kept elsewhere. Whoever is declared here comes first.
@@ -36,8 +39,21 @@ pub enum Resolution {
     Unsure,
     /// The addresses of accounts that it stands for, never none, each mailbox once. Details (`anna+news`) are kept.
     Mailboxes(Vec<Address>),
+    /// An alias, or a domain's catch-all, that leads elsewhere too.
+    Forwarded(Forwarded),
     /// A mailing list: what is written to it goes to its members as another message. See [`Directory::may_post`].
     List(Arc<List>),
+}
+
+/// Mail for an address of ours that is sent on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forwarded {
+    /// Who sends it on: the alias, or the address that a catch-all took. [`Directory::resolve`] says the same of it.
+    pub by: Address,
+    /// The mailboxes here that get a copy, perhaps none.
+    pub mailboxes: Vec<Address>,
+    /// To whom it is sent on, never none: addresses at domains that are not ours, as the operator named them.
+    pub elsewhere: Vec<Address>,
 }
 
 impl Directory {
@@ -64,7 +80,7 @@ impl Directory {
                 let list = self.lists.get(place).filter(|_| detail.is_none());
                 return list.map_or(Resolution::Unknown, |list| Resolution::List(Arc::clone(list)));
             }
-            Some(found) => return self.sure(self.mailboxes(found, address)),
+            Some(found) => return self.stands_for(found, address),
             None => {}
         }
         if self.external_account(address).is_some() {
@@ -81,10 +97,45 @@ impl Directory {
         };
         match fallback {
             None => Resolution::Unknown,
-            Some(fallback) => self.sure(match self.index.find(fallback) {
-                Some(found) => self.mailboxes(found, fallback),
-                None => vec![fallback.clone()],
-            }),
+            Some(fallback) => match self.index.find(fallback) {
+                Some(found) => self.stands_for(found, fallback),
+                None if self.is_local(fallback.domain()) => self.sure(vec![fallback.clone()]),
+                None => Resolution::Forwarded(Forwarded {
+                    by: address.clone(),
+                    mailboxes: Vec::new(),
+                    elsewhere: vec![fallback.clone()],
+                }),
+            },
+        }
+    }
+
+    fn stands_for(&self, found: Found<'_>, address: &Address) -> Resolution {
+        let Place::Alias(place) = found.place else { return Resolution::Mailboxes(vec![address.clone()]) };
+        let Some(targets) = self.aliases.get(place) else { return Resolution::Unknown };
+        let mailboxes = match found.detail {
+            None => targets.mailboxes.clone(),
+            // `sales+fair` is `anna+fair` if `sales` is `anna`: who sorts by detail can do so behind an alias too.
+            Some(detail) => targets.mailboxes.iter().map(|to| self.detailed(to, detail)).collect(),
+        };
+        match self.sure(mailboxes) {
+            Resolution::Mailboxes(mailboxes) if !targets.elsewhere.is_empty() => {
+                let elsewhere = targets.elsewhere.clone();
+                Resolution::Forwarded(Forwarded { by: address.clone(), mailboxes, elsewhere })
+            }
+            resolution => resolution,
+        }
+    }
+
+    /// Whether any address of ours leads elsewhere.
+    pub fn leads_elsewhere(&self) -> bool {
+        self.leads_elsewhere
+    }
+
+    /// Whether an address is an account's own, with or without a detail: reports of its mail come there.
+    pub fn is_of_account(&self, address: &Address) -> bool {
+        match self.index.find(address) {
+            Some(Found { place, .. }) => matches!(place, Place::Account(_)),
+            None => self.external_account(address).is_some(),
         }
     }
 
@@ -230,7 +281,7 @@ impl Directory {
         };
         let owned = match self.index.find(address) {
             Some(Found { place: Place::Alias(alias), .. }) => {
-                matches!(self.aliases.get(alias).map(Vec::as_slice), Some([sole]) if is_its(sole))
+                self.aliases.get(alias).and_then(Targets::sole).is_some_and(is_its)
             }
             _ => is_its(address),
         };
@@ -272,14 +323,6 @@ impl Directory {
     /// All accounts, in the order in which they were declared.
     pub fn accounts(&self) -> &[Account] {
         &self.accounts
-    }
-
-    fn mailboxes(&self, found: Found<'_>, address: &Address) -> Vec<Address> {
-        let Place::Alias(place) = found.place else { return vec![address.clone()] };
-        let targets = self.aliases.get(place).cloned().unwrap_or_default();
-        let Some(detail) = found.detail else { return targets };
-        // `sales+fair` is `anna+fair` if `sales` is `anna`: who sorts by detail can do so behind an alias too.
-        targets.iter().map(|target| self.detailed(target, detail)).collect()
     }
 
     fn detailed(&self, target: &Address, detail: &str) -> Address {

@@ -92,6 +92,9 @@ pub enum Problem {
     /// A target outside of our domains.
     #[error("`{0}` is not an address of a local domain")]
     Elsewhere(String),
+    /// An alias that leads to too many elsewhere.
+    #[error("the alias leads to more than {} addresses elsewhere", crate::ALIAS_ELSEWHERE_MAX)]
+    TooManyElsewhere,
     /// A target at a domain of ours that nobody has.
     #[error("nobody has the address `{0}`")]
     UnknownTarget(String),
@@ -148,13 +151,13 @@ impl Problem {
             Self::Duplicate { .. } => "remove one of the two",
             Self::UnknownDomain(_) => "add a [[domain]] with this name",
             Self::Elsewhere(_) => {
-                "an alias must lead to an account of a declared domain; forwarding to elsewhere is not possible yet"
+                "name an address of a declared domain here; an [[alias]] there may lead elsewhere"
             }
             Self::UnknownTarget(_) => "declare an [[account]] or [[alias]] with this address",
             Self::NoTargets => "list at least one address in `to`",
             Self::Loop(_) => "let one of these aliases lead to an account instead",
             Self::TooDeep => "let the alias lead to accounts directly",
-            Self::TooManyMailboxes => "split the alias, or use a mailing list",
+            Self::TooManyMailboxes | Self::TooManyElsewhere => "split the alias, or use a mailing list",
             Self::LeadsToList(_) => {
                 "name its members instead: who may write to a list is judged where its own address is written to"
             }

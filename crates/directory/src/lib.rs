@@ -1,7 +1,7 @@
 //! Who exists here: domains, accounts, aliases, lists; and who may log in.
 //!
 //! *Takes* what the configuration declares and what is kept in the store, the questions of those who want to log in, and an identity provider's word for them. *Hands on* what an address stands for,
-//! the account that gets it, and whose login it is. *Never* lets an address outside but by a list: an alias ends in an account of ours, and a name
+//! the account that gets it, and whose login it is. *Never* lets an address outside but where the operator named it, in an alias or on a list; a name
 //! on disk is never the peer's text; and never lets the time of an answer tell whether a login exists.
 
 mod account;
@@ -20,6 +20,7 @@ mod keys_text;
 mod lists;
 mod password;
 mod people;
+mod return_paths;
 mod scripts;
 mod session;
 #[cfg(test)]
@@ -30,7 +31,7 @@ pub use account::{Account, Role};
 pub use app_password::{AppPassword, BadAppPassword, Scope, is_app_password_name};
 pub use authenticate::{Attempt, Authenticator, Login, SCRAM_ITERATIONS, Unproven};
 pub use config::{AccountConfig, AliasConfig, Config, DomainConfig, ListConfig, Secret};
-pub use directory::{Directory, Resolution};
+pub use directory::{Directory, Forwarded, Resolution};
 pub use domain_pattern::{DomainPattern, in_ascii};
 pub use elsewhere::{Answered, Elsewhere, External, Fetched, Pending, Person};
 pub use error::{DirectoryError, Entry, Problem};
@@ -40,12 +41,15 @@ pub use people::{
     Checked, Everyone, Kept, Kind, ListChange, Listed, ListedAccount, NewAccount, NewPassword, Noticed,
     People, PeopleError, Publish, Rights, SCHEMA, spelling,
 };
+pub use return_paths::{NoReturnPath, ReturnPaths, Unrestored};
 pub use scripts::mixes_scripts;
 pub use session::{Caller, SessionLogin};
 pub use tokens::{TokenError, Tokens};
 
 /// The most mailboxes that one alias may stand for.
 pub const ALIAS_MAILBOXES_MAX: usize = 1000;
+/// The most addresses elsewhere that one alias may lead to: more is a mailing list.
+pub const ALIAS_ELSEWHERE_MAX: usize = 100;
 /// The longest chain of aliases that lead to aliases.
 pub const ALIAS_DEPTH_MAX: usize = 32;
 /// The most members of a mailing list: all of them are recipients of one message.

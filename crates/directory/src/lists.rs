@@ -6,7 +6,7 @@ use mail::{Address, ReversePath};
 
 use crate::{
     Directory, Entry, LIST_MEMBERS_MAX, ListConfig, Problem,
-    aliases::Alias,
+    aliases::{Alias, Targets},
     builder::Builder,
     in_ascii,
     index::{Found, Place},
@@ -227,13 +227,14 @@ impl Builder {
     }
 
     /// The list, once it is known what aliases stand for.
-    pub(crate) fn list(&self, place: usize, draft: Draft, aliases: &[Vec<Address>]) -> List {
+    pub(crate) fn list(&self, place: usize, draft: Draft, aliases: &[Targets]) -> List {
+        let here = |alias: usize| aliases.get(alias).map(|targets| targets.mailboxes.as_slice());
         let Draft { address, to_owners: [bounces, request, owner], title, owners, members, posters } = draft;
         let mut seen = HashSet::new();
         let members: Vec<Address> =
             members.into_iter().filter(|member| seen.insert(self.index.key(member))).collect();
         let owned_by = match self.to_owners_place(place, 0) {
-            Place::Alias(alias) => aliases.get(alias).map(Vec::as_slice).unwrap_or_default(),
+            Place::Alias(alias) => here(alias).unwrap_or_default(),
             Place::Account(_) | Place::List(_) => &[],
         };
         let owners = owners.iter().chain(owned_by);
@@ -246,7 +247,7 @@ impl Builder {
         for who in writes {
             may_post.insert(self.index.key(who));
             let mailboxes = match self.index.find(who) {
-                Some(Found { place: Place::Alias(place), .. }) => aliases.get(place).map(Vec::as_slice),
+                Some(Found { place: Place::Alias(place), .. }) => here(place),
                 _ => None,
             };
             for mailbox in mailboxes.unwrap_or(std::slice::from_ref(who)) {
@@ -283,10 +284,7 @@ impl Directory {
         let account = match self.index.find(sender) {
             Some(Found { place: Place::Account(place), .. }) => self.accounts.get(place),
             Some(Found { place: Place::Alias(place), .. }) => {
-                match self.aliases.get(place).map(Vec::as_slice) {
-                    Some([sole]) => self.account(sole),
-                    _ => None,
-                }
+                self.aliases.get(place).and_then(Targets::sole).and_then(|sole| self.account(sole))
             }
             Some(Found { place: Place::List(_), .. }) => None,
             None => self.external_account(sender),

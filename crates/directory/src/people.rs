@@ -41,6 +41,8 @@ pub use stored::SCHEMA;
 const STATION: &str = "directory";
 /// The secret that fake salts are made of.
 const LOGIN_SECRET: &str = "login";
+/// The one that tags of reverse-paths are made of.
+const RETURN_SECRET: &str = "return_path";
 const SALT_OCTETS: usize = 16;
 
 /// What is told of a new directory.
@@ -165,6 +167,16 @@ impl People {
         Ok(self.store.write_and_wait(move |sql| stored::secret(sql, LOGIN_SECRET, &new))?)
     }
 
+    /// The secret of reverse-paths that this server makes, the same at each start: made from `new` at the first. Waits for the disk: not for a thread
+    /// of a runtime.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn return_secret(&self, new: &[u8]) -> Result<Vec<u8>, PeopleError> {
+        let new = new.to_vec();
+        Ok(self.store.write_and_wait(move |sql| stored::secret(sql, RETURN_SECRET, &new))?)
+    }
+
     /// Who is told of each new directory. Only the first call counts.
     pub fn publish_to(&self, publish: Publish) {
         // Set once, when all parts are there.
@@ -215,6 +227,11 @@ impl People {
     /// See [`PeopleError`].
     pub async fn remove_domain(&self, name: &str) -> Result<(), PeopleError> {
         let name = spelling::domain(name).unwrap_or_else(|_| name.to_owned());
+        // Without it they would lead elsewhere, and nobody wants that.
+        let by = self.state.lock().await.leads_to(&name).map(|alias| format!("the alias `{alias}`"));
+        if let Some(by) = by {
+            return Err(PeopleError::Needed { name, by });
+        }
         self.change(Change::RemoveDomain(name)).await
     }
 
@@ -456,6 +473,20 @@ impl State {
             Some(kind) => PeopleError::Declared { kind, name },
             None => PeopleError::Unknown { what, name },
         }
+    }
+
+    /// An alias, or a domain's catch-all, that leads to a domain of the store.
+    fn leads_to(&self, domain: &str) -> Option<String> {
+        if !self.stored.domains.iter().any(|stored| stored.name == domain) {
+            return None;
+        }
+        let is_there = |address: &String| {
+            let at = address.rsplit_once('@').map(|(_, at)| spelling::domain(at));
+            at.is_some_and(|at| at.is_ok_and(|at| at == domain))
+        };
+        let aliases = self.declared.aliases.iter().chain(&self.stored.aliases);
+        let mut aliases = aliases.filter(|alias| alias.to.iter().any(is_there));
+        aliases.next().map(|alias| alias.address.clone())
     }
 
     /// Whether an alias is declared as such, and not made for a list.

@@ -4,8 +4,8 @@ use mail::Address;
 use proptest::prelude::*;
 
 use crate::{
-    AccountConfig, AliasConfig, Config, Directory, DirectoryError, DomainConfig, Entry, ListConfig, Problem,
-    Resolution,
+    AccountConfig, AliasConfig, Config, Directory, DirectoryError, DomainConfig, Entry, Forwarded,
+    ListConfig, Problem, Resolution,
 };
 
 fn domain(name: &str) -> DomainConfig {
@@ -59,6 +59,10 @@ fn resolved(directory: &Directory, address: &str) -> String {
         Resolution::Unsure => "not known".into(),
         Resolution::Mailboxes(mailboxes) => {
             mailboxes.iter().map(Address::to_string).collect::<Vec<_>>().join(" ")
+        }
+        Resolution::Forwarded(Forwarded { by, mailboxes, elsewhere }) => {
+            let words = |all: &[Address]| all.iter().map(Address::to_string).collect::<Vec<_>>().join(" ");
+            format!("{} here; by {by} to {}", words(&mailboxes), words(&elsewhere))
         }
         Resolution::List(list) => format!("list {}", list.address()),
     }
@@ -155,6 +159,40 @@ fn a_declared_postmaster_outranks_the_first_account() {
 }
 
 #[test]
+fn aliases_and_catch_alls_may_lead_elsewhere() {
+    let mut config = config();
+    config.aliases.extend([
+        alias("out@example.org", &["eve@gmail.example", "EVE@gmail.example", "dan@elsewhere.example"]),
+        alias("both@example.org", &["bob@example.org", "out@example.org", "eve@gmail.example"]),
+        alias("alone@example.org", &["bob@example.org"]),
+    ]);
+    config
+        .domains
+        .push(DomainConfig { catch_all: Some("eve@gmail.example".into()), ..domain("away.example") });
+    config.domains.push(DomainConfig { catch_all: Some("out@example.org".into()), ..domain("far.example") });
+    config.postmaster = Some("both@example.org".into());
+    let directory = Directory::new(config).unwrap();
+    let out = "eve@gmail.example dan@elsewhere.example";
+    for (address, expected) in [
+        ("out@example.org", format!(" here; by out@example.org to {out}")),
+        ("OUT+x@example.org", format!(" here; by OUT+x@example.org to {out}")),
+        ("both@example.org", format!("bob@example.org here; by both@example.org to {out}")),
+        ("both+x@example.org", format!("bob+x@example.org here; by both+x@example.org to {out}")),
+        ("who@away.example", " here; by who@away.example to eve@gmail.example".into()),
+        ("who@far.example", format!(" here; by out@example.org to {out}")),
+        ("postmaster@away.example", format!("bob@example.org here; by both@example.org to {out}")),
+        ("eve@gmail.example", "elsewhere".into()),
+    ] {
+        assert_eq!(resolved(&directory, address), expected, "{address}");
+        let Resolution::Forwarded(Forwarded { by, .. }) = directory.resolve(&address.parse().unwrap()) else {
+            continue;
+        };
+        assert_eq!(resolved(&directory, &by.to_string()), expected, "{address}: it says the same of itself");
+        assert!(directory.account(&by).is_none());
+    }
+}
+
+#[test]
 fn in_development_everything_is_caught() {
     let config = Config {
         domains: vec![domain("example.org")],
@@ -202,7 +240,7 @@ fn errors(change: impl FnOnce(&mut Config)) -> Vec<String> {
 #[test]
 fn mistakes_are_told_with_their_place() {
     type Change = fn(&mut Config);
-    let cases: [(Change, &str); 18] = [
+    let cases: [(Change, &str); 19] = [
         (
             |c| c.domains.push(domain("a..b")),
             "domain 4, name: `a..b` is not a domain name: empty domain or label",
@@ -224,8 +262,12 @@ fn mistakes_are_told_with_their_place() {
             "domain 1, catch_all: nobody has the address `eve@example.org`",
         ),
         (
-            |c| c.domains[0].catch_all = Some("eve@example.net".into()),
-            "domain 1, catch_all: `eve@example.net` is not an address of a local domain",
+            |c| c.domains[0].catch_all = Some("eve".into()),
+            "domain 1, catch_all: `eve` is not an address: no @ in address",
+        ),
+        (
+            |c| c.postmaster = Some("eve@example.net".into()),
+            "postmaster, postmaster: `eve@example.net` is not an address of a local domain",
         ),
         (|c| c.accounts.push(account("eve")), "account 5, login: `eve` is not an address: no @ in address"),
         (
@@ -245,8 +287,12 @@ fn mistakes_are_told_with_their_place() {
             "alias 4, address: `anna@example.org` is already declared as account 1",
         ),
         (
-            |c| c.aliases.push(alias("x@example.org", &["eve@gmail.example"])),
-            "alias 4, to: `eve@gmail.example` is not an address of a local domain",
+            |c| {
+                let to: Vec<String> =
+                    (0..=crate::ALIAS_ELSEWHERE_MAX).map(|n| format!("m{n}@elsewhere.example")).collect();
+                c.aliases.push(AliasConfig { address: "x@example.org".into(), to });
+            },
+            "alias 4, to: the alias leads to more than 100 addresses elsewhere",
         ),
         (
             |c| c.aliases.push(alias("x@example.org", &["eve@example.org"])),
@@ -368,6 +414,12 @@ proptest! {
             if let Resolution::Mailboxes(mailboxes) = directory.resolve(&address.parse().unwrap()) {
                 prop_assert!(!mailboxes.is_empty());
                 prop_assert!(mailboxes.iter().all(|mailbox| directory.account(mailbox).is_some()));
+            }
+            if let Resolution::Forwarded(Forwarded { by, mailboxes, elsewhere }) = directory.resolve(&address.parse().unwrap()) {
+                prop_assert!(!elsewhere.is_empty() && elsewhere.iter().all(|to| !directory.is_local(to.domain())));
+                prop_assert!(mailboxes.iter().all(|mailbox| directory.account(mailbox).is_some()));
+                let again = Resolution::Forwarded(Forwarded { by: by.clone(), mailboxes, elsewhere });
+                prop_assert_eq!(directory.resolve(&by), again);
             }
         }
     }

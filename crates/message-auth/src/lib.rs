@@ -9,6 +9,9 @@ pub mod dkim;
 pub mod dmarc;
 pub mod results;
 pub mod spf;
+pub mod srs;
 mod tags;
+mod told;
 
 pub use author::{DomainName, NoAuthor, author};
+pub use told::Told;

@@ -10,8 +10,10 @@ pub mod convert;
 pub mod dsn;
 mod encoded_word;
 mod field;
+mod forwarded;
 mod header;
 mod list;
+mod list_author;
 pub mod mime;
 mod quoted;
 mod received;
@@ -22,8 +24,10 @@ mod write;
 pub use dsn::{Action, CONTENT_RETURNED_MAX, Cause, Dsn, Report, ReportedRecipient, Topic};
 pub use encoded_word::decoded;
 pub use field::Field;
+pub use forwarded::write_forwarded;
 pub use header::{Facts, Fields, HeaderSection};
 pub use list::{ListFields, without_list_fields};
+pub use list_author::with_list_as_author;
 pub use received::Received;
 pub use trace::{
     Date, message_id, write_date_field, write_delivered_to, write_junk_fields, write_message_id_field,

@@ -57,7 +57,7 @@ impl ListFields<'_> {
 }
 
 /// A phrase (RFC 5322 §3.2.5): a quoted string, or encoded words where there is more than ASCII (RFC 2047 §5 (3)).
-fn phrase(text: &str) -> String {
+pub(crate) fn phrase(text: &str) -> String {
     let mut phrase = String::with_capacity(text.len() + 2);
     if text.is_ascii() {
         phrase.push('"');

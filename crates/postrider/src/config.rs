@@ -11,6 +11,7 @@ mod next_hop;
 mod oauth;
 mod people;
 mod problem;
+mod return_path;
 mod routes;
 mod rules;
 mod secret;
@@ -45,6 +46,7 @@ pub(crate) use ldap::Ldap;
 pub(crate) use listeners::{ClientCertificates, Listener, Tls};
 pub(crate) use oauth::OAuth;
 pub(crate) use problem::{Problem, Report, Severity};
+pub(crate) use return_path::ReturnPath;
 pub(crate) use secret::words;
 pub(crate) use service::{Access, Service};
 pub(crate) use show::effective;
@@ -90,6 +92,8 @@ pub(crate) struct Config {
     pub dkim: Vec<Dkim>,
     /// What is asked of the hosts that mail goes to.
     pub tls_policies: TlsPolicies,
+    /// How reverse-paths are made.
+    pub return_path: ReturnPath,
     /// How mail leaves, and when it is tried again and given up.
     pub deliver: deliver::Config,
     /// Nobody said who keeps the mailboxes.

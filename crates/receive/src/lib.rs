@@ -18,6 +18,7 @@ mod proxied;
 mod receiver;
 mod reception;
 mod record;
+mod returned;
 mod rules;
 mod schedule;
 mod service;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use directory::{Directory, List, Login, Resolution};
+use directory::{Directory, Forwarded, List, Login, Resolution};
 use mail::{Address, Reply, ReversePath};
 use smtp::{ForwardPath, server::Answer};
 
@@ -130,6 +130,11 @@ impl Origin {
         let address = addressee(directory, path);
         match directory.resolve(address) {
             Resolution::Mailboxes(mailboxes) => Decision::Accept(mailboxes),
+            // The address itself stands for all who are elsewhere.
+            Resolution::Forwarded(Forwarded { by, mut mailboxes, .. }) => {
+                mailboxes.push(by);
+                Decision::Accept(mailboxes)
+            }
             Resolution::List(list) => self.post(directory, &list, sender),
             Resolution::NotLocal if self.relays() => Decision::Accept(vec![address.clone()]),
             Resolution::NotLocal => Decision::Reject(RELAY),
@@ -215,10 +220,16 @@ mod tests {
             accounts: ["anna@example.org", "bob@example.org"]
                 .map(|login| AccountConfig { login: login.into(), ..AccountConfig::default() })
                 .into(),
-            aliases: vec![AliasConfig {
-                address: "team@example.org".into(),
-                to: vec!["anna@example.org".into(), "bob@example.org".into()],
-            }],
+            aliases: vec![
+                AliasConfig {
+                    address: "team@example.org".into(),
+                    to: vec!["anna@example.org".into(), "bob@example.org".into()],
+                },
+                AliasConfig {
+                    address: "away@example.org".into(),
+                    to: vec!["carol@elsewhere.example".into(), "bob@example.org".into()],
+                },
+            ],
             postmaster: Some("bob@example.org".into()),
             catch_everything: catch_everything.map(Into::into),
             ..Config::default()
@@ -246,6 +257,8 @@ mod tests {
             (Smtp, false, "anna@example.org", "anna@example.org"),
             (Smtp, false, "anna+news@example.org", "anna+news@example.org"),
             (Smtp, false, "team@example.org", "anna@example.org bob@example.org"),
+            (Smtp, false, "away@example.org", "bob@example.org away@example.org"),
+            (Smtp, false, "away+x@example.org", "bob+x@example.org away+x@example.org"),
             (Smtp, false, "nobody@example.org", unknown),
             (Smtp, true, "nobody@example.org", unknown),
             (Smtp, false, "who@caught.example", "anna@example.org"),

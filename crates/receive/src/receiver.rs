@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
-use directory::{Authenticator, Directory};
+use directory::{Authenticator, Directory, ReturnPaths};
 use dns::Resolve;
 use mail::Reply;
 use net::{
@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) usages: Arc<Usages>,
     /// Whom to ask about those who bring mail.
     resolver: Arc<OnceLock<Arc<dyn Resolve>>>,
+    /// Who knows reverse-paths of ours.
+    pub(crate) returns: Arc<OnceLock<ReturnPaths>>,
 }
 
 impl Receiver {
@@ -70,6 +72,7 @@ impl Receiver {
             storing,
             usages: Arc::default(),
             resolver: Arc::default(),
+            returns: Arc::default(),
         };
         Self(Arc::new(RwLock::new(Arc::new(shared))))
     }
@@ -93,6 +96,7 @@ impl Receiver {
             storing: Arc::clone(&current.storing),
             usages: Arc::clone(&current.usages),
             resolver: Arc::clone(&current.resolver),
+            returns: Arc::clone(&current.returns),
         });
     }
 
@@ -101,6 +105,14 @@ impl Receiver {
     pub fn verifying_by(self, resolver: Arc<dyn Resolve>) -> Self {
         // The first one stays.
         let _ = self.current().resolver.set(resolver);
+        self
+    }
+
+    /// The same service, which takes reports at reverse-paths that were made so.
+    #[must_use]
+    pub fn returning_by(self, paths: ReturnPaths) -> Self {
+        // The first ones stay; their settings can be changed.
+        let _ = self.current().returns.set(paths);
         self
     }
 

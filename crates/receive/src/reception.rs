@@ -23,6 +23,7 @@ use crate::{
     policy::{Decision, Origin, UNSURE, addressee, room_for, sender},
     receiver::{Shared, Visitor},
     record,
+    returned::{hold_back, returned},
     rules::{EnvelopeFacts, Outlook, Refusal, in_ascii, settle},
     schedule::{self, Planned},
     storing::NOT_STORED,
@@ -246,6 +247,11 @@ impl Reception {
         let event = flood::hold(&mut taken.envelope, &login);
         let to = match directory.resolve(directory.postmaster()) {
             directory::Resolution::Mailboxes(mailboxes) => mailboxes,
+            directory::Resolution::Forwarded(forwarded) => {
+                let mut mailboxes = forwarded.mailboxes;
+                mailboxes.push(forwarded.by);
+                mailboxes
+            }
             _ => vec![directory.postmaster().clone()],
         };
         let notice = begins.then(|| flood::notice(&config.hostname, spool.new_id(now), now, to, &login));
@@ -332,7 +338,11 @@ impl Reception {
         let config = &self.shared.config;
         let max = config.recipients_max.saturating_mul(EXPANSION_MAX);
         let (directory, sender) = (self.shared.authenticator.directory(), &transaction.mail.reverse_path);
-        let became = match self.origin.recipient(&directory, path, sender) {
+        let returned = self.shared.returns.get().and_then(|paths| {
+            returned(paths, self.origin, &directory, path, sender, self.shared.clock.now())
+        });
+        let decided = returned.unwrap_or_else(|| self.origin.recipient(&directory, path, sender));
+        let became = match decided {
             Decision::Accept(became) => became,
             refused => return refused,
         };
@@ -430,6 +440,7 @@ impl Reception {
             let reason = event.reason.take().map(|reason| format!("; {reason}")).unwrap_or_default();
             event.reason = Some(format!("given by user {}{reason}", user.name));
         }
+        events.extend(hold_back(&self.shared.authenticator.directory(), &mut taken.envelope));
         let (flood, notice) = self.count(&mut taken, accepted_recipients);
         events.extend(flood);
         let Taken { envelope, .. } = taken;

@@ -30,3 +30,4 @@ pub(crate) mod segment;
 pub(crate) mod server;
 pub(crate) mod site;
 pub(crate) mod spf;
+pub(crate) mod srs;

@@ -6,6 +6,7 @@ mod chunking;
 mod conversion;
 mod extensions;
 mod fairness;
+mod forward;
 mod lmtp;
 mod local;
 mod mailboxes;

@@ -3,8 +3,8 @@
 use sasl::base64;
 use store::{Migration, Row, Schema, Sql, StoreError, Value};
 
-use crate::keys_text;
 use crate::{AccountConfig, AliasConfig, AppPassword, DomainConfig, ListConfig, Scope, Secret};
+use crate::{keys_text, return_paths::KEPT_SENDERS};
 
 /// The tables. Octets stand in them as base 64, lists of words with spaces between: what every engine has. Addresses and domains are
 /// in the spelling by which they are compared.
@@ -34,7 +34,7 @@ pub const SCHEMA: Schema = Schema {
         name: "keys of app passwords",
         sql: "ALTER TABLE app_password ADD COLUMN scram TEXT",
     },
-    LISTS],
+    LISTS, KEPT_SENDERS],
 };
 
 /// Who is on a list stands in the order of coming, which the number keeps; `role` is `owner` or `member`.

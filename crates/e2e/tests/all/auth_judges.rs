@@ -7,3 +7,4 @@ mod dkim;
 mod judge;
 mod opendkim;
 mod spf;
+mod srs;

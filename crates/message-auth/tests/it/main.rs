@@ -6,3 +6,4 @@ mod attacks;
 mod dkim;
 mod dmarc;
 mod spf;
+mod srs;

@@ -8,7 +8,7 @@ use std::{
 
 use acme::{Keeper, Method};
 use deliver::{LocalDelivery, Own};
-use directory::{Authenticator, Directory, People, PeopleError};
+use directory::{Authenticator, Directory, People, PeopleError, ReturnPaths};
 use disk::{Caveat, Clock, Disk, Lock, OsDisk, OsRandom, Random, SystemClock};
 use dns::Resolve;
 use events::Log;
@@ -69,6 +69,8 @@ pub(super) struct Built {
     pub authenticator: Authenticator,
     /// Who asks directories elsewhere.
     pub ldap: Arc<ldap::Keeper>,
+    /// What makes reverse-paths.
+    pub return_paths: ReturnPaths,
     pub store: Store,
     /// The mailboxes, if it is here that they are kept.
     pub mailstore: Option<Mailstore>,
@@ -109,6 +111,7 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
     let authenticator = authenticator(&directory, &people, flavour, random.as_ref())?;
     authenticator.limit(config.login);
     authenticator.judge_tokens_by(tokens::judge(&config)?);
+    let return_paths = return_paths(&config.return_path, &people, &store, random.as_ref())?;
     let people = Arc::new(people);
     let ldap = elsewhere(&config, &people, &authenticator)?;
     let resolver = resolver(&config, flavour)?;
@@ -146,6 +149,7 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
         people,
         authenticator,
         ldap,
+        return_paths,
         store,
         mailstore,
         resolver,
@@ -298,6 +302,27 @@ fn authenticator(
     // The first that there was counts, so that nobody learns from a restart which logins are real.
     let secret = people.login_secret(&secret).map_err(|error: PeopleError| explain::people(&error))?;
     Ok(Authenticator::new(directory, &secret))
+}
+
+/// What makes reverse-paths, with what the server itself has as the last secret: what was made by it stays true when somebody gives another.
+fn return_paths(
+    settings: &config::ReturnPath,
+    people: &People,
+    store: &Store,
+    random: &dyn Random,
+) -> Result<ReturnPaths, Failure> {
+    let mut new = [0; 32];
+    random.fill(&mut new);
+    let own = people.return_secret(&new).map_err(|error: PeopleError| explain::people(&error))?;
+    let secrets = return_secrets(settings, own);
+    let made = ReturnPaths::new(secrets, settings.days, settings.sign, Some(store.clone()));
+    made.ok_or_else(|| Failure::new("there is no secret for reverse-paths".to_owned()))
+}
+
+/// Those of the configuration, and the server's own.
+pub(super) fn return_secrets(settings: &config::ReturnPath, own: Vec<u8>) -> Vec<Vec<u8>> {
+    let given = settings.secrets.iter().map(|secret| secret.expose().as_bytes().to_vec());
+    given.chain([own]).collect()
 }
 
 /// Who asks directories elsewhere. They need not be there: that is told when they are asked.

@@ -11,7 +11,7 @@ use receive::Service as Mail;
 use crate::cli;
 use crate::config::{
     Access, Bounds, ClientCertificates, Config, Listener, Log, LogFormat, LogLevel, Process, Report,
-    Sendmail, Service, Tls, TlsPolicies,
+    ReturnPath, Sendmail, Service, Tls, TlsPolicies,
 };
 
 /// A name that never leads anywhere else (RFC 6761 §6.3) and is fully qualified.
@@ -46,6 +46,7 @@ pub(super) fn config(dir: &Path, wanted: &cli::Dev) -> Config {
         receive: receive_config(),
         login: limits::LoginLimits::default(),
         oauth: Vec::new(),
+        return_path: ReturnPath::default(),
         deliver: deliver::Config {
             hostname: HOSTNAME.to_owned(),
             local: deliver::LocalDelivery::Mailstore,

@@ -7,14 +7,14 @@ use std::{
 
 use admin::api::Reloaded;
 use deliver::{Own, Settings};
-use directory::{Authenticator, People};
+use directory::{Authenticator, People, ReturnPaths};
 use net::{Certificates, ClientAuthorities};
 use receive::Receiver;
 use serde_json::Value;
 
 use super::{build, explain, mailboxes::Mailboxes, pages::Pages, tokens};
 use crate::{
-    config::{self, Config, LoadError},
+    config::{self, Config, LoadError, ReturnPath},
     process,
 };
 
@@ -85,6 +85,7 @@ pub(super) struct Running {
     /// What is served by HTTP.
     pub(super) pages: Pages,
     pub(super) logins: Authenticator,
+    pub(super) return_paths: ReturnPaths,
     pub(super) delivery: Settings,
     pub(super) certificates: Certificates,
     /// Whose certificates of clients are believed.
@@ -160,8 +161,21 @@ impl Reloader {
         for warning in merged.warnings.lines() {
             tracing::warn!("{warning}");
         }
-        let Running { people, receiver, mailboxes, pages, logins, delivery, certificates, clients, acme } =
-            &self.parts;
+        let Running {
+            people,
+            receiver,
+            mailboxes,
+            pages,
+            logins,
+            return_paths,
+            delivery,
+            certificates,
+            clients,
+            acme,
+        } = &self.parts;
+        // The one that is there is given back, and none is made.
+        let own =
+            people.return_secret(&[]).map_err(|error| Refused::of(explain::people(&error).text(false)))?;
         let declared = build::declared(&merged, &self.own);
         let obtained = merged
             .acme
@@ -181,6 +195,8 @@ impl Reloader {
                 // Whoever reloads may have mended what an authority did not like.
                 (watch, _) => watch.iter().for_each(acme::Watch::nudge),
             }
+            let ReturnPath { days, sign, .. } = merged.return_path;
+            return_paths.change(build::return_secrets(&merged.return_path, own), days, sign);
             receiver.change(merged.receive.clone(), Arc::clone(directory));
             if let Some(mailboxes) = mailboxes {
                 mailboxes.change(&merged);
@@ -246,6 +262,7 @@ fn merged(running: &Config, wanted: Config) -> Config {
         oauth: wanted.oauth,
         dkim: wanted.dkim,
         tls_policies: wanted.tls_policies,
+        return_path: wanted.return_path,
         certificates,
         identities,
         directory: directory::Config { external: running.directory.external.clone(), ..wanted.directory },
@@ -280,6 +297,8 @@ fn differences(running: &Config, wanted: &Config) -> Vec<String> {
     // Whom to believe is in files.
     let policies = before.deliver.tls_rules != after.deliver.tls_rules;
     found.extend(policies.then(|| TLS_POLICY.to_owned()));
+    let secrets = before.return_path.secrets != after.return_path.secrets;
+    found.extend(secrets.then(|| "return_path.secret".to_owned()));
     let files = |config: &Config| -> [Option<PathBuf>; 2] {
         let mut files = config.clients.iter().flat_map(config::Clients::files).map(Path::to_owned);
         [files.next(), files.next()]

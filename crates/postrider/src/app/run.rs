@@ -147,6 +147,7 @@ fn changing(
         mailboxes: mailboxes.cloned(),
         pages: pages.clone(),
         logins: built.authenticator.clone(),
+        return_paths: built.return_paths.clone(),
         delivery: deliverer.settings(),
         certificates: built.certificates.clone(),
         clients: built.clients.clone(),
@@ -220,6 +221,7 @@ fn receiver(built: &Built) -> Receiver {
         Arc::clone(&built.clock),
     )
     .verifying_by(Arc::clone(&built.resolver))
+    .returning_by(built.return_paths.clone())
 }
 
 /// Takes up what programs of this machine send.
@@ -297,7 +299,8 @@ fn deliverer(built: &Built) -> Deliverer {
         tls: built.connector.clone(),
         own: built.own.clone(),
     };
-    Deliverer::new(built.config.deliver.clone(), parts)
+    let return_paths = Some(built.return_paths.clone());
+    Deliverer::new(deliver::Config { return_paths, ..built.config.deliver.clone() }, parts)
 }
 
 /// Takes what is due from the spool and delivers it.

@@ -241,7 +241,7 @@ pub(crate) struct AliasAdd {
     /// The address
     #[arg(value_name = "ADDRESS")]
     pub address: String,
-    /// Who gets its mail: addresses of accounts or other aliases of ours
+    /// Who gets its mail: addresses of accounts or other aliases of ours, or elsewhere
     #[arg(value_name = "TO", required = true)]
     pub to: Vec<String>,
     #[command(flatten)]

@@ -3,7 +3,7 @@
 use std::{fmt, io, path::Path};
 
 use directory::Secret;
-use toml_span::Span;
+use toml_span::{Span, Value};
 
 use super::{is_public, value::Wrong, walk::Section};
 
@@ -12,7 +12,20 @@ const SECRET_OCTETS_MAX: u64 = 65_536;
 
 /// `key = "plain"`, `key = { file = "path" }` or `key = { env = "NAME" }`. A relative path starts at `dir`.
 pub(super) fn read(section: &Section<'_>, key: &'static str, dir: &Path) -> Option<Secret> {
-    let value = section.get(key)?;
+    of_value(section, key, section.get(key)?, dir)
+}
+
+/// A list of them.
+pub(super) fn read_several(section: &Section<'_>, key: &'static str, dir: &Path) -> Vec<Secret> {
+    let Some(value) = section.get(key) else { return Vec::new() };
+    let Some(values) = value.as_array() else {
+        section.wrong(value.span, Wrong::new(format!("`{key}` wants a list of secrets")));
+        return Vec::new();
+    };
+    values.iter().filter_map(|value| of_value(section, key, value, dir)).collect()
+}
+
+fn of_value(section: &Section<'_>, key: &'static str, value: &Value<'_>, dir: &Path) -> Option<Secret> {
     if let Some(text) = value.as_str() {
         let found = checked(text, "").and_then(|text| unexposed(text, section.findings.public, "this file"));
         return section.report(value.span, found).map(Secret::new);

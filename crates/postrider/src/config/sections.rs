@@ -14,7 +14,7 @@ use super::{
     Acme, Bounds, Config, DATA_DIR, Ldap, Listener, Log, LogFormat, LogLevel, Process, Report, Sendmail,
     acme, certificates, clients, dkim, ldap, limits, listeners,
     next_hop::{Keeper, keeper},
-    oauth, people,
+    oauth, people, return_path,
     routes::{self, Surroundings},
     rules,
     tls_policy::{self, TlsPolicies},
@@ -98,7 +98,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     (deliver.routes, deliver.relay, deliver.local) = routes::read(&root, &around, keepers);
     let (login, oauth) = (limits::logins(root.section("login")), oauth::read(&root, dir));
     let (dkim, process) = (dkim::read(&root, dir), process(root.section("process")));
-    let log = log(root.section("log"));
+    let (return_path, log) = (return_path::read(root.section("return_path"), dir), log(root.section("log")));
     let sendmail = sendmail(root.section("sendmail"), &directory, hostname.as_deref());
     let secret_files = root.findings.secret_files();
     root.finish();
@@ -116,6 +116,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         oauth,
         dkim,
         tls_policies,
+        return_path,
         deliver,
         local_by_default,
         bounds,

@@ -6,8 +6,8 @@ use deliver::{Hosts, LocalDelivery, NamedHost, PrivateAddresses};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Bounds, Config, Files, LogFormat, LogLevel, Process, acme, clients, dkim, ldap, limits, oauth, rules,
-    tls_policy,
+    Bounds, Config, Files, LogFormat, LogLevel, Process, acme, clients, dkim, ldap, limits, oauth,
+    return_path, rules, tls_policy,
     value::{show_duration, show_size},
 };
 
@@ -63,6 +63,7 @@ pub(crate) fn effective(config: &Config) -> Shown {
     sections.push((Heading::One("login"), limits::show_logins(&config.login)));
     sections.extend(config.oauth.iter().map(|oauth| (Heading::Many("oauth"), oauth::show(oauth))));
     sections.extend(config.dkim.iter().map(|dkim| (Heading::Many("dkim"), dkim::show(dkim))));
+    sections.push((Heading::One("return_path"), return_path::show(&config.return_path)));
     sections.push((Heading::One("queue"), queue(&config.deliver, &config.bounds)));
     let mut values = deliver(&config.deliver);
     values.extend(tls_policy::show_ca_file(&config.tls_policies));

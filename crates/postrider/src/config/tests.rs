@@ -585,8 +585,8 @@ fn domains_accounts_and_aliases() {
                 "[[account]]\nlogin = \"anna@example.org\"\n[[alias]]\naddress = \"info@example.org\"\nto = [\"anna@example.org\", \"ana@example.org\"]\n",
             ),
             (
-                "alias to elsewhere",
-                "[[alias]]\naddress = \"info@example.org\"\nto = [\"anna@example.net\"]\n",
+                "reverse-paths",
+                "[return_path]\nold_secrets = [\"short\", 7]\nlifetime = \"1d\"\nsign = \"maybe\"\n",
             ),
             (
                 "alias loop",
@@ -826,6 +826,7 @@ fn every_key_is_documented_and_every_documented_key_exists() {
         "login",
         "oauth",
         "dkim",
+        "return_path",
         "queue",
         "deliver",
         "route",

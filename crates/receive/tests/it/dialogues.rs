@@ -77,6 +77,8 @@ dialogues! {
         a_relay_adds_nothing_but_trace
         address_harvesting
         alias
+        alias_elsewhere
+        alias_elsewhere_of_a_forgery
         alias_expanded
         auth_in_clear
         bare_lf_in_commands
@@ -129,6 +131,7 @@ dialogues! {
         exim_cve_2017_16944
         extensions_need_ehlo
         flood
+        forged_reports
         helo
         http_to_smtp
         large_message

@@ -322,16 +322,28 @@ fn envelope(id: QueueId, from: &str, to: &[&str], now: mail::Timestamp) -> Envel
     Envelope { reverse_path, ..Envelope::new(id, now, "smtp", recipients) }
 }
 
-/// `here.test` with Anna and Otto, `team@here.test` is both.
+/// `here.test` with Anna and Otto, `team@here.test` is both; `away@here.test` and all of `caught.test` lead elsewhere, and so does `both@here.test` beside Anna.
 fn directory() -> Directory {
     let account = |login: &str| AccountConfig { login: login.into(), ..AccountConfig::default() };
     Directory::new(directory::Config {
-        domains: vec![DomainConfig { name: "here.test".into(), catch_all: None, subaddress: None }],
+        domains: vec![
+            DomainConfig { name: "here.test".into(), ..DomainConfig::default() },
+            DomainConfig {
+                name: "caught.test".into(),
+                catch_all: Some("eve@example.org".into()),
+                subaddress: None,
+            },
+        ],
         accounts: vec![account("anna@here.test"), account("otto@here.test")],
         aliases: vec![
             AliasConfig {
                 address: "team@here.test".into(),
                 to: vec!["anna@here.test".into(), "otto@here.test".into()],
+            },
+            AliasConfig { address: "away@here.test".into(), to: vec!["eve@example.org".into()] },
+            AliasConfig {
+                address: "both@here.test".into(),
+                to: vec!["eve@example.org".into(), "anna@here.test".into(), "dan@example.net".into()],
             },
             AliasConfig {
                 address: "twice@here.test".into(),

@@ -14,8 +14,19 @@ pub(crate) fn python(script: &str, arguments: &[&str], input: String) -> String 
     let mut command = Command::new("/usr/bin/python3");
     // Isolated: a file of the folder at hand is no package.
     command.args(["-I", "-c", script]).args(arguments);
+    output(command, input)
+}
+
+/// The same of Debian's Perl.
+pub(crate) fn perl(script: &str, arguments: &[&str], input: String) -> String {
+    let mut command = Command::new("/usr/bin/perl");
+    command.args(["-e", script, "--"]).args(arguments);
+    output(command, input)
+}
+
+fn output(mut command: Command, input: String) -> String {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("python3");
+    let mut child = command.spawn().expect("the judge");
     let mut stdin = child.stdin.take().expect("its input");
     let writer = thread::spawn(move || stdin.write_all(input.as_bytes()));
     let output = child.wait_with_output().expect("its output");

@@ -42,6 +42,8 @@ pub(crate) struct Stage<W> {
     virtual_time: bool,
     /// The lines of the DNS, if there is one.
     zones: String,
+    /// Who knows reverse-paths of ours, if anybody does.
+    returns: Option<directory::ReturnPaths>,
     dns: Option<Arc<FakeDns>>,
 }
 
@@ -66,6 +68,7 @@ impl<W: Wire> Stage<W> {
             shutdown,
             virtual_time,
             zones: String::new(),
+            returns: None,
             dns: None,
         };
         stage.domain("example.org", None);
@@ -138,6 +141,10 @@ impl<W: Wire> Stage<W> {
         let receiver = Receiver::new(config.clone(), spool, directory, logins.clone(), clock);
         let receiver = match &self.dns {
             Some(dns) => receiver.verifying_by(Arc::clone(dns) as Arc<dyn dns::Resolve>),
+            None => receiver,
+        };
+        let receiver = match self.returns.clone() {
+            Some(returns) => receiver.returning_by(returns),
             None => receiver,
         };
         self.fail(&logins).await;
@@ -227,6 +234,9 @@ impl<W: Wire> World for Stage<W> {
             ["disabled", login] => {
                 let account = self.directory.accounts.iter_mut().find(|account| account.login == login);
                 account.ok_or("no such account")?.disabled = true;
+            }
+            ["return", "paths", "signed"] => {
+                self.returns = directory::ReturnPaths::new(["a secret"], 21, true, None);
             }
             ["checks", "off"] => self.config.verify = false,
             ["login", "in", "clear"] => self.config.login_in_clear = true,
