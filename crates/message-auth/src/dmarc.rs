@@ -4,6 +4,6 @@ mod check;
 mod lint;
 mod record;
 
-pub use check::{DmarcResult, Evidence, Verdict, WALK_MAX, check};
+pub use check::{DmarcResult, Evidence, Verdict, WALK_MAX, check, check_unsure};
 pub use lint::{Flaw, flaws};
 pub use record::{Alignment, Policy, Record};

@@ -56,7 +56,7 @@ pub struct Verdict {
     pub policy: Policy,
     /// The record, and the domain that it is of.
     pub record: Option<(DomainName, Record)>,
-    /// Whether the author's domain is below the record's and does not exist.
+    /// Whether the author's domain is below the record's and does not exist; asked for where the policy hangs on it.
     pub missing: bool,
     /// Whether SPF speaks for the author.
     pub spf_aligned: bool,
@@ -68,7 +68,13 @@ pub struct Verdict {
 
 /// Checks. Time is for the caller to bound.
 pub async fn check(evidence: Evidence<'_>, resolver: &dyn Resolve) -> Verdict {
-    match judge(evidence, resolver).await {
+    check_unsure(evidence, Evidence { spf: None, dkim: &[], ..evidence }, resolver).await
+}
+
+/// As [`check`], where the DNS has left some identities open (`temperror`): if one of these speaks for the author, it cannot be said that nothing
+/// does (RFC 9989 §5.3.6).
+pub async fn check_unsure(evidence: Evidence<'_>, open: Evidence<'_>, resolver: &dyn Resolve) -> Verdict {
+    match judge(evidence, open, resolver).await {
         Ok(verdict) => verdict,
         Err(Unanswered(problem)) => {
             Verdict { result: DmarcResult::TempError, problem: Some(problem), ..nothing() }
@@ -91,59 +97,102 @@ fn nothing() -> Verdict {
 /// The DNS did not answer.
 struct Unanswered(Box<str>);
 
-async fn judge(evidence: Evidence<'_>, resolver: &dyn Resolve) -> Result<Verdict, Unanswered> {
+async fn judge(
+    evidence: Evidence<'_>,
+    open: Evidence<'_>,
+    resolver: &dyn Resolve,
+) -> Result<Verdict, Unanswered> {
     let author = evidence.author;
     let walk = Walk::up(author, resolver).await?;
     let Some((domain, record)) = walk.policy_record() else { return Ok(nothing()) };
     if !record.is_usable() {
         return Ok(nothing());
     }
-    let organization = walk.organization();
-    let aligned = async |identity: &DomainName, alignment: Alignment| {
-        if identity == author {
-            return Ok(true);
-        }
-        // An organization is above both, so it is above what they share.
-        if alignment == Alignment::Strict || !identity.is_within(organization) {
-            return Ok(false);
-        }
-        Ok(Walk::up(identity, resolver).await?.organization() == organization)
-    };
-    let spf_aligned = match evidence.spf {
-        Some(domain) => aligned(domain, record.spf).await?,
-        None => false,
-    };
-    let mut dkim_aligned = Vec::new();
-    for (number, signer) in evidence.dkim.iter().enumerate().take(SIGNERS_MAX) {
-        if aligned(signer, record.dkim).await? {
-            dkim_aligned.push(number);
+    let comparison = Comparison { author, organization: walk.organization(), record, resolver };
+    let Aligned { spf, dkim, unanswered } = comparison.of(evidence).await;
+    let passes = spf || !dkim.is_empty();
+    if !passes {
+        unanswered.map_or(Ok(()), Err)?;
+        let maybe = comparison.of(open).await;
+        maybe.unanswered.map_or(Ok(()), Err)?;
+        if maybe.spf || !maybe.dkim.is_empty() {
+            return Err(Unanswered("the DNS did not answer for whom the author is known by".into()));
         }
     }
     let below = domain != author;
-    let missing = below && !exists(author, resolver).await?;
+    // Only where it makes a difference: a message that is its author's needs no policy.
+    let asks = below && !passes && record.for_below(true) != record.for_below(false);
+    let missing = asks && !exists(author, resolver).await?;
     let asked = if below { record.for_below(!missing) } else { record.for_itself() };
     Ok(Verdict {
-        result: if spf_aligned || !dkim_aligned.is_empty() { DmarcResult::Pass } else { DmarcResult::Fail },
+        result: if passes { DmarcResult::Pass } else { DmarcResult::Fail },
         policy: if record.testing { asked.lowered() } else { asked },
         record: Some((domain.clone(), record.clone())),
         missing,
-        spf_aligned,
-        dkim_aligned,
+        spf_aligned: spf,
+        dkim_aligned: dkim,
         problem: None,
     })
 }
 
-/// RFC 9989, "Non-existent Domains": no such name, or neither addresses nor mail hosts.
+/// Whose identities are compared with the author's, and how.
+struct Comparison<'a> {
+    author: &'a DomainName,
+    organization: &'a DomainName,
+    record: &'a Record,
+    resolver: &'a dyn Resolve,
+}
+
+/// Which of them speak for the author.
+struct Aligned {
+    spf: bool,
+    dkim: Vec<usize>,
+    /// The first that nobody knows of. What another shows stands all the same.
+    unanswered: Option<Unanswered>,
+}
+
+impl Comparison<'_> {
+    async fn of(&self, evidence: Evidence<'_>) -> Aligned {
+        let mut aligned = Aligned { spf: false, dkim: Vec::new(), unanswered: None };
+        if let Some(domain) = evidence.spf {
+            let found = self.one(domain, self.record.spf).await;
+            aligned.spf = aligned.note(found);
+        }
+        for (number, signer) in evidence.dkim.iter().enumerate().take(SIGNERS_MAX) {
+            let found = self.one(signer, self.record.dkim).await;
+            if aligned.note(found) {
+                aligned.dkim.push(number);
+            }
+        }
+        aligned
+    }
+
+    async fn one(&self, identity: &DomainName, alignment: Alignment) -> Result<bool, Unanswered> {
+        if identity == self.author {
+            return Ok(true);
+        }
+        // An organization is above both, so it is above what they share.
+        if alignment == Alignment::Strict || !identity.is_within(self.organization) {
+            return Ok(false);
+        }
+        Ok(Walk::up(identity, self.resolver).await?.organization() == self.organization)
+    }
+}
+
+impl Aligned {
+    fn note(&mut self, found: Result<bool, Unanswered>) -> bool {
+        found.unwrap_or_else(|error| {
+            self.unanswered.get_or_insert(error);
+            false
+        })
+    }
+}
+
+/// RFC 9989 §3.2.13 by RFC 8020: what has any record, or a name below it, exists.
 async fn exists(domain: &DomainName, resolver: &dyn Resolve) -> Result<bool, Unanswered> {
     match resolver.addresses(domain.as_str()).await {
-        Ok(_) => return Ok(true),
-        Err(DnsError::NoSuchName) => return Ok(false),
-        Err(DnsError::NoRecords) => {}
-        Err(DnsError::Temporary(why)) => return Err(Unanswered(why)),
-    }
-    match resolver.mx(domain.as_str()).await {
-        Ok(_) => Ok(true),
-        Err(DnsError::NoSuchName | DnsError::NoRecords) => Ok(false),
+        Ok(_) | Err(DnsError::NoRecords) => Ok(true),
+        Err(DnsError::NoSuchName) => Ok(false),
         Err(DnsError::Temporary(why)) => Err(Unanswered(why)),
     }
 }

@@ -163,8 +163,8 @@ struct Check<'a> {
     resolver: &'a dyn Resolve,
     lookups: u8,
     void_lookups: u8,
-    /// A name of the client that leads back to it, once it was looked for.
-    validated: Option<Box<str>>,
+    /// The names of the client that lead back to it, once they were looked for.
+    validated: Option<Vec<Box<str>>>,
 }
 
 impl Check<'_> {
@@ -366,12 +366,13 @@ impl Check<'_> {
             return "unknown".into();
         }
         if self.validated.is_none() {
-            let names = self.names().await.unwrap_or_default();
-            let own = names.iter().find(|name| ***name == *domain);
-            let best = own.or_else(|| names.iter().find(|name| is_within(name, domain))).or(names.first());
-            self.validated = Some(best.cloned().unwrap_or_else(|| "unknown".into()));
+            self.validated = Some(self.names().await.unwrap_or_default());
         }
-        self.validated.clone().unwrap_or_else(|| "unknown".into())
+        // The domain is the one at hand, which an include or a redirect changes.
+        let names = self.validated.as_deref().unwrap_or_default();
+        let own = names.iter().find(|name| ***name == *domain);
+        let best = own.or_else(|| names.iter().find(|name| is_within(name, domain))).or(names.first());
+        best.cloned().unwrap_or_else(|| "unknown".into())
     }
 
     fn values<'b>(&'b self, domain: &'b str, validated: &'b str) -> Values<'b> {

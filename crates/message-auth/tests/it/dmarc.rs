@@ -3,7 +3,7 @@
 use dns::Resolve as _;
 use message_auth::{
     DomainName,
-    dmarc::{DmarcResult, Evidence, Policy, Verdict, check},
+    dmarc::{DmarcResult, Evidence, Policy, Verdict, check, check_unsure},
 };
 use testkit::dns::FakeDns;
 
@@ -109,4 +109,49 @@ async fn several_records_are_none_and_a_silent_dns_is_told() {
     let silent = verdict("_dmarc.example.org SERVFAIL", "example.org", None, &[]).await;
     assert_eq!(silent.result, DmarcResult::TempError);
     assert!(silent.problem.is_some());
+}
+
+#[tokio::test]
+async fn a_dns_that_fails_leaves_what_others_show_and_is_no_failure_of_the_author() {
+    let zone = "_dmarc.example.org TXT \"v=DMARC1; p=reject\"\n_dmarc.bad.example.org SERVFAIL";
+    let found = verdict(zone, "example.org", Some("example.org"), &["x.bad.example.org"]).await;
+    assert_eq!((found.result, found.spf_aligned), (DmarcResult::Pass, true));
+    let found = verdict(zone, "example.org", None, &["x.bad.example.org", "example.org"]).await;
+    assert_eq!((found.result, found.dkim_aligned), (DmarcResult::Pass, vec![1]));
+    let found = verdict(zone, "example.org", Some("other.test"), &["x.bad.example.org"]).await;
+    assert_eq!(found.result, DmarcResult::TempError);
+    // What could not be asked might have spoken for the author, or not.
+    let dns = FakeDns::new(zone);
+    let (author, mail, other) = (name("example.org"), name("mail.example.org"), name("other.test"));
+    let evidence = Evidence { author: &author, spf: None, dkim: &[] };
+    for (open, result) in [(&mail, DmarcResult::TempError), (&other, DmarcResult::Fail)] {
+        let by_path = Evidence { spf: Some(open), ..evidence };
+        assert_eq!(check_unsure(evidence, by_path, &dns).await.result, result);
+        let signers = [open.clone()];
+        let signed = Evidence { dkim: &signers, ..evidence };
+        assert_eq!(check_unsure(evidence, signed, &dns).await.result, result);
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_missing_only_if_the_dns_says_so_and_is_asked_for_only_if_it_matters() {
+    let record = |tags: &str| format!("_dmarc.example.org TXT \"v=DMARC1; p=reject; {tags}\"");
+    for (more, tags, missing, policy) in [
+        ("", "np=none", true, Policy::None),
+        ("\nx.example.org TXT \"text\"", "np=none", false, Policy::Reject),
+        ("\na.x.example.org A 192.0.2.1", "np=none", false, Policy::Reject),
+        ("\nx.example.org SERVFAIL", "sp=none; np=none", false, Policy::None),
+    ] {
+        let zone = format!("{}{more}", record(tags));
+        let found = verdict(&zone, "x.example.org", None, &[]).await;
+        assert_eq!(
+            (found.result, found.missing, found.policy),
+            (DmarcResult::Fail, missing, policy),
+            "{zone}"
+        );
+    }
+    let silent = format!("{}\nx.example.org SERVFAIL", record("np=none"));
+    assert_eq!(verdict(&silent, "x.example.org", None, &[]).await.result, DmarcResult::TempError);
+    let found = verdict(&silent, "x.example.org", Some("example.org"), &[]).await;
+    assert_eq!(found.result, DmarcResult::Pass, "what passes needs no policy");
 }
