@@ -10,6 +10,8 @@ use hyper::{
 };
 use net::{Anchors, AnchorsError, Connector, Https, HttpsBounds};
 
+use crate::client::{Post, Posted};
+
 /// Sets of keys and answers have some kilobytes. A client waits for its reply meanwhile.
 const BOUNDS: HttpsBounds = HttpsBounds { within: Duration::from_secs(10), body_octets_max: 256 << 10 };
 
@@ -73,6 +75,21 @@ impl HttpsFetch {
             StatusCode::OK => Ok(answer.into_body()),
             status => Err(wrong(format!("{url} answered {status}"))),
         }
+    }
+}
+
+impl Post for HttpsFetch {
+    fn post<'a>(&'a self, url: &'a str, form: String) -> Posted<'a> {
+        Box::pin(async move {
+            let request = Request::post(url)
+                .header(ACCEPT, "application/json")
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(Full::new(Bytes::from(form)));
+            let request = request.map_err(|error| FetchError(error.to_string().into()))?;
+            let answer = self.0.send(request, BOUNDS).await;
+            let answer = answer.map_err(|error| FetchError(error.text().into()))?;
+            Ok((answer.status().as_u16(), answer.into_body()))
+        })
     }
 }
 

@@ -77,7 +77,7 @@ impl Introspection {
 }
 
 /// As `application/x-www-form-urlencoded` has it: all but letters, digits and `-._~` in percent.
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for octet in text.bytes() {
         match octet {
