@@ -37,6 +37,33 @@ pub struct Status {
     /// What programs of the same machine have left.
     #[serde(default)]
     pub maildrop: Maildrop,
+    /// Relays that mail for other places goes through.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relays: Vec<Relay>,
+}
+
+/// How a relay fares.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relay {
+    /// Its name.
+    pub name: String,
+    /// Recipients that it took within the last 24 hours.
+    pub used: u32,
+    /// The most of them; none: no limit is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_day: Option<u32>,
+    /// When there is room again, if that is used up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room_at: Option<String>,
+    /// It has taken nothing since then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<String>,
+    /// What it last had against us, if it has taken nothing since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<String>,
+    /// It has failed for so long, or so surely, that the postmaster was told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alarmed: bool,
 }
 
 /// The maildrop in figures.

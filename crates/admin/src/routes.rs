@@ -50,6 +50,8 @@ pub struct Control {
     pub sites: Arc<dyn Fn() -> Vec<api::Site> + Send + Sync>,
     /// How the certificate fares that the server obtains itself, if it does.
     pub certificate: Arc<dyn Fn() -> Option<api::Certificate> + Send + Sync>,
+    /// How relays fare.
+    pub relays: Arc<dyn Fn() -> Vec<api::Relay> + Send + Sync>,
     /// What lies in the maildrop.
     pub maildrop: Arc<dyn Fn() -> api::Maildrop + Send + Sync>,
     /// Facts about the server that do not change while it runs.
@@ -118,6 +120,7 @@ async fn status(Shared(control): Shared<Control>) -> Json<api::Status> {
         queue: convert::totals(&control.spool.stats()),
         certificate: (control.certificate)(),
         maildrop: (control.maildrop)(),
+        relays: (control.relays)(),
     })
 }
 

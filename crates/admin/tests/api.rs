@@ -96,6 +96,7 @@ impl Fixture {
                     rests_until,
                 }]
             }),
+            relays: Arc::new(Vec::new),
             maildrop: Arc::new(|| api::Maildrop { waiting: 2, aside: 1 }),
             certificate: Arc::new(|| {
                 let names = vec!["mx.example.org".to_owned()];

@@ -12,6 +12,7 @@ use crate::{
     dial::Tour,
     next_hop::NextHop,
     open::Open,
+    relay_book::Reserved,
     replies, sealing,
     shared::Shared,
     signing::{Unsigned, signatures},
@@ -27,6 +28,8 @@ pub(crate) struct Attempt {
     pub(crate) content: Content,
     pub(crate) tour: Tour,
     pub(crate) open: Open,
+    /// Room in the budget of a relay, for the transaction that comes next.
+    pub(crate) reserved: Option<Reserved>,
 }
 
 impl Attempt {
@@ -41,7 +44,7 @@ impl Attempt {
         let recipients = work.recipients.iter().copied().filter(known).collect();
         let open = Open::new(recipients, hop.chosen);
         let content = Content::new(work.id, content);
-        Self { work, envelope, hop, content, tour: Tour::new(site), open }
+        Self { work, envelope, hop, content, tour: Tour::new(site), open, reserved: None }
     }
 
     /// The form in which the chosen recipients get the message from a host, or why they cannot get it there at all:

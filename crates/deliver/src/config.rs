@@ -1,11 +1,12 @@
 //! The settings of delivery; each has a default that suits the open Internet.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use directory::ReturnPaths;
 use net::Roots;
 
 use crate::{
+    relay::Relay,
     signing::Signers,
     static_route::{Hosts, StaticRoute},
     tls_policy::{TlsPolicy, TlsRule},
@@ -22,8 +23,8 @@ pub struct Config {
     pub hostname: String,
     /// Routes that come before the DNS: the first that takes a domain holds.
     pub routes: Vec<StaticRoute>,
-    /// Takes all mail for other places that no route takes (a smarthost).
-    pub relay: Option<Hosts>,
+    /// Take mail for other places that no route takes (smarthosts): the first that takes a message gets it.
+    pub relays: Vec<Arc<Relay>>,
     /// Who signs mail of which domains. None: nobody does.
     pub signers: Signers,
     /// Makes reverse-paths for mail that is sent on, and signs those of our own. Without it nothing is sent on.
@@ -66,6 +67,8 @@ pub struct Config {
     pub addresses_max: usize,
     /// Where to write down what sites teach us, so that a restart forgets no suspension; none to forget it.
     pub sites_file: Option<PathBuf>,
+    /// Where to write down what was sent through relays, so that a restart forgets no budget; none to forget it.
+    pub relays_file: Option<PathBuf>,
     /// Jobs that wait in memory per site; what is beyond waits in the spool.
     pub ready_max: usize,
     /// The most domains whose route is looked up at a time.
@@ -89,7 +92,7 @@ impl Default for Config {
         Self {
             hostname: "localhost".to_owned(),
             routes: Vec::new(),
-            relay: None,
+            relays: Vec::new(),
             signers: Signers::default(),
             return_paths: None,
             tls: TlsPolicy::default(),
@@ -111,6 +114,7 @@ impl Default for Config {
             recipients_per_transaction: 100,
             addresses_max: 5,
             sites_file: None,
+            relays_file: None,
             ready_max: 256,
             lookups_max: 200,
             timeouts: Timeouts::default(),
@@ -161,6 +165,8 @@ pub struct Timeouts {
     pub hello: Duration,
     /// For the reply to STARTTLS, and for the handshake.
     pub tls: Duration,
+    /// For the reply to AUTH, and to each response within it.
+    pub auth: Duration,
     /// For the reply to MAIL (§4.5.3.2.2).
     pub mail: Duration,
     /// For the reply to RCPT (§4.5.3.2.3).
@@ -185,6 +191,7 @@ impl Default for Timeouts {
             greeting: 5 * MINUTE,
             hello: 5 * MINUTE,
             tls: MINUTE,
+            auth: 5 * MINUTE,
             mail: 5 * MINUTE,
             rcpt: 5 * MINUTE,
             data_init: 2 * MINUTE,

@@ -46,7 +46,8 @@ pub(crate) struct Form {
 pub(crate) struct Outgoing {
     /// What goes before it.
     head: Option<Arc<[u8]>>,
-    reader: ContentReader,
+    /// None: there is nothing behind that.
+    reader: Option<ContentReader>,
     converter: Option<Converter>,
 }
 
@@ -100,7 +101,7 @@ impl Content {
         let plan = self.plan.as_ref();
         // It was asked before whether it can be done.
         let converter = form.target.zip(plan).and_then(|(target, plan)| Converter::new(plan, target).ok());
-        Ok(Outgoing { head: None, reader: self.read(shared).await?, converter })
+        Ok(Outgoing { head: None, reader: Some(self.read(shared).await?), converter })
     }
 
     async fn read(&mut self, shared: &Shared) -> Result<ContentReader, SpoolError> {
@@ -178,6 +179,11 @@ impl Form {
 }
 
 impl Outgoing {
+    /// Content that is in no spool.
+    pub(crate) fn of(octets: &[u8]) -> Self {
+        Self { head: Some(octets.into()), reader: None, converter: None }
+    }
+
     /// With fields before it.
     pub(crate) fn headed(self, head: Option<Arc<[u8]>>) -> Self {
         Self { head, ..self }
@@ -186,7 +192,8 @@ impl Outgoing {
     /// How many octets there are, if that is known: a conversion shows it only at its end.
     pub(crate) fn octets(&self) -> Option<u64> {
         let head = self.head.as_ref().map_or(0, |head| head.len() as u64);
-        self.converter.is_none().then(|| head + self.reader.len())
+        let behind = self.reader.as_ref().map_or(0, ContentReader::len);
+        self.converter.is_none().then(|| head + behind)
     }
 
     /// The next piece; none at the end.
@@ -195,7 +202,8 @@ impl Outgoing {
             return Ok(Some(head.to_vec().into()));
         }
         loop {
-            let piece = self.reader.next().await?;
+            let Some(reader) = &mut self.reader else { return Ok(None) };
+            let piece = reader.next().await?;
             let Some(converter) = &mut self.converter else { return Ok(piece) };
             let mut out = Vec::new();
             if let Some(piece) = &piece {

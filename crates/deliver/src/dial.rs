@@ -2,9 +2,9 @@
 
 use std::{fmt::Display, io, sync::Arc, time::Duration};
 
-use mail::Reply;
+use mail::{Reply, ReplyClass, Timestamp};
 use net::Connector;
-use smtp::client::{Failure, FailureKind, Phase};
+use smtp::client::{Failure, FailureKind, Login, Phase};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
@@ -13,9 +13,10 @@ use crate::{
     next_hop::{NextHop, Place, PoolKey},
     outcome::Endpoint,
     pace::Round,
+    relay::Proof,
     remote::Connection,
     replies,
-    reply_table::{self, What},
+    reply_table::{self, Scope, What},
     shared::Shared,
     site::{Refusal, Site},
     targets::Target,
@@ -44,6 +45,10 @@ pub(crate) struct Tour {
     pub(crate) broken_off: usize,
     /// The last failure.
     pub(crate) trouble: Option<Trouble>,
+    /// The budget of the relay is used up until then.
+    pub(crate) spent: Option<Timestamp>,
+    /// What a host has against our account, or why we cannot log in: other hosts would say the same.
+    pub(crate) account: Option<Trouble>,
     /// The tour was given up because nothing may be begun any more.
     pub(crate) halted: bool,
     /// A host to which the message cannot go, for its size or for want of an extension, and what we say to that.
@@ -136,6 +141,10 @@ impl Tour {
                     }
                     self.trouble = Some(trouble);
                 }
+                Err(Unopened::Account(trouble)) => {
+                    self.account = Some(trouble);
+                    return None;
+                }
                 Err(Unopened::Here(reply)) => {
                     self.stuck = Some(reply);
                     return None;
@@ -168,11 +177,13 @@ impl Search {
 enum Unopened {
     /// For the host.
     Host(Trouble),
+    /// For our account there.
+    Account(Trouble),
     /// For want of something here.
     Here(Reply),
 }
 
-/// A session with a host, in clear if TLS with it does not work and that is allowed.
+/// A session with a host, logged in if we have an account there. A token that is not taken, however good it looked, is tried once more as another.
 async fn open(
     shared: &Shared,
     site: &Site,
@@ -180,19 +191,58 @@ async fn open(
     endpoint: &Arc<Endpoint>,
     key: PoolKey,
 ) -> Result<Connection, Unopened> {
+    let account =
+        key.terms.relay().and_then(|relay| relay.account.clone().map(|account| (Arc::clone(relay), account)));
+    let Some((relay, account)) = account else {
+        return open_as(shared, site, round, endpoint, key, None).await;
+    };
+    let mut again = matches!(account.proof, Proof::Tokens(_));
+    loop {
+        let login = account.login(&nonce(shared)).await.map_err(|why| {
+            let reply = replies::no_token(&relay.name, &why);
+            Unopened::Account(Trouble { reply, peer_words: false, endpoint: Arc::clone(endpoint) })
+        })?;
+        let token = login.credentials.password.clone();
+        let opened = open_as(shared, site, round, endpoint, key.clone(), Some(login)).await;
+        match (&opened, &account.proof) {
+            (Err(Unopened::Account(trouble)), Proof::Tokens(tokens))
+                if trouble.reply.class() == ReplyClass::Permanent && trouble.peer_words && again =>
+            {
+                tokens.refused(&token);
+                again = false;
+            }
+            _ => return opened,
+        }
+    }
+}
+
+/// Printable, without a comma (RFC 5802 §5.1).
+fn nonce(shared: &Shared) -> String {
+    format!("{:016x}{:016x}", shared.random(), shared.random())
+}
+
+/// A session with a host, in clear if TLS with it does not work and that is allowed.
+async fn open_as(
+    shared: &Shared,
+    site: &Site,
+    round: Round,
+    endpoint: &Arc<Endpoint>,
+    key: PoolKey,
+    login: Option<Login>,
+) -> Result<Connection, Unopened> {
     let demand = key.tls.clone();
     if let Demand::Unknown(why) = &demand {
         let (reply, endpoint) = (replies::unknown_tls(why), insecure(endpoint, &demand, why));
         return Err(Unopened::Host(Trouble { reply, peer_words: false, endpoint }));
     }
     let tls = demand.connector(&shared.parts.tls);
-    let mut opened = session(shared, site, Arc::clone(endpoint), key.clone(), tls).await;
+    let mut opened = session(shared, site, Arc::clone(endpoint), key.clone(), (tls, login.clone())).await;
     if let Err(NoSession::Failed { without_tls: Some(why), .. }) = &opened
         && demand.allows_clear()
     {
         tracing::info!(host = %endpoint.host, station = STATION, why, "no TLS with the host; going on in clear");
         let endpoint = insecure(endpoint, &demand, why);
-        opened = session(shared, site, endpoint, key, None).await;
+        opened = session(shared, site, endpoint, key, (None, login)).await;
     }
     opened.map_err(|none| match none {
         NoSession::Unconnected(unopened) => unopened,
@@ -203,10 +253,12 @@ async fn open(
         }
         NoSession::Failed { failure, .. } => {
             let (reply, peer_words) = words(&failure, &endpoint.host);
-            if reply_table::decide(failure.phase, What::from(&failure.kind)).slows_after(&reply) {
+            let row = reply_table::decide(failure.phase, What::from(&failure.kind));
+            if row.slows_after(&reply) {
                 site.slowed(round, refusal(shared, &reply, endpoint));
             }
-            Unopened::Host(Trouble { reply, peer_words, endpoint: Arc::clone(endpoint) })
+            let trouble = Trouble { reply, peer_words, endpoint: Arc::clone(endpoint) };
+            if row.scope == Scope::Account { Unopened::Account(trouble) } else { Unopened::Host(trouble) }
         }
     })
 }
@@ -236,7 +288,7 @@ async fn session(
     site: &Site,
     endpoint: Arc<Endpoint>,
     key: PoolKey,
-    tls: Option<&Connector>,
+    (tls, login): (Option<&Connector>, Option<Login>),
 ) -> Result<Connection, NoSession> {
     let timeouts = &shared.config.timeouts;
     let peer = match &key.place {
@@ -255,8 +307,8 @@ async fn session(
             Unconnected::Silent => unreachable(&"no answer in time"),
         })
     })?;
-    let mut connection = Connection::new(stream, Arc::clone(&endpoint), key, room, tls.is_some());
-    let opened = connection.open(tls, timeouts, shared.now()).await;
+    let mut connection = Connection::new(stream, Arc::clone(&endpoint), key, room);
+    let opened = connection.open(tls, login, timeouts, shared.now()).await;
     let insecure = insecurity(&connection, opened.as_ref().err().map(|failure| &**failure));
     if let (Ok(()), None) = (&opened, &insecure) {
         return Ok(connection);
@@ -271,7 +323,7 @@ async fn session(
 }
 
 /// What a session lacks that must not be in clear: mail-rules 19.
-fn insecurity(connection: &Connection, failure: Option<&Failure>) -> Option<Trouble> {
+pub(crate) fn insecurity(connection: &Connection, failure: Option<&Failure>) -> Option<Trouble> {
     let (endpoint, demand) = (&connection.endpoint, &connection.key.tls);
     if demand.allows_clear() {
         return None;
@@ -335,6 +387,7 @@ pub(crate) fn refusal(shared: &Shared, reply: &Reply, endpoint: &Endpoint) -> Re
 pub(crate) fn words(failure: &Failure, host: &str) -> (Reply, bool) {
     let problem = match &failure.kind {
         FailureKind::Reply(reply) => return (reply.clone(), true),
+        FailureKind::Unfit(what) => return (replies::lacking(host, what), false),
         FailureKind::Garbled(what) => what,
         FailureKind::Closed => "the connection was closed",
         FailureKind::TimedOut => "no answer in time",

@@ -9,9 +9,12 @@
 //! mailboxes, `list` for mailing lists, `store` for those that another program keeps), `content` and `transaction` fit the message to what the host offers, `open` keeps who is not done with,
 //! `reply_table` says what a reply means, `outcome` what becomes of the recipient, `report` who hears of it, and `wave` when.
 
+mod alert;
 mod attempt;
 mod blocking;
+mod budget;
 mod changes;
+mod choice;
 mod clock_watch;
 mod config;
 mod connect;
@@ -40,7 +43,11 @@ mod pace;
 #[doc(hidden)]
 pub mod parts;
 mod places;
+mod probe;
 mod quota_warning;
+mod relay;
+mod relay_book;
+mod relay_file;
 mod remote;
 mod replies;
 mod reply_table;
@@ -76,9 +83,12 @@ pub use connect::{Connect, SocketConnect, Stream};
 pub use guard::Own;
 pub use live::Settings;
 pub use next_hop::Place;
+pub use probe::{Letter, Probe, ProbeFailure, ProbeStep, Probed};
 pub use quota_warning::quota_warning;
+pub use relay::{Account, NoToken, Proof, Relay, RelayLimits, RelayTokens, SenderPattern};
+pub use relay_book::RelayStatus;
 pub use report::{DSN_LISTENER, POSTMASTER_LISTENER};
-pub use schedule::Sites;
+pub use schedule::{Relays, Sites};
 pub use signing::Signers;
 pub use site::{LaneStatus, Refusal, SiteStatus, Suspension};
 pub use smtp::Protocol;
@@ -138,6 +148,11 @@ impl Deliverer {
     /// To look at how sites fare while it delivers.
     pub fn sites(&self) -> Sites {
         self.dispatcher.sites()
+    }
+
+    /// To look at how relays fare while it delivers.
+    pub fn relays(&self) -> Relays {
+        self.dispatcher.relays()
     }
 
     /// Delivers until `stop`. Then nothing new is begun, transactions under way may end within

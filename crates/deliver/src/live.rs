@@ -64,7 +64,12 @@ impl Settings {
     /// Takes up another directory, and of the settings routes, relay, what is asked of TLS, keys for signatures, retry intervals, lifetimes and the time of delay notices; the others
     /// must be those that delivery was made with. What begins from now on holds to them; attempts under way end as they began.
     pub fn change(&self, config: &Config, directory: Arc<Directory>) {
+        let relays_changed = self.shared.live().rules.relays != config.relays;
         self.shared.lives.change(config, directory);
+        if relays_changed {
+            // What an account or a host was refused for may be mended.
+            self.shared.parts.spool.retry_all(self.shared.now());
+        }
         // Routes that were found by the old rules are looked for anew.
         self.shared.poke.notify_one();
     }

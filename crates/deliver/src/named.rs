@@ -9,7 +9,8 @@ use smtp::Protocol;
 use crate::{
     dane,
     join::join_all,
-    next_hop::{Chosen, Host, NextHop, Place, Terms},
+    next_hop::{Chosen, Credential, Host, NextHop, Place, Terms},
+    relay::Relay,
     route::{self, Resolved, Route, Rules, Unroutable},
     static_route::{Hosts, NamedHost},
     tls_policy::{Demand, TlsRules},
@@ -31,6 +32,26 @@ pub(crate) async fn resolve(
     resolver: &dyn Resolve,
     rules: &Rules,
 ) -> Resolved {
+    look_up_all(named, chosen, None, resolver, rules).await
+}
+
+/// The next hop that a relay is.
+pub(crate) fn by_relay<'a>(
+    relay: &'a Arc<Relay>,
+    resolver: &'a dyn Resolve,
+    rules: &'a Rules,
+) -> BoxFuture<'a, Resolved> {
+    Box::pin(look_up_all(&relay.hosts, Chosen::AsRelay, Some(relay), resolver, rules))
+}
+
+async fn look_up_all(
+    named: &Hosts,
+    chosen: Chosen,
+    relay: Option<&Arc<Relay>>,
+    resolver: &dyn Resolve,
+    rules: &Rules,
+) -> Resolved {
+    let demanded = relay.and_then(|relay| relay.tls.as_ref());
     let lookups = named.hosts.iter().map(|host| look_up(host, resolver, rules.port)).collect();
     let (mut hosts, mut trouble, mut looped, mut ttl) = (Vec::new(), None, false, FOREVER);
     for (preference, (host, found)) in (0..).zip(named.hosts.iter().zip(join_all(lookups).await)) {
@@ -45,11 +66,14 @@ pub(crate) async fn resolve(
                 // LMTP is spoken between servers that know each other, mostly on one machine.
                 let tls = match named.protocol {
                     Protocol::Lmtp => Demand::Clear,
-                    Protocol::Smtp => {
-                        let (tls, known) = demand(host, &name, resolver, rules).await;
-                        ttl = ttl.min(known);
-                        tls
-                    }
+                    Protocol::Smtp => match demanded {
+                        Some(policy) => rules.tls.demand(policy, &name),
+                        None => {
+                            let (tls, known) = demand(host, &name, resolver, rules).await;
+                            ttl = ttl.min(known);
+                            tls
+                        }
+                    },
                 };
                 hosts.push(Host { preference, name, places, tls });
             }
@@ -63,7 +87,8 @@ pub(crate) async fn resolve(
         });
     };
     let site = first.with_port().into();
-    let terms = Terms { protocol: named.protocol, ..rules.terms.clone() };
+    let credential = relay.map_or(Credential::None, |relay| Credential::Relay(Arc::clone(relay)));
+    let terms = Terms { protocol: named.protocol, credential, ..rules.terms.clone() };
     let hop = NextHop::new(site, hosts, terms, chosen, Security::Insecure);
     Resolved { route: Ok(Route::Hop(Arc::new(hop))), ttl }
 }

@@ -10,7 +10,7 @@ use std::{
 use dns::Security;
 use smtp::Protocol;
 
-use crate::tls_policy::Demand;
+use crate::{relay::Relay, tls_policy::Demand};
 
 /// Where mail goes next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(crate) struct NextHop {
     pub(crate) chosen: Chosen,
     /// Whether DNSSEC vouches for the list of hosts; DANE will ask.
     pub(crate) security: Security,
+    /// What finds nobody here goes elsewhere at once.
+    pub(crate) has_fallback: bool,
 }
 
 /// A host of a next hop: an MX, or one that a route names.
@@ -65,7 +67,7 @@ pub(crate) enum Chosen {
 }
 
 /// What all sessions of a lane have in common: the part of a [`PoolKey`] that does not depend on the host.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Terms {
     /// What is spoken.
     pub(crate) protocol: Protocol,
@@ -77,11 +79,13 @@ pub(crate) struct Terms {
     pub(crate) credential: Credential,
 }
 
-/// As whom we log in. One value until there is authentication.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// As whom we come.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Credential {
-    /// As nobody.
+    /// As anybody.
     None,
+    /// As a relay knows us: with our account there, if we have one.
+    Relay(Arc<Relay>),
 }
 
 /// What an open session is good for (mail-rules 18): only mail whose next hop admits it may go over it.
@@ -107,7 +111,7 @@ impl NextHop {
         security: Security,
     ) -> Self {
         let lane = lane(&hosts, &terms);
-        Self { site, lane, hosts, terms, chosen, security }
+        Self { site, lane, hosts, terms, chosen, security, has_fallback: false }
     }
 
     /// Whether mail for here may go over a session that was opened with this key. Within a lane this fails only when
@@ -142,6 +146,16 @@ fn lane(hosts: &[Host], terms: &Terms) -> Arc<str> {
     format!("{} {terms}{common}", groups.join(";")).into()
 }
 
+impl Terms {
+    /// The relay that it is, if it is one.
+    pub(crate) fn relay(&self) -> Option<&Arc<Relay>> {
+        match &self.credential {
+            Credential::None => None,
+            Credential::Relay(relay) => Some(relay),
+        }
+    }
+}
+
 impl Host {
     /// Its name and port, as an operator would write them; the port of mail is not told.
     pub(crate) fn with_port(&self) -> String {
@@ -154,12 +168,18 @@ impl Host {
 
 impl fmt::Display for Terms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { protocol, source, hello, credential: Credential::None } = self;
+        let Self { protocol, source, hello, credential } = self;
         write!(f, "{protocol} as {hello}")?;
         if let Some(source) = source {
             write!(f, " from {source}")?;
         }
-        Ok(())
+        match credential {
+            Credential::None => Ok(()),
+            Credential::Relay(relay) => {
+                write!(f, " by relay {}", relay.name)?;
+                relay.account.as_ref().map_or(Ok(()), |account| write!(f, " with login {}", account.login))
+            }
+        }
     }
 }
 
@@ -207,6 +227,13 @@ mod tests {
         Demand::Verify { names: [name.into()].into(), roots: None }
     }
 
+    fn login(login: &str, password: &str) -> Credential {
+        let hosts = crate::Hosts { protocol: Protocol::Smtp, hosts: Vec::new() };
+        let proof = crate::Proof::Password(sasl::Password::new(password));
+        let account = Some(crate::Account { login: login.into(), proof });
+        Credential::Relay(Arc::new(Relay { account, ..Relay::of("x", hosts) }))
+    }
+
     #[test]
     fn a_lane_is_hosts_ports_order_and_terms() {
         let (one, two) = ("192.0.2.1:25", "192.0.2.2:25");
@@ -223,10 +250,11 @@ mod tests {
             assert_ne!(first, other);
         }
         assert_eq!(lane(&[(10, "b", two), (10, "a", one)]), lane(&[(5, "a", one), (5, "b", two)]));
-        let mut others = vec![fixtures::terms(); 3];
+        let mut others = vec![fixtures::terms(); 5];
         others[0].protocol = Protocol::Lmtp;
         others[1].hello = "other.example".into();
         others[2].source = Some("192.0.2.9".parse().unwrap());
+        (others[3].credential, others[4].credential) = (login("anna", "tiger"), login("ben", "tiger"));
         let hosts = || hop(&[(10, "a", one), (20, "b", two)]).hosts;
         for terms in others {
             let other = NextHop::new("site".into(), hosts(), terms, Chosen::ByDns, Security::Insecure);
@@ -273,9 +301,15 @@ mod tests {
             ("HELO", key("a", "192.0.2.1:25", Terms { hello: "x".into(), ..good() })),
             ("TLS", under("a", "192.0.2.1:25", good(), Demand::Clear)),
             ("more than TLS", under("a", "192.0.2.1:25", good(), verify("a"))),
+            ("login", key("a", "192.0.2.1:25", Terms { credential: login("anna", "tiger"), ..good() })),
             ("source", key("a", "192.0.2.1:25", Terms { source: "192.0.2.9".parse().ok(), ..good() })),
         ] {
             assert!(!hop.admits(&key), "{what}");
         }
+        let mut hop = hop;
+        hop.terms.credential = login("anna", "tiger");
+        let known = |password| Terms { credential: login("anna", password), ..good() };
+        assert!(hop.admits(&key("a", "192.0.2.1:25", known("tiger"))));
+        assert!(!hop.admits(&key("a", "192.0.2.1:25", known("changed"))), "the password was changed");
     }
 }

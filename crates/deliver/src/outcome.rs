@@ -1,6 +1,6 @@
 //! From what an attempt found to what becomes of each recipient: delivered, deferred, bounced, expired.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use events::{Event, Kind, Mx};
 use mail::{EnhancedStatus, Envelope, Recipient, Reply, ReversePath, Timestamp};
@@ -84,6 +84,10 @@ pub(crate) struct Finding {
     pub(crate) ordered: bool,
     /// Nothing could be tried for this recipient, by a fault of this machine.
     pub(crate) stuck: bool,
+    /// Its lifetime stands still until the next attempt: a relay's budget is used up, or it does not take our login (mail-rules 10, 12).
+    pub(crate) paused: bool,
+    /// There is somewhere else to try, at once.
+    pub(crate) at_once: bool,
     /// The next attempt is not made before: the site rests from now on, or we do.
     pub(crate) not_before: Option<Timestamp>,
 }
@@ -112,6 +116,8 @@ impl Finding {
             rested: None,
             ordered: false,
             stuck: false,
+            paused: false,
+            at_once: false,
             not_before: None,
         }
     }
@@ -124,8 +130,9 @@ impl Finding {
     }
 
     /// mail-rules 11: a site's rest outranks the retry list. Who waited for it without an attempt is due at its end.
-    fn outranked(&self, next: Timestamp) -> Timestamp {
+    fn outranked(&self, next: Timestamp, now: Timestamp) -> Timestamp {
         match self.rested {
+            _ if self.at_once => now,
             Some(rest) => rest.until,
             None => self.not_before.map_or(next, |until| until.max(next)),
         }
@@ -169,6 +176,7 @@ impl Circumstances<'_> {
             disposition = Disposition::Dropped;
         }
         let is_late = matches!(disposition, Disposition::Deferred { .. })
+            && !finding.paused
             && self.late_at(recipient).is_some_and(|late_at| late_at <= self.now);
         let outcome = RecipientOutcome {
             recipient: finding.recipient,
@@ -179,6 +187,10 @@ impl Circumstances<'_> {
             site: finding.endpoint.as_ref().map(|endpoint| (*endpoint.site).into()),
             policy: None,
             delay_told: is_late,
+            paused: match disposition {
+                Disposition::Deferred { until } if finding.paused => until.since(self.now),
+                _ => Duration::ZERO,
+            },
         };
         let late_until = is_late.then(|| self.expires_at(recipient));
         let mut event = self.event(finding, recipient, disposition);
@@ -221,17 +233,18 @@ impl Circumstances<'_> {
                 // mail-rules 12: never expires without one more attempt. The vain attempt that put the site to rest
                 // was made for all who wait for it, but only those whose time was over by then had their last one.
                 let attempted_at = finding.rested.map_or(self.now, |rest| rest.failed_at);
-                let is_over = attempted_at >= expires_at && !finding.stuck;
+                let is_over = attempted_at >= expires_at && !finding.stuck && !finding.paused;
                 let attempt = recipient.attempts + u32::from(finding.was_tried());
                 match self.retry.next_attempt(attempt.max(1), self.now, expires_at, random) {
                     _ if is_over => Disposition::Expired,
                     Some(next) => {
                         // Nobody hears of a delay without one more attempt, or long after it was due.
-                        let late_at = self.late_at(recipient).filter(|late_at| *late_at > self.now);
+                        let late_at = self.late_at(recipient);
+                        let late_at = late_at.filter(|late_at| *late_at > self.now && !finding.paused);
                         let next = late_at.map_or(next, |late_at| late_at.min(next));
-                        Disposition::Deferred { until: finding.outranked(next) }
+                        Disposition::Deferred { until: finding.outranked(next, self.now) }
                     }
-                    None => Disposition::Deferred { until: finding.outranked(self.now) },
+                    None => Disposition::Deferred { until: finding.outranked(self.now, self.now) },
                 }
             }
         }
@@ -259,7 +272,12 @@ impl Circumstances<'_> {
         if let Disposition::Deferred { until } = disposition {
             event.next_due = Some(until);
         }
-        if finding.rested.is_some() {
+        if finding.rested.is_some() && finding.paused {
+            event.reason = Some(
+                "the relay takes no mail of ours now; nothing was tried, and the lifetime stands still"
+                    .to_owned(),
+            );
+        } else if finding.rested.is_some() {
             event.reason = Some(
                 "the site rests, because it could not be reached or has enough of us; nothing was tried"
                     .to_owned(),

@@ -6,7 +6,7 @@ use mail::{Address, Domain, Envelope, Timestamp};
 use net::{Connector, HandshakeError, Unproven};
 use smtp::{
     ForwardPath, RcptTo,
-    client::{Capabilities, Failure, FailureKind, Outcome, Phase, Session, Step, Transaction},
+    client::{Capabilities, Failure, FailureKind, Login, Outcome, Phase, Session, Step, Transaction},
 };
 use spool::SpoolError;
 use tokio::{
@@ -65,17 +65,15 @@ pub(crate) enum Ended {
 }
 
 impl Connection {
-    /// Over a fresh connection; `wants_tls` says whether STARTTLS is said where it is offered.
+    /// Over a fresh connection.
     pub(crate) fn new(
         stream: Box<dyn Stream>,
         endpoint: Arc<Endpoint>,
         key: PoolKey,
         room: places::Place,
-        wants_tls: bool,
     ) -> Self {
-        let session = Session::new(key.terms.protocol, (*key.terms.hello).to_owned());
         Self {
-            session: if wants_tls { session.with_tls_where_offered() } else { session },
+            session: Session::new(key.terms.protocol, (*key.terms.hello).to_owned()),
             stream,
             endpoint,
             key,
@@ -89,13 +87,26 @@ impl Connection {
         }
     }
 
-    /// Greets, says EHLO, and puts the session under TLS if that was wished for and is offered. The host is judged as of `now`.
+    /// Greets, says EHLO, puts the session under TLS by `tls` if that is offered, and logs in. At a relay that begins with TLS hands are
+    /// shaken before. The host is judged as of `now`.
     pub(crate) async fn open(
         &mut self,
         tls: Option<&Connector>,
+        login: Option<Login>,
         timeouts: &Timeouts,
         now: Timestamp,
     ) -> Result<(), Box<Failure>> {
+        let terms = &self.key.terms;
+        let mut session = Session::new(terms.protocol, (*terms.hello).to_owned());
+        if terms.relay().is_some_and(|relay| relay.implicit_tls) {
+            session = session.under_tls(self.shake_hands(tls, timeouts, now).await?);
+        } else if tls.is_some() {
+            session = session.with_tls_where_offered();
+        }
+        self.session = match login {
+            Some(login) => session.with_login(login),
+            None => session,
+        };
         loop {
             match self.next_step(timeouts).await {
                 Step::Ready => return Ok(()),
@@ -114,6 +125,18 @@ impl Connection {
         timeouts: &Timeouts,
         now: Timestamp,
     ) -> Result<(), Box<Failure>> {
+        let binding = self.shake_hands(tls, timeouts, now).await?;
+        self.session.secured_with(binding);
+        Ok(())
+    }
+
+    /// Gives what a login can be bound to.
+    async fn shake_hands(
+        &mut self,
+        tls: Option<&Connector>,
+        timeouts: &Timeouts,
+        now: Timestamp,
+    ) -> Result<Option<Box<[u8]>>, Box<Failure>> {
         let failed = || Box::new(closed(Phase::StartTls));
         let Some(tls) = tls else { return Err(failed()) };
         let stream = mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
@@ -130,9 +153,9 @@ impl Connection {
                         return Err(failed());
                     }
                 }
+                let binding = channel.exporter();
                 self.stream = Box::new(channel);
-                self.session.secured();
-                Ok(())
+                Ok(binding)
             }
             Err(error) => {
                 self.handshake = Some(error);
@@ -340,6 +363,7 @@ impl Timeouts {
             Phase::Greeting => self.greeting,
             Phase::Hello => self.hello,
             Phase::StartTls => self.tls,
+            Phase::Auth => self.auth,
             Phase::Mail => self.mail,
             Phase::Rcpt => self.rcpt,
             Phase::DataInit => self.data_init,

@@ -5,6 +5,8 @@ use std::fmt::Display;
 use mail::{EnhancedStatus, QueueId, Reply};
 use message::convert::{Needs, Refusal};
 
+use crate::relay::NoToken;
+
 /// Our own copy cannot be read.
 pub(crate) fn unreadable() -> Reply {
     Reply::fixed(451, (4, 3, 0), "the message cannot be read from the spool")
@@ -33,6 +35,26 @@ pub(crate) fn no_socket(problem: &impl Display) -> Reply {
 /// The search for a route ended without an answer.
 pub(crate) fn route_lost() -> Reply {
     Reply::fixed(451, (4, 3, 0), "the route could not be worked out")
+}
+
+/// There is no token to log in with at a relay (RFC 4954 §6: a temporary authentication failure, or credentials invalid).
+pub(crate) fn no_token(relay: &str, why: &NoToken) -> Reply {
+    let text = format!("there is no login at the relay {relay}: {why}");
+    match why {
+        NoToken::Unavailable(_) => Reply::new(454, EnhancedStatus::new(4, 7, 0), text),
+        NoToken::Revoked(_) => Reply::new(535, EnhancedStatus::new(5, 7, 8), text),
+    }
+}
+
+/// A relay's budget is used up (RFC 3463 §3.5: mail system congestion).
+pub(crate) fn budget_spent(relay: &str, most: u32) -> Reply {
+    let text = format!("the budget of the relay {relay} is used up: {most} recipients within a day");
+    Reply::new(450, EnhancedStatus::new(4, 4, 5), text)
+}
+
+/// A host lacks what a session with it has to have (RFC 3463 §3.4: system not capable of selected features).
+pub(crate) fn lacking(host: &str, what: &str) -> Reply {
+    Reply::new(451, EnhancedStatus::new(4, 3, 3), format!("{host} is of no use: {what}"))
 }
 
 /// The sender's deadline is over (RFC 2852 §4; RFC 3463 §3.5: delivery time expired).

@@ -47,6 +47,8 @@ pub(crate) enum What {
     Closed,
     /// Nothing, for too long.
     Silence,
+    /// A host without what the session was to have.
+    Unfit,
     /// A refusal that says that we send too much.
     TooMuch,
     /// Anything.
@@ -82,10 +84,10 @@ const fn row(
 }
 
 use Action::{Bounce, Defer, Deliver, NextHost};
-use Phase::{DataBlock, DataFinal, DataInit, Greeting, Hello, Mail, Quit, Rcpt, StartTls};
+use Phase::{Auth, DataBlock, DataFinal, DataInit, Greeting, Hello, Mail, Quit, Rcpt, StartTls};
 use ReplyClass::{Completion, Permanent, Transient};
 use Scope::{Account, Connection, Message, Recipient};
-use What::{Any, Class, Closed, Code, Garbled, Silence, TooMuch};
+use What::{Any, Class, Closed, Code, Garbled, Silence, TooMuch, Unfit};
 
 /// What comes before the table at hosts that we chose ourselves, the relay above all: what they refuse for us is no
 /// judgement of the message.
@@ -106,7 +108,7 @@ pub(crate) const CHOSEN: &[Row] = &[
 /// The table.
 #[rustfmt::skip]
 pub(crate) const TABLE: &[Row] = &[
-    row(&[Greeting, Hello, StartTls], Code(421), Connection, NextHost, true,
+    row(&[Greeting, Hello, StartTls, Auth], Code(421), Connection, NextHost, true,
         "RFC 5321 §3.8: this host closes; another may not"),
     row(&[Greeting], Class(Permanent), Connection, NextHost, false,
         "RFC 5321 §3.1, RFC 7504 §3: this host takes no mail (554, 521); it says nothing of the message"),
@@ -116,6 +118,12 @@ pub(crate) const TABLE: &[Row] = &[
         "EHLO and then HELO refused: about us or the host, never about the message"),
     row(&[Hello], Class(Transient), Connection, NextHost, true,
         "this host is not ready"),
+    row(&[Auth], Class(Transient), Account, Defer, false,
+        "RFC 4954 §6: our login not now; all mail waits, and other hosts of the relay would say the same"),
+    row(&[Auth], Class(Permanent), Account, Defer, false,
+        "RFC 4954 §6: our login is not taken: a fault of our settings, never of the message"),
+    row(&[Hello, StartTls, Auth], Unfit, Account, Defer, false,
+        "no TLS for the login, or no kind of login that both know: a fault of our settings, never of the message"),
     row(&[], Code(421), Connection, Defer, true,
         "RFC 5321 §3.8: may answer anything; the site has enough of us"),
     row(&[Mail], Class(Transient), Message, Defer, false,
@@ -221,6 +229,7 @@ impl From<&FailureKind> for What {
             FailureKind::Reply(reply) => Code(reply.code()),
             FailureKind::Garbled(_) => Garbled,
             FailureKind::Closed => Closed,
+            FailureKind::Unfit(_) => Unfit,
             FailureKind::TimedOut => Silence,
         }
     }
@@ -230,7 +239,8 @@ impl From<&FailureKind> for What {
 mod tests {
     use super::*;
 
-    const PHASES: [Phase; 9] = [Greeting, Hello, StartTls, Mail, Rcpt, DataInit, DataBlock, DataFinal, Quit];
+    const PHASES: [Phase; 10] =
+        [Greeting, Hello, StartTls, Auth, Mail, Rcpt, DataInit, DataBlock, DataFinal, Quit];
 
     /// Each row by a case that only it decides.
     #[test]
@@ -242,6 +252,9 @@ mod tests {
             (Greeting,  Code(450), Connection, NextHost, true),
             (Hello,     Code(550), Connection, NextHost, false),
             (Hello,     Code(451), Connection, NextHost, true),
+            (Auth,      Code(454), Account,    Defer,    false),
+            (Auth,      Code(535), Account,    Defer,    false),
+            (Hello,     Unfit,     Account,    Defer,    false),
             (Rcpt,      Code(421), Connection, Defer,    true),
             (Mail,      Code(451), Message,    Defer,    false),
             (Mail,      Code(553), Message,    Bounce,   false),

@@ -11,12 +11,14 @@ use mail::{Domain, EnhancedStatus, Reply};
 use smtp::Protocol;
 
 use crate::{
+    choice::{self, Choice},
     config::{Config, LocalDelivery, PrivateAddresses},
     dane,
     guard::{Own, is_public},
     join::join_all,
     named,
     next_hop::{Chosen, Credential, Host, NextHop, Place, Terms},
+    relay::Relay,
     site_name,
     static_route::{self, Destination, Hosts, StaticRoute},
     tls_policy::{Demand, TlsRules},
@@ -34,6 +36,8 @@ pub(crate) enum Route {
     Local,
     /// To other hosts.
     Hop(Arc<NextHop>),
+    /// To one of several relays, by who sends it.
+    Choice(Arc<Choice>),
 }
 
 /// Why mail for a domain goes nowhere, in the form of a reply.
@@ -59,8 +63,8 @@ pub(crate) struct Resolved {
 pub(crate) struct Rules {
     /// The operator's routes; the first that takes a domain holds.
     pub(crate) routes: Vec<StaticRoute>,
-    /// Takes what no route takes.
-    pub(crate) relay: Option<Hosts>,
+    /// Take what no route takes.
+    pub(crate) relays: Vec<Arc<Relay>>,
     /// Keeps the mailboxes of our domains, if we do not.
     pub(crate) store: Option<Hosts>,
     /// How to recognise ourselves.
@@ -80,12 +84,17 @@ pub(crate) async fn resolve(domain: &Domain, resolver: &dyn Resolve, rules: &Rul
     let Some(domain) = directory::in_ascii(domain.clone()) else {
         return failed(bounce((5, 1, 2), format!("{domain} is not a valid domain name")));
     };
-    match (static_route::find(&rules.routes, &domain), &rules.relay) {
+    let takers: Vec<&Arc<Relay>> = rules.relays.iter().filter(|relay| relay.takes(&domain)).collect();
+    match (static_route::find(&rules.routes, &domain), takers.first()) {
         (Some(Destination::Hosts(hosts)), _) => named::resolve(hosts, Chosen::ByRoute, resolver, rules).await,
         (Some(Destination::MxOf(name)), _) => {
             named::kept(by_name(name, Chosen::ByRoute, resolver, rules).await)
         }
-        (None, Some(relay)) => named::resolve(relay, Chosen::AsRelay, resolver, rules).await,
+        // It takes everybody's mail, and nobody else does when it does not.
+        (None, Some(first)) if first.senders.is_empty() && first.fallback.is_empty() => {
+            named::by_relay(first, resolver, rules).await
+        }
+        (None, Some(_)) => choice::resolve(&domain, &takers, resolver, rules).await,
         (Some(Destination::Mx), _) | (None, None) => by_dns(&domain, resolver, rules).await,
     }
 }
@@ -95,7 +104,7 @@ pub(crate) async fn to_store(store: &Hosts, resolver: &dyn Resolve, rules: &Rule
     named::resolve(store, Chosen::AsStore, resolver, rules).await
 }
 
-async fn by_dns(domain: &Domain, resolver: &dyn Resolve, rules: &Rules) -> Resolved {
+pub(crate) async fn by_dns(domain: &Domain, resolver: &dyn Resolve, rules: &Rules) -> Resolved {
     match domain {
         Domain::Literal(address) => literal(*address, domain, rules),
         Domain::Name(name) => by_name(name, Chosen::ByDns, resolver, rules).await,
@@ -273,7 +282,7 @@ impl Rules {
         };
         Self {
             routes: config.routes.clone(),
-            relay: config.relay.clone(),
+            relays: config.relays.clone(),
             store: match &config.local {
                 LocalDelivery::Maildir | LocalDelivery::Mailstore => None,
                 LocalDelivery::Store(store) => Some(store.clone()),

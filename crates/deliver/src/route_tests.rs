@@ -57,7 +57,7 @@ fn rules() -> Rules {
         tls: TlsRules::default(),
         port: 25,
         routes: Vec::new(),
-        relay: None,
+        relays: Vec::new(),
         store: None,
         terms: fixtures::terms(),
     }
@@ -67,6 +67,7 @@ async fn routed(domain: &str, rules: &Rules) -> String {
     let resolved = resolve(&Domain::parse(domain).unwrap(), &FakeDns::new(ZONES), rules).await;
     match resolved.route {
         Ok(Route::Local) => "local".to_owned(),
+        Ok(Route::Choice(_)) => "by sender".to_owned(),
         Ok(Route::Hop(route)) => {
             let hosts = route.hosts.iter().map(|host| format!("{} {}", host.preference, host.name));
             format!("{}: {}", route.site, hosts.collect::<Vec<_>>().join(", "))
@@ -169,7 +170,8 @@ async fn a_route_comes_before_the_dns_and_a_relay_behind_the_routes() {
         route("example.org", Destination::Mx),
         route("[192.0.2.9]", to(vec![name("loop.example", Some(10_025))])),
     ];
-    rules.relay = Some(hosts(vec![name("mx1.example.org", Some(587))]));
+    let relay = hosts(vec![name("mx1.example.org", Some(587))]);
+    rules.relays = vec![Arc::new(Relay::of("relay", relay))];
     for (domain, expected) in [
         ("null.example", "mx2.example.org: 0 mx2.example.org, 1 [10.0.0.7]"),
         ("any.example.org", "example.org: 10 mx1.example.org, 20 mx2.example.org"),

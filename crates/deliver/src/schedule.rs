@@ -19,6 +19,8 @@ use crate::{
     next_hop::NextHop,
     ordered,
     outcome::Fate,
+    relay_book::RelayStatus,
+    relay_file::Ledger,
     replies,
     route::{self, Resolved, Route, Rules, Unroutable},
     shared::Shared,
@@ -76,6 +78,19 @@ impl Sites {
     }
 }
 
+/// Shows how relays fare, while delivery runs and after.
+#[derive(Clone)]
+pub struct Relays {
+    shared: Arc<Shared>,
+}
+
+impl Relays {
+    /// All of the settings that hold now, in their order.
+    pub fn status(&self) -> Vec<RelayStatus> {
+        self.shared.book.status(&self.shared.live().rules.relays, self.shared.now())
+    }
+}
+
 impl Dispatcher {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let (pruned, retries) = (shared.now(), shared.parts.spool.retries());
@@ -107,6 +122,12 @@ impl Dispatcher {
             let shared = Arc::clone(&self.shared);
             self.shared.spawn(async move { memory.keep(&shared).await });
         }
+        let ledger = Ledger::new(&self.shared).map(Arc::new);
+        if let Some(ledger) = ledger.clone() {
+            ledger.recall(&self.shared).await;
+            let shared = Arc::clone(&self.shared);
+            self.shared.spawn(async move { ledger.keep(&shared).await });
+        }
         self.shared.watch_clock_from_the_start();
         self.shared.spawn(ordered::run(Arc::clone(&self.shared)));
         loop {
@@ -134,6 +155,9 @@ impl Dispatcher {
         if let Some(memory) = memory {
             memory.write(&self.shared, false).await;
         }
+        if let Some(ledger) = ledger {
+            ledger.write(&self.shared, false).await;
+        }
     }
 
     /// Gives back what waits here: with a million domains it is a long list, and nothing of it was begun.
@@ -148,6 +172,11 @@ impl Dispatcher {
     /// How sites fare, from now on.
     pub(crate) fn sites(&self) -> Sites {
         Sites { shared: Arc::clone(&self.shared) }
+    }
+
+    /// How relays fare, from now on.
+    pub(crate) fn relays(&self) -> Relays {
+        Relays { shared: Arc::clone(&self.shared) }
     }
 
     /// Tells what waited for others.
@@ -282,6 +311,15 @@ impl Dispatcher {
                     site.wake_lane(&hop.lane);
                 }
                 self.feed(domain, &site, Some(hop), now);
+            }
+            Ok(Route::Choice(choice)) => {
+                if self.shared.parts.spool.take_wanted(&domain) {
+                    choice.hops().for_each(|hop| self.shared.site(Some(&hop.site)).wake_lane(&hop.lane));
+                }
+                let (choice, asked) = (Arc::clone(choice), self.retries);
+                self.end(domain, move |shared, domain| async move {
+                    shared.divide(&domain, &choice, asked).await;
+                });
             }
             Err(why) => {
                 let (fate, reply) = match why {

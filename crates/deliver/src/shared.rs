@@ -23,6 +23,7 @@ use crate::{
     on_panic::OnPanic,
     outcome::{Endpoint, Fate, Finding, Rest},
     places::Places,
+    relay_book::Book,
     replies,
     retry::is_too_late,
     signing::Signatures,
@@ -52,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) places: Places,
     /// Workers for sites that have to show that they take mail.
     pub(crate) strangers: Strangers,
+    /// How relays fare.
+    pub(crate) book: Book,
     /// Signatures that were made.
     pub(crate) signatures: Signatures,
     /// Connections that could not be opened for want of something here.
@@ -76,6 +79,7 @@ impl Shared {
             waves: Waves::default(),
             places: Places::new(connections),
             strangers: Strangers::new(connections.saturating_add(waiting)),
+            book: Book::default(),
             signatures: Signatures::default(),
             no_sockets: Complaint::default(),
             changes: Arc::default(),
@@ -386,7 +390,13 @@ impl Shared {
         (!works.is_empty()).then_some(works)
     }
 
-    async fn defer_rested(&self, work: &Work, site: &Arc<str>, suspension: &Suspension, asked: u64) {
+    pub(crate) async fn defer_rested(
+        &self,
+        work: &Work,
+        site: &Arc<str>,
+        suspension: &Suspension,
+        asked: u64,
+    ) {
         if self.parts.spool.retries() != asked {
             return self.parts.spool.put_back(work);
         }
@@ -397,6 +407,7 @@ impl Shared {
             .map(|host| Arc::new(Endpoint::unreached(Arc::clone(host), None, Arc::clone(site))));
         let finding = |number: &u32| Finding {
             rested: Some(Rest { failed_at: suspension.failed_at, until: suspension.until }),
+            paused: suspension.paused,
             endpoint: endpoint.clone(),
             ..Finding::own(*number, Fate::Deferred, suspension.reply.clone())
         };

@@ -224,11 +224,12 @@ impl Site {
     }
 
     /// No host of the lane could be reached. `interval` says how long to rest after so many failures in a row.
-    /// What waited is handed out to be deferred.
+    /// What waited is handed out to be deferred. `paused`: it is our account that rests, and not the hosts.
     pub(crate) fn suspend(
         &self,
         lane: &Arc<str>,
         refusal: Refusal,
+        paused: bool,
         interval: impl FnOnce(u32) -> Duration,
     ) -> (Suspension, Cleared) {
         let now = refusal.at;
@@ -240,7 +241,8 @@ impl Site {
         // Workers that fail together are one failure.
         let suspension = entry.rests_at(now).cloned().unwrap_or_else(|| {
             entry.failures = entry.failures.saturating_add(1);
-            Suspension { failed_at: now, until: now.after(interval(entry.failures)), reply, host }
+            let until = now.after(interval(entry.failures));
+            Suspension { failed_at: now, until, reply, host, paused }
         });
         entry.suspension = Some(suspension.clone());
         let (jobs, parked) = entry.clear();
@@ -248,6 +250,17 @@ impl Site {
         state.shunned.keep_until(suspension.until.after(MEMORY));
         self.changes.soon();
         (suspension, cleared)
+    }
+
+    /// A lane rests until then, for a reason that is none of its hosts': a budget is used up. What waited is handed out to be deferred.
+    pub(crate) fn pause(&self, lane: &Arc<str>, suspension: Suspension) -> (Suspension, Cleared) {
+        let mut state = self.state();
+        let entry = state.lanes.entry(Arc::clone(lane)).or_default();
+        let suspension = entry.rests_at(suspension.failed_at).cloned().unwrap_or(suspension);
+        entry.suspension = Some(suspension.clone());
+        let (jobs, parked) = entry.clear();
+        self.changes.soon();
+        (suspension, Cleared { jobs, parked })
     }
 
     /// Rests no more: somebody wants to know at once whether the hosts are back. One worker will probe.

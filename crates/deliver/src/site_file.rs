@@ -59,6 +59,8 @@ struct LaneLine {
     hosts: String,
     failures: u32,
     until: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    paused: bool,
     refusal: RefusalLine,
 }
 
@@ -119,6 +121,7 @@ impl From<&SiteStatus> for SiteLine {
                 hosts: lane.hosts.to_string(),
                 failures: lane.failures,
                 until: suspension.until.as_millis(),
+                paused: suspension.paused,
                 refusal,
             })
         };
@@ -149,7 +152,13 @@ impl From<SiteLine> for SiteStatus {
 impl From<LaneLine> for LaneStatus {
     fn from(line: LaneLine) -> Self {
         let Refusal { at, reply, host } = line.refusal.into();
-        let suspension = Suspension { failed_at: at, until: Timestamp::from_millis(line.until), reply, host };
+        let suspension = Suspension {
+            failed_at: at,
+            until: Timestamp::from_millis(line.until),
+            reply,
+            host,
+            paused: line.paused,
+        };
         Self {
             hosts: line.hosts.into(),
             connections: 0,
@@ -195,6 +204,7 @@ mod tests {
             until: Timestamp::from_millis(1_795_456_994_000),
             reply: Reply::new(451, EnhancedStatus::new(4, 4, 1), "mx: \"no\"\nanswer \u{fc}"),
             host: Some("mx".into()),
+            paused: false,
         };
         let lane = LaneStatus {
             hosts: "mx;mx2 smtp as mx.example".into(),

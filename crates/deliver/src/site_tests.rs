@@ -114,7 +114,7 @@ fn a_lane_at_rest_hands_out_what_waited_and_takes_nothing() {
     let (site, other, lane) = (site(2, 2, 4), lane("other"), lane("mx"));
     site.push(&lane, jobs(4));
     assert_eq!(site.room_or_park(&lane, &domain("a.example"), NOW), Room::Parked);
-    let (suspension, cleared) = site.suspend(&lane, refusal(NOW), minutes);
+    let (suspension, cleared) = site.suspend(&lane, refusal(NOW), false, minutes);
     assert_eq!((cleared.jobs.len(), cleared.parked.len()), (4, 1));
     assert_eq!(suspension.until, NOW.after(Duration::from_mins(1)));
     let room = |now| site.room_or_park(&lane, &domain("a.example"), now);
@@ -130,7 +130,7 @@ fn a_lane_at_rest_hands_out_what_waited_and_takes_nothing() {
 #[test]
 fn rests_grow_by_rounds_and_end_with_a_success() {
     let (site, lane) = (site(2, 2, 4), lane("mx"));
-    let until = |at| site.suspend(&lane, refusal(at), minutes).0.until;
+    let until = |at| site.suspend(&lane, refusal(at), false, minutes).0.until;
     let first = until(NOW);
     assert_eq!(until(NOW), first, "workers that fail together are one round");
     assert_eq!(until(first), first.after(Duration::from_mins(2)));
@@ -141,7 +141,7 @@ fn rests_grow_by_rounds_and_end_with_a_success() {
 #[test]
 fn hosts_that_failed_are_probed_by_one_worker() {
     let (site, lane) = (site(4, 4, 100), lane("mx"));
-    site.suspend(&lane, refusal(NOW), minutes);
+    site.suspend(&lane, refusal(NOW), false, minutes);
     assert_eq!(site.push(&lane, jobs(10)), 1);
     assert_eq!(site.push(&lane, jobs(10)), 0);
     assert_eq!(site.succeeded(&lane, NOW).len(), 3);
@@ -174,7 +174,7 @@ fn a_shunned_address_is_forgiven_after_a_while() {
 fn after_a_rest_other_addresses_come_first() {
     let (site, place) = (site(1, 1, 4), Place::Tcp("192.0.2.1:25".parse().unwrap()));
     site.shun(place.clone(), NOW);
-    let (suspension, _) = site.suspend(&lane("mx"), refusal(NOW), |_| 10 * SHUN);
+    let (suspension, _) = site.suspend(&lane("mx"), refusal(NOW), false, |_| 10 * SHUN);
     let next = suspension.until.after(10 * SHUN);
     assert!(site.is_shunned(&place, next), "however long the message itself waits");
     site.succeeded(&lane("mx"), next);
@@ -185,7 +185,7 @@ fn after_a_rest_other_addresses_come_first() {
 #[test]
 fn what_a_site_learned_is_kept_for_a_while() {
     let (site, lane) = (site(1, 1, 4), lane("mx"));
-    let (suspension, _) = site.suspend(&lane, refusal(NOW), minutes);
+    let (suspension, _) = site.suspend(&lane, refusal(NOW), false, minutes);
     let prune = |now| site.prune(now, forgotten_by(now));
     assert!(!prune(NOW));
     assert!(!prune(suspension.until));
@@ -198,7 +198,7 @@ fn what_a_site_learned_is_taken_up_again() {
     let (before, lane) = (site(5, 20, 100), lane("mx"));
     before.push(&lane, jobs(3));
     before.slowed(before.round(), refusal(NOW));
-    let (suspension, _) = before.suspend(&lane, refusal(NOW), minutes);
+    let (suspension, _) = before.suspend(&lane, refusal(NOW), false, minutes);
     let after = site(5, 20, 100);
     after.restore(before.status(), NOW);
     assert_eq!(after.status().connections_allowed, 1);
@@ -206,7 +206,7 @@ fn what_a_site_learned_is_taken_up_again() {
     let room = |now| after.room_or_park(&lane, &domain("a.example"), now);
     assert_eq!(room(NOW), Room::Suspended(suspension.clone()));
     assert_eq!(room(suspension.until), Room::Jobs(100));
-    let (second, _) = after.suspend(&lane, refusal(suspension.until), minutes);
+    let (second, _) = after.suspend(&lane, refusal(suspension.until), false, minutes);
     assert_eq!(second.until, suspension.until.after(Duration::from_mins(2)), "failures go on being counted");
 }
 
@@ -215,7 +215,7 @@ fn a_lesson_that_is_old_is_not_taken_up_and_one_from_the_future_is_bounded() {
     let (before, lane) = (site(5, 20, 100), lane("mx"));
     let far = NOW.after(100 * MEMORY);
     before.slowed(before.round(), refusal(far));
-    before.suspend(&lane, refusal(far), minutes);
+    before.suspend(&lane, refusal(far), false, minutes);
     let status = before.status();
     let later = site(5, 20, 100);
     later.restore(status.clone(), far.after(2 * MEMORY));
@@ -234,7 +234,7 @@ fn whoever_writes_is_told_what_matters() {
     assert!(!site.changes.take());
     site.push(&lane, jobs(3));
     assert!(!site.changes.take(), "jobs are the business of the spool");
-    site.suspend(&lane, refusal(NOW), minutes);
+    site.suspend(&lane, refusal(NOW), false, minutes);
     assert!(site.changes.take());
     site.succeeded(&lane, NOW);
     assert!(site.changes.take());

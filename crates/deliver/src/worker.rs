@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use dns::BoxFuture;
-use mail::Reply;
-use smtp::client::{Failure, FailureKind, Phase};
+use mail::{Reply, ReplyClass, Timestamp};
+use smtp::client::{Failure, FailureKind, Outcome, Phase};
 use spool::{Loaded, SpoolError, Work};
 use tokio::{sync::oneshot, time::sleep};
 
@@ -13,20 +13,23 @@ use crate::{
     content::Form,
     dial::{self, Tour, Trouble},
     forward::pass_on,
-    next_hop::Chosen,
+    next_hop::{Chosen, NextHop},
     on_panic::OnPanic,
     open::Open,
-    outcome::{Endpoint, Fate},
+    outcome::{Endpoint, Fate, Rest},
     pace::Round,
+    relay::Relay,
+    relay_book::Reserved,
     remote::{Connection, Ended},
     replies,
     reply_table::{self, Action, What},
     retry::jittered,
     shared::Shared,
     signing::Unsigned,
-    site::{Job, Next, Site},
+    site::{Cleared, Job, Next, Site, Suspension},
     store::Expansion,
     strangers::Stranger,
+    too_much,
     transaction::{has_dsn_parameters, transaction},
 };
 
@@ -137,11 +140,11 @@ impl Worker<'_> {
             ),
             None => (Arc::clone(&envelope), work),
         };
-        let mut attempt = Attempt::new(self.site, work, told, hop, content);
+        let mut attempt = Attempt::new(self.site, work, told, Arc::clone(&hop), content);
         self.deliver(&mut attempt).await;
         let Attempt { work, mut open, .. } = attempt;
         if let Some(trouble) = open.account.take() {
-            self.rest(&trouble, &mut open);
+            self.rest(&trouble, &mut open, &hop, true);
         }
         let findings = std::mem::take(&mut open.findings);
         let untried = open.into_untried();
@@ -202,7 +205,8 @@ impl Worker<'_> {
                 };
             }
         };
-        let Attempt { envelope, tour, open, .. } = attempt;
+        let reserved = attempt.reserved.take();
+        let Attempt { envelope, hop, tour, open, .. } = attempt;
         open.note = form.note();
         let now = self.shared.now();
         let mut transaction = transaction(envelope, &open.recipients, form, content.octets(), now);
@@ -214,6 +218,7 @@ impl Worker<'_> {
             Ended::Done(outcome) => {
                 let slowed = open.done(&outcome, &connection, dsn);
                 self.fared(slowed, &connection.endpoint, tour.round);
+                self.relay_answered(hop, &outcome, reserved);
                 self.connection = Some(connection);
             }
             Ended::Failed(failure) if connection.transactions > 0 && is_stale(&failure) => {
@@ -223,7 +228,13 @@ impl Worker<'_> {
                 open.forgo_chunking();
                 tour.begin_anew();
             }
-            Ended::Failed(failure) => self.failed(open, &failure, &connection, tour),
+            Ended::Failed(failure) => {
+                // RFC 1047: they may have it.
+                if let (Phase::DataFinal, Some(reserved)) = (failure.phase, reserved) {
+                    reserved.spend(open.recipients.len());
+                }
+                self.failed(open, &failure, &connection, tour);
+            }
             // The connection is cut before the end of data.
             Ended::Unreadable(error) => unreadable(attempt, &error, Some(&connection.endpoint)),
         }
@@ -232,9 +243,19 @@ impl Worker<'_> {
     /// The kept connection, else one to the next host, with recipients chosen that it takes in one transaction. None if
     /// there is no more host.
     async fn ready(&mut self, attempt: &mut Attempt) -> Option<Connection> {
-        let most = self.shared.config.recipients_per_transaction;
         loop {
-            let Attempt { envelope, hop, tour, open, .. } = attempt;
+            let Attempt { envelope, hop, tour, open, reserved, .. } = attempt;
+            let mut most = self.shared.config.recipients_per_transaction;
+            if let Some(relay) = hop.terms.relay() {
+                most = most.min(relay.limits.recipients_per_message.unwrap_or(most));
+                match self.shared.book.room(relay, self.shared.now()) {
+                    Ok(room) => most = most.min(usize::try_from(room).unwrap_or(usize::MAX)),
+                    Err(until) => {
+                        tour.spent = Some(until);
+                        return None;
+                    }
+                }
+            }
             let connection = match self.connection.take() {
                 Some(connection) if hop.admits(&connection.key) => connection,
                 other => {
@@ -244,7 +265,14 @@ impl Worker<'_> {
                 }
             };
             if open.divide(|recipients| connection.divide(envelope, recipients, most)) {
-                return Some(connection);
+                let Some(relay) = hop.terms.relay() else { return Some(connection) };
+                *reserved = self.shared.book.reserve(relay, self.shared.now(), open.recipients.len());
+                if reserved.is_some() {
+                    return Some(connection);
+                }
+                // Another worker was quicker.
+                self.connection = Some(connection);
+                continue;
             }
             // RFC 9422: the session has had all that it may have; the host is asked for another.
             tour.begin_anew();
@@ -279,9 +307,17 @@ impl Worker<'_> {
     }
 
     /// All hosts were tried. If none answered, the lane rests, and who waits in it is turned away.
-    fn no_host_left(&self, Attempt { tour, open, .. }: &mut Attempt) {
+    fn no_host_left(&self, Attempt { tour, open, hop, .. }: &mut Attempt) {
+        if let Some(until) = tour.spent {
+            return self.wait_for_room(hop, until, open);
+        }
         if let Some(reply) = &tour.stuck {
             return open.stuck(reply, self.shared.now().after(STUCK_PAUSE));
+        }
+        if let Some(trouble) = tour.account.take() {
+            open.all(Fate::Deferred, &trouble.reply, trouble.peer_words, Some(&trouble.endpoint));
+            open.account = Some(trouble);
+            return;
         }
         let Some(Trouble { reply, peer_words, endpoint }) = &tour.trouble else {
             match &tour.unfit {
@@ -295,22 +331,87 @@ impl Worker<'_> {
         };
         open.all(Fate::Deferred, reply, *peer_words, Some(endpoint));
         if let Some(trouble) = tour.trouble.as_ref().filter(|_| tour.sessions == 0) {
-            self.rest(trouble, open);
+            self.rest(trouble, open, hop, false);
         }
     }
 
-    /// The lane rests, and who waits in it is turned away.
-    fn rest(&self, Trouble { reply, endpoint, .. }: &Trouble, open: &mut Open) {
+    /// How a relay took a message: its budget, and whether it takes anything at all.
+    fn relay_answered(&self, hop: &NextHop, outcome: &Outcome, reserved: Option<Reserved>) {
+        let Some(relay) = hop.terms.relay() else { return };
+        let taken = outcome.recipients.iter().filter(|(_, reply)| reply.is_completion()).count();
+        if let Some(reserved) = reserved {
+            reserved.spend(taken);
+        }
+        let now = self.shared.now();
+        if taken > 0 {
+            if self.shared.book.took(relay, now) {
+                tracing::info!(station = "deliver/relay", relay = &*relay.name, "the relay takes mail again");
+            }
+        } else if let Some((_, reply)) = outcome.recipients.last() {
+            self.relay_failed(relay, reply, false);
+        }
+    }
+
+    /// A relay took nothing: somebody is told, once, when that goes on.
+    fn relay_failed(&self, relay: &Relay, reply: &Reply, final_word: bool) {
+        if let Some(alarm) = self.shared.book.failed(relay, reply, final_word, self.shared.now()) {
+            let shared = Arc::clone(self.shared);
+            self.shared.spawn(async move { shared.alert(&alarm).await });
+        }
+    }
+
+    /// The budget of a relay is used up: all that goes there waits until there is room, and its lifetime stands still.
+    fn wait_for_room(&self, hop: &NextHop, until: Timestamp, open: &mut Open) {
+        let (now, relay) = (self.shared.now(), hop.terms.relay());
+        let name = relay.map_or("", |relay| &relay.name);
+        let most = relay.and_then(|relay| relay.limits.recipients_per_day).unwrap_or_default();
+        let reply = replies::budget_spent(name, most);
+        let rest = Suspension { failed_at: now, until, reply: reply.clone(), host: None, paused: true };
+        let asked = self.shared.parts.spool.retries();
+        let (suspension, cleared) = self.site.pause(&self.lane, rest);
+        tracing::info!(station = "deliver/relay", relay = name, until = %suspension.until, recipients = most,
+            "the budget of the relay is used up; the rest waits");
+        let before = open.findings.len();
+        open.all(Fate::Deferred, &reply, false, None);
+        for finding in open.findings.iter_mut().skip(before) {
+            finding.rested = Some(Rest { failed_at: now, until: suspension.until });
+            (finding.paused, finding.at_once) = (true, hop.has_fallback);
+        }
+        self.turn_away(cleared, suspension, asked, hop);
+    }
+
+    /// The lane rests, and who waits in it is turned away. `account`: it has something against us, and not against the message or the moment.
+    fn rest(&self, trouble: &Trouble, open: &mut Open, hop: &NextHop, account: bool) {
+        let Trouble { reply, endpoint, .. } = trouble;
+        let relay = hop.terms.relay();
+        let paused = account && hop.chosen == Chosen::AsRelay;
+        if let Some(relay) = relay {
+            let says_no = reply.class() == ReplyClass::Permanent && !too_much::says_so(reply);
+            self.relay_failed(relay, reply, account && says_no);
+        }
         let random = self.shared.random();
         let live = self.shared.live();
         let interval = |failures| jittered(live.retry.rest(failures), random);
         let refusal = dial::refusal(self.shared, reply, endpoint);
         let asked = self.shared.parts.spool.retries();
-        let (suspension, cleared) = self.site.suspend(&self.lane, refusal, interval);
+        let (suspension, cleared) = self.site.suspend(&self.lane, refusal, paused, interval);
         tracing::info!(site = %self.site.key.site, lane = %self.lane, station = "deliver/site",
             until = %suspension.until, reply = %suspension.reply, "the site rests");
         let deferred = open.findings.iter_mut().filter(|finding| finding.fate == Fate::Deferred);
-        deferred.for_each(|finding| finding.not_before = Some(suspension.until));
+        deferred.for_each(|finding| {
+            (finding.not_before, finding.paused) = (Some(suspension.until), paused);
+            finding.at_once = hop.has_fallback;
+        });
+        self.turn_away(cleared, suspension, asked, hop);
+    }
+
+    /// What waited for a lane that rests waits elsewhere, or goes to where it falls back to.
+    fn turn_away(&self, cleared: Cleared, suspension: Suspension, asked: u64, hop: &NextHop) {
+        if hop.has_fallback {
+            cleared.jobs.iter().for_each(|job| self.shared.parts.spool.put_back(&job.work));
+            self.shared.release(&cleared.parked);
+            return self.shared.poke.notify_one();
+        }
         // A task of its own: this worker's place belongs to other lanes of the site.
         let (shared, site) = (Arc::clone(self.shared), Arc::clone(&self.site.key.site));
         self.shared.spawn(async move { shared.turn_away(cleared, &site, &suspension, asked).await });
@@ -355,7 +456,7 @@ fn is_stale(failure: &Failure) -> bool {
     let gone = match &failure.kind {
         FailureKind::Closed => true,
         FailureKind::Reply(reply) => reply.code() == 421,
-        FailureKind::Garbled(_) | FailureKind::TimedOut => false,
+        FailureKind::Garbled(_) | FailureKind::Unfit(_) | FailureKind::TimedOut => false,
     };
     gone && failure.phase == Phase::Mail && failure.decided.iter().all(Option::is_none)
 }

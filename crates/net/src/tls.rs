@@ -35,6 +35,13 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
+/// RFC 9266 §2.
+const BINDING_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
+
+fn exported(octets: Result<[u8; 32], rustls::Error>) -> Option<Box<[u8]>> {
+    octets.ok().map(|octets| Box::new(octets) as Box<[u8]>)
+}
+
 /// What a finished handshake agreed on.
 fn facts(state: &CommonState) -> TlsFacts {
     let version = match state.protocol_version() {

@@ -8,6 +8,7 @@ mod lists;
 mod mailbox;
 mod people;
 mod queue;
+mod relay;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -29,6 +30,7 @@ pub(crate) use people::{
 pub(crate) use queue::{
     QueueBounce, QueueChange, QueueCommand, QueueDestroy, QueueList, QueueShow, QueueStats, Selecting,
 };
+pub(crate) use relay::{RelayCheck, RelayCommand, RelayList, RelayLogin, RelayTest};
 
 /// A mail server: takes mail over SMTP, keeps it safe, delivers it, and says what became of it.
 ///
@@ -99,6 +101,11 @@ pub(crate) enum Command {
     /// Make keys for signatures (DKIM), and print the records that publish them
     #[command(subcommand)]
     Dkim(DkimCommand),
+    /// Look at the relays that mail for other places goes through, and try them
+    ///
+    /// Those of a configuration file. What is tried is tried from here, by the settings of the file, and beside the queue.
+    #[command(subcommand)]
+    Relay(RelayCommand),
     /// Look at the queue and change it
     ///
     /// Needs a running server, which is found by its configuration or directory. What is meant is said by queue ids and marks of recipients: all

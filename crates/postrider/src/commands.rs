@@ -12,6 +12,7 @@ mod password;
 pub(crate) mod people;
 mod progress;
 pub(crate) mod queue;
+pub(crate) mod relay;
 pub(crate) mod settings;
 pub(crate) mod spool;
 pub(crate) mod status;

@@ -10,7 +10,9 @@ mod listeners;
 mod next_hop;
 mod oauth;
 mod people;
+mod presets;
 mod problem;
+mod relays;
 mod return_path;
 mod routes;
 mod rules;
@@ -45,7 +47,9 @@ pub(crate) use dkim::{Dkim, selector};
 pub(crate) use ldap::Ldap;
 pub(crate) use listeners::{ClientCertificates, Listener, Tls};
 pub(crate) use oauth::OAuth;
+pub(crate) use presets::{PRESETS, Preset, Senders};
 pub(crate) use problem::{Problem, Report, Severity};
+pub(crate) use relays::RelaySettings;
 pub(crate) use return_path::ReturnPath;
 pub(crate) use secret::words;
 pub(crate) use service::{Access, Service};
@@ -96,6 +100,8 @@ pub(crate) struct Config {
     pub return_path: ReturnPath,
     /// How mail leaves, and when it is tried again and given up.
     pub deliver: deliver::Config,
+    /// Who takes mail for other places.
+    pub relays: Vec<RelaySettings>,
     /// Nobody said who keeps the mailboxes.
     pub local_by_default: bool,
     /// How much mail there may be, waiting and on its way in.
@@ -248,6 +254,9 @@ pub(crate) fn load(path: &Path) -> Result<Config, LoadError> {
         config.deliver.signers = signers;
         problems.extend(found);
         problems.extend(config.tls_policies.open(&mut config.deliver));
+        let data_dir = config.data_dir.clone();
+        problems.extend(config.relays.iter_mut().filter_map(|relay| relay.open(&data_dir)));
+        config.deliver.relays = relays::opened(&config.relays);
         problems.extend(config.acme.as_mut().and_then(Acme::open));
         problems.extend(config.clients.iter_mut().filter_map(Clients::open));
         problems.extend(config.oauth.iter_mut().filter_map(OAuth::open));

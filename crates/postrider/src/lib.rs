@@ -17,6 +17,7 @@ mod mailfiles;
 pub mod parts;
 mod place;
 mod process;
+mod relay_tokens;
 mod remote;
 mod schemas;
 mod sendmail;
@@ -58,6 +59,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Alias(command) => commands::people::alias(command, cli.json),
         Command::List(command) => commands::lists::run(command, cli.json),
         Command::Mailbox(command) => commands::mailbox::run(command, cli.json),
+        Command::Relay(command) => commands::relay::run(command, cli.json),
         Command::Ldap(command) => commands::ldap::run(command, cli.json),
         Command::Store(command) => commands::store::run(command, cli.json),
         Command::Backup(command) => commands::backup::run(command, cli.json),

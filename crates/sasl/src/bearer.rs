@@ -33,6 +33,16 @@ pub(crate) fn parse_oauthbearer(message: &[u8]) -> Option<BearerMessage> {
     Some(BearerMessage { user, token: token(pairs)? })
 }
 
+/// What a client says with OAUTHBEARER. `host` and `port` are for tokens with a digest of the request, and left out.
+pub(crate) fn oauthbearer(user: &str, token: &Password) -> Vec<u8> {
+    format!("n,a={},\u{1}auth=Bearer {}\u{1}\u{1}", crate::scram::escape(user), token.expose()).into_bytes()
+}
+
+/// The same in the older form.
+pub(crate) fn xoauth2(user: &str, token: &Password) -> Vec<u8> {
+    format!("user={user}\u{1}auth=Bearer {}\u{1}\u{1}", token.expose()).into_bytes()
+}
+
 /// `user=anna@example.org ^A auth=Bearer TOKEN ^A ^A`. None: not like this.
 pub(crate) fn parse_xoauth2(message: &[u8]) -> Option<BearerMessage> {
     let text = std::str::from_utf8(message).ok()?;
@@ -76,6 +86,17 @@ mod tests {
     fn the_older_form() {
         let read = parse_xoauth2(b"user=anna@example.org\x01auth=Bearer ya29.abc\x01\x01").unwrap();
         assert_eq!((read.user.as_deref(), read.token.expose()), (Some("anna@example.org"), "ya29.abc"));
+    }
+
+    #[test]
+    fn what_a_client_says_is_read_as_it_was_meant() {
+        let (user, token) = ("o=hara,anna@example.org", Password::new("ya29.abc"));
+        for read in [
+            parse_oauthbearer(&oauthbearer(user, &token)).unwrap(),
+            parse_xoauth2(&xoauth2(user, &token)).unwrap(),
+        ] {
+            assert_eq!((read.user.as_deref(), &read.token), (Some(user), &token));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The client's side of an exchange: for the relays that ask for a password, and for tests.
 
 use crate::{
-    CHANNEL_BINDING, ITERATIONS_MIN, Mechanism, Password, ScramError,
+    CHANNEL_BINDING, ITERATIONS_MIN, Mechanism, Password, ScramError, bearer,
     plain::PlainMessage,
     saslprep,
     scram::{self, ServerFirst, client_proof, escape, proof_of, verifier_of},
@@ -12,11 +12,11 @@ use crate::{
 pub struct Credentials {
     /// The login.
     pub login: Box<str>,
-    /// Its password.
+    /// Its password; with OAUTHBEARER and XOAUTH2 its token.
     pub password: Password,
 }
 
-/// One exchange of PLAIN, LOGIN or SCRAM.
+/// One exchange of PLAIN, LOGIN, SCRAM, OAUTHBEARER or XOAUTH2.
 #[derive(Debug)]
 pub struct Exchange {
     credentials: Credentials,
@@ -28,6 +28,12 @@ enum State {
     Plain,
     LoginName,
     LoginPassword,
+    OAuthBearer,
+    XOAuth2,
+    /// The token is with the server. If it answers, it says what is wrong with it, and `answer` ends that (RFC 7628 §3.2.3).
+    BearerSent {
+        answer: &'static [u8],
+    },
     /// `binding`: the `tls-exporter` of the session, for a mechanism that binds.
     Scram {
         nonce: Box<str>,
@@ -65,7 +71,9 @@ impl Exchange {
             Mechanism::ScramSha256Plus => {
                 State::Scram { nonce: nonce.into(), binding: Some(binding?.into()) }
             }
-            Mechanism::OAuthBearer | Mechanism::XOAuth2 | Mechanism::External => return None,
+            Mechanism::OAuthBearer => State::OAuthBearer,
+            Mechanism::XOAuth2 => State::XOAuth2,
+            Mechanism::External => return None,
         };
         Some(Self { credentials, state })
     }
@@ -96,6 +104,15 @@ impl Exchange {
                 self.state = State::Done;
                 Ok(self.prepared_password()?.into_bytes())
             }
+            State::OAuthBearer => {
+                self.state = State::BearerSent { answer: b"\x01" };
+                Ok(bearer::oauthbearer(&self.credentials.login, &self.credentials.password))
+            }
+            State::XOAuth2 => {
+                self.state = State::BearerSent { answer: b"" };
+                Ok(bearer::xoauth2(&self.credentials.login, &self.credentials.password))
+            }
+            State::BearerSent { answer } => Ok(answer.to_vec()),
             State::Scram { nonce, binding } => self.scram_first(nonce, binding),
             State::ScramChallenged { nonce, header, bare, binding } => {
                 self.scram_final(&nonce, &header, &bare, binding.as_deref(), challenge)
@@ -113,7 +130,7 @@ impl Exchange {
 
     /// Whether the server's word that all is well may be believed: with SCRAM it has to have proved itself before.
     pub fn may_succeed(&self) -> bool {
-        matches!(self.state, State::Done)
+        matches!(self.state, State::Done | State::BearerSent { .. })
     }
 
     fn plain(&mut self) -> Result<Vec<u8>, Error> {

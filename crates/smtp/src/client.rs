@@ -5,6 +5,7 @@ mod capabilities;
 mod exchange;
 mod framing;
 mod limits;
+mod login;
 mod parameters;
 mod replied;
 mod reply_reader;
@@ -16,6 +17,7 @@ use crate::{MailFrom, RcptTo};
 
 pub use capabilities::Capabilities;
 pub use limits::Limits;
+pub use login::Login;
 pub use session::Session;
 
 /// What the driver does next.
@@ -46,6 +48,8 @@ pub enum Phase {
     Hello,
     /// The reply to STARTTLS, and the handshake behind it.
     StartTls,
+    /// The reply to AUTH, or to a response within that exchange.
+    Auth,
     /// The reply to MAIL (or to a RSET before it).
     Mail,
     /// The reply to RCPT.
@@ -108,6 +112,8 @@ pub enum FailureKind {
     Reply(Reply),
     /// The server sent what is no reply, more than the bounds allow, or a reply that nobody asked for. Says what.
     Garbled(&'static str),
+    /// The server lacks what the session was to have: TLS for a login, or a login that both sides know. Says what.
+    Unfit(&'static str),
     /// The server closed the connection, or it broke.
     Closed,
     /// The driver's deadline passed ([`Session::timed_out`]).

@@ -1,6 +1,6 @@
 //! What goes into the spool and comes out of it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use events::{Event, Kind};
 use mail::{Domain, Envelope, QueueId, Reply, Timestamp};
@@ -115,6 +115,8 @@ pub struct RecipientOutcome {
     pub policy: Option<Box<str>>,
     /// With this the sender is told that the recipient is late, or it is settled that it need not be. It stays so.
     pub delay_told: bool,
+    /// So long its lifetime stands still (mail-rules 12), beside what it did before.
+    pub paused: Duration,
 }
 
 impl RecipientOutcome {
@@ -129,6 +131,7 @@ impl RecipientOutcome {
             site: None,
             policy: None,
             delay_told: false,
+            paused: Duration::ZERO,
         }
     }
 }

@@ -18,10 +18,10 @@ use crate::{
     files,
     format::{BLOCK, Kind},
     frame::{Class, Effect, Frame, Pieces},
-    index::{Content, Entry, Standing},
+    index::{Content, Entry, Message, Standing},
     io::Io,
     owner,
-    payload::{EnvelopeHead, Outcome, Place, RecipientState, StoredEnvelope, encode_fresh_envelope},
+    payload::{Control, EnvelopeHead, Outcome, Place, RecipientState, StoredEnvelope, encode_fresh_envelope},
     recover::{Recovered, recover},
     retell,
     scan::ContentScan,
@@ -412,6 +412,7 @@ pub(crate) fn add_message(frame: &mut Frame, submission: Submission) {
 
 pub(crate) fn outcome_of(state: &State, id: QueueId, outcomes: Vec<crate::RecipientOutcome>) -> Outcome {
     let message = state.index.get(id);
+    let mut controls = paused(message, &outcomes);
     let recipients = outcomes.into_iter().map(|outcome| {
         let entry = message.and_then(|message| message.recipients.get(outcome.recipient as usize));
         let attempts = entry.map_or(0, |entry| u32::from(entry.attempts)) + u32::from(outcome.attempted);
@@ -435,11 +436,23 @@ pub(crate) fn outcome_of(state: &State, id: QueueId, outcomes: Vec<crate::Recipi
     // Of a message for one, only the last outcome is kept: it has to say all that those before did.
     let alone = message.filter(|message| message.recipients.len() == 1);
     let control = alone.and_then(|message| message.recipients.first()?.control.as_deref().cloned());
-    Outcome {
-        recipients,
-        controls: control.map(|control| (0, control)).into_iter().collect(),
-        ..Outcome::default()
+    if controls.is_empty() {
+        controls.extend(control.map(|control| (0, control)));
     }
+    Outcome { recipients, controls, ..Outcome::default() }
+}
+
+/// What stands still for recipients, by number: what was ordered for them stays.
+fn paused(message: Option<&Message>, outcomes: &[crate::RecipientOutcome]) -> Vec<(u32, Control)> {
+    let paused = |outcome: &crate::RecipientOutcome| {
+        let entry = message?.recipients.get(outcome.recipient as usize)?;
+        let before = entry.control.as_deref().cloned().unwrap_or_default();
+        (!outcome.paused.is_zero()).then(|| {
+            let paused = before.paused.saturating_add(outcome.paused);
+            (outcome.recipient, Control { paused, ..before })
+        })
+    };
+    outcomes.iter().filter_map(paused).collect()
 }
 
 /// Reads a message's envelope, and opens its content.

@@ -113,8 +113,10 @@ impl State {
             return;
         }
         let Some(message) = self.index.get(id) else { return };
-        let is_news =
-            |entry: &Entry| entry.standing != Standing::Done && (entry.attempts > 0 || entry.delay_told);
+        let paused = |entry: &Entry| entry.control.as_ref().is_some_and(|control| !control.paused.is_zero());
+        let is_news = |entry: &Entry| {
+            entry.standing != Standing::Done && (entry.attempts > 0 || entry.delay_told || paused(entry))
+        };
         if message.recipients.iter().any(is_news) {
             // What is in memory tells neither its last reply nor that its sender heard of the delay.
             self.forget_fresh(id);

@@ -5,10 +5,11 @@ use std::{fmt::Write, fs, path::PathBuf};
 use super::{Action, CHOSEN, Phase, Row, Scope, TABLE, What, decide};
 use mail::ReplyClass;
 
-const PHASES: [(Phase, &str); 9] = [
+const PHASES: [(Phase, &str); 10] = [
     (Phase::Greeting, "greeting"),
     (Phase::Hello, "EHLO, HELO"),
     (Phase::StartTls, "STARTTLS"),
+    (Phase::Auth, "AUTH"),
     (Phase::Mail, "MAIL"),
     (Phase::Rcpt, "RCPT"),
     (Phase::DataInit, "DATA, BDAT"),
@@ -29,6 +30,7 @@ const COMES: [(What, &str); 7] = [
 ];
 
 const BAD_PEERS: &str = "crates/deliver/tests/it/bad_peers.rs";
+const LOGINS: &str = "crates/deliver/tests/it/relay_logins.rs";
 const HERE: &str = "crates/deliver/src/reply_table.rs";
 
 /// The tests that show a row, in the order of [`TABLE`]: file and names.
@@ -38,6 +40,9 @@ const SHOWN: &[(&str, &[&str])] = &[
     (BAD_PEERS, &["banner_450"]),
     (BAD_PEERS, &["ehlo_502_and_helo_550", "ehlo_550_and_helo_250"]),
     (BAD_PEERS, &["ehlo_450"]),
+    (LOGINS, &["a_login_that_is_not_taken_now_waits"]),
+    (LOGINS, &["a_login_that_is_refused_holds_all_mail_and_bounces_none"]),
+    (LOGINS, &["a_relay_without_a_login_gets_no_mail"]),
     (BAD_PEERS, &["mail_421", "rcpt_421_at_the_second", "data_421", "dot_421"]),
     (BAD_PEERS, &["mail_450"]),
     (BAD_PEERS, &["mail_550", "lying_about_size"]),
@@ -158,6 +163,7 @@ fn comes(what: What) -> String {
         What::Garbled => "what is no reply, or was not asked for".into(),
         What::Closed => "the end of the connection".into(),
         What::Silence => "nothing in time".into(),
+        What::Unfit => "no login that could be used".into(),
         What::TooMuch => "\"too much\"".into(),
         What::Any => "anything else".into(),
     }

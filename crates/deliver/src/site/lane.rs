@@ -22,6 +22,8 @@ pub struct Suspension {
     pub reply: Reply,
     /// The host.
     pub host: Option<Arc<str>>,
+    /// It is our account that rests: lifetimes stand still meanwhile (mail-rules 12).
+    pub paused: bool,
 }
 
 /// Jobs for equal hosts; they share connections.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use deliver::{Config, Hosts, NamedHost, Protocol, Timeouts};
+use deliver::{Config, Hosts, NamedHost, Protocol, Relay, Timeouts};
 use events::Kind::{self, Bounced, Deferred, Delivered};
 
 use crate::support::{
@@ -193,7 +193,7 @@ async fn relay_plays(rules: Rules) {
     const RELAY: &str = "10.0.0.7";
     let mut world = World::over_sockets(|config| {
         let hosts = vec![NamedHost::Address(RELAY.parse().unwrap(), None)];
-        config.relay = Some(Hosts { protocol: Protocol::Smtp, hosts });
+        config.relays = vec![Relay::of("relay", Hosts { protocol: Protocol::Smtp, hosts }).into()];
     });
     let relay = world.peer(RELAY);
     relay.obey(rules);

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
 use crate::support::{World, peer::Does::Say};
-use deliver::{Hosts, NamedHost, Protocol};
+use deliver::{Hosts, NamedHost, Protocol, Relay};
 use events::Kind::{Bounced, Delivered};
 use mail::{Notify, OriginalRecipient, Ret};
 
@@ -103,7 +103,7 @@ async fn a_session_that_has_had_its_transactions_or_domains_is_not_used_again() 
     for limit in ["MAILMAX=2", "RCPTDOMAINMAX=1"] {
         let mut world = World::with(|config| {
             let hosts = vec![NamedHost::Address(RELAY.parse().unwrap(), None)];
-            config.relay = Some(Hosts { protocol: Protocol::Smtp, hosts });
+            config.relays = vec![Relay::of("relay", Hosts { protocol: Protocol::Smtp, hosts }).into()];
         });
         let relay = world.peer(RELAY);
         relay.obey(vec![("EHLO", Say(format!("250-relay\r\n250 LIMITS {limit}").leak()))]);

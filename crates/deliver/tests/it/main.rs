@@ -12,6 +12,8 @@ mod local;
 mod mailboxes;
 mod ordered;
 mod queue;
+mod relay_choice;
+mod relay_logins;
 mod remote;
 mod reports;
 mod routes;

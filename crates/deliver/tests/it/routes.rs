@@ -7,7 +7,7 @@ use crate::support::{
     World,
     peer::Does::{KeepSilent, Say},
 };
-use deliver::{Config, Destination, Hosts, NamedHost, Pattern, Protocol, StaticRoute};
+use deliver::{Config, Destination, Hosts, NamedHost, Pattern, Protocol, Relay, StaticRoute};
 use events::Kind::{Bounced, Deferred, Delivered};
 
 const ANNA: &str = "anna@example.org";
@@ -26,7 +26,7 @@ fn route(config: &mut Config, domain: &str, to: Destination) {
 }
 
 fn relay(config: &mut Config) {
-    config.relay = Some(hosts(&[RELAY]));
+    config.relays = vec![Relay::of("relay", hosts(&[RELAY])).into()];
 }
 
 #[tokio::test]

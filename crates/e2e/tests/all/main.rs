@@ -36,6 +36,7 @@ mod peers;
 mod pop3;
 mod queue;
 mod refusals;
+mod relays;
 mod reload;
 mod reports;
 mod rights;

@@ -130,8 +130,7 @@ fn exporter(connection: &ServerConnection) -> Option<Box<[u8]>> {
     if connection.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
         return None;
     }
-    let exported = connection.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(&[]));
-    exported.ok().map(|octets| Box::new(octets) as Box<[u8]>)
+    super::exported(connection.export_keying_material([0; 32], super::BINDING_LABEL, Some(&[])))
 }
 
 impl fmt::Debug for Acceptor {

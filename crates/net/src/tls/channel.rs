@@ -57,6 +57,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
         }
     }
 
+    /// What our login at a server can be bound to (`tls-exporter`, RFC 9266), of a session of ours with it. Of TLS 1.2 there is none.
+    pub fn exporter(&self) -> Option<Box<[u8]>> {
+        let Wire::Secure(stream) = &self.wire else { return None };
+        let TlsStream::Client(stream) = stream.as_ref() else { return None };
+        let connection = stream.get_ref().1;
+        if connection.protocol_version() != Some(rustls::ProtocolVersion::TLSv1_3) {
+            return None;
+        }
+        super::exported(connection.export_keying_material([0; 32], super::BINDING_LABEL, Some(&[])))
+    }
+
     /// Compresses both ways from here on (RFC 4978). Once; after that nothing changes.
     pub(crate) fn compress(&mut self) {
         self.wire = match mem::replace(&mut self.wire, Wire::Lost) {

@@ -54,6 +54,7 @@ pub(super) fn config(dir: &Path, wanted: &cli::Dev) -> Config {
             maildir_root: dir.join("mail"),
             ..deliver::Config::default()
         },
+        relays: Vec::new(),
         local_by_default: true,
         ldap: Vec::new(),
         directory: directory::Config {

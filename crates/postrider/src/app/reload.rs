@@ -65,6 +65,7 @@ const CERTIFICATES: &str = "tls.certificate";
 const ACME: &str = "tls.acme";
 const OAUTH: &str = "oauth";
 const TLS_POLICY: &str = "tls.policy";
+const RELAY: &str = "relay";
 
 /// Takes up configurations.
 pub(super) struct Reloader {
@@ -221,7 +222,7 @@ fn merged(running: &Config, wanted: Config) -> Config {
     let hostname = running.receive.hostname.clone();
     let deliver::Config {
         routes,
-        relay,
+        relays,
         signers,
         tls,
         tls_rules,
@@ -247,7 +248,7 @@ fn merged(running: &Config, wanted: Config) -> Config {
         receive: receive::Config { hostname, sessions_max, sessions_per_address_max, ..wanted.receive },
         deliver: deliver::Config {
             routes,
-            relay,
+            relays,
             signers,
             tls,
             tls_rules,
@@ -263,6 +264,7 @@ fn merged(running: &Config, wanted: Config) -> Config {
         dkim: wanted.dkim,
         tls_policies: wanted.tls_policies,
         return_path: wanted.return_path,
+        relays: wanted.relays,
         certificates,
         identities,
         directory: directory::Config { external: running.directory.external.clone(), ..wanted.directory },
@@ -284,6 +286,8 @@ fn differences(running: &Config, wanted: &Config) -> Vec<String> {
         _ => vec![ACME.to_owned()],
     };
     let oauth = running.oauth != wanted.oauth;
+    // Passwords, and whom to believe.
+    let relays = running.deliver.relays != wanted.deliver.relays;
     let (before, after) = (running, wanted);
     let (running, wanted) = (config::effective(running).json(), config::effective(wanted).json());
     let none = serde_json::Map::new();
@@ -299,6 +303,7 @@ fn differences(running: &Config, wanted: &Config) -> Vec<String> {
     found.extend(policies.then(|| TLS_POLICY.to_owned()));
     let secrets = before.return_path.secrets != after.return_path.secrets;
     found.extend(secrets.then(|| "return_path.secret".to_owned()));
+    found.extend(relays.then(|| RELAY.to_owned()));
     let files = |config: &Config| -> [Option<PathBuf>; 2] {
         let mut files = config.clients.iter().flat_map(config::Clients::files).map(Path::to_owned);
         [files.next(), files.next()]

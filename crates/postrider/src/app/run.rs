@@ -4,7 +4,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use acme::Keeper;
 use admin::{Control, Server, api};
-use deliver::{BlockingThreads, Deliverer, LaneStatus, SiteStatus, Sites, SocketConnect};
+use deliver::{
+    BlockingThreads, Deliverer, LaneStatus, RelayStatus, Relays, SiteStatus, Sites, SocketConnect,
+};
 use directory::{Noticed, People};
 use disk::Clock;
 use events::{Order, Query, Reader};
@@ -64,7 +66,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
 
     let deliverer = deliverer(&built);
     let receiver = receiver(&built);
-    let (mailboxes, sites) = (Mailboxes::new(&built), deliverer.sites());
+    let (mailboxes, sites, relays) = (Mailboxes::new(&built), deliverer.sites(), deliverer.relays());
     let (running, own) = (built.config.clone(), built.own.clone());
     let parts = changing(&built, &receiver, mailboxes.as_ref(), &pages, &deliverer, watch.clone());
     let reloader = Arc::new(Reloader::new(file, running, own, parts));
@@ -77,7 +79,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     let mut asking = Part::start("ldap", CONTROL_STOP_MAX, |shutdown| asking(elsewhere, shutdown));
     let mut delivery = Part::start("deliver", STOP_MAX, |shutdown| delivery(deliverer, shutdown));
     let counts = Arc::new(Counts::default());
-    let watched = Watched { sites, acme: watch, maildrop: Arc::clone(&counts) };
+    let watched = Watched { sites, relays, acme: watch, maildrop: Arc::clone(&counts) };
     let mut control = Part::start("admin", CONTROL_STOP_MAX, |shutdown| {
         control(&built, watched, Arc::clone(&reloader), server, control_socket, shutdown)
     });
@@ -337,9 +339,23 @@ fn certificate(status: acme::Status) -> api::Certificate {
     }
 }
 
+fn relay(status: &RelayStatus) -> api::Relay {
+    let RelayStatus { name, used, per_day, room_at, taken_at: _, failing_since, reply, alarmed } = status;
+    api::Relay {
+        name: name.to_string(),
+        used: *used,
+        per_day: *per_day,
+        room_at: room_at.map(|at| at.to_string()),
+        failing_since: failing_since.map(|at| at.to_string()),
+        reply: reply.as_ref().map(ToString::to_string),
+        alarmed: *alarmed,
+    }
+}
+
 /// What the command line is told of.
 struct Watched {
     sites: Sites,
+    relays: Relays,
     acme: Option<acme::Watch>,
     maildrop: Arc<Counts>,
 }
@@ -347,7 +363,7 @@ struct Watched {
 /// Answers the command line.
 fn control(
     built: &Built,
-    Watched { sites, acme, maildrop }: Watched,
+    Watched { sites, relays, acme, maildrop }: Watched,
     reloader: Arc<Reloader>,
     server: Server,
     listener: UnixListener,
@@ -369,6 +385,7 @@ fn control(
             let now = clock.now();
             sites.status().iter().map(|status| site(status, now)).collect()
         }),
+        relays: Arc::new(move || relays.status().iter().map(relay).collect()),
         certificate: Arc::new(move || acme.as_ref().map(|watch| certificate(watch.status()))),
         maildrop: Arc::new(move || {
             let (waiting, aside) = maildrop.get();

@@ -1,6 +1,6 @@
 //! `postrider status`: how the server is, for people and for programs that watch it.
 
-use admin::api::{self, Certificate, Listener};
+use admin::api::{self, Certificate, Listener, Relay};
 
 use crate::{
     cli::Status,
@@ -23,7 +23,8 @@ pub(crate) fn run(wanted: &Status, json: bool) -> Result<(), Failure> {
 }
 
 fn text(status: &api::Status) -> String {
-    let api::Status { version, pid, hostname, started_at, listeners, queue, certificate, maildrop } = status;
+    let api::Status { version, pid, hostname, started_at, listeners, queue, certificate, maildrop, relays } =
+        status;
     let mut lines = vec![
         format!("server       {} {version}, process {pid}, since {}", clean(hostname), time(started_at)),
         format!(
@@ -44,6 +45,7 @@ fn text(status: &api::Status) -> String {
         tls => format!("listening    {address} for {service}, TLS {tls}"),
     }));
     lines.extend(certificate.iter().flat_map(about));
+    lines.extend(relays.iter().flat_map(about_relay));
     lines.join("\n")
 }
 
@@ -67,11 +69,27 @@ fn about(certificate: &Certificate) -> Vec<String> {
     lines
 }
 
+fn about_relay(relay: &Relay) -> Vec<String> {
+    let Relay { name, used, per_day, room_at, failing_since, reply, .. } = relay;
+    let budget = per_day.map_or_else(|| used.to_string(), |most| format!("{used} of {most}"));
+    let mut lines = vec![format!("relay        {}: {budget} today", clean(name))];
+    lines.extend(room_at.as_ref().map(|at| format!("             the rest waits until {}", time(at))));
+    if let Some(since) = failing_since {
+        lines.push(format!("             it takes no mail since {}", time(since)));
+        lines.extend(reply.as_ref().map(|reply| format!("             it says {}", clean(reply))));
+    }
+    lines
+}
+
 /// What somebody should look at.
 fn trouble(status: &api::Status) -> Option<Failure> {
     if status.queue.poisoned {
         let failure = Failure::new("no mail is taken: the disk failed");
         return Some(failure.hint("look at the kernel's log, then start the server again"));
+    }
+    if let Some(relay) = status.relays.iter().find(|relay| relay.alarmed) {
+        let failure = Failure::new(format!("the relay {} takes no mail", clean(&relay.name)));
+        return Some(failure.hint(format!("postrider relay check {}", clean(&relay.name))));
     }
     let certificate = status.certificate.as_ref()?;
     let alarm = certificate.alarm.as_deref().filter(|alarm| *alarm != "warning")?;
@@ -99,6 +117,7 @@ mod tests {
             queue: api::Totals { messages: 1, recipients: 2, ..api::Totals::default() },
             certificate,
             maildrop: api::Maildrop::default(),
+            relays: Vec::new(),
         }
     }
 
@@ -112,6 +131,31 @@ mod tests {
             shown.contains("\nmaildrop     2 messages\nput aside    1 file in maildrop-bad that"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn a_relay_is_shown_with_its_budget_and_one_that_takes_nothing_is_a_failure() {
+        let mut status = status(None);
+        let fine = Relay { name: "gmail".into(), used: 37, per_day: Some(500), ..Relay::default() };
+        status.relays = vec![fine.clone()];
+        assert!(
+            text(&status).ends_with("\nrelay        gmail: 37 of 500 today") && trouble(&status).is_none()
+        );
+        let at = || Some("2026-11-30T08:00:00.000Z".to_owned());
+        let spent = Relay { used: 500, room_at: at(), ..fine.clone() };
+        let failing =
+            Relay { failing_since: at(), reply: Some("535 5.7.8 No".into()), alarmed: true, ..fine };
+        status.relays = vec![spent];
+        assert!(
+            text(&status)
+                .ends_with("500 of 500 today\n             the rest waits until 2026-11-30 08:00:00")
+        );
+        assert!(trouble(&status).is_none());
+        status.relays = vec![failing];
+        assert!(
+            text(&status).ends_with("no mail since 2026-11-30 08:00:00\n             it says 535 5.7.8 No")
+        );
+        assert!(trouble(&status).is_some());
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! `[[route]]` and `[relay]`: where mail for other places goes, and what is wrong with what is said about it.
+//! `[[route]]`: where mail for other places goes, and what is wrong with what is said about it. Relays are read behind them: `relays`.
 
-use std::ops::Range;
+use std::{cell::RefCell, ops::Range, path::Path};
 
 use deliver::{Destination, Hosts, LocalDelivery, NamedHost, Pattern, Protocol, StaticRoute};
 use mail::Domain;
@@ -8,8 +8,9 @@ use toml_span::{Span, Value};
 
 use super::{
     listeners::Listener,
-    next_hop::{Keeper, One, destination, relay_host},
+    next_hop::{Keeper, One, destination},
     problem::Problem,
+    relays::{self, RelaySettings},
     value::Wrong,
     walk::Section,
 };
@@ -29,24 +30,27 @@ pub(super) struct Surroundings<'a> {
     pub port: u16,
 }
 
-/// All routes, the relay, and who keeps our own mailboxes.
+/// All routes, the relays, and who keeps our own mailboxes.
 pub(super) fn read(
     root: &Section<'_>,
     around: &Surroundings<'_>,
     keepers: Vec<(Keeper, Span)>,
-) -> (Vec<StaticRoute>, Option<Hosts>, LocalDelivery) {
-    let mut judge = Judge { root, around, taken: Vec::new() };
+    dir: &Path,
+) -> (Vec<StaticRoute>, Vec<RelaySettings>, LocalDelivery) {
+    let mut judge = Judge { root, around, taken: Vec::new(), fallbacks: RefCell::default() };
     let sections = root.sections("route").into_iter();
     let routes: Vec<StaticRoute> = sections.filter_map(|section| judge.route(section)).collect();
-    let relay = judge.relay(root.section("relay"));
-    (routes, relay, judge.local(keepers))
+    let relays = relays::read(&judge, dir);
+    (routes, relays, judge.local(keepers))
 }
 
 /// Knows what earlier routes take.
-struct Judge<'a> {
-    root: &'a Section<'a>,
-    around: &'a Surroundings<'a>,
+pub(super) struct Judge<'a> {
+    pub(super) root: &'a Section<'a>,
+    pub(super) around: &'a Surroundings<'a>,
     taken: Vec<(Pattern, Span)>,
+    /// Relays that others fall back to: whose, which, and where it says so.
+    pub(super) fallbacks: RefCell<Vec<(Box<str>, Box<str>, Span)>>,
 }
 
 impl Judge<'_> {
@@ -171,7 +175,7 @@ impl Judge<'_> {
     }
 
     /// What can be seen without the DNS: our own name, and the sockets that we listen on.
-    fn not_to_ourselves(&self, host: &NamedHost, span: Span) {
+    pub(super) fn not_to_ourselves(&self, host: &NamedHost, span: Span) {
         let sockets = || self.around.listeners.iter().flat_map(|listener| &listener.bind);
         let ours = match host {
             NamedHost::Name(name, port) => {
@@ -196,41 +200,20 @@ impl Judge<'_> {
         }
     }
 
-    fn relay(&self, section: Section<'_>) -> Option<Hosts> {
-        let preset = section.not_yet("preset", "name the host and the port: host = \"smtp.example.net\"");
-        section.not_yet("tls", "TLS comes with a later version; until then mail to the relay goes in clear");
-        for key in ["login", "password"] {
-            section.not_yet(key, "a password never goes in clear, so this comes with TLS; until then the relay must know this server by its address");
-        }
-        let host = section.string("host");
-        let port = section.integer("port", 1..=65_535).and_then(|port| u16::try_from(port).ok());
-        if host.is_none() && section.is_there() && !preset && section.get("host").is_none() {
-            section.missing(
-                "host",
-                "name the server that takes all mail for other places: host = \"smtp.example.net\"",
-            );
-        }
-        if section.is_there()
-            && let Some((_, place)) = self.taken.iter().find(|(pattern, _)| *pattern == Pattern::Every)
-        {
+    /// Tells of a relay that gets nothing, because a route takes all mail.
+    pub(super) fn relay_has_mail(&self, section: &Section<'_>) {
+        if let Some((_, place)) = self.taken.iter().find(|(pattern, _)| *pattern == Pattern::Every) {
             let message = "[relay] takes nothing: the route for `*` takes all mail";
             let problem = Problem::new(section.span().into(), message).other((*place).into(), "taken here");
             self.add(problem.hint("remove one of the two"));
         }
-        let named = host.and_then(|(text, span)| {
-            let named = section.report(span, relay_host(text, port))?;
-            self.not_to_ourselves(&named, span);
-            Some(Hosts { protocol: Protocol::Smtp, hosts: vec![named] })
-        });
-        section.finish();
-        named
     }
 
     fn wrong(&self, span: Span, message: &str, hint: &str) {
         self.root.wrong(span, Wrong::new(message).hint(hint));
     }
 
-    fn add(&self, problem: Problem) {
+    pub(super) fn add(&self, problem: Problem) {
         self.root.findings.add(problem);
     }
 }

@@ -14,7 +14,7 @@ use super::{
     Acme, Bounds, Config, DATA_DIR, Ldap, Listener, Log, LogFormat, LogLevel, Process, Report, Sendmail,
     acme, certificates, clients, dkim, ldap, limits, listeners,
     next_hop::{Keeper, keeper},
-    oauth, people, return_path,
+    oauth, people, relays, return_path,
     routes::{self, Surroundings},
     rules,
     tls_policy::{self, TlsPolicies},
@@ -29,6 +29,7 @@ const DAY: Duration = Duration::from_hours(24);
 /// RFC 5321 §4.5.3.2.1: clients wait five minutes for a greeting, but some lose patience long before.
 const GREET_DELAY_MAX: Duration = Duration::from_secs(30);
 const SITES_FILE: &str = "sites.jsonl";
+const RELAYS_FILE: &str = "relays.jsonl";
 
 /// `[tls.acme]`, the last of `[tls]`.
 fn obtained(
@@ -95,7 +96,9 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         port: deliver.port,
     };
     let local_by_default = keepers.is_empty();
-    (deliver.routes, deliver.relay, deliver.local) = routes::read(&root, &around, keepers);
+    let relays;
+    (deliver.routes, relays, deliver.local) = routes::read(&root, &around, keepers, dir);
+    deliver.relays = relays::opened(&relays);
     let (login, oauth) = (limits::logins(root.section("login")), oauth::read(&root, dir));
     let (dkim, process) = (dkim::read(&root, dir), process(root.section("process")));
     let (return_path, log) = (return_path::read(root.section("return_path"), dir), log(root.section("log")));
@@ -118,6 +121,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         tls_policies,
         return_path,
         deliver,
+        relays,
         local_by_default,
         bounds,
         directory,
@@ -249,7 +253,8 @@ fn deliver(
     policies: &mut TlsPolicies,
 ) -> (deliver::Config, Vec<(Keeper, Span)>) {
     let (maildir_root, sites_file) = (data_dir.join("mail"), Some(data_dir.join(SITES_FILE)));
-    let mut config = deliver::Config { maildir_root, sites_file, ..deliver::Config::default() };
+    let relays_file = Some(data_dir.join(RELAYS_FILE));
+    let mut config = deliver::Config { maildir_root, sites_file, relays_file, ..deliver::Config::default() };
     set(&mut config.hostname, hostname.map(str::to_owned));
     queue(queued, &mut config);
     let section = root.section("deliver");

@@ -2,11 +2,11 @@
 
 use std::{fmt::Write, path::Path};
 
-use deliver::{Hosts, LocalDelivery, NamedHost, PrivateAddresses};
+use deliver::{LocalDelivery, PrivateAddresses};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Bounds, Config, Files, LogFormat, LogLevel, Process, acme, clients, dkim, ldap, limits, oauth,
+    Bounds, Config, Files, LogFormat, LogLevel, Process, acme, clients, dkim, ldap, limits, oauth, relays,
     return_path, rules, tls_policy,
     value::{show_duration, show_size},
 };
@@ -73,7 +73,8 @@ pub(crate) fn effective(config: &Config) -> Shown {
         let values = vec![("domains", json!(domains)), ("to", json!(route.to.texts()))];
         sections.push((Heading::Many("route"), values));
     }
-    sections.extend(config.deliver.relay.as_ref().map(|relay| (Heading::One("relay"), self::relay(relay))));
+    let heading = if config.relays.len() == 1 { Heading::One("relay") } else { Heading::Many("relay") };
+    sections.extend(config.relays.iter().map(|relay| (heading, relays::show(relay))));
     let domain = config.sendmail.domain.as_ref().map(|domain| ("domain", json!(domain.to_string())));
     let trusted = ("trusted_users", json!(config.sendmail.trusted_users));
     sections.push((Heading::One("sendmail"), domain.into_iter().chain([trusted]).collect()));
@@ -169,16 +170,6 @@ fn deliver(config: &deliver::Config) -> Vec<(&'static str, Value)> {
         ("sites_remembered_max", json!(config.lessons_max)),
     ];
     values.into_iter().chain(maildir).collect()
-}
-
-fn relay(relay: &Hosts) -> Vec<(&'static str, Value)> {
-    let (host, port) = match relay.hosts.first() {
-        Some(NamedHost::Name(name, port)) => (name.to_string(), *port),
-        Some(NamedHost::Address(address, port)) => (address.to_string(), *port),
-        Some(NamedHost::Unix(_)) | None => return Vec::new(),
-    };
-    let port = port.map(|port| ("port", json!(port)));
-    [("host", json!(host))].into_iter().chain(port).collect()
 }
 
 fn process(process: &Process) -> Vec<(&'static str, Value)> {

@@ -510,8 +510,65 @@ fn the_relay() {
             ("port in the host", "[relay]\nhost = \"smtp.example.net:587\"\n"),
             ("port wrong", "[relay]\nhost = \"smtp.example.net\"\nport = 0\n"),
             ("ourselves", "[relay]\nhost = \"mail.example.org\"\n"),
-            ("preset", "[relay]\npreset = \"gmail\"\nlogin = \"me@gmail.com\"\npassword = { env = \"X\" }\n"),
-            ("tls", "[relay]\nhost = \"smtp.example.net\"\ntls = \"implicit\"\n"),
+            ("preset without credentials", "[relay]\npreset = \"gmail\"\n"),
+            ("unknown preset", "[relay]\npreset = \"gmial\"\nlogin = \"me@gmail.com\"\npassword = \"x\"\n"),
+            ("a preset that nothing is near to", "[relay]\npreset = \"example\"\n"),
+            (
+                "a preset with hosts for regions",
+                "[relay]\npreset = \"ses\"\nlogin = \"AKIA\"\npassword = \"x\"\n",
+            ),
+            ("no password", "[relay]\nhost = \"smtp.example.net\"\nlogin = \"anna\"\n"),
+            ("no login", "[relay]\nhost = \"smtp.example.net\"\npassword = \"x\"\n"),
+            (
+                "no passwords there",
+                "[relay]\npreset = \"outlook\"\nlogin = \"me@outlook.com\"\npassword = \"x\"\n",
+            ),
+            (
+                "a login in clear",
+                "[relay]\nhost = \"smtp.example.net\"\ntls = \"opportunistic\"\nlogin = \"anna\"\npassword = \"x\"\n",
+            ),
+            (
+                "login of two lines",
+                "[relay]\nhost = \"smtp.example.net\"\nlogin = \"a\\nb\"\npassword = \"x\"\n",
+            ),
+            ("whom to believe in clear", "[relay]\nhost = \"smtp.example.net\"\nca_file = \"ca.pem\"\n"),
+            ("tls wrong", "[relay]\nhost = \"smtp.example.net\"\ntls = \"ssl\"\n"),
+            (
+                "two ways",
+                "[relay]\npreset = \"gmail\"\nlogin = \"me@gmail.com\"\npassword = \"x\"\nclient_id = \"y\"\n",
+            ),
+            (
+                "no tokens known",
+                "[relay]\nhost = \"smtp.example.net\"\nlogin = \"anna\"\nclient_id = \"y\"\n",
+            ),
+            (
+                "tokens in clear",
+                "[relay]\npreset = \"gmail\"\nlogin = \"a\"\nclient_id = \"y\"\ntoken_url = \"http://id.example\"\n",
+            ),
+            ("no client", "[relay]\npreset = \"outlook\"\nlogin = \"me@outlook.com\"\nscopes = \"x\"\n"),
+            (
+                "others' mail through a personal account",
+                "[relay]\npreset = \"gmail\"\nlogin = \"me@gmail.com\"\npassword = \"x\"\n[[domain]]\nname = \"example.org\"\n[[list]]\naddress = \"l@example.org\"\n",
+            ),
+            (
+                "mail that the service takes",
+                "[relay]\npreset = \"postmark\"\nlogin = \"x\"\npassword = \"x\"\n[[domain]]\nname = \"example.org\"\n[oops]\n",
+            ),
+            ("senders wrong", "[relay]\nhost = \"smtp.example.net\"\nsenders = [\"a@\", \"a b\"]\n"),
+            (
+                "fall-backs wrong",
+                "[[relay]]\nname = \"a\"\nhost = \"a.example.net\"\nsenders = \"<>\"\nfallback = [\"a\", \"c\"]\n[[relay]]\nname = \"b\"\nhost = \"b.example.net\"\n",
+            ),
+            ("for nobody", "[relay]\nhost = \"smtp.example.net\"\nrecipients = []\n"),
+            ("name wrong", "[relay]\nhost = \"smtp.example.net\"\nname = \"a b\"\n"),
+            (
+                "two of one name",
+                "[[relay]]\nhost = \"a.example.net\"\nrecipients = \"example.com\"\n[[relay]]\nhost = \"b.example.net\"\n",
+            ),
+            (
+                "one behind one for all",
+                "[[relay]]\nname = \"a\"\nhost = \"a.example.net\"\n[[relay]]\nname = \"b\"\nhost = \"b.example.net\"\nrecipients = \"example.com\"\n",
+            ),
             (
                 "beside a route for all",
                 "[[route]]\ndomains = \"*\"\nto = \"smtp:a.example.net\"\n[relay]\nhost = \"smtp.example.net\"\n",
@@ -519,6 +576,38 @@ fn the_relay() {
         ],
         SMALL,
     ));
+}
+
+#[test]
+fn relays_by_name_and_by_hand() {
+    const LOGIN: &str = "login = \"me@example.net\"\npassword = \"x\"\nsenders = \"me@example.net\"\n";
+    for (text, host, implicit, verified) in [
+        ("preset = \"gmail\"\n", "smtp.gmail.com:465", true, true),
+        ("preset = \"gmail\"\nport = 587\n", "smtp.gmail.com:587", false, true),
+        ("preset = \"gmail\"\ntls = \"starttls\"\n", "smtp.gmail.com:587", false, true),
+        ("preset = \"gmail\"\nport = 4465\n", "smtp.gmail.com:4465", true, true),
+        ("preset = \"icloud\"\n", "smtp.mail.me.com:587", false, true),
+        ("preset = \"ses\"\nhost = \"email-smtp.x.example\"\n", "email-smtp.x.example:465", true, true),
+        ("host = \"smtp.example.net\"\n", "smtp.example.net:587", false, true),
+        ("host = \"smtp.example.net\"\nport = 465\n", "smtp.example.net:465", true, true),
+        ("host = \"smtp.example.net\"\ntls = \"implicit\"\n", "smtp.example.net:465", true, true),
+    ] {
+        let config = good(&format!("{SMALL}[relay]\n{text}{LOGIN}"));
+        let relay = &config.deliver.relays[0];
+        assert_eq!(relay.hosts.hosts[0].to_string(), host, "{text}");
+        assert_eq!((relay.implicit_tls, relay.tls.is_some()), (implicit, verified), "{text}");
+        assert!(relay.account.is_some());
+    }
+    let config = good(&format!("{SMALL}[relay]\nhost = \"smtp.example.net\"\n"));
+    let relay = &config.deliver.relays[0];
+    assert_eq!(
+        (relay.hosts.hosts[0].to_string(), relay.tls.is_none()),
+        ("smtp.example.net".to_owned(), true)
+    );
+    let several = "[[relay]]\nname = \"a\"\nhost = \"a.example.net\"\nrecipients = \"example.com\"\n[[relay]]\nhost = \"b.example.net\"\n";
+    let config = good(&format!("{SMALL}{several}"));
+    let names: Vec<&str> = config.deliver.relays.iter().map(|relay| &*relay.name).collect();
+    assert_eq!(names, ["a", "relay"]);
 }
 
 #[test]

@@ -352,20 +352,6 @@ impl<'a> Section<'a> {
         items.iter().map(one).collect()
     }
 
-    /// A key that a later version knows: it gets a better answer than "unknown". Whether it is there.
-    pub(crate) fn not_yet(&self, key: &'static str, hint: &str) -> bool {
-        self.asked.borrow_mut().insert(key);
-        let found = self.table.is_some_and(|table| table.contains_key(key));
-        if let Some((found, _)) = self.table.and_then(|table| table.get_key_value(key)) {
-            let name = if self.name.is_empty() { format!("[{key}]") } else { format!("`{key}`") };
-            self.wrong(
-                found.span,
-                Wrong::new(format!("{name} is not available yet in this version")).hint(hint),
-            );
-        }
-        found
-    }
-
     /// Whether somebody has asked for every key that is there.
     pub(crate) fn knows_all(&self) -> bool {
         let asked = self.asked.borrow();

@@ -157,6 +157,19 @@ fn our_two_sides_agree() {
     }
 }
 
+/// RFC 7628 §3.2.3: a server that does not take a token says why, and the client ends the exchange.
+#[test]
+fn a_token_that_is_refused_is_never_taken_for_a_success() {
+    for (mechanism, answer) in [(OAuthBearer, &b"\x01"[..]), (XOAuth2, b"")] {
+        let mut client = client(mechanism, "ya29.abc", None);
+        assert!(client.initial().unwrap().unwrap().ends_with(b"auth=Bearer ya29.abc\x01\x01"));
+        assert!(client.may_succeed());
+        assert_eq!(client.respond(b"{\"status\":\"401\"}").as_deref(), Ok(answer));
+        assert!(!client.may_succeed(), "{mechanism}");
+        assert!(client.respond(b"").is_err(), "it says nothing more");
+    }
+}
+
 #[test]
 fn somebody_in_the_middle_has_another_session() {
     let policy = Policy { binding: Some([7; 32].into()), ..Policy::default() };

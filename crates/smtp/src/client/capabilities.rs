@@ -1,6 +1,7 @@
 //! What a server offers in its reply to EHLO (RFC 5321 §4.1.1.1).
 
 use mail::Reply;
+use sasl::{Mechanism, Mechanisms};
 
 use super::Limits;
 
@@ -35,6 +36,8 @@ pub struct Capabilities {
     pub priority: bool,
     /// STARTTLS (RFC 3207).
     pub starttls: bool,
+    /// AUTH (RFC 4954): the mechanisms that are known here too.
+    pub auth: Mechanisms,
     /// LIMITS (RFC 9422).
     pub limits: Limits,
 }
@@ -61,6 +64,7 @@ impl Capabilities {
                 "MT-PRIORITY" => capabilities.priority = true,
                 "CHUNKING" => capabilities.chunking = true,
                 "STARTTLS" => capabilities.starttls = true,
+                "AUTH" => capabilities.auth = words.filter_map(Mechanism::parse).collect(),
                 "LIMITS" => words.for_each(|word| capabilities.limits.read(word)),
                 _ => {}
             }

@@ -8,6 +8,7 @@ use super::{
     Capabilities, FailureKind, Session,
     exchange::{Exchange, Turn},
     framing::Framing,
+    login::{self, Exchanging},
     session::{State, UNASKED},
 };
 use crate::{Command, Protocol};
@@ -23,6 +24,7 @@ impl Session {
             State::Greeting => self.greeted(reply),
             State::Hello { extended } => self.hello_replied(reply, extended),
             State::StartTls => self.start_tls_replied(&reply),
+            State::Auth(exchanging) => self.auth_replied(exchanging, reply),
             State::Exchange(exchange) => self.exchange_replied(exchange, reply),
             State::EndOfData(exchange) => self.end_replied(exchange, reply),
             state @ (State::Ready | State::Securing) => {
@@ -74,6 +76,8 @@ impl Session {
                 self.state = State::Ready;
                 if self.wants_tls && self.capabilities.starttls {
                     self.say_start_tls();
+                } else if self.login.is_some() {
+                    self.say_auth();
                 }
             }
             // RFC 5321 §3.2: an old server does not know EHLO. LMTP has no older greeting (RFC 2033 §4.1).
@@ -99,12 +103,56 @@ impl Session {
                 self.expect_silence();
             }
             // mail-rules 10, 19: a host that says no, for now or for good, is spoken to in clear.
-            (_, ReplyClass::Transient | ReplyClass::Permanent) => self.state = State::Ready,
+            (_, ReplyClass::Transient | ReplyClass::Permanent) if self.login.is_none() => {
+                self.state = State::Ready;
+            }
+            (_, ReplyClass::Transient | ReplyClass::Permanent) => {
+                self.state = State::StartTls;
+                self.fail(FailureKind::Reply(reply.clone()));
+            }
             _ => {
                 self.state = State::StartTls;
                 self.fail(FailureKind::Garbled("not a reply to STARTTLS"));
             }
         }
+    }
+
+    /// RFC 4954 §4, §9: never in clear.
+    fn say_auth(&mut self) {
+        let Some(login) = self.login.take() else { return };
+        // What is wanting was wanting in the reply to EHLO.
+        self.state = State::Hello { extended: true };
+        if !self.is_secure {
+            return self.fail(FailureKind::Unfit("it offers no STARTTLS, and a login is not said in clear"));
+        }
+        match Exchanging::begin(login, self.capabilities.auth, self.binding.as_deref()) {
+            Ok((line, exchanging)) => {
+                self.say_line(&line);
+                self.state = State::Auth(Box::new(exchanging));
+                self.expect_silence();
+            }
+            Err(what) => self.fail(FailureKind::Unfit(what)),
+        }
+    }
+
+    fn auth_replied(&mut self, mut exchanging: Box<Exchanging>, reply: Reply) {
+        let turn = exchanging.replied(reply);
+        self.state = State::Auth(exchanging);
+        match turn {
+            login::Turn::Say(line) => {
+                self.say_line(&line);
+                self.expect_silence();
+            }
+            login::Turn::Done => self.state = State::Ready,
+            login::Turn::Refused(reply) => self.fail(FailureKind::Reply(reply)),
+            login::Turn::Unfit(what) => self.fail(FailureKind::Unfit(what)),
+            login::Turn::Garbled(what) => self.fail(FailureKind::Garbled(what)),
+        }
+    }
+
+    fn say_line(&mut self, line: &str) {
+        self.output.extend_from_slice(line.as_bytes());
+        self.output.extend_from_slice(b"\r\n");
     }
 
     fn exchange_replied(&mut self, mut exchange: Box<Exchange>, reply: Reply) {

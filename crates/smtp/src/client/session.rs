@@ -6,8 +6,11 @@ use mail::Reply;
 use wire::Input;
 
 use super::{
-    Capabilities, Failure, FailureKind, Outcome, Phase, Step, Transaction, exchange::Exchange,
-    framing::Framing, reply_reader::ReplyReader,
+    Capabilities, Failure, FailureKind, Outcome, Phase, Step, Transaction,
+    exchange::Exchange,
+    framing::Framing,
+    login::{Exchanging, Login},
+    reply_reader::ReplyReader,
 };
 use crate::{Command, Protocol};
 
@@ -34,6 +37,12 @@ pub struct Session {
     may_quit: bool,
     /// STARTTLS is said where it is offered, and was not said yet.
     pub(super) wants_tls: bool,
+    /// TLS is up.
+    pub(super) is_secure: bool,
+    /// What a login can be bound to.
+    pub(super) binding: Option<Box<[u8]>>,
+    /// As whom to log in, before anything else is said under TLS.
+    pub(super) login: Option<Login>,
 }
 
 /// What may still come from the server.
@@ -55,6 +64,8 @@ pub(super) enum State {
     StartTls,
     /// The server waits for the handshake.
     Securing,
+    /// AUTH is out.
+    Auth(Box<Exchanging>),
     Ready,
     /// Commands are out.
     Exchange(Box<Exchange>),
@@ -84,6 +95,9 @@ impl Session {
             needs_reset: false,
             may_quit: false,
             wants_tls: false,
+            is_secure: false,
+            binding: None,
+            login: None,
         }
     }
 
@@ -92,6 +106,21 @@ impl Session {
     #[must_use]
     pub fn with_tls_where_offered(mut self) -> Self {
         self.wants_tls = true;
+        self
+    }
+
+    /// The same over a connection that was under TLS before the first word (RFC 8314 §3.3). `binding`: its `tls-exporter`, if it has one.
+    #[must_use]
+    pub fn under_tls(mut self, binding: Option<Box<[u8]>>) -> Self {
+        (self.wants_tls, self.is_secure, self.binding) = (false, true, binding);
+        self
+    }
+
+    /// The same, that logs in before it is ready. A login is never said in clear: STARTTLS comes before it, and where that is not
+    /// offered or refused the session fails.
+    #[must_use]
+    pub fn with_login(mut self, login: Login) -> Self {
+        (self.wants_tls, self.login) = (!self.is_secure, Some(login));
         self
     }
 
@@ -119,9 +148,15 @@ impl Session {
     /// TLS is up, as [`Step::Secure`] asked. What the server said before may have been somebody else's: it is forgotten, and EHLO is
     /// said again (RFC 3207 §4.2). Out of turn, the session fails.
     pub fn secured(&mut self) {
+        self.secured_with(None);
+    }
+
+    /// The same. `binding`: the `tls-exporter` of the session (RFC 9266), to which a login can be bound.
+    pub fn secured_with(&mut self, binding: Option<Box<[u8]>>) {
         if !matches!(self.state, State::Securing) {
             return self.fail(FailureKind::Garbled("a handshake out of turn"));
         }
+        (self.is_secure, self.binding) = (true, binding);
         self.capabilities = Capabilities::default();
         self.say_hello(true);
     }
@@ -278,6 +313,7 @@ impl Session {
             State::Greeting => Phase::Greeting,
             State::Hello { .. } => Phase::Hello,
             State::StartTls | State::Securing => Phase::StartTls,
+            State::Auth(_) => Phase::Auth,
             State::Exchange(exchange) => exchange.phase(),
             State::Content(..) => Phase::DataBlock,
             State::EndOfData(_) => Phase::DataFinal,
@@ -305,12 +341,19 @@ impl Session {
                 self.state = state;
                 return;
             }
-            State::Greeting | State::Hello { .. } | State::StartTls | State::Securing | State::Ready => {
-                Vec::new()
-            }
+            State::Greeting
+            | State::Hello { .. }
+            | State::StartTls
+            | State::Securing
+            | State::Auth(_)
+            | State::Ready => Vec::new(),
         };
-        self.may_quit = matches!(&kind, FailureKind::Reply(reply) if reply.code() != 421)
-            && matches!(phase, Phase::Greeting | Phase::Hello);
+        let listens = match &kind {
+            FailureKind::Reply(reply) => reply.code() != 421,
+            FailureKind::Unfit(_) => true,
+            FailureKind::Garbled(_) | FailureKind::Closed | FailureKind::TimedOut => false,
+        };
+        self.may_quit = listens && matches!(phase, Phase::Greeting | Phase::Hello | Phase::Auth);
         self.state = State::Failed(Box::new(Failure { phase, kind, decided }));
     }
 }

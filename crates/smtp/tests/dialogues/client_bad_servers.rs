@@ -4,7 +4,7 @@
 use smtp::{
     Protocol,
     client::{
-        FailureKind::{Closed, Garbled, Reply, TimedOut},
+        FailureKind::{Closed, Garbled, Reply, TimedOut, Unfit},
         Phase::{self, DataFinal, DataInit, Greeting, Hello, Mail, Rcpt},
         Step,
     },
@@ -46,7 +46,7 @@ fn plays(says: &[&str], end: &End) {
                 Reply(reply) => reply.code().to_string(),
                 Garbled(_) => "garbled".into(),
                 Closed => "closed".into(),
-                other @ TimedOut => format!("{other:?}"),
+                other @ (TimedOut | Unfit(_)) => format!("{other:?}"),
             };
             assert_eq!((failure.phase, found.as_str()), (*phase, *what));
             let codes: Vec<Option<u16>> =

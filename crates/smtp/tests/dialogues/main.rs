@@ -13,6 +13,7 @@ mod client_dsn;
 #[cfg(test)]
 mod client_lmtp;
 #[cfg(test)]
+mod client_login;
 mod client_tls;
 #[cfg(test)]
 mod common;

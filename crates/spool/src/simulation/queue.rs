@@ -1,5 +1,7 @@
 //! The state of recipients over restarts, and commands.
 
+use std::time::Duration;
+
 use disk::Clock;
 
 use super::{World, now_or_never};
@@ -10,7 +12,7 @@ fn a_deferred_recipient_keeps_its_due_time_attempts_and_reply_over_a_restart() {
     let world = World::new(9);
     let mut machine = world.open();
     let id = machine.commit(&world, &["anna@example.org", "bob@example.net"], 300).unwrap();
-    let until = world.clock.now().after(std::time::Duration::from_mins(1));
+    let until = world.clock.now().after(Duration::from_mins(1));
     let domain = machine.spool.checkout(world.clock.now()).unwrap();
     let work = machine.spool.take(&domain, world.clock.now(), 10);
     assert_eq!(work, [Work { id, priority: 0, recipients: vec![0] }]);
@@ -52,6 +54,36 @@ fn that_a_delay_was_told_is_known_from_then_on() {
     let machine = world.open();
     let loaded = now_or_never(machine.spool.load(id)).unwrap().unwrap();
     assert!(loaded.envelope.recipients[0].delay_told);
+}
+
+/// mail-rules 12: what a relay's budget keeps waiting adds up, is known at once, and outlives a crash.
+#[test]
+fn a_lifetime_that_stood_still_is_longer_from_then_on() {
+    for recipients in [&["anna@example.org"][..], &["anna@example.org", "ben@example.org"]] {
+        let world = World::new(13);
+        let mut machine = world.open();
+        let id = machine.commit(&world, recipients, 300).unwrap();
+        let (spool, now) = (machine.spool.clone(), world.clock.now());
+        let domain = spool.checkout(now).unwrap();
+        for (minutes, paused) in [(10, 10), (0, 10), (5, 15)] {
+            assert!(!spool.take(&domain, now, 10).is_empty());
+            let outcomes = (0..recipients.len() as u32).map(|recipient| {
+                let deferred = RecipientOutcome::new(recipient, Disposition::Deferred { until: now });
+                let paused = Duration::from_mins(if recipient == 0 { minutes } else { 0 });
+                RecipientOutcome { paused, attempted: false, ..deferred }
+            });
+            spool.finish(Finished { id, outcomes: outcomes.collect(), events: vec![], reports: vec![] });
+            machine.committer.turn();
+            let loaded = now_or_never(spool.load(id)).unwrap().unwrap();
+            assert_eq!(loaded.envelope.recipients[0].paused, Duration::from_mins(paused));
+        }
+        drop((machine, spool));
+        world.disk.crash(&world.random);
+        let machine = world.open();
+        let loaded = now_or_never(machine.spool.load(id)).unwrap().unwrap();
+        assert_eq!(loaded.envelope.recipients[0].paused, Duration::from_mins(15));
+        assert!(loaded.envelope.recipients.iter().skip(1).all(|recipient| recipient.paused.is_zero()));
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::{
 
 use deliver::{Connect, Place, SocketConnect, Stream};
 use dns::BoxFuture;
+use net::{Acceptor, Channel, TlsMode};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, duplex},
     net::TcpListener,
@@ -22,6 +23,7 @@ use tokio::{
 
 /// How fast the slow are: an octet in so long.
 const TICK: Duration = Duration::from_millis(20);
+const WITHIN: Duration = Duration::from_secs(20);
 const LONG_LINE_OCTETS: usize = 64 * 1024;
 
 /// What a peer does instead of the usual, by the beginning of the line it got; `CONNECT`, `CONTENT` and `.` stand for
@@ -71,11 +73,18 @@ pub(crate) struct Peer {
     pub(crate) got: Mutex<Vec<Got>>,
     pub(crate) lines: Mutex<Vec<String>>,
     heard: Notify,
+    /// It begins with TLS.
+    tls: Mutex<Option<Acceptor>>,
 }
 
 impl Peer {
     pub(crate) fn obey(&self, rules: Rules) {
         *self.rules.lock().unwrap() = rules;
+    }
+
+    /// From now on it begins with TLS.
+    pub(crate) fn begin_with_tls(&self, acceptor: Acceptor) {
+        *self.tls.lock().unwrap() = Some(acceptor);
     }
 
     pub(crate) fn got(&self) -> Vec<Got> {
@@ -116,6 +125,15 @@ impl Peer {
     }
 
     async fn serve(self: Arc<Self>, stream: Box<dyn Stream>) -> Option<()> {
+        let acceptor = self.tls.lock().unwrap().clone();
+        let stream = match acceptor {
+            Some(acceptor) => {
+                let mut channel = Channel::new(stream, TlsMode::Implicit(acceptor), WITHIN);
+                channel.begin().await.ok()?;
+                Box::new(channel)
+            }
+            None => stream,
+        };
         let mut stream = BufReader::new(stream);
         self.act(&mut stream, "CONNECT").await?;
         let (mut from, mut to, mut open, mut lmtp) = (String::new(), Vec::new(), false, false);
