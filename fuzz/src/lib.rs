@@ -17,9 +17,9 @@ mod talk;
 mod targets;
 
 use targets::{
-    address, arc, author, autodiscover, chunks, client, command, config, content, convert, dkim, dkim_key,
-    dmarc, dsn, event, header, imap_client, imap_command, imap_server, mime, pattern, pop3, proxy, query,
-    record, reply, segment, server, site, spf, srs,
+    address, arc, author, autodiscover, checks, chunks, client, command, config, content, convert, dkim,
+    dkim_key, dmarc, dsn, event, header, imap_client, imap_command, imap_server, mime, pattern, pop3, proxy,
+    query, record, reply, results, segment, server, site, spf, srs,
 };
 
 /// Something that reads octets, and what must hold of it.
@@ -67,6 +67,8 @@ pub const TARGETS: &[Target] = &[
     target("dmarc", dmarc::run),
     target("author", author::run),
     target("srs", srs::run),
+    target("results", results::run),
+    target("checks", checks::run),
 ];
 
 /// The target of a name.

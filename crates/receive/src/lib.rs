@@ -13,6 +13,7 @@ mod local;
 mod login;
 mod machine;
 mod meter;
+pub mod parts;
 mod policy;
 mod proxied;
 mod receiver;
