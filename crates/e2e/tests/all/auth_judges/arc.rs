@@ -10,14 +10,14 @@ use testkit::dns::FakeDns;
 use super::dkim::{MESSAGES, by_dkimpy, now, of_dkimpy, published, signers, with_changes};
 use super::judge::at_once;
 
-fn status(message: &[u8], dns: &FakeDns) -> message_auth::arc::Outcome {
+pub(crate) fn status(message: &[u8], dns: &FakeDns) -> message_auth::arc::Outcome {
     let section = HeaderSection::read(message);
     let mut verifier = Verifier::new(&section);
     message[section.end()..].chunks(11).for_each(|piece| verifier.body(piece));
     at_once(verifier.conclude(dns))
 }
 
-fn sealed(signer: &Signer, message: &[u8], dns: &FakeDns) -> Vec<u8> {
+pub(crate) fn sealed(signer: &Signer, message: &[u8], dns: &FakeDns) -> Vec<u8> {
     let found = status(message, dns).status;
     let section = HeaderSection::read(message);
     let mut body = SignedBody::default();
