@@ -31,6 +31,8 @@ pub struct Config {
     pub external_account: Option<ExternalAccount>,
     /// Which of the authority's kinds of certificates; its usual one if none is named.
     pub profile: Option<String>,
+    /// Whether all certificates are for one key, which is kept in `key.pem` of the directory, and not each for a new one.
+    pub reuse_key: bool,
 }
 
 /// How we prove that a name is ours.

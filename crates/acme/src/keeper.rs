@@ -11,6 +11,7 @@ use net::{
     Accepted, Admission, Anchors, AnchorsError, Bound, Certificates, ClientLimits, Connector, Identity,
     Shutdown, TlsChallenges,
 };
+use rcgen::KeyPair;
 use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
@@ -22,6 +23,7 @@ use crate::{
     config::{Config, Method},
     failure::Failure,
     http::HttpChallenges,
+    keys,
     order::{self, Obtained},
     plan::{Alarm, Holds, Next, Plan, Window},
     self_signed,
@@ -324,7 +326,7 @@ fn begin(config: &Config, parts: &Parts) -> Result<(Store, Plan, Identity), Open
     let plan = Plan::new(holds, progress, parts.random.next_u64());
     let shown = match certificate {
         Some(identity) => identity,
-        None => own(config, now)?,
+        None => own(config, &store, now)?,
     };
     if holds.is_none() && parts.certificates.given().is_empty() {
         let (names, until) = (shown.names().join(" "), shown.not_after());
@@ -357,12 +359,21 @@ fn holds(identity: &Identity) -> Holds {
     Holds { from: identity.not_before(), until: identity.not_after() }
 }
 
-/// Until an authority has spoken.
-fn own(config: &Config, now: Timestamp) -> Result<Identity, OpenError> {
-    let pem =
-        self_signed::pem(&config.names, now).map_err(|error| OpenError::SelfSigned(error.to_string()))?;
+/// Until an authority has spoken. For the key that others were told, if they were: who goes by that needs no authority.
+fn own(config: &Config, store: &Store, now: Timestamp) -> Result<Identity, OpenError> {
+    let key = key(config, store).map_err(|failure| OpenError::SelfSigned(failure.text))?;
+    let pem = self_signed::pem(&config.names, now, &key)
+        .map_err(|error| OpenError::SelfSigned(error.to_string()))?;
     Identity::from_pem(pem.as_bytes(), pem.as_bytes())
         .map_err(|error| OpenError::SelfSigned(error.to_string()))
+}
+
+/// What a certificate is asked for with.
+fn key(config: &Config, store: &Store) -> Result<KeyPair, Failure> {
+    if config.reuse_key {
+        return keys::kept(store);
+    }
+    KeyPair::generate().map_err(|error| Failure::new(error.to_string()))
 }
 
 fn connector(anchors: &Anchors) -> Result<Connector, AnchorsError> {
@@ -420,7 +431,9 @@ async fn obtain(
 ) -> Result<Obtained, Failure> {
     let Shared { config, store, solver, parts } = shared;
     let account = account(shared, refusals).await?;
-    let obtained = order::obtain(config, &account, solver, replaces, opened, || parts.clock.now()).await?;
+    let key = on_disk(store, config, |store, config| Ok(key(config, store))).await??;
+    let obtained =
+        order::obtain(config, &key, &account, solver, replaces, opened, || parts.clock.now()).await?;
     // Before anybody sees it: what was shown once is there after the next start.
     let pem = obtained.pem.clone();
     on_disk(store, config, move |store, _| store.keep_certificate(&pem)).await?;

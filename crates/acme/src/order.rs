@@ -26,9 +26,10 @@ pub(crate) struct Obtained {
     pub(crate) identity: Identity,
 }
 
-/// Obtains a certificate. What it opens it notes in `opened`, for its caller to close.
+/// Obtains a certificate for a key. What it opens it notes in `opened`, for its caller to close.
 pub(crate) async fn obtain(
     config: &Config,
+    key: &KeyPair,
     account: &Account,
     solver: &Solver,
     replaces: Option<CertificateIdentifier<'static>>,
@@ -48,10 +49,10 @@ pub(crate) async fn obtain(
         let reasons = if asked { reasons(&mut order).await } else { None };
         return Err(reasons.unwrap_or(failure).when(&format!("proof by {}", config.method.word())));
     }
-    let (request, key) = request(&config.names).map_err(|error| Failure::new(error.to_string()))?;
+    let request = request(&config.names, key).map_err(|error| Failure::new(error.to_string()))?;
     order.finalize_csr(&request).await?;
     let chain = order.poll_certificate(&PATIENCE).await?;
-    judged(config, &chain, &key, now())
+    judged(config, &chain, &key.serialize_pem(), now())
 }
 
 /// Says that the new certificate replaces the old one, if the authority wants to know. One that does not take that gets the
@@ -157,13 +158,11 @@ async fn reasons(order: &mut Order) -> Option<Failure> {
     Some(Failure { text: crate::failure::line(&text), ..first })
 }
 
-/// A request for a certificate, as DER, and its key, as PEM: a new one each time.
-fn request(names: &[String]) -> Result<(Vec<u8>, String), rcgen::Error> {
+/// A request for a certificate, as DER.
+fn request(names: &[String], key: &KeyPair) -> Result<Vec<u8>, rcgen::Error> {
     let mut params = CertificateParams::new(names.to_vec())?;
     params.distinguished_name = DistinguishedName::new();
-    let key = KeyPair::generate()?;
-    let request = params.serialize_request(&key)?;
-    Ok((request.der().to_vec(), key.serialize_pem()))
+    Ok(params.serialize_request(key)?.der().to_vec())
 }
 
 /// Whether what came is what was asked for: it will be all that clients see.
@@ -200,13 +199,15 @@ mod tests {
             bind: Vec::new(),
             external_account: None,
             profile: None,
+            reuse_key: false,
         }
     }
 
     #[test]
     fn a_certificate_is_looked_at_before_it_is_shown() {
         let now = Timestamp::from_millis(1_795_456_934_000);
-        let pem = crate::self_signed::pem(&["mx.example.org".into(), "*.example.org".into()], now).unwrap();
+        let names = ["mx.example.org".into(), "*.example.org".into()];
+        let pem = crate::self_signed::pem(&names, now, &KeyPair::generate().unwrap()).unwrap();
         let (chain, key) = pem.split_at(pem.find("-----BEGIN PRIVATE").unwrap());
         let judge = |names: &[&str], key: &str, now| {
             judged(&config(names), chain, key, now).map_err(|wrong| wrong.text)
@@ -215,7 +216,7 @@ mod tests {
         assert!(Identity::from_pem(obtained.pem.as_bytes(), obtained.pem.as_bytes()).is_ok());
         // A wildcard covers it, and yet it is not what was asked for.
         assert!(judge(&["a.example.org"], key, now).err().unwrap().contains("not for a.example.org"));
-        let (_, other) = request(&["mx.example.org".into()]).unwrap();
+        let other = KeyPair::generate().unwrap().serialize_pem();
         assert!(judge(&["mx.example.org"], &other, now).err().unwrap().contains("key"));
         let later = now.after(Duration::from_hours(24 * 100));
         assert!(judge(&["mx.example.org"], key, later).err().unwrap().contains("expired"));

@@ -10,8 +10,8 @@ const HOLDS: Duration = Duration::from_hours(90 * 24);
 /// The clocks of others.
 const BEFORE: Duration = Duration::from_hours(24);
 
-/// A certificate of our own for these names, and its key.
-pub(crate) fn pem(names: &[String], now: Timestamp) -> Result<String, Error> {
+/// A certificate of our own for these names, and its key behind it.
+pub(crate) fn pem(names: &[String], now: Timestamp, key: &KeyPair) -> Result<String, Error> {
     let mut params = CertificateParams::new(names.to_vec())?;
     // Its default has a name of its own.
     params.distinguished_name = DistinguishedName::new();
@@ -19,8 +19,7 @@ pub(crate) fn pem(names: &[String], now: Timestamp) -> Result<String, Error> {
     params.not_before = rcgen::date_time_ymd(year, month, day);
     let (year, month, day) = self::day(now.after(HOLDS));
     params.not_after = rcgen::date_time_ymd(year, month, day);
-    let key = KeyPair::generate()?;
-    Ok(params.self_signed(&key)?.pem() + &key.serialize_pem())
+    Ok(params.self_signed(key)?.pem() + &key.serialize_pem())
 }
 
 /// The hour does not matter.

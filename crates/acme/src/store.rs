@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::plan::Progress;
 
 /// More is none of ours.
-const FILE_OCTETS_MAX: usize = 1 << 20;
-const CERTIFICATE: &str = "certificate.pem";
+pub(crate) const FILE_OCTETS_MAX: usize = 1 << 20;
+pub(crate) const CERTIFICATE: &str = "certificate.pem";
+pub(crate) const KEY: &str = "key.pem";
 const PROGRESS: &str = "progress.json";
 
 /// The directory cannot be used.
@@ -77,6 +78,21 @@ impl Store {
     /// Keeps a certificate: those that lead to its root behind it, and its key.
     pub(crate) fn keep_certificate(&self, pem: &str) -> Result<(), StoreError> {
         self.write(CERTIFICATE, pem.as_bytes())
+    }
+
+    /// That certificate with its key, as it is kept.
+    pub(crate) fn certificate_pem(&self) -> Result<Option<String>, StoreError> {
+        Ok(self.read(CERTIFICATE)?.and_then(|pem| String::from_utf8(pem).ok()))
+    }
+
+    /// The key that all certificates are asked for with.
+    pub(crate) fn kept_key(&self) -> Result<Option<String>, StoreError> {
+        Ok(self.read(KEY)?.map(|pem| String::from_utf8_lossy(&pem).into_owned()))
+    }
+
+    /// Keeps a key for all certificates to come.
+    pub(crate) fn keep_key(&self, pem: &str) -> Result<(), StoreError> {
+        self.write(KEY, pem.as_bytes())
     }
 
     pub(crate) fn progress(&self) -> Result<KeptProgress, StoreError> {
@@ -183,7 +199,9 @@ mod tests {
         let (dir, store) = store();
         assert!(store.certificate().unwrap().is_none() && store.account(DIRECTORY).unwrap().is_none());
         assert_eq!(store.progress().unwrap(), KeptProgress::default());
-        let pem = crate::self_signed::pem(&["a.example".to_owned()], mail::Timestamp::default()).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names = ["a.example".to_owned()];
+        let pem = crate::self_signed::pem(&names, mail::Timestamp::default(), &key).unwrap();
         store.keep_certificate(&pem).unwrap();
         store.keep_account(DIRECTORY, &credentials()).unwrap();
         let progress =

@@ -14,5 +14,5 @@ mod xml;
 pub use apple::apple_profile;
 pub use autodiscover::{Asked, autodiscover, autodiscover_error, autodiscover_request};
 pub use settings::{Endpoint, Security, Service, Settings};
-pub use srv::srv_records;
+pub use srv::{SrvRecord, srv, srv_records};
 pub use thunderbird::thunderbird;

@@ -4,17 +4,32 @@ use std::fmt::Write;
 
 use crate::{Security, Service, Settings};
 
-/// The records in the form of a zone file. A service that there is none of has one that says so (RFC 6186 §3.4).
-pub fn srv_records(settings: &Settings) -> String {
-    let mut text = String::new();
-    for (label, service, security) in [
+/// A record of the domain of the settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SrvRecord {
+    /// What is looked for, such as `_imaps`; its name is `_imaps._tcp.` and the domain.
+    pub label: &'static str,
+    /// The lower, the sooner it is tried.
+    pub priority: u16,
+    /// The share among those of one priority.
+    pub weight: u16,
+    /// The port of the host of the settings; 0 if it is not offered.
+    pub port: u16,
+    /// Whether there is such a service. If not, the record says so (RFC 6186 §3.4): its target is the root.
+    pub offered: bool,
+}
+
+/// All records, for what there is and for what there is not.
+pub fn srv(settings: &Settings) -> Vec<SrvRecord> {
+    let all = [
         ("_submissions", Service::Submission, Security::Implicit),
         ("_submission", Service::Submission, Security::StartTls),
         ("_imaps", Service::Imap, Security::Implicit),
         ("_imap", Service::Imap, Security::StartTls),
         ("_pop3s", Service::Pop3, Security::Implicit),
         ("_pop3", Service::Pop3, Security::StartTls),
-    ] {
+    ];
+    let record = |(label, service, security)| {
         let found = settings.of(service).find(|endpoint| endpoint.security == security);
         // IMAP before POP3, and under TLS from the start before STARTTLS.
         let priority = match (service, security) {
@@ -23,15 +38,25 @@ pub fn srv_records(settings: &Settings) -> String {
             (_, Security::Implicit) => 0,
             (_, Security::StartTls) => 10,
         };
+        match found {
+            Some(endpoint) => SrvRecord { label, priority, weight: 1, port: endpoint.port, offered: true },
+            None => SrvRecord { label, priority: 0, weight: 0, port: 0, offered: false },
+        }
+    };
+    all.into_iter().map(record).collect()
+}
+
+/// The records in the form of a zone file.
+pub fn srv_records(settings: &Settings) -> String {
+    let mut text = String::new();
+    for SrvRecord { label, priority, weight, port, offered } in srv(settings) {
+        let host = if offered { settings.host.as_str() } else { "" };
         // Writing to a String cannot fail.
-        let _ = match found {
-            Some(endpoint) => writeln!(
-                text,
-                "{label}._tcp.{}. 3600 IN SRV {priority} 1 {} {}.",
-                settings.domain, endpoint.port, settings.host
-            ),
-            None => writeln!(text, "{label}._tcp.{}. 3600 IN SRV 0 0 0 .", settings.domain),
-        };
+        let _ = writeln!(
+            text,
+            "{label}._tcp.{}. 3600 IN SRV {priority} {weight} {port} {host}.",
+            settings.domain
+        );
     }
     text
 }

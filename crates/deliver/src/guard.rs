@@ -38,7 +38,7 @@ impl Own {
 /// Whether an address belongs to the public Internet, so that a stranger's MX may send us there.
 ///
 /// The documentation ranges (RFC 5737, RFC 3849) count as public: nobody is there, so they do no harm.
-pub(crate) fn is_public(address: IpAddr) -> bool {
+pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),

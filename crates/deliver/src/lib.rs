@@ -80,7 +80,7 @@ use std::sync::Arc;
 pub use blocking::{Blocking, BlockingThreads, Job};
 pub use config::{Config, LocalDelivery, PrivateAddresses, Timeouts};
 pub use connect::{Connect, SocketConnect, Stream};
-pub use guard::Own;
+pub use guard::{Own, is_public};
 pub use live::Settings;
 pub use next_hop::Place;
 pub use probe::{Letter, Probe, ProbeFailure, ProbeStep, Probed};

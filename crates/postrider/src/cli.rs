@@ -3,6 +3,7 @@
 mod backup;
 mod ban;
 mod dkim;
+mod dns;
 mod ldap;
 mod lists;
 mod mailbox;
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use backup::{BackupCommand, BackupCreate, BackupVerify, Restore};
 pub(crate) use ban::BanCommand;
 pub(crate) use dkim::{DkimCommand, DkimGenerate, KeyKind};
+pub(crate) use dns::{DnsCommand, DnsRecords};
 pub(crate) use ldap::{LdapCheck, LdapCommand};
 pub(crate) use lists::{ListAdd, ListChange, ListCommand, MemberCommand, Members};
 pub(crate) use mailbox::{
@@ -106,6 +108,9 @@ pub(crate) enum Command {
     /// Those of a configuration file. What is tried is tried from here, by the settings of the file, and beside the queue.
     #[command(subcommand)]
     Relay(RelayCommand),
+    /// Tell which records the DNS should have for this server and its domains
+    #[command(subcommand)]
+    Dns(DnsCommand),
     /// Look at the queue and change it
     ///
     /// Needs a running server, which is found by its configuration or directory. What is meant is said by queue ids and marks of recipients: all
@@ -423,6 +428,8 @@ mod tests {
             "postrider list add a@b --title T --post owners --owner c@b --member d@b --member e@f",
             "postrider list member add a@b d@e f@g --dir d",
             "postrider list change a@b --title T --add-owner c@b",
+            "postrider dns records",
+            "postrider dns records example.org --relative --config a.toml --json",
             "postrider store migrate --dry-run --dir d",
             "postrider mailbox list a@b --json",
             "postrider mailbox quota a@b --octets 2GiB --messages none",

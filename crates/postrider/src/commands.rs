@@ -4,6 +4,7 @@ pub(crate) mod backup;
 pub(crate) mod ban;
 pub(crate) mod config;
 pub(crate) mod dkim;
+pub(crate) mod dns;
 pub(crate) mod events;
 pub(crate) mod ldap;
 pub(crate) mod lists;

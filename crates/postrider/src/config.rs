@@ -7,6 +7,7 @@ mod dkim;
 mod ldap;
 mod limits;
 mod listeners;
+mod mta_sts;
 mod next_hop;
 mod oauth;
 mod people;
@@ -31,6 +32,7 @@ use std::{
     collections::BTreeSet,
     fs::File,
     io::{self, Read},
+    net::IpAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
@@ -72,6 +74,8 @@ const FILE_OCTETS_MAX: u64 = 16 << 20;
 pub(crate) struct Config {
     /// Our own name in greetings, EHLO, Received fields and reports.
     pub hostname: String,
+    /// By which addresses others reach this machine. Empty: those that it has itself.
+    pub public_addresses: Vec<IpAddr>,
     /// The directory that holds all state.
     pub data_dir: PathBuf,
     /// What listens where.
@@ -98,6 +102,8 @@ pub(crate) struct Config {
     pub tls_policies: TlsPolicies,
     /// How reverse-paths are made.
     pub return_path: ReturnPath,
+    /// What senders are told about TLS to our hosts.
+    pub mta_sts: Option<web::mta_sts::Policy>,
     /// How mail leaves, and when it is tried again and given up.
     pub deliver: deliver::Config,
     /// Who takes mail for other places.

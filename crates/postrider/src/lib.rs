@@ -10,6 +10,7 @@ mod client;
 mod client_settings;
 mod commands;
 mod config;
+mod dns_records;
 mod failure;
 mod maildrop;
 mod mailfiles;
@@ -52,6 +53,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Dev(dev) => app::dev(dev, cli.json),
         Command::Serve(file) => app::serve(&file.config, cli.json),
         Command::Config(command) => commands::config::run(command, cli.json),
+        Command::Dns(command) => commands::dns::run(command, cli.json),
         Command::Dkim(command) => commands::dkim::run(command, cli.json),
         Command::Ban(command) => commands::ban::run(command, cli.json),
         Command::Domain(command) => commands::people::domain(command, cli.json),

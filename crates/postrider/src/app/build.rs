@@ -103,6 +103,8 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
     let events = Arc::new(events);
     let spool = open_spool(&config, flavour, &disk, &clock, &random, &events)?;
     let mut own = Own { addresses: own::addresses(), ..Own::default() };
+    // Behind a NAT those are ours too.
+    own.addresses.extend(&config.public_addresses);
     let store = open_store(&config.data_dir)?;
     let mailstore = open_mailstore(&config)?;
     let (people, directory) =

@@ -33,6 +33,7 @@ pub(super) fn config(dir: &Path, wanted: &cli::Dev) -> Config {
     let domain = directory::DomainConfig { name: HOSTNAME.to_owned(), ..directory::DomainConfig::default() };
     Config {
         hostname: HOSTNAME.to_owned(),
+        public_addresses: Vec::new(),
         data_dir: dir.to_owned(),
         listeners: listeners(wanted),
         // Made when the server starts.
@@ -40,6 +41,7 @@ pub(super) fn config(dir: &Path, wanted: &cli::Dev) -> Config {
         certificates: Vec::new(),
         dkim: Vec::new(),
         tls_policies: TlsPolicies::default(),
+        mta_sts: None,
         identities: Vec::new(),
         clients: None,
         resolver: net::resolver::Config::default(),

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// All addresses of all interfaces, loopback included.
-pub(super) fn addresses() -> Vec<IpAddr> {
+pub(crate) fn addresses() -> Vec<IpAddr> {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let v4 = v4(&read("/proc/net/fib_trie"));
     let mut all: Vec<IpAddr> = v4.into_iter().map(IpAddr::V4).collect();

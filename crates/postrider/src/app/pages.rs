@@ -7,6 +7,7 @@ use net::Shutdown;
 use tokio::task::JoinSet;
 use web::{
     Web,
+    mta_sts::{self, OwnPolicy},
     setup::{self, ClientSetup},
 };
 
@@ -21,6 +22,7 @@ use crate::config::Config;
 pub(super) struct Pages {
     web: Web,
     setup: ClientSetup,
+    policy: OwnPolicy,
 }
 
 impl Pages {
@@ -29,23 +31,26 @@ impl Pages {
         let endpoints = built.doors.iter().filter_map(Door::endpoint).collect();
         let https = built.doors.iter().find_map(Door::https_port);
         let directory = Arc::clone(&built.directory);
+        let policy = OwnPolicy::new(built.config.mta_sts.clone(), Arc::clone(&directory));
         let setup = ClientSetup::new(&built.config.hostname, endpoints, https, directory);
-        let mut router = setup::router(setup.clone());
+        let mut router = setup::router(setup.clone()).merge(mta_sts::router(policy.clone()));
         if let Some(challenges) = keeper.and_then(Keeper::http_challenges) {
             let answers = move |token: &str| challenges.find(token).map(String::from);
             router = router.merge(web::challenges::router(Arc::new(answers)));
         }
-        Self { web: Web::new(settings(&built.config), router), setup }
+        Self { web: Web::new(settings(&built.config), router), setup, policy }
     }
 
     /// Takes up other settings.
     pub(super) fn change(&self, config: &Config) {
         self.web.change(settings(config));
+        self.policy.change(config.mta_sts.clone());
     }
 
     /// Other domains are ours.
     pub(super) fn change_directory(&self, directory: &Arc<directory::Directory>) {
         self.setup.change_directory(Arc::clone(directory));
+        self.policy.change_directory(Arc::clone(directory));
     }
 
     /// Serves until `shutdown`; without doors it only waits.

@@ -19,8 +19,9 @@ use crate::{
 };
 
 /// What can only change with a restart: it was opened, bound or counted when the server started. The reference lists the same.
-const NEEDS_RESTART: [&str; 37] = [
+const NEEDS_RESTART: [&str; 38] = [
     "hostname",
+    "public_addresses",
     "data_dir",
     "listener.service",
     "listener.bind",
@@ -265,6 +266,7 @@ fn merged(running: &Config, wanted: Config) -> Config {
         tls_policies: wanted.tls_policies,
         return_path: wanted.return_path,
         relays: wanted.relays,
+        mta_sts: wanted.mta_sts,
         certificates,
         identities,
         directory: directory::Config { external: running.directory.external.clone(), ..wanted.directory },
@@ -355,6 +357,7 @@ mod tests {
     /// Every key, with another value than it has by itself.
     const ALL: &str = r#"
 hostname = "mx.example.net"
+public_addresses = ["192.0.2.1"]
 data_dir = "/e"
 postmaster = "anna@example.org"
 [[listener]]
@@ -371,6 +374,8 @@ agree_to_terms = true
 [[tls.policy]]
 domains = ["example.net"]
 mode = "verify"
+[mta_sts]
+mode = "enforce"
 [dns]
 servers = ["127.0.0.53:53"]
 cache_entries_max = 32769

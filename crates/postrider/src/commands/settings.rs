@@ -1,7 +1,5 @@
 //! `postrider account settings`: what a mail client has to be told.
 
-use std::net::SocketAddr;
-
 use autoconfig::{Endpoint, Security, Service, Settings};
 use mail::Address;
 use serde_json::{Value, json};
@@ -9,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     cli::{AccountSettings, SettingsFormat},
     client_settings,
-    config::{Config, Listener},
+    config::Config,
     failure::Failure,
     place, terminal,
 };
@@ -40,13 +38,8 @@ pub(super) fn print(wanted: &AccountSettings, json: bool) -> Result<(), Failure>
 }
 
 fn of(config: &Config, address: &Address) -> Settings {
-    let endpoints = config.listeners.iter().flat_map(endpoints).collect();
+    let endpoints = client_settings::endpoints(config);
     Settings::new(address.domain().clone(), &config.hostname, &address.domain().to_string(), endpoints)
-}
-
-fn endpoints(Listener { service, tls, proxy, bind, .. }: &Listener) -> Vec<Endpoint> {
-    let ports = bind.iter().map(SocketAddr::port);
-    ports.filter_map(|port| client_settings::endpoint(*service, *tls, *proxy, port)).collect()
 }
 
 const fn name(service: Service) -> &'static str {

@@ -68,6 +68,7 @@ pub(super) fn read(tls: &Section<'_>, around: &Surroundings<'_>) -> Option<Acme>
     let (bind, v6_optional) = bind(&section, method.as_ref(), around);
     let external_account = external_account(&section, around.dir);
     let profile = section.parsed("profile", word);
+    let reuse_key = section.choice("reuse_key", &[("on", true), ("off", false)]).unwrap_or(false);
     let ca_file = section.parsed("ca_file", |text| path(text, around.dir));
     let ca_span = section.get("ca_file").map_or(section.span(), |value| value.span);
     section.finish();
@@ -82,6 +83,7 @@ pub(super) fn read(tls: &Section<'_>, around: &Surroundings<'_>) -> Option<Acme>
         bind,
         external_account,
         profile,
+        reuse_key,
     };
     let ca_file = ca_file.map(|file| (file, ca_span.into()));
     agreed.then_some(Acme { settings, ca_file, v6_optional })
@@ -128,6 +130,7 @@ impl Acme {
         note(one.contact != other.contact, "contact");
         note(one.names != other.names, "names");
         note(one.profile != other.profile, "profile");
+        note(one.reuse_key != other.reuse_key, "reuse_key");
         note(one.external_account != other.external_account, "eab_id");
         if let (Method::Dns(one), Method::Dns(other)) = (&one.method, &other.method) {
             note(one.server != other.server, "dns_server");
@@ -406,6 +409,7 @@ pub(super) fn show(acme: &Acme) -> Vec<(&'static str, Value)> {
         Method::Http | Method::Tls => values.push(("bind", json!(bind))),
         Method::Dns(update) => values.extend(show_update(update)),
     }
+    values.push(("reuse_key", json!(if settings.reuse_key { "on" } else { "off" })));
     if let Some(ExternalAccount { id, .. }) = &settings.external_account {
         values.extend([("eab_id", json!(id)), ("eab_key", json!(NOT_SHOWN))]);
     }

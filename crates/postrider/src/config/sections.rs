@@ -12,7 +12,7 @@ use toml_span::Span;
 
 use super::{
     Acme, Bounds, Config, DATA_DIR, Ldap, Listener, Log, LogFormat, LogLevel, Process, Report, Sendmail,
-    acme, certificates, clients, dkim, ldap, limits, listeners,
+    acme, certificates, clients, dkim, ldap, limits, listeners, mta_sts,
     next_hop::{Keeper, keeper},
     oauth, people, relays, return_path,
     routes::{self, Surroundings},
@@ -46,13 +46,8 @@ fn obtained(
 
 /// Reads the whole file. `None` only if `hostname` is missing or wrong, which is reported then.
 pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
-    let hostname = root.parsed("hostname", value::hostname);
-    if root.get("hostname").is_none() {
-        root.missing(
-            "hostname",
-            "add the name under which DNS knows this machine: hostname = \"mail.example.org\"",
-        );
-    }
+    let hostname = hostname(&root);
+    let public_addresses = root.parsed_list("public_addresses", value::public_address).unwrap_or_default();
     let data_dir = root.parsed("data_dir", |text| path(text, dir)).unwrap_or_else(|| DATA_DIR.into());
     let resolver = resolver(root.section("dns"));
     let mut bounds = Bounds::default();
@@ -101,12 +96,15 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     deliver.relays = relays::opened(&relays);
     let (login, oauth) = (limits::logins(root.section("login")), oauth::read(&root, dir));
     let (dkim, process) = (dkim::read(&root, dir), process(root.section("process")));
-    let (return_path, log) = (return_path::read(root.section("return_path"), dir), log(root.section("log")));
+    let (return_path, mta_sts) =
+        (return_path::read(root.section("return_path"), dir), mta_sts::read(&root, hostname.as_deref()));
+    let log = log(root.section("log"));
     let sendmail = sendmail(root.section("sendmail"), &directory, hostname.as_deref());
     let secret_files = root.findings.secret_files();
     root.finish();
     Some(Config {
         hostname: hostname?,
+        public_addresses: public_addresses.into_iter().map(|(address, _)| address).collect(),
         data_dir,
         listeners,
         acme,
@@ -120,6 +118,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         dkim,
         tls_policies,
         return_path,
+        mta_sts,
         deliver,
         relays,
         local_by_default,
@@ -132,6 +131,16 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         log,
         warnings: Report::default(),
     })
+}
+
+fn hostname(root: &Section<'_>) -> Option<String> {
+    if root.get("hostname").is_none() {
+        root.missing(
+            "hostname",
+            "add the name under which DNS knows this machine: hostname = \"mail.example.org\"",
+        );
+    }
+    root.parsed("hostname", value::hostname)
 }
 
 /// The domains of each directory elsewhere.

@@ -6,8 +6,8 @@ use deliver::{LocalDelivery, PrivateAddresses};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Bounds, Config, Files, LogFormat, LogLevel, Process, acme, clients, dkim, ldap, limits, oauth, relays,
-    return_path, rules, tls_policy,
+    Bounds, Config, Files, LogFormat, LogLevel, Process, acme, clients, dkim, ldap, limits, mta_sts, oauth,
+    relays, return_path, rules, tls_policy,
     value::{show_duration, show_size},
 };
 
@@ -28,6 +28,7 @@ enum Heading {
 pub(crate) fn effective(config: &Config) -> Shown {
     let mut top = vec![
         ("hostname", json!(config.hostname)),
+        ("public_addresses", json!(config.public_addresses)),
         ("data_dir", json!(config.data_dir.display().to_string())),
     ];
     top.extend(config.directory.postmaster.as_ref().map(|postmaster| ("postmaster", json!(postmaster))));
@@ -52,6 +53,7 @@ pub(crate) fn effective(config: &Config) -> Shown {
     sections
         .extend(tls_policy::show(&config.tls_policies).map(|values| (Heading::Many("tls.policy"), values)));
     sections.extend(config.acme.as_ref().map(|acme| (Heading::One("tls.acme"), acme::show(acme))));
+    sections.extend(config.mta_sts.as_ref().map(|policy| (Heading::One("mta_sts"), mta_sts::show(policy))));
     sections.push((Heading::One("dns"), dns(&config.resolver)));
     sections.push((Heading::One("receive"), receive(&config.receive, &config.bounds)));
     let named = config.receive.named_limits.iter();

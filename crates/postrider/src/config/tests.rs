@@ -906,6 +906,7 @@ fn every_key_is_documented_and_every_documented_key_exists() {
     assert_eq!(problems, []);
     let sections = [
         "listener",
+        "mta_sts",
         "dns",
         "receive",
         "limit",
@@ -968,7 +969,7 @@ fn every_documented_default_is_in_effect() {
     let source = format!(
         "{SMALL}[[listener]]\nservice = \"smtp\"\n[[domain]]\nname = \"example.org\"\n[[account]]\nlogin = \"anna@example.org\"\n\
          [[list]]\naddress = \"news@example.org\"\nmembers = [\"anna@example.org\"]\nowners = [\"anna@example.org\"]\n\
-         [[ldap]]\nurl = \"ldap://ldap.example.net\"\nbase = \"dc=example\"\ndomains = [\"example.net\"]\n"
+         [[ldap]]\nurl = \"ldap://ldap.example.net\"\nbase = \"dc=example\"\ndomains = [\"example.net\"]\n[mta_sts]\n"
     );
     let shown = effective(&good(&source)).json();
     let mut compared = 0;

@@ -76,6 +76,20 @@ const RATE_UNITS: [(&str, Duration); 4] = [
     ("d", Duration::from_hours(24)),
 ];
 
+/// An address by which this machine is reached: one of a host.
+pub(crate) fn public_address(text: &str) -> Result<IpAddr, Wrong> {
+    let wrong = |what| Wrong::new(format!("`{text}` {what}"));
+    let address: IpAddr = text.parse().map_err(|_| {
+        wrong("is no IP address").hint("write one such as \"192.0.2.1\" or \"2001:db8::1\", without a port")
+    })?;
+    if address.is_unspecified() || address.is_multicast() {
+        return Err(
+            wrong("is not the address of a host").hint("write the one by which others reach this machine")
+        );
+    }
+    Ok(net::unmapped(address))
+}
+
 /// A rate such as `600/m`; none at all for `none`.
 pub(crate) fn rate(text: &str) -> Result<Option<Rate>, Wrong> {
     let hint = "write a number and a time, s, m, h or d, such as \"600/m\"; or \"none\" for no limit";

@@ -1,0 +1,86 @@
+//! What is known beside the configuration: addresses, and keys.
+
+use std::net::{IpAddr, SocketAddr};
+
+use disk::OsDisk;
+use message_auth::DomainName;
+use receive::Service as Mail;
+
+use crate::{
+    app,
+    config::{Config, Service},
+};
+
+/// The name and the text of a record with a key for signatures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DkimRecord {
+    /// Whose mail is signed by it.
+    pub domain: DomainName,
+    /// Where it is published, without the final dot.
+    pub name: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// What records are made of, beside the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Facts {
+    /// By which addresses others reach this host, and from which it sends.
+    pub addresses: Vec<IpAddr>,
+    /// The keys that mail is signed with, and those that are about to be.
+    pub dkim: Vec<DkimRecord>,
+    /// SHA-256 of the public keys that the host shows under TLS and keeps when it renews its certificate, and of those to come.
+    pub tls_keys: Vec<[u8; 32]>,
+}
+
+impl Facts {
+    /// Finds out. Reads keys and asks the kernel for addresses; asks nobody outside.
+    ///
+    /// # Errors
+    /// In words: a key cannot be used.
+    pub(crate) fn of(config: &Config) -> Result<Self, String> {
+        Ok(Self { addresses: addresses(config), dkim: dkim(config)?, tls_keys: tls_keys(config)? })
+    }
+}
+
+/// Those that the configuration names, else those where mail is taken: an address of a listener, or all that this machine has.
+fn addresses(config: &Config) -> Vec<IpAddr> {
+    if !config.public_addresses.is_empty() {
+        return config.public_addresses.clone();
+    }
+    let takes_mail = |service| matches!(service, Service::Mail(Mail::Smtp));
+    let listeners =
+        config.listeners.iter().filter(|listener| takes_mail(listener.service) && !listener.proxy);
+    let mut found: Vec<IpAddr> = Vec::new();
+    for ip in listeners.flat_map(|listener| &listener.bind).map(SocketAddr::ip) {
+        if ip.is_unspecified() {
+            found.extend(of_this_machine().into_iter().filter(|own| own.is_ipv4() == ip.is_ipv4()));
+        } else if deliver::is_public(ip) {
+            found.push(ip);
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// The addresses of the interfaces of this machine that anybody on the Internet could reach.
+fn of_this_machine() -> Vec<IpAddr> {
+    app::addresses().into_iter().filter(|address| deliver::is_public(*address)).collect()
+}
+
+fn dkim(config: &Config) -> Result<Vec<DkimRecord>, String> {
+    let one = |dkim: &crate::config::Dkim| {
+        let (name, text) = dkim.record()?;
+        Ok(DkimRecord { domain: dkim.domain.clone(), name, text })
+    };
+    config.dkim.iter().map(one).collect()
+}
+
+/// Where an authority's certificates are for one key: that key, that of the certificate that is shown still, and the one that is to follow.
+fn tls_keys(config: &Config) -> Result<Vec<[u8; 32]>, String> {
+    match config.acme.as_ref().filter(|acme| acme.settings.reuse_key) {
+        Some(acme) => acme::key_digests(&acme.settings.dir, &OsDisk).map_err(|error| error.to_string()),
+        None => Ok(Vec::new()),
+    }
+}
