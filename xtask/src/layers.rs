@@ -220,7 +220,7 @@ pub(crate) const RESERVED: &[Reserved] = &[
     Reserved { name: "tokio-rustls", users: &["net"], limited: &[], reason: "TLS ends in `net`" },
     Reserved {
         name: "rcgen",
-        users: &["net", "acme", "receive", "deliver", "postrider", "e2e", "bench"],
+        users: &["net", "acme", "receive", "postrider", "e2e", "bench"],
         limited: &[],
         reason: "certificates are asked for by `acme`, and made for development and tests",
     },

@@ -17,6 +17,20 @@ use crate::{
 /// How long a relay may refuse everything before somebody is told. A login that is refused is told at once: that mends itself never.
 const ALARM_AFTER: Duration = Duration::from_mins(5);
 
+/// Messages that a relay refuses one after the other before that is more than bad addresses.
+const REFUSED_MIN: u32 = 10;
+
+/// How a relay failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failing {
+    /// It does not take our login, or the grant is over: only somebody can mend it.
+    Login,
+    /// It cannot be reached, is not who it has to be, or has too much of us.
+    Host,
+    /// It refused a message, which may be the message's fault.
+    Message,
+}
+
 /// How a relay fares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayStatus {
@@ -54,6 +68,9 @@ pub(crate) struct Page {
     pub(crate) failing_since: Option<Timestamp>,
     pub(crate) reply: Option<Reply>,
     pub(crate) alarmed: bool,
+    /// Messages that it refused since it last took one, and since when. Not written down.
+    pub(crate) refused: u32,
+    pub(crate) refused_since: Option<Timestamp>,
 }
 
 /// All relays, by name. Clones are the same.
@@ -116,6 +133,7 @@ impl Book {
         let recovered = self.at(&relay.name, |page| {
             let recovered = page.alarmed;
             (page.taken_at, page.failing_since, page.reply, page.alarmed) = (Some(now), None, None, false);
+            (page.refused, page.refused_since) = (0, None);
             recovered
         });
         if recovered {
@@ -124,18 +142,20 @@ impl Book {
         recovered
     }
 
-    /// It took nothing. Gives what is to be told, once: at once if it is `final_word`, that is if only somebody can mend it.
-    pub(crate) fn failed(
-        &self,
-        relay: &Relay,
-        reply: &Reply,
-        final_word: bool,
-        now: Timestamp,
-    ) -> Option<Alarm> {
+    /// It took nothing. Gives what is to be told, once.
+    pub(crate) fn failed(&self, relay: &Relay, reply: &Reply, how: Failing, now: Timestamp) -> Option<Alarm> {
         let alarm = self.at(&relay.name, |page| {
-            let since = *page.failing_since.get_or_insert(now);
+            let mut begun = now;
+            if how == Failing::Message {
+                page.refused = page.refused.saturating_add(1);
+                begun = *page.refused_since.get_or_insert(now);
+                if page.refused < REFUSED_MIN {
+                    return None;
+                }
+            }
+            let since = *page.failing_since.get_or_insert(begun);
             page.reply = Some(reply.clone());
-            let is_due = final_word || now.since(since) >= ALARM_AFTER;
+            let is_due = how == Failing::Login || now.since(since) >= ALARM_AFTER;
             if page.alarmed || !is_due {
                 return None;
             }
@@ -151,7 +171,7 @@ impl Book {
         let pages = self.pages();
         let none = Page::default();
         let status = |relay: &Arc<Relay>| {
-            let Page { window, taken_at, failing_since, reply, alarmed } =
+            let Page { window, taken_at, failing_since, reply, alarmed, .. } =
                 pages.get(&relay.name).unwrap_or(&none);
             let per_day = relay.limits.recipients_per_day;
             let used = window.used(now);
@@ -234,11 +254,22 @@ mod tests {
     fn somebody_is_told_once_and_again_only_when_it_has_worked_meanwhile() {
         let (book, relay) = (Book::default(), relay(None));
         let busy = Reply::plain(454, "Later");
-        assert_eq!(book.failed(&relay, &busy, false, at(0)), None);
-        assert_eq!(book.failed(&relay, &busy, false, at(4)), None);
-        assert_eq!(book.failed(&relay, &busy, false, at(5)).unwrap().since, at(0));
-        assert_eq!(book.failed(&relay, &busy, true, at(60)), None);
+        assert_eq!(book.failed(&relay, &busy, Failing::Host, at(0)), None);
+        assert_eq!(book.failed(&relay, &busy, Failing::Host, at(4)), None);
+        assert_eq!(book.failed(&relay, &busy, Failing::Host, at(5)).unwrap().since, at(0));
+        assert_eq!(book.failed(&relay, &busy, Failing::Login, at(60)), None);
         assert!(book.took(&relay, at(61)) && !book.took(&relay, at(62)));
-        assert!(book.failed(&relay, &Reply::plain(535, "No"), true, at(63)).is_some());
+        assert!(book.failed(&relay, &Reply::plain(535, "No"), Failing::Login, at(63)).is_some());
+    }
+
+    #[test]
+    fn a_few_bad_addresses_are_no_fault_of_the_relay() {
+        let (book, relay, no) = (Book::default(), relay(None), Reply::plain(550, "Unknown"));
+        let failed = |minutes| book.failed(&relay, &no, Failing::Message, at(minutes));
+        assert!((0..9).all(|number| failed(number * 10).is_none()));
+        assert_eq!(book.status(&[Arc::new(relay.clone())], at(90))[0].failing_since, None);
+        assert_eq!(failed(90).unwrap().since, at(0));
+        book.took(&relay, at(91));
+        assert!((0..9).all(|number| failed(100 + number).is_none()));
     }
 }

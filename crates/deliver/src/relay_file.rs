@@ -130,7 +130,7 @@ fn push_line(out: &mut Vec<u8>, line: &impl Serialize) {
 }
 
 fn line(relay: &str, page: &Page) -> Line {
-    let Page { window, taken_at, failing_since, reply, alarmed } = page;
+    let Page { window, taken_at, failing_since, reply, alarmed, .. } = page;
     Line {
         relay: relay.to_owned(),
         sent: window.steps().collect(),
@@ -183,6 +183,7 @@ fn page(line: Line, now: Timestamp) -> (Box<str>, Page) {
         failing_since: time(line.failing_since),
         reply,
         alarmed: line.alarmed,
+        ..Page::default()
     };
     (line.relay.into(), page)
 }
@@ -192,7 +193,7 @@ mod tests {
     use smtp::Protocol;
 
     use super::*;
-    use crate::{Hosts, Relay, RelayLimits};
+    use crate::{Hosts, Relay, RelayLimits, relay_book::Failing};
 
     #[test]
     fn what_is_written_is_read_and_what_is_damaged_is_not_believed() {
@@ -201,7 +202,7 @@ mod tests {
         let relay = Relay { limits, ..Relay::of("gmail", hosts) };
         let (book, now) = (Book::default(), Timestamp::from_millis(1_795_456_800_000));
         book.reserve(&relay, now, 37).unwrap().spend(37);
-        book.failed(&relay, &Reply::fixed(535, (5, 7, 8), "No"), true, now);
+        book.failed(&relay, &Reply::fixed(535, (5, 7, 8), "No"), Failing::Login, now);
         let file = encode(&book);
         let again = Book::default();
         again.restore(decode(&file, now).unwrap());

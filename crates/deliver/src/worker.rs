@@ -19,7 +19,7 @@ use crate::{
     outcome::{Endpoint, Fate, Rest},
     pace::Round,
     relay::Relay,
-    relay_book::Reserved,
+    relay_book::{Failing, Reserved},
     remote::{Connection, Ended},
     replies,
     reply_table::{self, Action, What},
@@ -348,13 +348,13 @@ impl Worker<'_> {
                 tracing::info!(station = "deliver/relay", relay = &*relay.name, "the relay takes mail again");
             }
         } else if let Some((_, reply)) = outcome.recipients.last() {
-            self.relay_failed(relay, reply, false);
+            self.relay_failed(relay, reply, Failing::Message);
         }
     }
 
     /// A relay took nothing: somebody is told, once, when that goes on.
-    fn relay_failed(&self, relay: &Relay, reply: &Reply, final_word: bool) {
-        if let Some(alarm) = self.shared.book.failed(relay, reply, final_word, self.shared.now()) {
+    fn relay_failed(&self, relay: &Relay, reply: &Reply, how: Failing) {
+        if let Some(alarm) = self.shared.book.failed(relay, reply, how, self.shared.now()) {
             let shared = Arc::clone(self.shared);
             self.shared.spawn(async move { shared.alert(&alarm).await });
         }
@@ -387,7 +387,8 @@ impl Worker<'_> {
         let paused = account && hop.chosen == Chosen::AsRelay;
         if let Some(relay) = relay {
             let says_no = reply.class() == ReplyClass::Permanent && !too_much::says_so(reply);
-            self.relay_failed(relay, reply, account && says_no);
+            let how = if account && says_no { Failing::Login } else { Failing::Host };
+            self.relay_failed(relay, reply, how);
         }
         let random = self.shared.random();
         let live = self.shared.live();

@@ -72,6 +72,7 @@ class Session:
                 self.file, self.secure = self.stream.makefile("rb"), True
             elif verb == "QUIT":
                 self.say("221 2.0.0 Bye")
+                tell(host=self.host, quit=True)
                 return
             elif verb == "AUTH":
                 self.auth(line)

@@ -327,7 +327,7 @@ mod tests {
         let good =
             r#"{"access_token":"ya29.a","token_type":"bearer","expires_in":3599,"refresh_token":"1//r"}"#;
         let (client, server) = client(&[(200, good)]);
-        let random = std::array::from_fn(|place| place as u8);
+        let random = std::array::from_fn(|place| u8::try_from(place).unwrap());
         let authorization = client.authorization("http://127.0.0.1:4711/", &random).unwrap();
         let url = &authorization.url;
         assert!(url.starts_with("https://id.example/auth?response_type=code&client_id=our%20id&redirect_uri=http%3A%2F%2F127.0.0.1%3A4711%2F"), "{url}");

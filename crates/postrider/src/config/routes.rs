@@ -36,12 +36,14 @@ pub(super) fn read(
     around: &Surroundings<'_>,
     keepers: Vec<(Keeper, Span)>,
     dir: &Path,
-) -> (Vec<StaticRoute>, Vec<RelaySettings>, LocalDelivery) {
+    deliver: &mut deliver::Config,
+) -> Vec<RelaySettings> {
     let mut judge = Judge { root, around, taken: Vec::new(), fallbacks: RefCell::default() };
     let sections = root.sections("route").into_iter();
     let routes: Vec<StaticRoute> = sections.filter_map(|section| judge.route(section)).collect();
     let relays = relays::read(&judge, dir);
-    (routes, relays, judge.local(keepers))
+    (deliver.routes, deliver.relays, deliver.local) = (routes, relays::opened(&relays), judge.local(keepers));
+    relays
 }
 
 /// Knows what earlier routes take.

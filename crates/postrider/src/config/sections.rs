@@ -14,7 +14,7 @@ use super::{
     Acme, Bounds, Config, DATA_DIR, Ldap, Listener, Log, LogFormat, LogLevel, Process, Report, Sendmail,
     acme, certificates, clients, dkim, ldap, limits, listeners, mta_sts,
     next_hop::{Keeper, keeper},
-    oauth, people, relays, return_path,
+    oauth, people, return_path,
     routes::{self, Surroundings},
     rules,
     tls_policy::{self, TlsPolicies},
@@ -91,9 +91,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         port: deliver.port,
     };
     let local_by_default = keepers.is_empty();
-    let relays;
-    (deliver.routes, relays, deliver.local) = routes::read(&root, &around, keepers, dir);
-    deliver.relays = relays::opened(&relays);
+    let relays = routes::read(&root, &around, keepers, dir, &mut deliver);
     let (login, oauth) = (limits::logins(root.section("login")), oauth::read(&root, dir));
     let (dkim, process) = (dkim::read(&root, dir), process(root.section("process")));
     let (return_path, mta_sts) =

@@ -67,7 +67,7 @@ fn a_lifetime_that_stood_still_is_longer_from_then_on() {
         let domain = spool.checkout(now).unwrap();
         for (minutes, paused) in [(10, 10), (0, 10), (5, 15)] {
             assert!(!spool.take(&domain, now, 10).is_empty());
-            let outcomes = (0..recipients.len() as u32).map(|recipient| {
+            let outcomes = (0..).zip(recipients).map(|(recipient, _)| {
                 let deferred = RecipientOutcome::new(recipient, Disposition::Deferred { until: now });
                 let paused = Duration::from_mins(if recipient == 0 { minutes } else { 0 });
                 RecipientOutcome { paused, attempted: false, ..deferred }
