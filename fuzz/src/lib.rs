@@ -18,8 +18,8 @@ mod targets;
 
 use targets::{
     address, arc, author, autodiscover, checks, chunks, client, command, config, content, convert, dkim,
-    dkim_key, dmarc, dsn, event, header, imap_client, imap_command, imap_server, mime, pattern, pop3, proxy,
-    query, record, reply, results, segment, server, site, spf, srs,
+    dkim_key, dmarc, dsn, event, header, imap_client, imap_command, imap_server, mime, mta_sts, pattern,
+    pop3, proxy, query, record, reply, results, segment, server, site, spf, srs,
 };
 
 /// Something that reads octets, and what must hold of it.
@@ -69,6 +69,7 @@ pub const TARGETS: &[Target] = &[
     target("srs", srs::run),
     target("results", results::run),
     target("checks", checks::run),
+    target("mta_sts", mta_sts::run),
 ];
 
 /// The target of a name.

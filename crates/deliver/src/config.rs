@@ -35,6 +35,8 @@ pub struct Config {
     pub tls_rules: Vec<TlsRule>,
     /// The authorities by whose word hosts are verified. None: nobody can be.
     pub roots: Option<Roots>,
+    /// Where to write down which policies domains have (MTA-STS); none: nobody is asked for one.
+    pub mta_sts_file: Option<PathBuf>,
     /// Where mail for our own domains goes.
     pub local: LocalDelivery,
     /// TCP port of remote MXs. Only test networks use another than 25.
@@ -98,6 +100,7 @@ impl Default for Config {
             tls: TlsPolicy::default(),
             tls_rules: Vec::new(),
             roots: None,
+            mta_sts_file: None,
             local: LocalDelivery::Maildir,
             port: 25,
             private_addresses: PrivateAddresses::Refuse,

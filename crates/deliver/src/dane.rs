@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use dns::{DnsError, Resolve, Security, Tlsa};
 
-use crate::tls_policy::Demand;
+use crate::tls_policy::{DANE_UNKNOWN, Demand};
 
 /// Longer than that what was found is not kept, where the DNS says nothing of it.
 const TTL: Duration = Duration::from_mins(10);
@@ -65,7 +65,8 @@ pub(crate) async fn demand(
 }
 
 fn unknown(host: &str, why: &str) -> Demand {
-    Demand::Unknown(format!("whether {host} has TLSA records cannot be said: {why}").into())
+    let why = format!("whether {host} has TLSA records cannot be said: {why}");
+    Demand::Forbidden { policy: DANE_UNKNOWN, why: why.into() }
 }
 
 #[cfg(test)]
@@ -125,11 +126,14 @@ mod tests {
             assert_eq!(format!("{:?}", found(&tlsa(says), "mx.example.org").await), demand, "{says}");
         }
         for says in ["TLSA SERVFAIL", "TLSA TIMEOUT", "SERVFAIL"] {
-            assert!(matches!(found(&tlsa(says), "mx.example.org").await, Some(Demand::Unknown(_))), "{says}");
+            assert!(
+                matches!(found(&tlsa(says), "mx.example.org").await, Some(Demand::Forbidden { .. })),
+                "{says}"
+            );
         }
         assert!(matches!(
             found("mx.example.org SERVFAIL\n", "mx.example.org").await,
-            Some(Demand::Unknown(_))
+            Some(Demand::Forbidden { .. })
         ));
     }
 }

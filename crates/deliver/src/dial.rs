@@ -231,8 +231,8 @@ async fn open_as(
     login: Option<Login>,
 ) -> Result<Connection, Unopened> {
     let demand = key.tls.clone();
-    if let Demand::Unknown(why) = &demand {
-        let (reply, endpoint) = (replies::unknown_tls(why), insecure(endpoint, &demand, why));
+    if let Demand::Forbidden { why, .. } = &demand {
+        let (reply, endpoint) = (replies::forbidden(why, demand.word()), insecure(endpoint, &demand, why));
         return Err(Unopened::Host(Trouble { reply, peer_words: false, endpoint }));
     }
     let tls = demand.connector(&shared.parts.tls);

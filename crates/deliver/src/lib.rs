@@ -67,6 +67,7 @@ mod site_name;
 mod static_route;
 mod store;
 mod strangers;
+mod sts;
 mod targets;
 mod tls_policy;
 mod too_much;

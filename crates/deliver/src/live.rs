@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use directory::Directory;
 
-use crate::{Config, Own, retry::RetryPolicy, route::Rules, shared::Shared, signing::Signers};
+use crate::{Config, Own, retry::RetryPolicy, route::Rules, shared::Shared, signing::Signers, sts::Policies};
 
 /// The settings that may change.
 pub(crate) struct Live {
@@ -19,8 +19,8 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    fn new(config: &Config, directory: Arc<Directory>, own: Own) -> Arc<Self> {
-        let (retry, rules) = (RetryPolicy::new(config), Arc::new(Rules::new(config, own)));
+    fn new(config: &Config, directory: Arc<Directory>, own: Own, sts: Option<Arc<Policies>>) -> Arc<Self> {
+        let (retry, rules) = (RetryPolicy::new(config), Arc::new(Rules::new(config, own, sts)));
         let signers = config.signers.clone();
         Arc::new(Self { directory, retry, rules, signers })
     }
@@ -29,12 +29,19 @@ impl Live {
 /// The place where they are changed.
 pub(crate) struct Lives {
     own: Own,
+    /// The policies of domains, which no change of settings makes forget.
+    sts: Option<Arc<Policies>>,
     current: RwLock<Arc<Live>>,
 }
 
 impl Lives {
-    pub(crate) fn new(config: &Config, directory: Arc<Directory>, own: Own) -> Self {
-        Self { current: RwLock::new(Live::new(config, directory, own.clone())), own }
+    pub(crate) fn new(
+        config: &Config,
+        directory: Arc<Directory>,
+        own: Own,
+        sts: Option<Arc<Policies>>,
+    ) -> Self {
+        Self { current: RwLock::new(Live::new(config, directory, own.clone(), sts.clone())), own, sts }
     }
 
     pub(crate) fn current(&self) -> Arc<Live> {
@@ -42,7 +49,7 @@ impl Lives {
     }
 
     fn change(&self, config: &Config, directory: Arc<Directory>) {
-        let live = Live::new(config, directory, self.own.clone());
+        let live = Live::new(config, directory, self.own.clone(), self.sts.clone());
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = live;
     }
 

@@ -139,7 +139,7 @@ fn name(host: &NamedHost) -> Arc<str> {
 async fn demand(host: &NamedHost, name: &str, resolver: &dyn Resolve, rules: &Rules) -> (Demand, Duration) {
     let policy = rules.tls.of(&domain(host));
     let mut ttl = FOREVER;
-    if let (NamedHost::Name(name, port), true) = (host, TlsRules::heeds_dane(policy)) {
+    if let (NamedHost::Name(name, port), true) = (host, TlsRules::heeds_domain(policy)) {
         let (found, known) = dane::demand(resolver, name, port.unwrap_or(rules.port), None).await;
         ttl = known;
         if let Some(found) = found {

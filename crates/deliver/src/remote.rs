@@ -21,7 +21,7 @@ use crate::{
     next_hop::PoolKey,
     outcome::Endpoint,
     places,
-    tls_policy::{Protection, Under},
+    tls_policy::{Protection, Under, Verdict},
     transaction::{in_ascii, recipient},
     used::Used,
 };
@@ -144,8 +144,11 @@ impl Connection {
             Ok((channel, facts, shown)) => {
                 let under = Under::new(&self.key.tls, facts, &shown);
                 match self.key.tls.judge(&shown, now) {
-                    Ok(true) => self.protected(Protection::Verified(under)),
-                    Ok(false) => self.protected(Protection::Unverified(under)),
+                    Ok(Verdict::Proven) => self.protected(Protection::Verified(under)),
+                    Ok(Verdict::Anybody) => self.protected(Protection::Unverified(under)),
+                    Ok(Verdict::Doubtful(doubt)) => {
+                        self.protected(Protection::Unverified(Under { doubt: Some(doubt), ..under }));
+                    }
                     Err(unproven) => {
                         let (policy, why) = (under.policy, unproven.to_string().into());
                         self.protected(Protection::Failed { policy, why, met: Some(under) });

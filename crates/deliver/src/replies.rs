@@ -5,7 +5,7 @@ use std::fmt::Display;
 use mail::{EnhancedStatus, QueueId, Reply};
 use message::convert::{Needs, Refusal};
 
-use crate::relay::NoToken;
+use crate::{relay::NoToken, tls_policy::DANE_UNKNOWN};
 
 /// Our own copy cannot be read.
 pub(crate) fn unreadable() -> Reply {
@@ -78,9 +78,15 @@ pub(crate) fn no_tls(host: &str, policy: &str, why: &str) -> Reply {
     Reply::new(451, EnhancedStatus::new(4, 7, 4), text)
 }
 
-/// It cannot be found out how a host must be protected (RFC 3463 §3.5: directory server failure).
-pub(crate) fn unknown_tls(why: &str) -> Reply {
-    Reply::new(451, EnhancedStatus::new(4, 4, 3), format!("nothing is sent without knowing: {why}"))
+/// Nothing may be sent to a host: how it must be protected cannot be found out (RFC 3463 §3.5: directory server failure), or it is not a host of
+/// the domain (§3.8: security).
+pub(crate) fn forbidden(why: &str, policy: &str) -> Reply {
+    let (subject, detail) = if policy == DANE_UNKNOWN { (4, 3) } else { (7, 5) };
+    Reply::new(
+        451,
+        EnhancedStatus::new(4, subject, detail),
+        format!("nothing is sent there (policy: {policy}): {why}"),
+    )
 }
 
 /// A host that is not who it has to be (RFC 3463 §3.8: cryptographic failure).

@@ -8,6 +8,7 @@ use std::{
 
 use dns::{Answer, BoxFuture, DnsError, Mx, Resolve, Security};
 use mail::{Domain, EnhancedStatus, Reply};
+use mta_sts::Policy;
 use smtp::Protocol;
 
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
     relay::Relay,
     site_name,
     static_route::{self, Destination, Hosts, StaticRoute},
+    sts::{Asking, Policies},
     tls_policy::{Demand, TlsRules},
 };
 
@@ -77,6 +79,8 @@ pub(crate) struct Rules {
     pub(crate) terms: Terms,
     /// How they are protected.
     pub(crate) tls: TlsRules,
+    /// Who knows what domains ask for (MTA-STS); none: nobody is asked.
+    pub(crate) sts: Option<Arc<Policies>>,
 }
 
 /// Finds the route of a domain that is not local.
@@ -150,6 +154,7 @@ async fn by_name(name: &str, chosen: Chosen, resolver: &dyn Resolve, rules: &Rul
     if implicit || candidates.security == Security::Secure {
         candidates.ask_for_dane(name, resolver, rules).await;
     }
+    candidates.ask_for_policy(name, rules).await;
     candidates.decide(name, implicit, chosen, rules)
 }
 
@@ -171,6 +176,8 @@ struct Candidates {
     /// The preference of our own name in the list.
     own_preference: Option<u16>,
     security: Security,
+    /// What the domain asks for (MTA-STS).
+    policy: Option<Policy>,
     ttl: Duration,
 }
 
@@ -193,12 +200,12 @@ impl Candidates {
             });
             hosts.push(Candidate { mx, addresses, dane: None });
         }
-        Self { hosts, own_preference, security, ttl }
+        Self { hosts, own_preference, security, policy: None, ttl }
     }
 
     /// Looks TLSA records up, unless the operator asks for something else.
     async fn ask_for_dane(&mut self, domain: &str, resolver: &dyn Resolve, rules: &Rules) {
-        if !TlsRules::heeds_dane(rules.tls.of(&Domain::Name(domain.into()))) {
+        if !TlsRules::heeds_domain(rules.tls.of(&Domain::Name(domain.into()))) {
             return;
         }
         let reachable = |host: &&mut Candidate| host.addresses.is_ok();
@@ -217,12 +224,32 @@ impl Candidates {
         self.ttl = least;
     }
 
+    /// Asks what the domain asks for, unless that is settled: by its TLSA records (mail-rules 19), or by the operator.
+    async fn ask_for_policy(&mut self, domain: &str, rules: &Rules) {
+        let Some(sts) = &rules.sts else { return };
+        let by_dane = self.hosts.iter().all(|host| host.dane.is_some());
+        if by_dane || !TlsRules::heeds_domain(rules.tls.of(&Domain::Name(domain.into()))) {
+            return;
+        }
+        let private = rules.private_addresses == PrivateAddresses::Allow;
+        let asking = Asking { roots: rules.tls.roots.clone(), private };
+        if let Some((policy, left)) = sts.of(domain, &asking).await {
+            self.policy = Some(policy);
+            self.ttl = self.ttl.min(left);
+        }
+    }
+
     fn decide(mut self, domain: &str, implicit: bool, chosen: Chosen, rules: &Rules) -> Resolved {
         let looped = self.drop_ourselves(chosen, rules);
         if looped && self.hosts.is_empty() {
             return failed(loops(domain));
         }
-        let policy = rules.tls.of(&Domain::Name(domain.into()));
+        let asked = rules.tls.of(&Domain::Name(domain.into()));
+        let sts = self.policy.take();
+        let tls_of = |host: &str| match &sts {
+            Some(policy) => rules.tls.demand_by(policy, asked, host),
+            None => rules.tls.demand(asked, host),
+        };
         let (mut refused, mut trouble) = (false, None);
         let mut hosts = Vec::with_capacity(self.hosts.len());
         for Candidate { mx, addresses, dane } in self.hosts {
@@ -238,7 +265,7 @@ impl Candidates {
             refused |= addresses.len() < found;
             if !addresses.is_empty() {
                 let places = rules.places(&addresses);
-                let tls = dane.unwrap_or_else(|| rules.tls.demand(policy, &mx.exchange));
+                let tls = dane.unwrap_or_else(|| tls_of(&mx.exchange));
                 hosts.push(Host { preference: mx.preference, name: mx.exchange.into(), places, tls });
             }
         }
@@ -273,7 +300,7 @@ impl Candidates {
 
 impl Rules {
     /// As the settings say.
-    pub(crate) fn new(config: &Config, own: Own) -> Self {
+    pub(crate) fn new(config: &Config, own: Own, sts: Option<Arc<Policies>>) -> Self {
         let terms = Terms {
             protocol: Protocol::Smtp,
             source: None,
@@ -296,6 +323,7 @@ impl Rules {
                 usual: config.tls.clone(),
                 roots: config.roots.clone(),
             },
+            sts,
         }
     }
 

@@ -55,6 +55,7 @@ fn rules() -> Rules {
         },
         private_addresses: PrivateAddresses::Refuse,
         tls: TlsRules::default(),
+        sts: None,
         port: 25,
         routes: Vec::new(),
         relays: Vec::new(),

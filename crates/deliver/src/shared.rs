@@ -29,6 +29,7 @@ use crate::{
     signing::Signatures,
     site::{Cleared, Job, Limits, Site, SiteKey, SiteStatus, Suspension, forgotten_by},
     strangers::Strangers,
+    sts::Policies,
     wave::Waves,
 };
 
@@ -69,7 +70,8 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(config: Config, parts: Parts, own: Own) -> Self {
         let (connections, waiting) = (config.connections, config.workers_waiting_max);
-        let lives = Lives::new(&config, Arc::clone(&parts.directory), own);
+        let sts = config.mta_sts_file.clone().map(|path| Arc::new(Policies::new(path, &parts)));
+        let lives = Lives::new(&config, Arc::clone(&parts.directory), own, sts);
         Self {
             clock_watch: ClockWatch::new(parts.clock.as_ref()),
             config,

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use events::{Certificate, Tls};
 use mail::{Domain, Timestamp, TlsFacts};
+use mta_sts::{Mode, Policy};
 use net::{Connector, Fingerprint, HostConnector, Roots, Shown, Unproven};
 
 use crate::{dane::Dane, static_route::Pattern};
@@ -71,8 +72,22 @@ pub(crate) enum Demand {
     Dane(Arc<Dane>),
     /// TLS with anybody: the DNS tells of certificates, and nothing of it can be used (mail-rules 19).
     DaneUnusable,
-    /// Nothing may be sent: what is asked could not be found out.
-    Unknown(Box<str>),
+    /// TLS, and an authority that vouches for its name, as the domain wants it (MTA-STS).
+    Sts { host: Box<str>, roots: Option<Roots> },
+    /// As [`Self::Opportunistic`]; what the domain may ask for later is tried and told (MTA-STS in testing).
+    StsTesting {
+        host: Box<str>,
+        roots: Option<Roots>,
+        /// Whether the domain's policy knows the host.
+        listed: bool,
+    },
+    /// Nothing may be sent: what is asked could not be found out, or the domain does not have the host.
+    Forbidden {
+        /// By what.
+        policy: &'static str,
+        /// Why.
+        why: Box<str>,
+    },
 }
 
 impl TlsRules {
@@ -82,9 +97,25 @@ impl TlsRules {
         self.rules.iter().find(takes).map_or(&self.usual, |rule| &rule.policy)
     }
 
-    /// Whether the DNS may ask for more than a policy does: where the operator names somebody to believe, it is not asked.
-    pub(crate) fn heeds_dane(policy: &TlsPolicy) -> bool {
+    /// Whether a domain may ask for more than a policy does, by DANE or MTA-STS: where the operator names somebody to believe, it is not asked.
+    pub(crate) fn heeds_domain(policy: &TlsPolicy) -> bool {
         matches!(policy, TlsPolicy::Opportunistic | TlsPolicy::Must)
+    }
+
+    /// What a policy of the domain asks of a host (RFC 8461 §4, §5), where the operator's asks for no more.
+    pub(crate) fn demand_by(&self, policy: &Policy, asked: &TlsPolicy, host: &str) -> Demand {
+        let listed = policy.takes(host);
+        match policy.mode {
+            Mode::Enforce if listed => Demand::Sts { host: host.into(), roots: self.roots.clone() },
+            Mode::Enforce => {
+                let why = format!("{host} is not a host of the domain by its policy (MTA-STS)");
+                Demand::Forbidden { policy: STS, why: why.into() }
+            }
+            Mode::Testing if *asked == TlsPolicy::Opportunistic => {
+                Demand::StsTesting { host: host.into(), roots: self.roots.clone(), listed }
+            }
+            Mode::Testing | Mode::None => self.demand(asked, host),
+        }
     }
 
     /// What that asks of a host.
@@ -105,7 +136,7 @@ impl TlsRules {
 impl Demand {
     /// Whether a host is spoken to in clear with which TLS does not work.
     pub(crate) fn allows_clear(&self) -> bool {
-        matches!(self, Self::Clear | Self::Opportunistic)
+        matches!(self, Self::Clear | Self::Opportunistic | Self::StsTesting { .. })
     }
 
     /// What the host is asked for by (SNI).
@@ -119,28 +150,41 @@ impl Demand {
     /// By what hands are shaken; none: not at all.
     pub(crate) fn connector<'a>(&self, tls: &'a HostConnector) -> Option<&'a Connector> {
         match self {
-            Self::Clear | Self::Unknown(_) => None,
+            Self::Clear | Self::Forbidden { .. } => None,
             Self::Opportunistic | Self::Must | Self::DaneUnusable => Some(tls.anybody()),
-            Self::Verify { .. } | Self::Fingerprint(_) | Self::Dane(_) => Some(tls.proving()),
+            Self::Verify { .. }
+            | Self::Fingerprint(_)
+            | Self::Dane(_)
+            | Self::Sts { .. }
+            | Self::StsTesting { .. } => Some(tls.proving()),
         }
     }
 
-    /// Judges what a host showed: whether it was verified.
+    /// Judges what a host showed: whether it was verified, or what is told of a host that may go on all the same.
     ///
     /// # Errors
     /// It is not who it has to be: nothing may be sent.
-    pub(crate) fn judge(&self, shown: &Shown, now: Timestamp) -> Result<bool, Unproven> {
-        match self {
-            Self::Clear | Self::Opportunistic | Self::Must | Self::DaneUnusable | Self::Unknown(_) => {
-                Ok(false)
+    pub(crate) fn judge(&self, shown: &Shown, now: Timestamp) -> Result<Verdict, Unproven> {
+        let certified = |roots: &Option<Roots>, names: &[Box<str>]| {
+            shown.is_certified(roots.as_ref().ok_or(Unproven::NoRoots)?, names, now)
+        };
+        let proven = match self {
+            Self::Clear | Self::Opportunistic | Self::Must | Self::DaneUnusable | Self::Forbidden { .. } => {
+                return Ok(Verdict::Anybody);
             }
-            Self::Verify { names, roots } => {
-                let roots = roots.as_ref().ok_or(Unproven::NoRoots)?;
-                shown.is_certified(roots, names, now).map(|()| true)
+            Self::StsTesting { host, roots, listed } => {
+                return Ok(match certified(roots, std::slice::from_ref(host)) {
+                    Ok(()) if *listed => Verdict::Proven,
+                    Ok(()) => Verdict::Doubtful("it is not a host of the domain by its policy".to_owned()),
+                    Err(unproven) => Verdict::Doubtful(unproven.to_string()),
+                });
             }
-            Self::Fingerprint(known) => shown.is_one_of(known).map(|()| true),
-            Self::Dane(dane) => shown.is_in(&dane.records, &dane.names, now).map(|()| true),
-        }
+            Self::Sts { host, roots } => certified(roots, std::slice::from_ref(host)),
+            Self::Verify { names, roots } => certified(roots, names),
+            Self::Fingerprint(known) => shown.is_one_of(known),
+            Self::Dane(dane) => shown.is_in(&dane.records, &dane.names, now),
+        };
+        proven.map(|()| Verdict::Proven)
     }
 
     /// What it is called in events.
@@ -153,7 +197,9 @@ impl Demand {
             Self::Fingerprint(_) => "fingerprint",
             Self::Dane(_) => "dane",
             Self::DaneUnusable => "dane-unusable",
-            Self::Unknown(_) => "dane-unknown",
+            Self::Sts { .. } => STS,
+            Self::StsTesting { .. } => "mta-sts-testing",
+            Self::Forbidden { policy, .. } => policy,
         }
     }
 }
@@ -172,10 +218,27 @@ impl fmt::Display for Demand {
             }
             Self::Dane(_) => f.write_str("by DANE"),
             Self::DaneUnusable => f.write_str("over TLS for DANE"),
-            Self::Unknown(_) => f.write_str("not without DANE"),
+            Self::Sts { .. } => f.write_str("by MTA-STS"),
+            Self::StsTesting { .. } => f.write_str("over TLS where offered, MTA-STS in testing"),
+            Self::Forbidden { policy, .. } => write!(f, "not at all by {policy}"),
         }
     }
 }
+
+/// What a host showed itself to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nobody asked.
+    Anybody,
+    /// Who it has to be.
+    Proven,
+    /// Not who it should be, for this reason, and nobody insists.
+    Doubtful(String),
+}
+
+const STS: &str = "mta-sts";
+/// Whether a host has TLSA records could not be found out.
+pub(crate) const DANE_UNKNOWN: &str = "dane-unknown";
 
 /// How a session is protected.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -207,18 +270,25 @@ pub(crate) struct Under {
     pub(crate) facts: TlsFacts,
     /// The certificate that the host showed.
     pub(crate) certificate: Option<Certificate>,
+    /// What is wrong with it that does not matter yet.
+    pub(crate) doubt: Option<String>,
 }
 
 impl Under {
     pub(crate) fn new(demand: &Demand, facts: TlsFacts, shown: &Shown) -> Self {
         let certificate =
             shown.fingerprint().map(|fingerprint| Certificate { fingerprint, names: shown.names() });
-        Self { policy: demand.word(), facts, certificate }
+        Self { policy: demand.word(), facts, certificate, doubt: None }
     }
 
     fn told(&self) -> Tls {
-        let Self { policy, facts, certificate } = self;
-        Tls { policy: Some((*policy).to_owned()), certificate: certificate.clone(), ..Tls::from(facts) }
+        let Self { policy, facts, certificate, doubt } = self;
+        Tls {
+            policy: Some((*policy).to_owned()),
+            certificate: certificate.clone(),
+            failure: doubt.clone(),
+            ..Tls::from(facts)
+        }
     }
 }
 

@@ -1,14 +1,14 @@
 //! Requests by HTTP/1.1 under TLS, verified, within bounds of time and size: for who asks a service for a document now and then. One connection
 //! a request; no redirects are followed.
 
-use std::{error::Error as StdError, time::Duration};
+use std::{error::Error as StdError, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{
     Request, Response, Uri,
     body::Body,
-    header::{HOST, HeaderValue, USER_AGENT},
+    header::{CONTENT_TYPE, HOST, HeaderValue, USER_AGENT},
     http::uri::PathAndQuery,
 };
 use hyper_util::rt::TokioIo;
@@ -83,6 +83,17 @@ impl HttpsTarget {
     }
 }
 
+/// What is at a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Got {
+    /// The status, such as 200.
+    pub status: u16,
+    /// The media type, with its parameters.
+    pub content_type: Option<String>,
+    /// The content.
+    pub body: Bytes,
+}
+
 /// Asks services of HTTP. Clones are the same.
 #[derive(Debug, Clone)]
 pub struct Https(Connector);
@@ -114,6 +125,28 @@ impl Https {
         answered.map_err(|cause| HttpsError { host, cause })
     }
 
+    /// What is at a URL, of whom was found out elsewhere where its host is: the addresses are tried in their order.
+    ///
+    /// # Errors
+    /// There is no answer, or it is larger or slower than the bounds.
+    pub async fn get(&self, url: &str, at: &[SocketAddr], bounds: HttpsBounds) -> Result<Got, HttpsError> {
+        let failed = |cause: AnyError| HttpsError { host: url.to_owned(), cause };
+        let request = Request::get(url).body(Empty::<Bytes>::new()).map_err(|error| failed(error.into()))?;
+        let answered = async {
+            let target = HttpsTarget::of(request.uri())?;
+            let connected = timeout(CONNECT_WITHIN, TcpStream::connect(at)).await;
+            let stream = connected.map_err(|_| "no connection")??;
+            self.over(stream, &target.host, request, bounds.body_octets_max).await
+        };
+        let answered = timeout(bounds.within, answered).await;
+        let seconds = bounds.within.as_secs();
+        let answered = answered.unwrap_or_else(|_| Err(format!("no answer within {seconds} s").into()));
+        let answer = answered.map_err(failed)?;
+        let content_type = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let (status, content_type) = (answer.status().as_u16(), content_type.map(str::to_owned));
+        Ok(Got { status, content_type, body: answer.into_body() })
+    }
+
     async fn exchange<B>(&self, request: Request<B>, octets_max: usize) -> Result<Response<Bytes>, AnyError>
     where
         B: Body + Send + 'static,
@@ -123,7 +156,22 @@ impl Https {
         let HttpsTarget { host, port } = HttpsTarget::of(request.uri())?;
         let connected = timeout(CONNECT_WITHIN, TcpStream::connect((host.as_str(), port))).await;
         let stream = connected.map_err(|_| "no connection")??;
-        let (channel, _) = self.0.connect(&host, stream, HANDSHAKE_WITHIN).await?;
+        self.over(stream, &host, request, octets_max).await
+    }
+
+    async fn over<B>(
+        &self,
+        stream: TcpStream,
+        host: &str,
+        request: Request<B>,
+        octets_max: usize,
+    ) -> Result<Response<Bytes>, AnyError>
+    where
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<AnyError>,
+    {
+        let (channel, _) = self.0.connect(host, stream, HANDSHAKE_WITHIN).await?;
         let builder = &mut hyper::client::conn::http1::Builder::new();
         let handshake = builder.max_buf_size(HEAD_OCTETS_MAX).handshake(TokioIo::new(channel));
         let (mut sender, connection) = handshake.await?;

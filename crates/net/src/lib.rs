@@ -24,7 +24,7 @@ pub use admission::{Admission, ClientLimits, Meter, Permit, Refused};
 pub use complaint::Complaint;
 pub use descriptors::{Descriptors, raise_descriptors};
 pub use drive::{Policy, Protocol, Step, drive};
-pub use https::{Https, HttpsBounds, HttpsError, HttpsTarget};
+pub use https::{Got, Https, HttpsBounds, HttpsError, HttpsTarget};
 pub use listen::{Accepted, Bound, ListenError, bind, unmapped};
 pub use networks::{Network, NetworkError, Networks};
 pub use patience::Pace;

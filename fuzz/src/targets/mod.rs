@@ -21,6 +21,7 @@ pub(crate) mod imap_client;
 pub(crate) mod imap_command;
 pub(crate) mod imap_server;
 pub(crate) mod mime;
+pub(crate) mod mta_sts;
 pub(crate) mod pattern;
 pub(crate) mod pop3;
 pub(crate) mod proxy;

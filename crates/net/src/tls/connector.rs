@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use mail::TlsFacts;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::{
         Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, TlsStream};
 
-use super::{Anchors, AnchorsError, Channel, HandshakeError, Shown, TlsError, facts, provider};
+use super::{Anchors, AnchorsError, Channel, HandshakeError, Roots, Shown, TlsError, facts, provider};
 
 /// Hosts whose last session is remembered, to resume it. The oldest are forgotten.
 const RESUMED_HOSTS_MAX: usize = 512;
@@ -66,12 +66,21 @@ impl Connector {
         anchors: &Anchors,
         protocol: impl Into<Option<&'a str>>,
     ) -> Result<Self, AnchorsError> {
-        let roots = anchors.load()?;
-        let config = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .map_err(TlsError::from)?;
+        Self::believing(anchors.load()?, protocol.into()).map_err(AnchorsError::from)
+    }
+
+    /// As [`verifying`](Self::verifying), by roots that were read before.
+    ///
+    /// # Errors
+    /// The cryptography cannot be set up.
+    pub fn verifying_by(roots: &Roots, protocol: &str) -> Result<Self, TlsError> {
+        Self::believing(RootCertStore { roots: roots.anchors().to_vec() }, Some(protocol))
+    }
+
+    fn believing(roots: RootCertStore, protocol: Option<&str>) -> Result<Self, TlsError> {
+        let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
         let mut config = config.with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = protocol.into().iter().map(|name| name.as_bytes().to_vec()).collect();
+        config.alpn_protocols = protocol.iter().map(|name| name.as_bytes().to_vec()).collect();
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
 

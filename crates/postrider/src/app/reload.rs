@@ -44,6 +44,7 @@ const NEEDS_RESTART: [&str; 38] = [
     "queue.recipients_max",
     "deliver.port",
     "deliver.private_addresses",
+    "deliver.mta_sts",
     "deliver.local",
     "deliver.quota_warning",
     "deliver.over_quota_wait",
@@ -442,6 +443,7 @@ delay_notice = "5h"
 port = 2525
 private_addresses = "allow"
 tls = "none"
+mta_sts = "off"
 tls_ca_file = "clients.pem"
 local = "lmtp:192.0.2.5:24"
 quota_warning = 80

@@ -30,6 +30,7 @@ const DAY: Duration = Duration::from_hours(24);
 const GREET_DELAY_MAX: Duration = Duration::from_secs(30);
 const SITES_FILE: &str = "sites.jsonl";
 const RELAYS_FILE: &str = "relays.jsonl";
+const STS_FILE: &str = "mta-sts.jsonl";
 
 /// `[tls.acme]`, the last of `[tls]`.
 fn obtained(
@@ -49,21 +50,17 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     let hostname = hostname(&root);
     let public_addresses = root.parsed_list("public_addresses", value::public_address).unwrap_or_default();
     let data_dir = root.parsed("data_dir", |text| path(text, dir)).unwrap_or_else(|| DATA_DIR.into());
-    let resolver = resolver(root.section("dns"));
-    let mut bounds = Bounds::default();
+    let (resolver, mut bounds) = (resolver(root.section("dns")), Bounds::default());
     let mut receive = receive(root.section("receive"), hostname.as_deref(), &mut bounds);
     receive.named_limits = limits::named(&root, &receive);
     receive.quotas = quotas(root.section("quota"));
     set(&mut receive.verify, verify(root.section("verify")));
     let (tls, queue) = (root.section("tls"), root.section("queue"));
-    let certificates = certificates::read(&tls, dir);
-    let clients = clients::read(&tls, dir);
-    let mut tls_policies = TlsPolicies::default();
-    tls_policy::read(&tls, dir, &mut tls_policies);
+    let (certificates, clients) = (certificates::read(&tls, dir), clients::read(&tls, dir));
+    let mut tls_policies = tls_policy::read(&tls, dir);
     set(&mut bounds.queued_recipients_max, queue.integer("recipients_max", 1000..=1_000_000_000));
     let (mut deliver, keepers) =
         deliver(&root, queue, dir, &data_dir, hostname.as_deref(), &mut tls_policies);
-    deliver.tls_rules = tls_policies.rules();
     let around = listeners::Surroundings {
         lmtp_clients: receive.lmtp_networks.iter().next().is_some(),
         proxies: !receive.proxy_networks.is_empty(),
@@ -265,6 +262,8 @@ fn deliver(
     set(&mut config.hostname, hostname.map(str::to_owned));
     queue(queued, &mut config);
     let section = root.section("deliver");
+    let mta_sts = section.choice("mta_sts", &[("on", true), ("off", false)]).unwrap_or(true);
+    config.mta_sts_file = mta_sts.then(|| data_dir.join(STS_FILE));
     let port = section.integer("port", 1..=65_535).and_then(|port| u16::try_from(port).ok());
     set(&mut config.port, port);
     let private = [("refuse", PrivateAddresses::Refuse), ("allow", PrivateAddresses::Allow)];
@@ -298,6 +297,7 @@ fn deliver(
     set(&mut config.connections_per_site, count(section.integer("connections_per_site_max", 1..=10_000)));
     set(&mut config.connections, count(section.integer("connections_max", 2..=100_000)));
     set(&mut config.lessons_max, count(section.integer("sites_remembered_max", 100..=1_000_000)));
+    config.tls_rules = policies.rules();
     section.finish();
     (config, keepers)
 }

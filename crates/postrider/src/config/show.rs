@@ -164,6 +164,7 @@ fn deliver(config: &deliver::Config) -> Vec<(&'static str, Value)> {
         ("port", json!(config.port)),
         ("private_addresses", json!(private)),
         ("tls", json!(tls_policy::word(&config.tls))),
+        ("mta_sts", json!(if config.mta_sts_file.is_some() { "on" } else { "off" })),
         ("local", local),
         ("quota_warning", json!(config.quota_warning)),
         ("over_quota_wait", json!(config.over_quota_wait.map_or_else(|| "expire".to_owned(), show_duration))),

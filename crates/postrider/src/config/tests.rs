@@ -114,6 +114,54 @@ fn http_is_under_tls_where_there_is_a_certificate() {
 }
 
 #[test]
+fn mistakes_about_policies_of_tls() {
+    let policy = |rest: &str| format!("[[tls.policy]]\n{rest}");
+    let digits = "ab".repeat(32);
+    let cases = [
+        ("nothing said", policy("")),
+        ("mode misspelt", policy("domains = \"example.net\"\nmode = \"verfy\"\n")),
+        ("mode of others", policy("domains = \"example.net\"\nmode = \"encrypt\"\n")),
+        ("mode misspelt for all", "[deliver]\ntls = \"oportunistic\"\n".to_owned()),
+        ("fingerprint for all", "[deliver]\ntls = \"fingerprint\"\n".to_owned()),
+        ("no fingerprint", policy("domains = \"example.net\"\nmode = \"fingerprint\"\n")),
+        (
+            "no such fingerprint",
+            policy("domains = \"example.net\"\nmode = \"fingerprint\"\nfingerprints = \"sha1:00\"\n"),
+        ),
+        (
+            "fingerprint with another mode",
+            policy(&format!(
+                "domains = \"example.net\"\nmode = \"must\"\nfingerprints = \"sha256:{digits}\"\n"
+            )),
+        ),
+        (
+            "names with another mode",
+            policy(
+                "domains = \"example.net\"\nmode = \"must\"\nnames = \"a.example.net\"\nca_file = \"ca.pem\"\n",
+            ),
+        ),
+        (
+            "name with a star",
+            policy("domains = \"example.net\"\nmode = \"verify\"\nnames = \"*.example.net\"\n"),
+        ),
+        ("key misspelt", policy("domains = \"example.net\"\nmode = \"verify\"\nname = \"a.example.net\"\n")),
+        (
+            "never holds",
+            policy(
+                "domains = \".example.net\"\nmode = \"must\"\n[[tls.policy]]\ndomains = \"a.example.net\"\nmode = \"none\"\n",
+            ),
+        ),
+        (
+            "no trust anchor",
+            "[dns]\ntrust_anchors = [\"example.org. DS 1 13 2 00\", \". DNSKEY 257 3 8 &\"]\n".to_owned(),
+        ),
+        ("DNSSEC half on", "[dns]\ndnssec = \"yes\"\n".to_owned()),
+    ];
+    let cases: Vec<(&str, &str)> = cases.iter().map(|(name, source)| (*name, source.as_str())).collect();
+    snapshot(&reports(&cases, SMALL));
+}
+
+#[test]
 fn certificates_by_acme() {
     let agreed = |rest: &str| format!("[tls.acme]\nagree_to_terms = true\n{rest}");
     let cases = [

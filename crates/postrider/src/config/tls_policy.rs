@@ -75,7 +75,8 @@ fn file(section: &Section<'_>, key: &'static str, dir: &Path) -> Option<File> {
 }
 
 /// Reads all of `[[tls.policy]]`.
-pub(super) fn read(tls: &Section<'_>, dir: &Path, policies: &mut TlsPolicies) {
+pub(super) fn read(tls: &Section<'_>, dir: &Path) -> TlsPolicies {
+    let mut policies = TlsPolicies::default();
     let mut taken: Vec<(Pattern, Span)> = Vec::new();
     for section in tls.sections("policy") {
         let rule = one(&section, dir, &mut taken);
@@ -86,6 +87,7 @@ pub(super) fn read(tls: &Section<'_>, dir: &Path, policies: &mut TlsPolicies) {
         policies.rules.extend(rule);
         section.finish();
     }
+    policies
 }
 
 fn one(section: &Section<'_>, dir: &Path, taken: &mut Vec<(Pattern, Span)>) -> Option<Rule> {
@@ -115,7 +117,8 @@ fn one(section: &Section<'_>, dir: &Path, taken: &mut Vec<(Pattern, Span)>) -> O
     if let (Some(value), Some(mode)) = (section.get("ca_file"), mode.filter(|mode| *mode != Mode::Verify)) {
         section.wrong(value.span, useless("ca_file", mode, Mode::Verify));
     }
-    if mode == Some(Mode::Fingerprint) && fingerprints.is_empty() {
+    let is_some = |value: &toml_span::Value<'_>| value.as_array().is_none_or(|list| !list.is_empty());
+    if mode == Some(Mode::Fingerprint) && !section.get("fingerprints").is_some_and(is_some) {
         let hint =
             "openssl x509 -noout -fingerprint -sha256 -in FILE prints one: fingerprints = [\"sha256:…\"]";
         section.missing("fingerprints", hint);
