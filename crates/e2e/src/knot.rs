@@ -44,21 +44,39 @@ pub struct Knot {
 impl Knot {
     /// Starts Knot and waits until it answers for the first zone.
     pub fn start(net: &Loopback, zones: &[Zone<'_>]) -> Self {
-        Self::start_with(net, zones, None)
+        Self::start_with(net, zones, Extra::default())
+    }
+
+    /// As `start`; signs the first zone, with one key.
+    pub fn signing(net: &Loopback, zones: &[Zone<'_>]) -> Self {
+        let knot = Self::start_with(net, zones, Extra { signs: true, key: None });
+        let first = zones.first().expect("a zone").name;
+        eventually_true("Knot to sign", Duration::from_secs(20), || {
+            !knot.ask(&["+short", first, "DNSKEY"]).is_empty()
+        });
+        knot
+    }
+
+    /// The key of a zone that it signs, as a DNSKEY record.
+    pub fn key_of(&self, zone: &str) -> String {
+        let said = self.ask(&["+short", zone, "DNSKEY"]);
+        let key =
+            said.lines().find(|line| line.starts_with("257 ")).unwrap_or_else(|| panic!("no key: {said}"));
+        format!("{zone} DNSKEY {key}")
     }
 
     /// As `start`; takes updates that are signed with this key.
     pub fn updatable(net: &Loopback, zones: &[Zone<'_>], key: Key<'_>) -> Self {
-        Self::start_with(net, zones, Some(key))
+        Self::start_with(net, zones, Extra { signs: false, key: Some(key) })
     }
 
-    fn start_with(net: &Loopback, zones: &[Zone<'_>], key: Option<Key<'_>>) -> Self {
+    fn start_with(net: &Loopback, zones: &[Zone<'_>], extra: Extra<'_>) -> Self {
         // A resolver's question may leave from any port of all addresses: then Knot cannot have that port for a moment.
-        (0..5).find_map(|_| Self::try_start(net, zones, key)).expect("a port for Knot")
+        (0..5).find_map(|_| Self::try_start(net, zones, extra)).expect("a port for Knot")
     }
 
     /// None if its port was taken.
-    fn try_start(net: &Loopback, zones: &[Zone<'_>], key: Option<Key<'_>>) -> Option<Self> {
+    fn try_start(net: &Loopback, zones: &[Zone<'_>], extra: Extra<'_>) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         let address = SocketAddr::from((net.host(HOST), net.port()));
         let config = folder.path().join("knot.conf");
@@ -68,7 +86,7 @@ impl Knot {
         }
         let path = folder.path().to_str().expect("UTF-8");
         fs::create_dir(folder.path().join("db")).unwrap();
-        fs::write(&config, configuration(path, address, zones, key)).unwrap();
+        fs::write(&config, configuration(path, address, zones, extra)).unwrap();
         let mut command = Command::new("/usr/sbin/knotd");
         command.arg("--config").arg(&config);
         let mut process = Process::start("knotd", command, &folder.path().join("log"));
@@ -113,9 +131,27 @@ fn zone_file(zone: &Zone<'_>, server: Ipv4Addr) -> String {
     format!("$ORIGIN {}\n$TTL 60\n{soa}{records}\n", zone.name)
 }
 
-fn configuration(folder: &str, address: SocketAddr, zones: &[Zone<'_>], key: Option<Key<'_>>) -> String {
-    let zones: String = zones.iter().map(|zone| zone_entry(folder, zone)).collect();
-    let (key, journal) = match key {
+/// What it does beside answering.
+#[derive(Debug, Clone, Copy, Default)]
+struct Extra<'a> {
+    /// It signs the first zone.
+    signs: bool,
+    /// It takes updates by this key.
+    key: Option<Key<'a>>,
+}
+
+fn configuration(folder: &str, address: SocketAddr, zones: &[Zone<'_>], extra: Extra<'_>) -> String {
+    let signs = |at: usize| {
+        if extra.signs && at == 0 { "    dnssec-signing: on\n    dnssec-policy: one-key\n" } else { "" }
+    };
+    let zones: String =
+        zones.iter().enumerate().map(|(at, zone)| zone_entry(folder, zone) + signs(at)).collect();
+    let policy = if extra.signs {
+        "policy:\n  - id: one-key\n    algorithm: ecdsap256sha256\n    single-type-signing: on\n"
+    } else {
+        ""
+    };
+    let (key, journal) = match extra.key {
         Some(Key { name, secret }) => (
             format!(
                 "key:\n  - id: {name}\n    algorithm: hmac-sha256\n    secret: {secret}\n\
@@ -129,7 +165,7 @@ fn configuration(folder: &str, address: SocketAddr, zones: &[Zone<'_>], key: Opt
         "server:\n    rundir: \"{folder}\"\n    listen: {}@{}\n    udp-workers: 1\n    tcp-workers: 1\n\
          \x20   background-workers: 1\n    user: root\nlog:\n  - target: stderr\n    any: warning\n\
          {key}database:\n    storage: \"{folder}/db\"\n\
-         template:\n  - id: default\n    journal-content: {journal}\n    zonefile-sync: -1\nzone:\n{zones}",
+         {policy}template:\n  - id: default\n    journal-content: {journal}\n    zonefile-sync: -1\nzone:\n{zones}",
         address.ip(),
         address.port(),
     )

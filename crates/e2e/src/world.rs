@@ -34,6 +34,11 @@ impl World {
 
     /// As `new`, with further tables of the configuration, where `@1` stands for host 1 and `@port` for its port.
     pub fn with(records: &str, queue: &str, more: &str) -> Self {
+        Self::delivering(records, "", queue, more)
+    }
+
+    /// As `with`, with further settings of `[deliver]`.
+    pub fn delivering(records: &str, deliver: &str, queue: &str, more: &str) -> Self {
         let net = Loopback::claim();
         let port = net.port();
         let records = with_addresses(&net, records);
@@ -47,9 +52,45 @@ impl World {
         let house = House::new(&format!(
             "[dns]\nservers = [\"{}\"]\n\
              [receive]\ntrusted_networks = [\"127.0.0.1/32\"]\n\
-             [deliver]\nport = {port}\nprivate_addresses = \"allow\"\n\
+             [deliver]\nport = {port}\nprivate_addresses = \"allow\"\n{deliver}\n\
              [queue]\n{queue}\n{more}\n",
             knot.address()
+        ));
+        Self { server: Some(house.start()), house, net, port, knot }
+    }
+
+    /// As `with`, and the zone `test.` is signed, by a key from which the server validates. `below` are zones within it that are not; the records of
+    /// `test.` say that they are there. `@port` stands for the port of mail in all of them.
+    pub fn signed(records: &str, below: &[Zone<'_>], queue: &str, more: &str) -> Self {
+        Self::signed_by(records, below, queue, more, |knot| knot.key_of("test."))
+    }
+
+    /// The same with the anchor that `anchor` tells.
+    pub fn signed_by(
+        records: &str,
+        below: &[Zone<'_>],
+        queue: &str,
+        more: &str,
+        anchor: impl FnOnce(&Knot) -> String,
+    ) -> Self {
+        let net = Loopback::claim();
+        let port = net.port();
+        let filled = |text: &str| with_addresses(&net, &text.replace("@port", &port.to_string()));
+        let records = filled(records);
+        let below: Vec<(&str, Option<String>)> =
+            below.iter().map(|zone| (zone.name, zone.records.map(filled))).collect();
+        let mut zones =
+            vec![Zone { name: "test.", records: Some(&records) }, Zone { name: ".", records: Some("") }];
+        zones.extend(below.iter().map(|(name, records)| Zone { name, records: records.as_deref() }));
+        let knot = Knot::signing(&net, &zones);
+        let house = House::new(&format!(
+            "[dns]\nservers = [\"{}\"]\ntrust_anchors = [\"{}\"]\n\
+             [receive]\ntrusted_networks = [\"127.0.0.1/32\"]\n\
+             [deliver]\nport = {port}\nprivate_addresses = \"allow\"\n\
+             [queue]\n{queue}\n{}\n",
+            knot.address(),
+            anchor(&knot),
+            filled(more)
         ));
         Self { server: Some(house.start()), house, net, port, knot }
     }

@@ -2,6 +2,7 @@
 //! tests out for others.
 
 mod content;
+mod dane;
 mod dovecot;
 mod dsn;
 mod exim;
@@ -9,10 +10,12 @@ mod imap_import;
 mod likeness;
 mod lists;
 mod lmtp;
+mod mta_sts;
 mod named;
 mod postfix;
 mod structures;
 mod tls;
+mod tls_policy;
 mod utf8;
 
 use std::time::Duration;
