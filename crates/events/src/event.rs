@@ -26,7 +26,7 @@ pub enum Kind {
     Expired,
     /// Discarded by policy, or as what no mailing list sends on; without a report.
     Dropped,
-    /// It was sent on to the members of a mailing list; `report` names the message that they get.
+    /// It was sent on, to the members of a mailing list or to where its address leads; `report` names the message that they get.
     Expanded,
     /// A report was sent; `report` names it.
     Dsn,

@@ -428,6 +428,10 @@ clients = ["198.51.100.0/24"]
 failures_max = 21
 ban = "16m"
 ban_max = "25h"
+[return_path]
+secret = "0123456789abcdef"
+lifetime = "30d"
+sign = "on"
 [[oauth]]
 issuer = "https://id.example.org"
 audience = "mail"

@@ -135,7 +135,7 @@ fn kind_word(kind: Kind) -> &'static str {
         Kind::Bounced => "bounced",
         Kind::Expired => "expired",
         Kind::Dropped => "dropped",
-        Kind::Expanded => "sent on to a list",
+        Kind::Expanded => "sent on",
         Kind::Dsn => "report sent",
         Kind::Removed => "removed by the operator",
         Kind::DiscardedReport => "report discarded",
