@@ -19,6 +19,20 @@ pub trait Resolve: Send + Sync {
     /// AAAA must not stop mail to a host that has an A.
     fn addresses<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Answer<Vec<IpAddr>>, DnsError>>;
 
+    /// Records of one kind alone: A for `v4`, else AAAA. Who needs that kind must not take it for missing where it was not answered, and does not
+    /// care for the other (RFC 7208 §5).
+    fn addresses_of<'a>(
+        &'a self,
+        name: &'a str,
+        v4: bool,
+    ) -> BoxFuture<'a, Result<Answer<Vec<IpAddr>>, DnsError>> {
+        Box::pin(async move {
+            let mut answer = self.addresses(name).await?;
+            answer.records.retain(|address| address.is_ipv4() == v4);
+            if answer.records.is_empty() { Err(DnsError::NoRecords) } else { Ok(answer) }
+        })
+    }
+
     /// TXT records, the strings of each joined (RFC 7208 §3.3); octets, for nobody promises UTF-8.
     fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Answer<Vec<Vec<u8>>>, DnsError>>;
 

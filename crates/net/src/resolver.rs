@@ -214,15 +214,24 @@ impl Resolver {
         }
     }
 
-    async fn both_addresses(&self, name: &str) -> Result<Answer<Vec<IpAddr>>, DnsError> {
-        let v4 = self.ask(name, RecordType::A, ADDRESSES_MAX, |data| match data {
+    async fn addresses_v4(&self, name: &str) -> Result<Answer<Vec<IpAddr>>, DnsError> {
+        let v4 = |data: &RData| match data {
             RData::A(address) => Some(IpAddr::V4(address.0)),
             _ => None,
-        });
-        let v6 = self.ask(name, RecordType::AAAA, ADDRESSES_MAX, |data| match data {
+        };
+        self.ask(name, RecordType::A, ADDRESSES_MAX, v4).await
+    }
+
+    async fn addresses_v6(&self, name: &str) -> Result<Answer<Vec<IpAddr>>, DnsError> {
+        let v6 = |data: &RData| match data {
             RData::AAAA(address) => Some(IpAddr::V6(address.0)),
             _ => None,
-        });
+        };
+        self.ask(name, RecordType::AAAA, ADDRESSES_MAX, v6).await
+    }
+
+    async fn both_addresses(&self, name: &str) -> Result<Answer<Vec<IpAddr>>, DnsError> {
+        let (v4, v6) = (self.addresses_v4(name), self.addresses_v6(name));
         match tokio::join!(v4, v6) {
             (Ok(v4), Ok(v6)) => Ok(together(v4, v6)),
             // One broken type must not stop mail to a host that has the other.
@@ -243,6 +252,14 @@ impl Resolve for Resolver {
 
     fn addresses<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Answer<Vec<IpAddr>>, DnsError>> {
         Box::pin(self.both_addresses(name))
+    }
+
+    fn addresses_of<'a>(
+        &'a self,
+        name: &'a str,
+        v4: bool,
+    ) -> BoxFuture<'a, Result<Answer<Vec<IpAddr>>, DnsError>> {
+        if v4 { Box::pin(self.addresses_v4(name)) } else { Box::pin(self.addresses_v6(name)) }
     }
 
     fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Answer<Vec<Vec<u8>>>, DnsError>> {

@@ -210,7 +210,7 @@ fn answer(lines: &[Line], kinds: &[&str]) -> Outcome<Vec<(String, String)>> {
             _ => None,
         })
         .filter(|record| seen.insert(record.clone()))
-        .take(if kinds.contains(&"A") { ADDRESSES_MAX } else { MX_MAX })
+        .take(if kinds.contains(&"A") || kinds.contains(&"AAAA") { ADDRESSES_MAX } else { MX_MAX })
         .collect();
     if !records.is_empty() {
         return Outcome::Done(Ok(records));
@@ -235,6 +235,15 @@ impl Resolve for FakeDns {
 
     fn addresses<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Answer<Vec<IpAddr>>, DnsError>> {
         Box::pin(self.ask(name, &["A", "AAAA"], |_, value| parse_address(value)))
+    }
+
+    fn addresses_of<'a>(
+        &'a self,
+        name: &'a str,
+        v4: bool,
+    ) -> BoxFuture<'a, Result<Answer<Vec<IpAddr>>, DnsError>> {
+        let kinds: &'static [&'static str] = if v4 { &["A"] } else { &["AAAA"] };
+        Box::pin(self.ask(name, kinds, |_, value| parse_address(value)))
     }
 
     fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Answer<Vec<Vec<u8>>>, DnsError>> {

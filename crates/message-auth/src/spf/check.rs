@@ -276,9 +276,8 @@ impl Check<'_> {
             }
             Mechanism::Exists(target) => {
                 let target = self.name(target, domain).await;
-                let addresses = self.all_addresses(&target).await?;
                 // RFC 7208 §5.7: only A records count, whatever the client's address is.
-                let exists = addresses.iter().any(IpAddr::is_ipv4);
+                let exists = !self.addresses_of(&target, true).await?.is_empty();
                 if !exists {
                     self.count_void()?;
                 }
@@ -316,16 +315,14 @@ impl Check<'_> {
 
     /// Addresses of the client's kind.
     async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, Problem> {
-        let mut addresses = self.all_addresses(name).await?;
-        addresses.retain(|address| address.is_ipv4() == self.query.client.is_ipv4());
-        Ok(addresses)
+        self.addresses_of(name, self.query.client.is_ipv4()).await
     }
 
-    async fn all_addresses(&self, name: &str) -> Result<Vec<IpAddr>, Problem> {
+    async fn addresses_of(&self, name: &str, v4: bool) -> Result<Vec<IpAddr>, Problem> {
         if !is_checkable(name) {
             return Ok(Vec::new());
         }
-        match self.resolver.addresses(name).await {
+        match self.resolver.addresses_of(name, v4).await {
             Ok(answer) => Ok(answer.records),
             Err(DnsError::NoSuchName | DnsError::NoRecords) => Ok(Vec::new()),
             Err(DnsError::Temporary(why)) => Err(Problem::Dns(why)),

@@ -25,6 +25,15 @@ async fn all(cases: &[(&str, &str, SpfResult)]) {
 }
 
 #[tokio::test]
+async fn addresses_of_the_other_kind_hide_no_failure_and_their_failure_harms_nobody() {
+    use SpfResult::{Pass, TempError};
+    let half = "example.org TXT \"v=spf1 a -all\"\nexample.org A SERVFAIL\nexample.org AAAA 2001:db8::1";
+    all(&[(half, "192.0.2.1", TempError), (half, "2001:db8::1", Pass)]).await;
+    let exists = "example.org TXT \"v=spf1 exists:x.org -all\"\nx.org A 192.0.2.9\nx.org AAAA SERVFAIL";
+    all(&[(exists, "192.0.2.1", Pass), (exists, "2001:db8::1", Pass)]).await;
+}
+
+#[tokio::test]
 async fn mechanisms_match_as_they_say() {
     use SpfResult::{Fail, Neutral, None, Pass, SoftFail};
     all(&[

@@ -52,6 +52,14 @@ impl Resolve for Patient {
         Box::pin(self.within(self.inner.addresses(name)))
     }
 
+    fn addresses_of<'a>(
+        &'a self,
+        name: &'a str,
+        v4: bool,
+    ) -> BoxFuture<'a, Result<Answer<Vec<IpAddr>>, DnsError>> {
+        Box::pin(self.within(self.inner.addresses_of(name, v4)))
+    }
+
     fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Answer<Vec<Vec<u8>>>, DnsError>> {
         Box::pin(self.within(self.inner.txt(name)))
     }
