@@ -198,7 +198,7 @@ impl Circumstances<'_> {
             let reason = event.reason.take().map(|reason| format!("{reason}; ")).unwrap_or_default();
             event.reason = Some(format!("{reason}{why}"));
         }
-        Some(Verdict { event, outcome, late_until })
+        Some(Verdict { outcome, event, late_until })
     }
 
     /// mail-rules 4: why a failure is told to nobody though there is a sender. It is on record as dropped then, with this reason.

@@ -377,11 +377,11 @@ impl Timeouts {
     }
 }
 
+/// A recipient's number and address.
+type Numbered<'a> = (u32, &'a Address);
+
 /// Those to whom the message is junk if it is to the first of them, or is not if it is not; and the others.
-fn alike<'a>(
-    envelope: &Envelope,
-    recipients: Vec<(u32, &'a Address)>,
-) -> (Vec<(u32, &'a Address)>, Vec<(u32, &'a Address)>) {
+fn alike<'a>(envelope: &Envelope, recipients: Vec<Numbered<'a>>) -> (Vec<Numbered<'a>>, Vec<Numbered<'a>>) {
     let junk = |number: u32| recipient(envelope, number).is_some_and(|recipient| recipient.junk);
     let first = recipients.first().is_some_and(|(number, _)| junk(*number));
     recipients.into_iter().partition(|(number, _)| junk(*number) == first)

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use mail::{QueueId, Timestamp, TlsFacts};
 use serde::{Deserialize, Serialize};
 
+use crate::Auth;
+
 /// The version of the line's schema. Fields may be added under the same version; one whose meaning changes raises it.
 pub const VERSION: u32 = 1;
 
@@ -34,6 +36,10 @@ pub enum Kind {
     Removed,
     /// A report could neither be delivered nor reported (RFC 5321 §6.1).
     DiscardedReport,
+    /// Refused for what was found about who answers for it; the client was told `reply`, and nothing of the message is kept.
+    Refused,
+    /// Marked as junk.
+    Junk,
     /// Put on hold.
     Held,
     /// Taken off hold.
@@ -47,7 +53,7 @@ pub enum Kind {
 
 impl Kind {
     /// All that are written.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Accepted,
         Self::Checked,
         Self::Deferred,
@@ -59,6 +65,8 @@ impl Kind {
         Self::Dsn,
         Self::Removed,
         Self::DiscardedReport,
+        Self::Refused,
+        Self::Junk,
         Self::Held,
         Self::Released,
         Self::Damaged,
@@ -78,6 +86,8 @@ impl Kind {
             Self::Dsn => "dsn",
             Self::Removed => "removed",
             Self::DiscardedReport => "discarded-report",
+            Self::Refused => "refused",
+            Self::Junk => "junk",
             Self::Held => "held",
             Self::Released => "released",
             Self::Damaged => "damaged",
@@ -210,6 +220,9 @@ pub struct Event {
     /// The rule that decided it, by its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// Who answers for the message, and what was decided by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Box<Auth>>,
 }
 
 impl Event {
@@ -240,6 +253,7 @@ impl Event {
             actions: Vec::new(),
             reason: None,
             rule: None,
+            auth: None,
         }
     }
 

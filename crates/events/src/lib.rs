@@ -4,6 +4,7 @@
 //! read without us, and to whoever listens now. *Never* stands in the way of mail: it writes behind, on a thread of
 //! its own, and tells the spool how far it has come.
 
+mod auth;
 mod error;
 mod event;
 mod files;
@@ -13,6 +14,7 @@ mod reader;
 mod scan;
 mod writer;
 
+pub use auth::{Arc, Auth, Dkim, Dmarc, Spf};
 pub use error::EventsError;
 pub use event::{Certificate, Event, Kind, Mx, Tls, VERSION, parse_time};
 pub use flusher::Flusher;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use events::{Certificate, Event, Kind, Mx, Tls, VERSION};
+use events::{Arc, Auth, Certificate, Dkim, Dmarc, Event, Kind, Mx, Spf, Tls, VERSION};
 use mail::{QueueId, Timestamp};
 use serde_json::Value;
 
@@ -52,6 +52,35 @@ fn full() -> Event {
         actions: vec!["x".to_owned()],
         reason: text(),
         rule: text(),
+        auth: Some(Box::new(Auth {
+            author: text(),
+            dmarc: Some(Dmarc {
+                result: "fail".to_owned(),
+                domain: text(),
+                policy: text(),
+                p: text(),
+                sp: text(),
+                np: text(),
+                adkim: text(),
+                aspf: text(),
+                fo: text(),
+                testing: true,
+                spf_aligned: true,
+                dkim_aligned: true,
+            }),
+            spf: vec![Spf { scope: "helo".to_owned(), domain: "x".to_owned(), result: "none".to_owned() }],
+            dkim: vec![Dkim {
+                domain: "x".to_owned(),
+                selector: "x".to_owned(),
+                result: "pass".to_owned(),
+                aligned: true,
+            }],
+            arc: Some(Arc { result: "pass".to_owned(), sealers: vec!["x".to_owned()] }),
+            iprev: text(),
+            disposition: "junk".to_owned(),
+            why: text(),
+            overridden: text(),
+        })),
     }
 }
 

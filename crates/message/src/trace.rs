@@ -55,7 +55,7 @@ pub fn write_delivered_to(out: &mut Vec<u8>, address: &Address) {
     let _ = write!(out, "Delivered-To: {address}\r\n");
 }
 
-/// Appends the fields by which mail filters and their readers know junk: of SpamAssassin and amavis, and of rspamd. There is no standard for it.
+/// Appends the fields by which mail filters and their readers know junk: of `SpamAssassin` and amavis, and of rspamd. There is no standard for it.
 pub fn write_junk_fields(out: &mut Vec<u8>) {
     out.extend_from_slice(b"X-Spam-Flag: YES\r\nX-Spam: Yes\r\n");
 }

@@ -1,9 +1,11 @@
 //! Who answers for what strangers bring: SPF, DKIM, ARC and DMARC are checked while a message comes in, and what was found is told in its
-//! Authentication-Results field and its events. Nothing is decided by it here but whether the sender may hear of a failure (mail-rules 4).
+//! Authentication-Results field and its events. What follows from it is decided in `judgement.rs`.
 //!
 //! A DNS that is silent or wrong never costs mail: all questions of a message have one deadline, and what is not answered by then is a
 //! `temperror`.
 
+mod ask;
+mod facts;
 mod patient;
 
 use std::{net::IpAddr, sync::Arc};
@@ -12,13 +14,15 @@ use dns::Resolve;
 use mail::{Reply, ReversePath};
 use message::HeaderSection;
 use message_auth::{
-    DomainName, NoAuthor, arc, author, dkim, dmarc,
+    DomainName, NoAuthor, arc, author, dkim,
     results::{self, Finding, Length},
-    spf,
 };
 use tokio::task::spawn_blocking;
 
-use self::patient::Patient;
+#[cfg(test)]
+pub(crate) use self::facts::Sender;
+pub(crate) use self::facts::{Facts, related};
+use self::{ask::ask, patient::Patient};
 use crate::{rules::HEADER_TOO_LARGE, storing::NOT_STORED};
 
 /// Octets left free for the field before content that does not stay in memory.
@@ -29,9 +33,8 @@ const HEADER_OCTETS_MAX: usize = 128 * 1024;
 const LOOK_OCTETS_MIN: usize = 4096;
 /// A header section beyond this may have many signatures, which are digested where nobody waits.
 const HEADER_OCTETS_QUICK: usize = 16 * 1024;
-/// Names of a client that are confirmed (RFC 8601 §2.7.3).
-const NAMES_MAX: usize = 5;
-const TOO_LONG: &str = "header section is too long";
+/// What mailing lists write (RFC 2369 §3.4, RFC 2919 §3). Senders of newsletters write other fields of the kind, but not these.
+const LIST_FIELDS: [&str; 3] = ["List-Id", "List-Post", "Mailing-List"];
 
 /// The checks of one message while its content comes in. Memory is bounded, whatever comes.
 pub(crate) struct Checks {
@@ -61,6 +64,8 @@ struct Section {
 /// What the header section claims.
 struct Begun {
     author: Result<DomainName, NoAuthor>,
+    /// It shows signs of having been sent on by a mailing list.
+    from_list: bool,
     /// None where the header section was too long.
     signed: Option<(dkim::Verifier, arc::Verifier)>,
 }
@@ -76,8 +81,7 @@ pub(crate) struct Bringer<'a> {
 pub(crate) struct Found {
     hostname: String,
     findings: Vec<Finding>,
-    /// The domain of the reverse-path says that this client may not send for it.
-    pub(crate) spf_failed: bool,
+    pub(crate) facts: Facts,
 }
 
 impl Found {
@@ -162,7 +166,7 @@ impl Checks {
         let header = HeaderSection::read(&section.so_far);
         if header.is_complete() || ended {
             let content = std::mem::take(&mut section.so_far);
-            self.state = State::Body(Box::new(Begun { author: Err(NoAuthor::None), signed: None }));
+            self.state = State::Body(Box::new(Begun::unread()));
             return Ok(without_forged(content, &self.hostname));
         }
         // The last field may go on.
@@ -180,31 +184,13 @@ impl Checks {
     /// Asks the DNS for all that is left to know.
     pub(crate) async fn conclude(self, bringer: Bringer<'_>, resolver: Arc<dyn Resolve>) -> Found {
         let resolver = Patient::new(resolver);
-        let State::Body(begun) = self.state else {
-            return Found { hostname: self.hostname, findings: Vec::new(), spf_failed: false };
+        // Without an end of the header section nothing is known of it.
+        let begun = match self.state {
+            State::Body(begun) => *begun,
+            State::Header(_) | State::Long(_) => Begun::unread(),
         };
-        let Begun { author, signed } = *begun;
-        let (sender, name, signed) = tokio::join!(
-            sender(&bringer, &self.hostname, self.now, &resolver),
-            reverse(bringer.client, &resolver),
-            signatures(signed, &resolver),
-        );
-        let mut findings = sender.findings;
-        if let Some((signatures, chain)) = signed {
-            findings.push(from_author(&author, sender.passed.as_ref(), &signatures, &resolver).await);
-            if chain.status != arc::ChainStatus::None {
-                findings.push(Finding::of_arc(&chain));
-            }
-            findings.push(name);
-            if signatures.is_empty() {
-                findings.push(Finding::new("dkim", "none"));
-            }
-            findings.extend(signatures.iter().map(Finding::of_dkim));
-        } else {
-            let unread = |method| Finding::new(method, "permerror").because(Some(TOO_LONG));
-            findings.extend([unread("dmarc"), name, unread("dkim")]);
-        }
-        Found { hostname: self.hostname, findings, spf_failed: sender.failed }
+        let (facts, findings) = ask(begun, &bringer, &self.hostname, self.now, &resolver).await;
+        Found { hostname: self.hostname, findings, facts }
     }
 }
 
@@ -234,9 +220,15 @@ impl Begun {
     fn new(content: &[u8], now: u64) -> Self {
         let section = HeaderSection::read(content);
         let signed = (dkim::Verifier::new(&section, now), arc::Verifier::new(&section));
-        let mut begun = Self { author: author(&section), signed: Some(signed) };
+        let from_list = LIST_FIELDS.iter().any(|name| section.fields().any(|field| field.is(name)));
+        let mut begun = Self { author: author(&section), from_list, signed: Some(signed) };
         begun.body(content.get(section.end()..).unwrap_or_default());
         begun
+    }
+
+    /// Of a header section that is too long.
+    fn unread() -> Self {
+        Self { author: Err(NoAuthor::None), from_list: false, signed: None }
     }
 
     fn body(&mut self, octets: &[u8]) {
@@ -264,122 +256,6 @@ fn without_forged(content: Vec<u8>, id: &str) -> Vec<u8> {
     }
     kept.extend_from_slice(content.get(start + fields.len()..).unwrap_or_default());
     kept
-}
-
-/// What SPF says of the client.
-struct Sender {
-    findings: Vec<Finding>,
-    /// The domain that the client may send for.
-    passed: Option<DomainName>,
-    failed: bool,
-}
-
-/// SPF of the reverse-path, and of the client's own name (RFC 7208 §2.3, §2.4): that one counts where there is no reverse-path.
-async fn sender(bringer: &Bringer<'_>, hostname: &str, now: u64, resolver: &Patient) -> Sender {
-    let hello = bringer.hello.and_then(DomainName::parse);
-    let address = bringer.reverse_path.address();
-    let path = address.and_then(|address| DomainName::parse(address.domain().name()?));
-    let local = address.map(|address| address.local_part().to_string());
-    let query = |domain: &DomainName, local_part: Option<&str>| {
-        let domain = domain.as_str().to_owned();
-        let local_part = local_part.map(str::to_owned);
-        async move {
-            let query = spf::Query {
-                client: bringer.client,
-                helo: bringer.hello.unwrap_or_default(),
-                local_part: local_part.as_deref(),
-                domain: &domain,
-                receiver: hostname,
-                now,
-            };
-            spf::check(query, resolver).await
-        }
-    };
-    let (by_path, by_hello) = tokio::join!(
-        async {
-            match &path {
-                Some(domain) => Some(query(domain, local.as_deref()).await),
-                None => None,
-            }
-        },
-        async {
-            match &hello {
-                Some(domain) => Some(query(domain, None).await),
-                None => None,
-            }
-        },
-    );
-    let mut sender = Sender { findings: Vec::new(), passed: None, failed: false };
-    if let (Some(verdict), Some(address)) = (&by_path, address) {
-        sender.findings.push(Finding::of_spf(verdict, "smtp.mailfrom", &address.to_string()));
-        sender.failed = verdict.result == spf::SpfResult::Fail;
-        sender.passed = path.filter(|_| verdict.result == spf::SpfResult::Pass);
-    }
-    if let (Some(verdict), Some(hello)) = (&by_hello, &hello)
-        && (address.is_none() || verdict.result != spf::SpfResult::None)
-    {
-        sender.findings.push(Finding::of_spf(verdict, "smtp.helo", hello.as_str()));
-        if address.is_none() && verdict.result == spf::SpfResult::Pass {
-            sender.passed = Some(hello.clone());
-        }
-    }
-    if sender.findings.is_empty() {
-        sender.findings.push(Finding::new("spf", "none").because(Some("no domain to ask")));
-    }
-    sender
-}
-
-/// Whether a name of the client leads back to it (RFC 8601 §2.7.3).
-async fn reverse(client: IpAddr, resolver: &Patient) -> Finding {
-    let names = match resolver.ptr(client).await {
-        Ok(answer) => answer.records,
-        Err(error) => return reversed(if error.is_temporary() { "temperror" } else { "permerror" }, client),
-    };
-    let mut result = "fail";
-    for name in names.iter().take(NAMES_MAX) {
-        match resolver.addresses(name).await {
-            Ok(answer) if answer.records.contains(&client) => {
-                return reversed("pass", client).because(Some(name));
-            }
-            Err(error) if error.is_temporary() => result = "temperror",
-            _ => {}
-        }
-    }
-    reversed(result, client)
-}
-
-fn reversed(result: &'static str, client: IpAddr) -> Finding {
-    Finding::new("iprev", result).with("policy.iprev", &client.to_string())
-}
-
-async fn signatures(
-    signed: Option<(dkim::Verifier, arc::Verifier)>,
-    resolver: &Patient,
-) -> Option<(Vec<dkim::Outcome>, arc::Outcome)> {
-    let (dkim, arc) = signed?;
-    Some(tokio::join!(dkim.conclude(resolver), arc.conclude(resolver)))
-}
-
-/// Whether the message is its author's (RFC 9989).
-async fn from_author(
-    author: &Result<DomainName, NoAuthor>,
-    spf: Option<&DomainName>,
-    signatures: &[dkim::Outcome],
-    resolver: &Patient,
-) -> Finding {
-    let author = match author {
-        Ok(author) => author,
-        Err(why) => return Finding::of_dmarc(Err(*why), None),
-    };
-    // A key that is for trying out shows nothing (RFC 6376 §3.6.1, t=y).
-    let passed = signatures.iter().filter(|found| found.result == dkim::DkimResult::Pass && !found.testing);
-    let mut signers: Vec<DomainName> = passed.filter_map(|found| DomainName::parse(&found.domain)).collect();
-    // Only the first few are looked at.
-    signers.sort_by_key(|signer| signer != author);
-    signers.dedup();
-    let evidence = dmarc::Evidence { author, spf, dkim: &signers };
-    let verdict = dmarc::check(evidence, resolver).await;
-    Finding::of_dmarc(Ok(author), Some(&verdict))
 }
 
 #[cfg(test)]

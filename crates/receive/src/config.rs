@@ -6,7 +6,7 @@ use limits::{Kind, Limits, Rate};
 use net::{ClientLimits, Networks};
 use smtp::server::Protocol;
 
-use crate::{Quotas, Rule};
+use crate::{Quotas, Rule, Verify};
 
 /// How mail is received. Every default holds for the open Internet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +58,8 @@ pub struct Config {
     pub quotas: Quotas,
     /// What becomes of mail by its client, envelope, size and header fields; the first that matches holds.
     pub rules: Vec<Rule>,
-    /// Whether it is checked who answers for mail that strangers bring: SPF, DKIM, ARC and DMARC. Only where there is a DNS to ask.
-    pub verify: bool,
+    /// Whether it is checked who answers for mail that strangers bring, and what follows.
+    pub verify: Verify,
     /// For a TLS handshake.
     pub handshake_timeout: Duration,
     /// For a whole command line (RFC 5321 §4.5.3.2.7).
@@ -108,7 +108,7 @@ impl Default for Config {
             hold_max: Duration::from_hours(24 * 30),
             quotas: Quotas::default(),
             rules: Vec::new(),
-            verify: true,
+            verify: Verify::default(),
             handshake_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_mins(5),
             content_timeout: Duration::from_mins(5),

@@ -12,7 +12,7 @@ use crate::{
     Config,
     checks::{Checks, Found, ROOM},
     policy::Origin,
-    rules::Seen,
+    rules::{Results, Seen},
     storing::Storing,
     submission::{Edited, Editor},
     transaction::Transaction,
@@ -180,6 +180,11 @@ impl Incoming {
     pub(crate) async fn tell(&mut self, found: &Found) -> Result<(), Reply> {
         let told = self.writer.fill_room(|octets| found.field(octets)).await;
         told.map_err(|error| self.storing.failed(&error))
+    }
+
+    /// The checks have come to their end.
+    pub(crate) fn judged(&mut self, results: Results) {
+        self.seen.judged(results);
     }
 
     /// What rules look at, once all of it is here.

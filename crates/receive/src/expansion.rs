@@ -31,7 +31,7 @@ pub(crate) fn report(
         for_postmaster: false,
     };
     // Of what a rule keeps from all of them nothing is said.
-    let is_sent_on = envelope.recipients.iter().any(|recipient| !recipient.held);
+    let is_sent_on = envelope.recipients.iter().any(|recipient| !recipient.held && !recipient.junk);
     let dsn = report.build().filter(|_| envelope.may_bounce && is_sent_on)?;
     let to = dsn.to.to_string();
     let event = Event::report_sent(envelope.received, envelope.id, STATION, id, &to, &report.actions());

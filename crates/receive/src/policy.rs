@@ -144,8 +144,8 @@ impl Origin {
     }
 
     /// Whether something may go to a list. The reverse-path decides and not the author: it is known before the content comes, so a refusal concerns
-    /// nobody else (mail-rules 3), and it is what a login is held to. SPF decides nothing yet, so that of a stranger is only its word; one of ours is
-    /// believed where it is proven.
+    /// nobody else (mail-rules 3), and it is what a login is held to. That of a stranger is only its word until its content has come and SPF and
+    /// DMARC are known (`deciding.rs`); one of ours is believed where it is proven.
     fn post(self, directory: &Directory, list: &List, sender: &ReversePath) -> Decision<Vec<Address>> {
         let Some(address) = sender.address() else { return Decision::Reject(NO_REPORTS) };
         if !directory.may_post(list, sender) {

@@ -19,8 +19,8 @@ use spool::Spool;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::{
-    Config, Entrance, Service, machine::Machine, meter::Usages, proxied::NOBODY_KNOWS, reception::Reception,
-    storing::Storing, turn::Turns,
+    Config, Entrance, Service, machine::Machine, meter::Usages, patience::PutOff, proxied::NOBODY_KNOWS,
+    reception::Reception, storing::Storing, turn::Turns,
 };
 
 /// Receives mail. Clones are the same service.
@@ -39,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) turns: Arc<Turns>,
     pub(crate) storing: Arc<Storing>,
     pub(crate) usages: Arc<Usages>,
+    pub(crate) put_off: Arc<PutOff>,
     /// Whom to ask about those who bring mail.
     resolver: Arc<OnceLock<Arc<dyn Resolve>>>,
     /// Who knows reverse-paths of ours.
@@ -71,6 +72,7 @@ impl Receiver {
             turns,
             storing,
             usages: Arc::default(),
+            put_off: Arc::default(),
             resolver: Arc::default(),
             returns: Arc::default(),
         };
@@ -95,6 +97,7 @@ impl Receiver {
             turns: Arc::clone(&current.turns),
             storing: Arc::clone(&current.storing),
             usages: Arc::clone(&current.usages),
+            put_off: Arc::clone(&current.put_off),
             resolver: Arc::clone(&current.resolver),
             returns: Arc::clone(&current.returns),
         });
@@ -228,7 +231,7 @@ impl Receiver {
 impl Shared {
     /// Whom to ask who answers for a message, where that is checked.
     pub(crate) fn verifier(&self) -> Option<Arc<dyn Resolve>> {
-        self.resolver.get().filter(|_| self.config.verify).cloned()
+        self.resolver.get().filter(|_| self.config.verify.checks).cloned()
     }
 
     /// Makes the visitor the client behind the proxy. Whether there is one, and it may come in: who is no proxy of ours, or

@@ -15,8 +15,8 @@ use spool::{Receipt, Submission};
 
 use crate::{
     Config, Service,
-    checks::{Bringer, Found},
     content::{Incoming, Trace},
+    deciding::{Checked, Decided},
     expansion, flood,
     local::Giver,
     meter::Amount,
@@ -24,7 +24,7 @@ use crate::{
     receiver::{Shared, Visitor},
     record,
     returned::{hold_back, returned},
-    rules::{EnvelopeFacts, Outlook, Refusal, in_ascii, settle},
+    rules::{EnvelopeFacts, Outlook, Refusal, in_ascii},
     schedule::{self, Planned},
     storing::NOT_STORED,
     transaction::{Taken, Transaction},
@@ -299,8 +299,22 @@ impl Reception {
             return self.recipient_rejected(&path, &reply).unwrap_or_else(|| decision.answer(drop));
         }
         self.recipients_accepted = self.recipients_accepted.saturating_add(1);
+        let spared = self.is_spared(&rcpt.forward_path);
         let Some(transaction) = &mut self.transaction else { return Answer::Refuse(NOT_STORED) };
-        decision.answer(|became| transaction.add(rcpt, became, outlook))
+        decision.answer(|became| {
+            transaction.spares |= spared;
+            transaction.add(rcpt, became, outlook);
+        })
+    }
+
+    /// Whether it is postmaster or abuse here: somebody has to read what is written to them, whatever it looks like.
+    fn is_spared(&self, path: &ForwardPath) -> bool {
+        let directory = self.shared.authenticator.directory();
+        let address = addressee(&directory, path);
+        let local_part = address.local_part();
+        let spared =
+            local_part.eq_ignore_ascii_case("postmaster") || local_part.eq_ignore_ascii_case("abuse");
+        *path == ForwardPath::Postmaster || spared && directory.is_local(in_ascii(address).domain())
     }
 
     /// What the rules say of a recipient.
@@ -356,7 +370,7 @@ impl Reception {
     }
 
     /// A rule refuses, at RCPT or after the content.
-    fn ruled_out<T>(&self, Refusal { reply, rule }: &Refusal) -> Decision<T> {
+    pub(crate) fn ruled_out<T>(&self, Refusal { reply, rule }: &Refusal) -> Decision<T> {
         let rule = self.shared.config.rules.get(*rule).map(|rule| &*rule.name);
         tracing::info!(station = STATION, client = %self.shown(), rule, %reply, "refused by a rule");
         if reply.is_transient() { Decision::Defer(reply.clone()) } else { Decision::Reject(reply.clone()) }
@@ -417,12 +431,7 @@ impl Reception {
         written?;
         let mut incoming = transaction.content.take().ok_or(NOT_STORED)?;
         incoming.end().await?;
-        let rules = &self.shared.config.rules;
-        let rulings = settle(rules, &transaction.outlooks, incoming.seen()).map_err(|refusal| {
-            self.ruled_out::<()>(&refusal);
-            refusal.reply
-        })?;
-        let found = self.check(&mut incoming, &transaction).await?;
+        let Decided { rulings, checked } = self.decide(&mut incoming, &transaction).await?;
         let (expanded, beginning) = (std::mem::take(&mut transaction.expanded), incoming.take_beginning());
         let (id, message_id) = (incoming.id, incoming.message_id.clone());
         transaction.mail.body = incoming.body(transaction.mail.body);
@@ -430,12 +439,18 @@ impl Reception {
         let now = self.shared.clock.now();
         let service = self.origin.service;
         let accepted_recipients = transaction.accepted;
-        let mut taken = transaction.taken(id, now, self.client.clone(), service, &rulings);
+        let refine =
+            |to: &Address, ruling| checked.as_ref().map_or(ruling, |checked| checked.refine(to, ruling));
+        let mut taken = transaction.taken(id, now, self.client.clone(), service, &rulings, refine);
         taken.envelope.account = self.login.login().map(|login| login.name().into());
-        // mail-rules 4: the sender is forged, and who it names is not to be told.
-        taken.envelope.may_bounce = found.as_ref().is_none_or(|found| !found.spf_failed);
-        let mut events = record::events(rules, &taken, content.len(), message_id, repaired);
-        events.extend(found.map(|found| record::checked(&taken.envelope, &found)));
+        taken.envelope.may_bounce = checked.as_ref().is_none_or(Checked::may_bounce);
+        if let Some(checked) = &checked {
+            checked.label(&mut taken);
+        }
+        let rules = &self.shared.config.rules;
+        let mut events =
+            record::events(rules, &taken, checked.as_ref(), (content.len(), message_id, repaired));
+        events.extend(checked.map(|checked| record::checked(&taken.envelope, &checked)));
         if let (Some(user), Some(event)) = (&self.user, events.first_mut()) {
             let reason = event.reason.take().map(|reason| format!("; {reason}")).unwrap_or_default();
             event.reason = Some(format!("given by user {}{reason}", user.name));
@@ -463,27 +478,6 @@ impl Reception {
         self.shared.storing.succeeded();
         tracing::info!(station = STATION, queue_id = %id, client = %self.shown(), size, recipients, "accepted");
         Ok(accepted(&receipt))
-    }
-
-    /// Who answers for a message, where that is checked, and puts it before the content.
-    async fn check(
-        &self,
-        incoming: &mut Incoming,
-        transaction: &Transaction,
-    ) -> Result<Option<Found>, Reply> {
-        let Some(checks) = incoming.take_checks() else { return Ok(None) };
-        // The settings are those under which the session began: what was asked for at the beginning is there.
-        let (Some(resolver), Some(client)) = (self.shared.verifier(), self.client.address) else {
-            return Ok(None);
-        };
-        let bringer = Bringer {
-            client,
-            hello: self.client.hello.as_deref(),
-            reverse_path: &transaction.mail.reverse_path,
-        };
-        let found = checks.conclude(bringer, resolver).await;
-        incoming.tell(&found).await?;
-        Ok(Some(found))
     }
 
     pub(crate) fn shown(&self) -> String {

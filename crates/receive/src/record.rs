@@ -1,12 +1,15 @@
-//! What is put on record of a message that was taken: one event for it, and one for each rule that held or dropped some
-//! of its recipients.
+//! What is put on record of a message that was taken: one event for it, and one for each rule or verdict that held, dropped or marked some
+//! of its recipients. And of one that was refused for what the checks have found.
+
+mod auth;
 
 use events::{Event, Kind, Tls};
-use mail::{Address, Envelope};
+use mail::{Address, Envelope, Reply};
 
 use crate::{
     Rule,
-    checks::Found,
+    content::Incoming,
+    deciding::Checked,
     reception::STATION,
     rules::{Fate, Ruling},
     transaction::Taken,
@@ -19,9 +22,8 @@ const REPAIRED: &str = "bare CR or LF was made CRLF";
 pub(crate) fn events(
     rules: &[Rule],
     taken: &Taken,
-    size: u64,
-    message_id: Option<String>,
-    repaired: bool,
+    checked: Option<&Checked>,
+    (size, message_id, repaired): (u64, Option<String>, bool),
 ) -> Vec<Event> {
     let Taken { envelope, ruled, renamed } = taken;
     let name = |rule: usize| rules.get(rule).map(|rule| rule.name.to_string());
@@ -42,18 +44,49 @@ pub(crate) fn events(
     };
     let mut all = vec![accepted];
     for (ruling, addresses) in set_aside(ruled) {
-        let kind = if ruling.fate == Fate::Drop { Kind::Dropped } else { Kind::Held };
+        let kind = match ruling.fate {
+            Fate::Drop => Kind::Dropped,
+            Fate::Hold => Kind::Held,
+            Fate::Junk | Fate::Deliver => Kind::Junk,
+        };
+        let reason = checked.and_then(|checked| checked.reason(ruling.cause));
         let mut recipients: Vec<String> = addresses.iter().map(ToString::to_string).collect();
         let recipient = if recipients.len() == 1 { recipients.pop() } else { None };
-        all.push(Event { recipient, recipients, rule: ruling.rule.and_then(name), ..event(kind) });
+        all.push(Event { recipient, recipients, reason, rule: ruling.rule.and_then(name), ..event(kind) });
     }
     all
 }
 
-/// What was found about who answers for it.
-pub(crate) fn checked(envelope: &Envelope, found: &Found) -> Event {
-    let reason = Some(found.summary());
-    Event { reason, ..Event::new(envelope.received, envelope.id, Kind::Checked, STATION) }
+/// What was found about who answers for it, and what was decided by it.
+pub(crate) fn checked(envelope: &Envelope, checked: &Checked) -> Event {
+    Event {
+        reason: Some(checked.found.summary()),
+        client: envelope.client.address.map(|address| address.to_string()),
+        reverse_path: Some(envelope.reverse_path.address().map(ToString::to_string).unwrap_or_default()),
+        auth: Some(auth::of(checked)),
+        ..Event::new(envelope.received, envelope.id, Kind::Checked, STATION)
+    }
+}
+
+/// A message that was not taken, for what was found.
+pub(crate) fn refused(
+    envelope: &Envelope,
+    recipients: Vec<String>,
+    incoming: &Incoming,
+    checked: &Checked,
+    reply: &Reply,
+) -> Vec<Event> {
+    let refused = Event {
+        reverse_path: Some(envelope.reverse_path.address().map(ToString::to_string).unwrap_or_default()),
+        recipients,
+        message_id: incoming.message_id.clone(),
+        size: Some(incoming.seen().octets()),
+        client: envelope.client.address.map(|address| address.to_string()),
+        tls: envelope.client.tls.as_ref().map(Tls::from),
+        reply: Some(reply.to_string()),
+        ..Event::new(envelope.received, envelope.id, Kind::Refused, STATION)
+    };
+    vec![self::checked(envelope, checked), refused]
 }
 
 /// What else there is to say of it.
@@ -75,7 +108,7 @@ fn sole(ruled: &[(Address, Ruling)]) -> Option<usize> {
     first.filter(|_| delivered.all(|rule| rule == first))
 }
 
-/// Who is held or dropped, by ruling.
+/// Who is held, dropped or marked, by ruling.
 fn set_aside(ruled: &[(Address, Ruling)]) -> Vec<(Ruling, Vec<&Address>)> {
     let mut groups: Vec<(Ruling, Vec<&Address>)> = Vec::new();
     for (address, ruling) in ruled.iter().filter(|(_, ruling)| ruling.fate != Fate::Deliver) {

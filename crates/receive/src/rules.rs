@@ -4,6 +4,7 @@ mod address_pattern;
 mod conditions;
 mod glob;
 mod outlook;
+mod results;
 mod seen;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,9 @@ pub use address_pattern::AddressPattern;
 pub use conditions::{Conditions, FieldName, FieldPattern};
 pub(crate) use conditions::{EnvelopeFacts, in_ascii};
 pub use glob::Glob;
-pub(crate) use outlook::{Fate, Outlook, Refusal, Ruling, settle};
+pub(crate) use outlook::{Cause, Fate, Outlook, Refusal, Ruling, settle};
+pub use results::ResultWord;
+pub(crate) use results::Results;
 pub(crate) use seen::{HEADER_TOO_LARGE, Seen};
 
 /// A rule.
@@ -28,10 +31,10 @@ pub struct Rule {
     pub action: Action,
 }
 
-/// The five decisions.
+/// The six decisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// No later rule decides. Whether there is such a mailbox and who may relay is decided as without rules.
+    /// No later rule decides, nor what the checks have found. Whether there is such a mailbox and who may relay is decided as without rules.
     Accept,
     /// Not so, not ever: 5yz.
     Reject(Reply),
@@ -41,6 +44,8 @@ pub enum Action {
     Drop,
     /// Taken and kept until somebody releases it.
     Hold,
+    /// Taken, and filed into the folder for junk.
+    Junk,
 }
 
 impl Action {
@@ -52,6 +57,7 @@ impl Action {
             Self::Defer(_) => "defer",
             Self::Drop => "drop",
             Self::Hold => "hold",
+            Self::Junk => "junk",
         }
     }
 
@@ -59,7 +65,7 @@ impl Action {
     pub fn refusal(&self) -> Option<&Reply> {
         match self {
             Self::Reject(reply) | Self::Defer(reply) => Some(reply),
-            Self::Accept | Self::Drop | Self::Hold => None,
+            Self::Accept | Self::Drop | Self::Hold | Self::Junk => None,
         }
     }
 

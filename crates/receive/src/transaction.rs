@@ -27,6 +27,8 @@ pub(crate) struct Transaction {
     pub(crate) renamed: Vec<Address>,
     /// Aliases of several whose sender wants to hear of success: it is told that they were expanded.
     pub(crate) expanded: Vec<Recipient>,
+    /// Somebody is among the recipients whose mail is never refused for what it is: postmaster or abuse.
+    pub(crate) spares: bool,
     /// The content, once it has begun.
     pub(crate) content: Option<Incoming>,
     /// When it is to go.
@@ -35,7 +37,7 @@ pub(crate) struct Transaction {
 
 /// An address that a recipient became, with what the client said of that recipient.
 pub(crate) struct Addressed {
-    address: Address,
+    pub(crate) address: Address,
     notify: Notify,
     orcpt: Option<OriginalRecipient>,
     /// The place of its outlook.
@@ -62,6 +64,7 @@ impl Transaction {
             outlooks: Vec::new(),
             renamed: Vec::new(),
             expanded: Vec::new(),
+            spares: false,
             content: None,
             planned: Planned::default(),
         }
@@ -127,7 +130,7 @@ impl Transaction {
         self.first.as_ref().filter(|_| self.accepted == 1)
     }
 
-    /// As the spool keeps it, with the ruling of each outlook.
+    /// As the spool keeps it, with the ruling of each outlook, and what `refine` makes of it for each recipient.
     pub(crate) fn taken(
         self,
         id: QueueId,
@@ -135,10 +138,11 @@ impl Transaction {
         client: Client,
         service: Service,
         rulings: &[Ruling],
+        refine: impl Fn(&Address, Ruling) -> Ruling,
     ) -> Taken {
-        let unruled = Ruling { fate: Fate::Deliver, rule: None };
         let all = once_each(self.addressed.into_iter().map(|addressed| {
-            let ruling = rulings.get(addressed.outlook).copied().unwrap_or(unruled);
+            let ruling = rulings.get(addressed.outlook).copied().unwrap_or(Ruling::DELIVER);
+            let ruling = refine(&addressed.address, ruling);
             (addressed, ruling)
         }));
         let ruled = all.iter().map(|(addressed, ruling)| (addressed.address.clone(), *ruling)).collect();
@@ -148,6 +152,7 @@ impl Transaction {
             notify,
             orcpt,
             held: ruling.fate == Fate::Hold,
+            junk: ruling.fate == Fate::Junk,
             ..Recipient::new(address, due)
         });
         let envelope = Envelope {
@@ -166,7 +171,7 @@ impl Transaction {
             body: self.mail.body,
             smtputf8: self.mail.smtputf8,
             require_tls: false,
-            // What SPF says comes later.
+            // What the checks say comes later.
             may_bounce: true,
             recipients: recipients.collect(),
         };
@@ -229,7 +234,8 @@ mod tests {
 
     fn envelope(transaction: Transaction) -> Envelope {
         let id = QueueId::from_bytes([0; 16]);
-        transaction.taken(id, Timestamp::default(), Client::default(), Service::Smtp, &[]).envelope
+        let refine = |_: &Address, ruling| ruling;
+        transaction.taken(id, Timestamp::default(), Client::default(), Service::Smtp, &[], refine).envelope
     }
 
     #[test]

@@ -131,6 +131,8 @@ fn gather(books: &Books, events: &[Event]) -> BTreeMap<QueueId, Logged> {
             | Kind::Deferred
             | Kind::Expanded
             | Kind::DiscardedReport
+            | Kind::Refused
+            | Kind::Junk
             | Kind::Damaged
             | Kind::Unknown => {}
         }

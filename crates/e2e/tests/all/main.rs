@@ -44,3 +44,4 @@ mod rules;
 mod sendmail;
 mod tls;
 mod verify;
+mod verify_decisions;

@@ -126,7 +126,10 @@ fn what_dkimpy_signs_is_told_good_and_what_was_changed_is_not() {
     // And what is not whole, in a large message too.
     let body = "0123456789012345678901234567890123456789\r\n".repeat(10_000);
     let changed = checking.signed(&format!("{}{body}", message("changed"))).replace("Hello.", "Hallo.");
-    let mail = checking.bring("x@forged.test", &changed, "changed");
+    let (code, text) =
+        checking.server.client().mail("x@forged.test", &["bert@there.test"], &changed).unwrap();
+    assert_eq!(code, 250, "{text}");
+    let mail = checking.house.maildir("bert@there.test/.Junk").wait_for("Subject: changed", SOON);
     let told = results(&mail);
     assert!(told.contains("dkim=fail (body was changed) header.d=away.test"), "{told}");
     assert!(told.contains("dmarc=fail header.from=away.test policy.dmarc=reject;"), "{told}");

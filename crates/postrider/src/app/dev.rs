@@ -110,7 +110,7 @@ fn receive_config() -> receive::Config {
         sessions_per_address_max: default.sessions_max,
         rates: limits::Limits::of_sessions(default.sessions_max),
         login_in_clear: true,
-        verify: false,
+        verify: receive::Verify { checks: false, ..receive::Verify::default() },
         ..default
     }
 }

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use admin::api::Trace as Document;
-use events::{Event, Kind, Query, Reader};
+use events::{Auth, Event, Kind, Query, Reader};
 use mail::QueueId;
 
 use crate::{
@@ -100,6 +100,7 @@ pub(crate) fn sentence(event: &Event) -> String {
     // Why nothing was sent is in the reply.
     let went = event.kind != Kind::Deferred && event.kind != Kind::Expired;
     add("; in clear, though TLS is offered: ", tls.filter(|_| went).and_then(|tls| tls.failure.clone()));
+    add("; so ", event.auth.as_deref().map(decided));
     add("; by rule ", event.rule.clone());
     add(
         "; attempt ",
@@ -107,6 +108,25 @@ pub(crate) fn sentence(event: &Event) -> String {
     );
     add(", next ", event.next_due.map(|due| due.to_string()));
     text
+}
+
+/// What was decided about a message that was checked.
+fn decided(auth: &Auth) -> String {
+    let word = match auth.disposition.as_str() {
+        "accept" => "accepted",
+        "junk" => "junk",
+        "hold" => "held",
+        "reject" => "refused",
+        other => other,
+    };
+    let why = auth.why.as_ref().map(|why| format!(", for {why}")).unwrap_or_default();
+    let overridden = match auth.overridden.as_deref() {
+        Some("trusted_forwarder") => ", for a trusted sealer says that it was its author's",
+        Some("mailing_list") => ", though DMARC asks for refusal, for it comes from a mailing list",
+        Some("local_policy") => ", for a rule decides",
+        _ => "",
+    };
+    format!("{word}{why}{overridden}")
 }
 
 fn recipients(event: &Event) -> Option<String> {
@@ -139,6 +159,8 @@ fn kind_word(kind: Kind) -> &'static str {
         Kind::Dsn => "report sent",
         Kind::Removed => "removed by the operator",
         Kind::DiscardedReport => "report discarded",
+        Kind::Refused => "refused",
+        Kind::Junk => "marked as junk",
         Kind::Held => "put on hold",
         Kind::Released => "taken off hold",
         Kind::Damaged => "damaged in the spool",

@@ -5,7 +5,7 @@ mod reply;
 
 use directory::DomainPattern;
 use mail::{AddressError, Reply};
-use receive::{Action, AddressPattern, Conditions, FieldName, FieldPattern, Rule, Service};
+use receive::{Action, AddressPattern, Conditions, FieldName, FieldPattern, ResultWord, Rule, Service};
 use toml_span::{Span, Value};
 
 use judge::Judge;
@@ -26,7 +26,10 @@ const ACTIONS: &[(&str, Word)] = &[
     ("defer", Word::Defer),
     ("drop", Word::Drop),
     ("hold", Word::Hold),
+    ("junk", Word::Junk),
 ];
+/// What the checks find.
+const RESULT_KEYS: [&str; 6] = ["spf", "dkim", "dmarc", "arc", "iprev", "author_domains"];
 const ADDRESS_FORMS: &str = "write \"anna@example.net\", \"news-*@example.net\", \"example.net\", \".example.net\" for all below it, or \"*\"";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +39,7 @@ enum Word {
     Defer,
     Drop,
     Hold,
+    Junk,
 }
 
 /// The lists of a rule's conditions with the places of their entries.
@@ -50,6 +54,8 @@ struct Places {
     size_under: Option<Span>,
     headers: Vec<Span>,
     missing_headers: Vec<Span>,
+    /// Of a condition on what the checks find.
+    results: Option<Span>,
 }
 
 /// All rules, in order.
@@ -89,6 +95,10 @@ fn conditions(section: &Section<'_>) -> (Option<Conditions>, Places) {
     let (missing_headers, missing_places) = list(section, "missing_headers", field_name);
     let (size_over, over_place) = size(section, "size_over");
     let (size_under, under_place) = size(section, "size_under");
+    let [spf, dkim, dmarc, arc, iprev] = ["spf", "dkim", "dmarc", "arc", "iprev"]
+        .map(|key| (key, list(section, key, |text| result(key, text)).0));
+    let (author_domains, _) = list(section, "author_domains", author_domain);
+    let results = RESULT_KEYS.iter().find_map(|key| section.get(key)).map(|value| value.span);
     let places = Places {
         clients: client_places,
         services: service_places,
@@ -99,6 +109,7 @@ fn conditions(section: &Section<'_>) -> (Option<Conditions>, Places) {
         size_under: under_place,
         headers: header_places,
         missing_headers: missing_places,
+        results,
     };
     let all = || {
         Some(Conditions {
@@ -111,6 +122,12 @@ fn conditions(section: &Section<'_>) -> (Option<Conditions>, Places) {
             size_under: size_under.ok()?,
             headers: headers?,
             missing_headers: missing_headers?,
+            spf: spf.1?,
+            dkim: dkim.1?,
+            dmarc: dmarc.1?,
+            arc: arc.1?,
+            iprev: iprev.1?,
+            author_domains: author_domains?,
         })
     };
     (all(), places)
@@ -140,7 +157,7 @@ fn size(section: &Section<'_>, key: &'static str) -> (Result<Option<u64>, ()>, O
 fn none_is_empty(section: &Section<'_>) -> bool {
     let lists = ["clients", "services", "helo", "senders", "recipients", "headers", "missing_headers"];
     let mut whole = true;
-    for key in lists {
+    for key in lists.iter().chain(&RESULT_KEYS) {
         if let Some(value) = section.get(key).filter(|value| value.as_array().is_some_and(Vec::is_empty)) {
             let wrong = Wrong::new(format!("`{key}` is empty: the rule would take nothing"));
             section.wrong(value.span, wrong.hint("name at least one, or leave the key out"));
@@ -152,8 +169,7 @@ fn none_is_empty(section: &Section<'_>) -> bool {
 
 fn action(section: &Section<'_>, when: Option<&Conditions>) -> Option<Action> {
     if section.get("action").is_none() {
-        let hint =
-            "say what becomes of the mail: action = \"accept\", \"reject\", \"defer\", \"drop\" or \"hold\"";
+        let hint = "say what becomes of the mail: action = \"accept\", \"reject\", \"defer\", \"drop\", \"hold\" or \"junk\"";
         section.missing("action", hint);
     }
     let word = section.choice("action", ACTIONS);
@@ -175,6 +191,7 @@ fn action(section: &Section<'_>, when: Option<&Conditions>) -> Option<Action> {
             Some(match taken {
                 Word::Drop => Action::Drop,
                 Word::Hold => Action::Hold,
+                Word::Junk => Action::Junk,
                 _ => Action::Accept,
             })
         }
@@ -185,6 +202,29 @@ fn no_reply(section: &Section<'_>, value: &Value<'_>) {
     let wrong = Wrong::new("`reply` belongs to a rule that rejects or defers");
     section
         .wrong(value.span, wrong.hint("to the client, mail that is held or dropped is taken: leave it out"));
+}
+
+/// The results that a check can have (RFC 8601 §2.7).
+fn result(key: &str, text: &str) -> Result<ResultWord, Wrong> {
+    use ResultWord::{Fail, Neutral, None, Pass, PermError, Policy, SoftFail, TempError};
+    let possible: &[ResultWord] = match key {
+        "spf" => &[Pass, Fail, SoftFail, Neutral, None, TempError, PermError],
+        "dkim" => &[Pass, Fail, Neutral, Policy, None, TempError, PermError],
+        "arc" => &[Pass, Fail, None],
+        "iprev" => &[Pass, Fail, TempError, PermError],
+        _ => &[Pass, Fail, None, TempError, PermError],
+    };
+    ResultWord::parse(text).filter(|word| possible.contains(word)).ok_or_else(|| {
+        let words: Vec<String> = possible.iter().map(|word| format!("\"{word}\"")).collect();
+        Wrong::new(format!("`{text}` is no result of `{key}`")).hint(format!("there is {}", words.join(", ")))
+    })
+}
+
+fn author_domain(text: &str) -> Result<DomainPattern, Wrong> {
+    DomainPattern::parse(text).map_err(|error| {
+        Wrong::new(format!("`{text}` is no domain that an author could have: {error}"))
+            .hint("write \"example.net\", \".example.net\" for all below it, or \"*\"")
+    })
 }
 
 fn name(text: &str) -> Result<String, Wrong> {
@@ -272,6 +312,12 @@ pub(super) fn show(rule: &Rule) -> Vec<(&'static str, serde_json::Value)> {
         size("size_under", when.size_under),
         texts("headers", &when.headers),
         texts("missing_headers", &when.missing_headers),
+        texts("spf", &when.spf),
+        texts("dkim", &when.dkim),
+        texts("dmarc", &when.dmarc),
+        texts("arc", &when.arc),
+        texts("iprev", &when.iprev),
+        texts("author_domains", &when.author_domains),
     ];
     let reply = rule.action.refusal().map(|reply| ("reply", json!(reply.to_string())));
     let first = [("name", json!(rule.name)), ("action", json!(rule.action.name()))];

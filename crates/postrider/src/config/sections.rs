@@ -54,7 +54,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     let mut receive = receive(root.section("receive"), hostname.as_deref(), &mut bounds);
     receive.named_limits = limits::named(&root, &receive);
     receive.quotas = quotas(root.section("quota"));
-    set(&mut receive.verify, verify(root.section("verify")));
+    receive.verify = verify(root.section("verify"));
     let (tls, queue) = (root.section("tls"), root.section("queue"));
     let (certificates, clients) = (certificates::read(&tls, dir), clients::read(&tls, dir));
     let mut tls_policies = tls_policy::read(&tls, dir);
@@ -220,10 +220,39 @@ fn receive(section: Section<'_>, hostname: Option<&str>, bounds: &mut Bounds) ->
     config
 }
 
-fn verify(section: Section<'_>) -> Option<bool> {
-    let checks = section.choice("checks", &[("on", true), ("off", false)]);
+fn verify(section: Section<'_>) -> receive::Verify {
+    let mut verify = receive::Verify::default();
+    set(&mut verify.checks, section.choice("checks", &[("on", true), ("off", false)]));
+    let measure = |key, measure: &mut receive::Measure| {
+        set(measure, section.choice(key, receive::Measure::WORDS));
+    };
+    measure("spf_fail", &mut verify.spf_fail);
+    measure("dkim_fail", &mut verify.dkim_fail);
+    measure("iprev_fail", &mut verify.iprev_fail);
+    measure("no_author", &mut verify.no_author);
+    measure("dmarc_none", &mut verify.dmarc_none);
+    measure("dmarc_quarantine", &mut verify.dmarc_quarantine);
+    measure("dmarc_reject", &mut verify.dmarc_reject);
+    measure("dmarc_forged", &mut verify.dmarc_forged);
+    if let Some(sealers) = section.one_or_more("trusted_sealers", sealer) {
+        verify.trusted_sealers = sealers.into_iter().map(|(sealer, _)| sealer).collect();
+    }
+    // mail-rules 5: at most an hour.
+    set(&mut verify.defer_max, section.duration("defer_max", Duration::ZERO..=Duration::from_hours(1)));
     section.finish();
-    checks
+    verify
+}
+
+/// Of everybody's word nothing follows.
+fn sealer(text: &str) -> Result<directory::DomainPattern, Wrong> {
+    let hint = "write the domain (d=) of who is trusted to say what a message was: \"lists.example.org\", or \".example.org\" for all below it";
+    match directory::DomainPattern::parse(text) {
+        Ok(directory::DomainPattern::Every) => {
+            Err(Wrong::new("not everybody who seals mail can be trusted").hint(hint))
+        }
+        Ok(pattern) => Ok(pattern),
+        Err(error) => Err(Wrong::new(format!("`{text}` is no domain: {error}")).hint(hint)),
+    }
 }
 
 fn quotas(section: Section<'_>) -> receive::Quotas {

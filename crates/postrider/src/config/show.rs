@@ -58,8 +58,7 @@ pub(crate) fn effective(config: &Config) -> Shown {
     sections.push((Heading::One("receive"), receive(&config.receive, &config.bounds)));
     let named = config.receive.named_limits.iter();
     sections.extend(named.map(|named| (Heading::Many("limit"), limits::show_named(named))));
-    let checks = if config.receive.verify { "on" } else { "off" };
-    sections.push((Heading::One("verify"), vec![("checks", json!(checks))]));
+    sections.push((Heading::One("verify"), verify(&config.receive.verify)));
     sections.push((Heading::One("quota"), quotas(&config.receive.quotas)));
     sections.extend(config.receive.rules.iter().map(|rule| (Heading::Many("rule"), rules::show(rule))));
     sections.push((Heading::One("login"), limits::show_logins(&config.login)));
@@ -125,6 +124,23 @@ fn receive(config: &receive::Config, bounds: &Bounds) -> Vec<(&'static str, Valu
     ];
     values.extend(limits::show(&config.rates));
     values
+}
+
+fn verify(verify: &receive::Verify) -> Vec<(&'static str, Value)> {
+    let sealers: Vec<String> = verify.trusted_sealers.iter().map(ToString::to_string).collect();
+    vec![
+        ("checks", json!(if verify.checks { "on" } else { "off" })),
+        ("spf_fail", json!(verify.spf_fail.name())),
+        ("dkim_fail", json!(verify.dkim_fail.name())),
+        ("iprev_fail", json!(verify.iprev_fail.name())),
+        ("no_author", json!(verify.no_author.name())),
+        ("dmarc_none", json!(verify.dmarc_none.name())),
+        ("dmarc_quarantine", json!(verify.dmarc_quarantine.name())),
+        ("dmarc_reject", json!(verify.dmarc_reject.name())),
+        ("dmarc_forged", json!(verify.dmarc_forged.name())),
+        ("trusted_sealers", json!(sealers)),
+        ("defer_max", json!(show_duration(verify.defer_max))),
+    ]
 }
 
 fn quotas(quotas: &receive::Quotas) -> Vec<(&'static str, Value)> {

@@ -356,6 +356,13 @@ fn limits_and_deadlines() {
             ),
             ("private addresses", "[deliver]\nprivate_addresses = \"alow\"\n"),
             ("DNS server", "[dns]\nservers = [\"dns.example.org\"]\n"),
+            ("a measure that is none", "[verify]\nspf_fail = \"quarantine\"\n"),
+            ("everybody is trusted", "[verify]\ntrusted_sealers = \"*\"\n"),
+            (
+                "a sealer is no domain",
+                "[verify]\ntrusted_sealers = [\"lists.example.net\", \"joe@example.net\"]\n",
+            ),
+            ("waits too long", "[verify]\ndefer_max = \"2h\"\n"),
             ("log", "[log]\nformat = \"xml\"\nlevel = \"inof\"\n"),
         ],
         SMALL,
@@ -518,6 +525,21 @@ fn rules() {
                 "action = \"accept\"\nrecipients = \"mail.example.org\"\n",
             ),
         ),
+    ];
+    let cases: Vec<(&str, &str)> = cases.iter().map(|(name, source)| (*name, source.as_str())).collect();
+    snapshot(&reports(&cases, SMALL));
+}
+
+#[test]
+fn rules_about_what_was_found() {
+    let hold = |more: &str| format!("[[rule]]\nname = \"one\"\naction = \"hold\"\n{more}");
+    let cases = [
+        ("result of another check", hold("dmarc = \"softfail\"\n")),
+        ("result misspelt", hold("spf = [\"pass\", \"failed\"]\n")),
+        ("author as an address", hold("author_domains = \"joe@example.net\"\n")),
+        ("results of nothing", hold("spf = []\n")),
+        ("what is not checked", format!("[verify]\nchecks = \"off\"\n{}", hold("dmarc = \"fail\"\n"))),
+        ("what nobody checks", hold("dmarc = \"fail\"\nservices = \"submission\"\n")),
     ];
     let cases: Vec<(&str, &str)> = cases.iter().map(|(name, source)| (*name, source.as_str())).collect();
     snapshot(&reports(&cases, SMALL));

@@ -6,7 +6,7 @@ use directory::DomainPattern;
 use mail::{Address, Domain, ReversePath};
 use net::Network;
 
-use super::{AddressPattern, Glob, Seen};
+use super::{AddressPattern, Glob, ResultWord, Results, Seen};
 use crate::Service;
 
 /// The conditions of a rule. What is empty or none asks for nothing.
@@ -30,6 +30,18 @@ pub struct Conditions {
     pub headers: Vec<FieldPattern>,
     /// A field that the header section does not have, by its name.
     pub missing_headers: Vec<FieldName>,
+    /// What SPF says of the reverse-path; of the client's own name where there is none.
+    pub spf: Vec<ResultWord>,
+    /// What the best of the DKIM signatures is worth.
+    pub dkim: Vec<ResultWord>,
+    /// Whether the message is its author's.
+    pub dmarc: Vec<ResultWord>,
+    /// What the chain of those who passed it on is worth.
+    pub arc: Vec<ResultWord>,
+    /// Whether a name of the client leads back to it.
+    pub iprev: Vec<ResultWord>,
+    /// The domain of the author, who stands in From.
+    pub author_domains: Vec<DomainPattern>,
 }
 
 /// The name of a header field, in any case.
@@ -75,9 +87,15 @@ impl Conditions {
         !self.headers.is_empty() || !self.missing_headers.is_empty()
     }
 
+    /// Whether it takes what the checks find to judge. Where nothing is checked such conditions are not met.
+    pub fn ask_results(&self) -> bool {
+        [&self.spf, &self.dkim, &self.dmarc, &self.arc, &self.iprev].iter().any(|words| !words.is_empty())
+            || !self.author_domains.is_empty()
+    }
+
     /// Whether it takes the content to judge, so that nothing is decided before it has come.
     pub fn ask_content(&self) -> bool {
-        self.ask_header() || self.size_over.is_some() || self.size_under.is_some()
+        self.ask_results() || self.ask_header() || self.size_over.is_some() || self.size_under.is_some()
     }
 
     /// Whether all that is said of the envelope holds.
@@ -98,6 +116,17 @@ impl Conditions {
             && self.size_under.is_none_or(|size| content.octets() < size)
             && any(&self.headers, |field| content.has(field))
             && any(&self.missing_headers, |name| content.lacks(name))
+            && (!self.ask_results() || content.results().is_some_and(|results| self.meet_results(results)))
+    }
+
+    fn meet_results(&self, results: &Results) -> bool {
+        let author = results.author.as_ref();
+        any(&self.spf, |word| *word == results.spf)
+            && any(&self.dkim, |word| *word == results.dkim)
+            && any(&self.dmarc, |word| *word == results.dmarc)
+            && any(&self.arc, |word| *word == results.arc)
+            && any(&self.iprev, |word| *word == results.iprev)
+            && any(&self.author_domains, |pattern| author.is_some_and(|author| pattern.takes(author)))
     }
 
     /// Whether all mail that meets `others` meets these too.
@@ -114,6 +143,19 @@ impl Conditions {
             && self.size_under.is_none_or(|own| others.size_under.is_some_and(|other| other <= own))
             && cover(&self.headers, &others.headers, FieldPattern::covers)
             && cover(&self.missing_headers, &others.missing_headers, |own, other| own == other)
+            && self.cover_results(others)
+    }
+}
+
+impl Conditions {
+    fn cover_results(&self, others: &Self) -> bool {
+        let words = |own: &[ResultWord], others: &[ResultWord]| cover(own, others, |own, other| own == other);
+        words(&self.spf, &others.spf)
+            && words(&self.dkim, &others.dkim)
+            && words(&self.dmarc, &others.dmarc)
+            && words(&self.arc, &others.arc)
+            && words(&self.iprev, &others.iprev)
+            && cover(&self.author_domains, &others.author_domains, DomainPattern::covers)
     }
 }
 

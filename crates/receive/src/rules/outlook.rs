@@ -21,14 +21,40 @@ pub(crate) struct Outlook {
 pub(crate) enum Fate {
     Drop,
     Hold,
+    Junk,
     Deliver,
 }
 
-/// A fate, and the rule that decided it.
+/// A fate, and what decided it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ruling {
     pub(crate) fate: Fate,
     pub(crate) rule: Option<usize>,
+    pub(crate) cause: Cause,
+}
+
+/// What decided a fate, if it was no rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Cause {
+    /// A rule, or nothing.
+    #[default]
+    Rules,
+    /// What the checks have found.
+    Checks,
+    /// It is junk, which no mailing list sends on.
+    JunkForList,
+    /// It is for a mailing list, and nothing shows that its sender is who may write to it.
+    UnprovenPoster,
+}
+
+impl Ruling {
+    /// The message goes its way.
+    pub(crate) const DELIVER: Self = Self { fate: Fate::Deliver, rule: None, cause: Cause::Rules };
+
+    /// Another fate, which no rule decided.
+    pub(crate) fn by(fate: Fate, cause: Cause) -> Self {
+        Self { fate, rule: None, cause }
+    }
 }
 
 /// A refusal, and the rule that decided it.
@@ -70,6 +96,11 @@ impl Outlook {
         self.pending.iter().filter_map(|place| rules.get(*place)).any(|rule| rule.when.ask_header())
     }
 
+    /// Whether a rule that is pending asks what the checks find.
+    pub(crate) fn asks_results(&self, rules: &[Rule]) -> bool {
+        self.pending.iter().filter_map(|place| rules.get(*place)).any(|rule| rule.when.ask_results())
+    }
+
     /// The rule that holds for this content.
     fn rule(&self, rules: &[Rule], content: &Seen) -> Option<usize> {
         let meets = |place: &&usize| rules.get(**place).is_some_and(|rule| rule.when.meet_content(content));
@@ -86,7 +117,8 @@ pub(crate) fn settle(rules: &[Rule], outlooks: &[Outlook], content: &Seen) -> Re
     {
         return Err(first);
     }
-    Ok(decided.into_iter().map(|rule| Ruling { fate: fate(rules, rule), rule }).collect())
+    let ruling = |rule| Ruling { fate: fate(rules, rule), rule, cause: Cause::Rules };
+    Ok(decided.into_iter().map(ruling).collect())
 }
 
 fn refusal(rules: &[Rule], rule: usize) -> Option<Refusal> {
@@ -98,6 +130,7 @@ fn fate(rules: &[Rule], rule: Option<usize>) -> Fate {
     match rule.and_then(|rule| rules.get(rule)).map(|rule| &rule.action) {
         None | Some(Action::Accept) => Fate::Deliver,
         Some(Action::Drop) => Fate::Drop,
+        Some(Action::Junk) => Fate::Junk,
         // Not refused, because another recipient is not: outlooks that differ so do not come together. If they ever
         // did, it must neither be refused for all nor bounce later.
         Some(Action::Hold | Action::Reject(_) | Action::Defer(_)) => Fate::Hold,

@@ -3,7 +3,7 @@
 use mail::Reply;
 use message::{Field, HeaderSection};
 
-use super::{FieldPattern, conditions::FieldName};
+use super::{FieldPattern, Results, conditions::FieldName};
 
 /// Header sections beyond this are refused where a rule has to read them: what is not read cannot be judged.
 const HEADER_OCTETS_MAX: usize = 1 << 20;
@@ -14,6 +14,7 @@ pub(crate) const HEADER_TOO_LARGE: Reply = Reply::fixed(552, (5, 3, 4), "Header 
 pub(crate) struct Seen {
     octets: u64,
     header: Header,
+    results: Option<Results>,
 }
 
 #[derive(Debug, Default)]
@@ -31,7 +32,7 @@ impl Seen {
     /// Nothing yet.
     pub(crate) fn new(wants_header: bool) -> Self {
         let header = if wants_header { Header::Coming(Vec::new()) } else { Header::Unwanted };
-        Self { octets: 0, header }
+        Self { octets: 0, header, results: None }
     }
 
     /// Reads the next piece.
@@ -63,6 +64,16 @@ impl Seen {
         if let Header::Coming(all) = &mut self.header {
             self.header = Header::Whole(std::mem::take(all));
         }
+    }
+
+    /// The checks have come to their end.
+    pub(crate) fn judged(&mut self, results: Results) {
+        self.results = Some(results);
+    }
+
+    /// What the checks have found; none where nothing is checked.
+    pub(crate) fn results(&self) -> Option<&Results> {
+        self.results.as_ref()
     }
 
     /// Octets of content as the client sent it.

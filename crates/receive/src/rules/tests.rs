@@ -226,6 +226,7 @@ proptest! {
                 let fate = match holds.map(|rule| &rule.action) {
                     None | Some(Action::Accept) => Fate::Deliver,
                     Some(Action::Hold) => Fate::Hold,
+                    Some(Action::Junk) => Fate::Junk,
                     Some(Action::Drop) => Fate::Drop,
                     Some(Action::Reject(_) | Action::Defer(_)) => panic!("should have been refused"),
                 };

@@ -241,7 +241,9 @@ dialogues! {
         xclient_over_lmtp
         xclient_session_limit
         xclient_syntax
-        xclient_with_the_clients_greeting;
+        xclient_with_the_clients_greeting
+        verify_refuses_what_is_forged
+        verify_measures_can_be_set;
     memory:
         checks_of_a_silent_dns
         checks_of_spf
@@ -260,5 +262,10 @@ dialogues! {
         submission_says_when
         timeout_before_the_first_command
         timeout_in_commands
-        timeout_in_content;
+        timeout_in_content
+        verify_follows_the_wish_of_the_author
+        verify_spares_postmaster_and_abuse
+        verify_rules_make_exceptions
+        verify_puts_off_only_what_depends_on_the_answer
+        verify_members_of_a_list_are_no_word_of_strangers;
 }

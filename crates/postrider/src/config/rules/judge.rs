@@ -56,6 +56,7 @@ impl<'a> Judge<'a> {
         let sound = self.contradictions(rule, places)
             & self.clients(&rule.when, places)
             & self.services(&rule.when, places)
+            & self.results(rule, places)
             & self.recipients(rule, places)
             & self.doubles(&rule.when, places);
         if sound {
@@ -116,6 +117,27 @@ impl<'a> Judge<'a> {
             span: *span,
             hint: "remove it, or add the listener",
         }))
+    }
+
+    /// Conditions on what is not checked.
+    fn results(&self, rule: &Rule, places: &Places) -> bool {
+        let Some(span) = places.results else { return true };
+        let services = &rule.when.services;
+        let (message, hint) = if !self.around.receive.verify.checks {
+            (
+                "nothing is checked, for `verify.checks` is \"off\"",
+                "leave the condition out, or have mail checked",
+            )
+        } else if !services.is_empty() && !services.contains(&Service::Smtp) {
+            (
+                "only what other servers bring is checked",
+                "add \"smtp\" to `services`, or leave the condition out",
+            )
+        } else {
+            return true;
+        };
+        self.wrong(span, format!("rule `{}` takes nothing: {message}", rule.name), hint);
+        false
     }
 
     /// Clients that are turned away before a rule is asked.

@@ -6,12 +6,14 @@ mod wire;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
-use directory::{AccountConfig, AliasConfig, Attempt, Authenticator, Directory, DomainConfig, Scope, Secret};
+use directory::{
+    AccountConfig, AliasConfig, Attempt, Authenticator, Directory, DomainConfig, DomainPattern, Scope, Secret,
+};
 use disk::Clock;
 use limits::{Kind, Limits, Rate};
 use mail::{Body, Envelope, Notify, Recipient};
 use net::{Acceptor, Certificates, Identity, Networks, Shutdown, ShutdownSwitch, TlsMode};
-use receive::{Config, Entrance, NamedLimits, Receiver, Service};
+use receive::{Config, Entrance, Measure, NamedLimits, Receiver, Service, Verify};
 use spool::ListFilter;
 use testkit::{
     dialogue::{World, escape, matches},
@@ -238,7 +240,8 @@ impl<W: Wire> World for Stage<W> {
             ["return", "paths", "signed"] => {
                 self.returns = directory::ReturnPaths::new(["a secret"], 21, true, None);
             }
-            ["checks", "off"] => self.config.verify = false,
+            ["checks", "off"] => self.config.verify.checks = false,
+            ["verify", key, value] => verify(&mut self.config.verify, key, value)?,
             ["login", "in", "clear"] => self.config.login_in_clear = true,
             ["trusted", network] => add(&mut self.config.trusted_networks, network)?,
             ["lmtp", "from", network] => add(&mut self.config.lmtp_networks, network)?,
@@ -324,6 +327,23 @@ impl<W: Wire> World for Stage<W> {
                 let found: Vec<_> = held.map(|recipient| recipient.forward_path.to_string()).collect();
                 if found.join(" ") == addresses { Ok(()) } else { wrong(&found.join(" ")) }
             }
+            ("junk", addresses) => {
+                let envelope = self.machine.envelope().await?;
+                let junk = envelope.recipients.iter().filter(|recipient| recipient.junk);
+                let found: Vec<_> = junk.map(|recipient| recipient.forward_path.to_string()).collect();
+                if found.join(" ") == addresses { Ok(()) } else { wrong(&found.join(" ")) }
+            }
+            ("reason", words) => {
+                let envelope = self.machine.envelope().await?;
+                let replies =
+                    envelope.recipients.iter().filter_map(|recipient| recipient.last_reply.as_ref());
+                let found: Vec<_> = replies.map(ToString::to_string).collect();
+                if found.iter().any(|reply| reply.contains(words)) {
+                    Ok(())
+                } else {
+                    wrong(&found.join("; "))
+                }
+            }
             ("envid" | "ret" | "notify" | "orcpt", value) => {
                 let envelope = self.machine.envelope().await?;
                 let found = asked(&envelope, what);
@@ -376,6 +396,28 @@ impl<W: Wire> World for Stage<W> {
             _ => Err(format!("no check: {fact}")),
         }
     }
+}
+
+/// A setting of `[verify]`.
+fn verify(verify: &mut Verify, key: &str, value: &str) -> Result<(), String> {
+    if key == "trusted_sealers" {
+        verify.trusted_sealers.push(DomainPattern::parse(value).map_err(|error| error.to_string())?);
+        return Ok(());
+    }
+    let (_, measure) = Measure::WORDS.iter().find(|(word, _)| *word == value).ok_or("no such measure")?;
+    let setting = match key {
+        "spf_fail" => &mut verify.spf_fail,
+        "dkim_fail" => &mut verify.dkim_fail,
+        "iprev_fail" => &mut verify.iprev_fail,
+        "no_author" => &mut verify.no_author,
+        "dmarc_none" => &mut verify.dmarc_none,
+        "dmarc_quarantine" => &mut verify.dmarc_quarantine,
+        "dmarc_reject" => &mut verify.dmarc_reject,
+        "dmarc_forged" => &mut verify.dmarc_forged,
+        _ => return Err("no such setting".into()),
+    };
+    *setting = *measure;
+    Ok(())
 }
 
 /// Those who can log in by a directory.

@@ -2,7 +2,7 @@
 
 use directory::DomainPattern;
 use mail::Reply;
-use receive::{Action, AddressPattern, Conditions, FieldName, FieldPattern, Rule, Service};
+use receive::{Action, AddressPattern, Conditions, FieldName, FieldPattern, ResultWord, Rule, Service};
 
 pub(crate) fn rule(text: &str) -> Result<Rule, String> {
     let mut words = text.split(' ');
@@ -13,6 +13,7 @@ pub(crate) fn rule(text: &str) -> Result<Rule, String> {
         Some("defer") => Action::Defer(Reply::fixed(451, (4, 7, 1), "Deferred by a rule")),
         Some("drop") => Action::Drop,
         Some("hold") => Action::Hold,
+        Some("junk") => Action::Junk,
         _ => return Err("no action".into()),
     };
     let mut when = Conditions::default();
@@ -32,6 +33,12 @@ fn condition(when: &mut Conditions, key: &str, value: &str) -> Result<(), String
         "recipients" => when.recipients = list(value, |text| AddressPattern::parse(text).ok())?,
         "headers" => when.headers = list(value, FieldPattern::parse)?,
         "missing_headers" => when.missing_headers = list(value, FieldName::parse)?,
+        "spf" => when.spf = list(value, ResultWord::parse)?,
+        "dkim" => when.dkim = list(value, ResultWord::parse)?,
+        "dmarc" => when.dmarc = list(value, ResultWord::parse)?,
+        "arc" => when.arc = list(value, ResultWord::parse)?,
+        "iprev" => when.iprev = list(value, ResultWord::parse)?,
+        "author_domains" => when.author_domains = list(value, |text| DomainPattern::parse(text).ok())?,
         "size_over" => when.size_over = Some(value.parse().map_err(|_| "no size")?),
         "size_under" => when.size_under = Some(value.parse().map_err(|_| "no size")?),
         _ => return Err(format!("no condition: {key}")),
