@@ -4,6 +4,7 @@ mod backup;
 mod ban;
 mod dkim;
 mod dns;
+mod doctor;
 mod ldap;
 mod lists;
 mod mailbox;
@@ -19,6 +20,7 @@ pub(crate) use backup::{BackupCommand, BackupCreate, BackupVerify, Restore};
 pub(crate) use ban::BanCommand;
 pub(crate) use dkim::{DkimCommand, DkimGenerate, KeyKind};
 pub(crate) use dns::{DnsCommand, DnsRecords};
+pub(crate) use doctor::{DnsCheck, DnsPublish, Doctor};
 pub(crate) use ldap::{LdapCheck, LdapCommand};
 pub(crate) use lists::{ListAdd, ListChange, ListCommand, MemberCommand, Members};
 pub(crate) use mailbox::{
@@ -111,6 +113,11 @@ pub(crate) enum Command {
     /// Tell which records the DNS should have for this server and its domains
     #[command(subcommand)]
     Dns(DnsCommand),
+    /// Look at all that makes mail arrive, and say what is amiss and what to do about it
+    ///
+    /// The running server, its ports and certificates, the resolver, the addresses that mail leaves from, what the DNS has for each domain, clock, disk and
+    /// files. Changes nothing. Exit code 0 if there is nothing worse than advice, else 1.
+    Doctor(Doctor),
     /// Look at the queue and change it
     ///
     /// Needs a running server, which is found by its configuration or directory. What is meant is said by queue ids and marks of recipients: all

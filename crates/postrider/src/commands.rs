@@ -5,6 +5,8 @@ pub(crate) mod ban;
 pub(crate) mod config;
 pub(crate) mod dkim;
 pub(crate) mod dns;
+mod dns_publish;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod ldap;
 pub(crate) mod lists;

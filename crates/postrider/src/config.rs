@@ -4,6 +4,7 @@ mod acme;
 mod certificates;
 mod clients;
 mod dkim;
+mod doctor;
 mod ldap;
 mod limits;
 mod listeners;
@@ -46,6 +47,7 @@ pub(crate) use acme::Acme;
 pub(crate) use certificates::Files;
 pub(crate) use clients::Clients;
 pub(crate) use dkim::{Dkim, selector};
+pub(crate) use doctor::Doctor;
 pub(crate) use ldap::Ldap;
 pub(crate) use listeners::{ClientCertificates, Listener, Tls};
 pub(crate) use oauth::OAuth;
@@ -124,6 +126,8 @@ pub(crate) struct Config {
     pub sendmail: Sendmail,
     /// What is logged and how.
     pub log: Log,
+    /// Whom `doctor` asks.
+    pub doctor: Doctor,
     /// What somebody should know of it though it can be used.
     pub warnings: Report,
 }

@@ -46,6 +46,16 @@ impl Failure {
         self
     }
 
+    /// What went wrong, alone.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do about it, if anybody knows.
+    pub(crate) fn advice(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// The exit code.
     pub(crate) fn code(&self) -> u8 {
         self.code

@@ -11,6 +11,7 @@ mod client_settings;
 mod commands;
 mod config;
 mod dns_records;
+mod doctor;
 mod failure;
 mod maildrop;
 mod mailfiles;
@@ -54,6 +55,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Serve(file) => app::serve(&file.config, cli.json),
         Command::Config(command) => commands::config::run(command, cli.json),
         Command::Dns(command) => commands::dns::run(command, cli.json),
+        Command::Doctor(wanted) => commands::doctor::run(wanted, cli.json),
         Command::Dkim(command) => commands::dkim::run(command, cli.json),
         Command::Ban(command) => commands::ban::run(command, cli.json),
         Command::Domain(command) => commands::people::domain(command, cli.json),

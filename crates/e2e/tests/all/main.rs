@@ -17,6 +17,7 @@ mod dev;
 mod disk;
 mod dkim;
 mod dns;
+mod doctor;
 mod fates;
 mod haproxy;
 mod harness;

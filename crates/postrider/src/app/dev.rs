@@ -10,7 +10,7 @@ use receive::Service as Mail;
 
 use crate::cli;
 use crate::config::{
-    Access, Bounds, ClientCertificates, Config, Listener, Log, LogFormat, LogLevel, Process, Report,
+    Access, Bounds, ClientCertificates, Config, Doctor, Listener, Log, LogFormat, LogLevel, Process, Report,
     ReturnPath, Sendmail, Service, Tls, TlsPolicies,
 };
 
@@ -69,6 +69,7 @@ pub(super) fn config(dir: &Path, wanted: &cli::Dev) -> Config {
         secret_files: Vec::new(),
         sendmail: Sendmail { domain: mail::Domain::parse(HOSTNAME).ok(), ..Sendmail::default() },
         log: Log { format: LogFormat::Text, level: LogLevel::Warn },
+        doctor: Doctor::default(),
         warnings: Report::default(),
     }
 }

@@ -268,6 +268,7 @@ fn merged(running: &Config, wanted: Config) -> Config {
         return_path: wanted.return_path,
         relays: wanted.relays,
         mta_sts: wanted.mta_sts,
+        doctor: wanted.doctor,
         certificates,
         identities,
         directory: directory::Config { external: running.directory.external.clone(), ..wanted.directory },

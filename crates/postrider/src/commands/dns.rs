@@ -17,6 +17,8 @@ use crate::{
 pub(crate) fn run(command: &DnsCommand, json: bool) -> Result<(), Failure> {
     match command {
         DnsCommand::Records(wanted) => records(wanted, json),
+        DnsCommand::Check(wanted) => super::doctor::check_dns(wanted, json),
+        DnsCommand::Publish(wanted) => super::dns_publish::run(wanted, json),
     }
 }
 

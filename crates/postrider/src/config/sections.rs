@@ -12,7 +12,7 @@ use toml_span::Span;
 
 use super::{
     Acme, Bounds, Config, DATA_DIR, Ldap, Listener, Log, LogFormat, LogLevel, Process, Report, Sendmail,
-    acme, certificates, clients, dkim, ldap, limits, listeners, mta_sts,
+    acme, certificates, clients, dkim, doctor, ldap, limits, listeners, mta_sts,
     next_hop::{Keeper, keeper},
     oauth, people, return_path,
     routes::{self, Surroundings},
@@ -93,7 +93,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     let (dkim, process) = (dkim::read(&root, dir), process(root.section("process")));
     let (return_path, mta_sts) =
         (return_path::read(root.section("return_path"), dir), mta_sts::read(&root, hostname.as_deref()));
-    let log = log(root.section("log"));
+    let (log, doctor) = (log(root.section("log")), doctor::read(root.section("doctor")));
     let sendmail = sendmail(root.section("sendmail"), &directory, hostname.as_deref());
     let secret_files = root.findings.secret_files();
     root.finish();
@@ -124,6 +124,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         secret_files,
         sendmail,
         log,
+        doctor,
         warnings: Report::default(),
     })
 }

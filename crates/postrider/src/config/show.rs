@@ -6,8 +6,8 @@ use deliver::{LocalDelivery, PrivateAddresses};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Bounds, Config, Files, LogFormat, LogLevel, Process, acme, clients, dkim, ldap, limits, mta_sts, oauth,
-    relays, return_path, rules, tls_policy,
+    Bounds, Config, Files, LogFormat, LogLevel, Process, acme, clients, dkim, doctor, ldap, limits, mta_sts,
+    oauth, relays, return_path, rules, tls_policy,
     value::{show_duration, show_size},
 };
 
@@ -81,6 +81,7 @@ pub(crate) fn effective(config: &Config) -> Shown {
     sections.push((Heading::One("sendmail"), domain.into_iter().chain([trusted]).collect()));
     sections.push((Heading::One("process"), process(&config.process)));
     sections.push((Heading::One("log"), log(config)));
+    sections.push((Heading::One("doctor"), doctor::show(&config.doctor)));
     sections.extend(config.ldap.iter().map(|ldap| (Heading::Many("ldap"), ldap::show(ldap))));
     people(&config.directory, &mut sections);
     Shown(sections)

@@ -1000,6 +1000,7 @@ fn every_key_is_documented_and_every_documented_key_exists() {
         "sendmail",
         "process",
         "log",
+        "doctor",
         "tls",
         "tls.certificate",
         "tls.policy",
