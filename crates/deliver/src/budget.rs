@@ -29,7 +29,9 @@ impl Window {
         let mut steps: Vec<_> =
             steps.into_iter().map(|(step, sent)| (step.min(step_of(now)), sent)).collect();
         steps.sort_unstable();
-        steps.into_iter().for_each(|(step, sent)| window.add(step, sent));
+        for (step, sent) in steps {
+            window.add(step, sent);
+        }
         window.prune(now);
         window
     }

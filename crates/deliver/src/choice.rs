@@ -89,8 +89,8 @@ impl Choice {
         let Some((first, hop)) = self.options.iter().find(takes) else {
             return self.otherwise.iter().cloned().collect();
         };
-        let named = |name: &Box<str>| self.options.iter().find(|(relay, _)| relay.name == *name);
-        let others = first.fallback.iter().filter_map(named).map(|(_, hop)| hop.clone());
+        let named = |name: &str| self.options.iter().find(|(relay, _)| &*relay.name == name);
+        let others = first.fallback.iter().filter_map(|name| named(name)).map(|(_, hop)| hop.clone());
         let mut all: Vec<Where> = std::iter::once(hop.clone()).chain(others).collect();
         let last = all.len().saturating_sub(1);
         for hop in all.iter_mut().take(last).flatten() {

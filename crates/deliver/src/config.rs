@@ -89,6 +89,13 @@ pub struct Config {
     pub shutdown: Duration,
 }
 
+impl Config {
+    /// Whether mail for other places goes through a relay, whoever sends it: then it is the relay's hosts that others see.
+    pub fn is_relayed(&self) -> bool {
+        self.relays.iter().any(|relay| relay.senders.is_empty() && relay.recipients.is_empty())
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

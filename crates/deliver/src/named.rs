@@ -66,14 +66,15 @@ async fn look_up_all(
                 // LMTP is spoken between servers that know each other, mostly on one machine.
                 let tls = match named.protocol {
                     Protocol::Lmtp => Demand::Clear,
-                    Protocol::Smtp => match demanded {
-                        Some(policy) => rules.tls.demand(policy, &name),
-                        None => {
+                    Protocol::Smtp => {
+                        if let Some(policy) = demanded {
+                            rules.tls.demand(policy, &name)
+                        } else {
                             let (tls, known) = demand(host, &name, resolver, rules).await;
                             ttl = ttl.min(known);
                             tls
                         }
-                    },
+                    }
                 };
                 hosts.push(Host { preference, name, places, tls });
             }

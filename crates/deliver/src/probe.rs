@@ -97,7 +97,7 @@ impl Probe<'_> {
     /// # Errors
     /// Something did not work.
     pub async fn run(&self, relay: &Arc<Relay>, letter: Option<&Letter>) -> Result<Probed, ProbeFailure> {
-        let rules = Rules::new(self.config, Own::default());
+        let rules = Rules::new(self.config, Own::default(), None);
         let hop = match named::by_relay(relay, self.resolver, &rules).await.route {
             Ok(Route::Hop(hop)) => hop,
             Ok(Route::Local | Route::Choice(_)) => return Err(nowhere(replies::no_host())),

@@ -135,7 +135,7 @@ impl SenderPattern {
             (Self::Null, ReversePath::Null) => true,
             (Self::Address(own), ReversePath::Address(address)) => {
                 own.domain() == address.domain()
-                    && own.local_part().to_string().eq_ignore_ascii_case(&address.local_part().to_string())
+                    && own.local_part().eq_ignore_ascii_case(address.local_part())
             }
             (Self::Domain(pattern), ReversePath::Address(address)) => {
                 directory::in_ascii(address.domain().clone()).is_some_and(|domain| pattern.takes(&domain))

@@ -123,7 +123,7 @@ impl FakeProviders {
     /// Waits for a message with this subject.
     pub fn message(&self, subject: &str) -> Value {
         let field = format!("Subject: {subject}");
-        eventually(&format!("a provider to get {subject}"), Duration::from_secs(60), || {
+        eventually(&format!("a provider to get {subject}"), Duration::from_mins(1), || {
             self.got().into_iter().find(|got| {
                 got["content"].as_str().is_some_and(|content| content.lines().any(|line| line == field))
             })

@@ -10,7 +10,7 @@ use net::{Connector, Https, HttpsBounds, Roots};
 
 /// RFC 8461 §3.3 suggests a minute; mail waits meanwhile.
 const BOUNDS: HttpsBounds =
-    HttpsBounds { within: Duration::from_secs(60), body_octets_max: mta_sts::POLICY_OCTETS_MAX };
+    HttpsBounds { within: Duration::from_mins(1), body_octets_max: mta_sts::POLICY_OCTETS_MAX };
 const PORT: u16 = 443;
 
 /// Fetches policies.

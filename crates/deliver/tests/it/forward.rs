@@ -108,7 +108,7 @@ async fn junk_that_nobody_released_stays() {
     assert_eq!(world.peer(MX1).count("CONNECT") + world.peer(MX_NET).count("CONNECT"), 0);
     let released = |envelope: &mut Envelope| {
         envelope.recipients[0].junk = true;
-        envelope.recipients[0].paused = std::time::Duration::from_secs(60);
+        envelope.recipients[0].paused = std::time::Duration::from_mins(1);
     };
     world.send_as(BERT, &[AWAY], TEXT, released).await;
     assert_eq!(world.fates(&[AWAY, EVE]).await, [Delivered; 2]);

@@ -120,7 +120,7 @@ impl RelayTokens for Two {
         Box::pin(std::future::ready(self.none.clone().map_or_else(|| Ok(Password::new(token)), Err)))
     }
 
-    fn identity(&self) -> &str {
+    fn identity(&self) -> &'static str {
         "two"
     }
 

@@ -1,6 +1,6 @@
 //! Sending through mail accounts elsewhere: fakes of the providers at their own names and ports, and what they refuse.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 use e2e::{
     Authority, DovecotAuth, FakeProviders, House, Knot, Loopback, Postfix, Postrider, Submission, Zone,
@@ -38,7 +38,7 @@ fn usual() -> Value {
 fn with(more: &Value) -> Value {
     let mut all = usual();
     for (key, value) in more.as_object().unwrap() {
-        all[key] = value.clone();
+        all.as_object_mut().unwrap().insert(key.clone(), value.clone());
     }
     all
 }
@@ -81,7 +81,7 @@ impl Office {
         Self { providers, house, _net: net }
     }
 
-    fn send(&self, server: &Postrider, to: &[&str], subject: &str) -> String {
+    fn send(server: &Postrider, to: &[&str], subject: &str) -> String {
         let content = format!("From: anna@here.test\r\nSubject: {subject}\r\n\r\nx\r\n");
         let (code, text) = server.client().mail("anna@here.test", to, &content).unwrap();
         assert_eq!(code, 250, "{text}");
@@ -109,13 +109,11 @@ fn a_message_goes_through_each_of_the_seven_by_its_name() {
     let net = Loopback::claim();
     let hosts: Vec<Submission> = SEVEN.iter().map(|(_, host)| *host).collect();
     let providers = FakeProviders::start(&net, &hosts, None, &usual());
-    let relays: String = SEVEN
-        .iter()
-        .map(|(preset, _)| {
-            let account = account(&providers, *preset == "outlook");
-            format!("[[relay]]\npreset = \"{preset}\"\nrecipients = \"{preset}.test\"\n{account}")
-        })
-        .collect();
+    let mut relays = String::new();
+    for (preset, _) in SEVEN {
+        let account = account(&providers, preset == "outlook");
+        let _ = write!(relays, "[[relay]]\npreset = \"{preset}\"\nrecipients = \"{preset}.test\"\n{account}");
+    }
     let house = House::new(&format!(
         "{}[receive]\ntrusted_networks = [\"127.0.0.1/32\"]\n[queue]\nretry = [\"1s\"]\n{relays}",
         providers.dns_section()
@@ -160,7 +158,7 @@ fn a_relay_with_the_wrong_name_in_its_certificate_gets_neither_password_nor_mail
     assert_eq!(checked.code, 1);
     assert!(checked.err.contains("the tls failed"), "{}", checked.err);
     let server = office.house.start();
-    let id = office.send(&server, &["x@far.test"], "wrong name");
+    let id = Office::send(&server, &["x@far.test"], "wrong name");
     let event = office.house.wait_for_event(&id, "deferred", "x@far.test");
     assert!(event["reply"].as_str().unwrap().contains("4.7.5"), "{event}");
     assert_eq!(office.providers.count(|got| got["auth"].is_string()), 0);
@@ -176,7 +174,7 @@ fn a_token_is_renewed_when_it_is_over_and_a_grant_that_is_over_holds_the_mail() 
     let login = office.house.command(&["relay", "login", "--device"]);
     assert_eq!(login.code, 0, "{}", login.err);
     let server = office.house.start();
-    office.send(&server, &["x@far.test"], "expired");
+    Office::send(&server, &["x@far.test"], "expired");
     office.providers.message("expired");
     let refreshed = |got: &Value| got["form"]["grant_type"] == "refresh_token";
     assert!(office.providers.count(refreshed) >= 1);
@@ -186,12 +184,12 @@ fn a_token_is_renewed_when_it_is_over_and_a_grant_that_is_over_holds_the_mail() 
     });
     // Taken back: one question, one alert, and all waits.
     office.providers.behave(&with(&json!({ "oauth": { "revoked": true }, "refuse_tokens": true })));
-    let id = office.send(&server, &["x@far.test"], "revoked");
+    let id = Office::send(&server, &["x@far.test"], "revoked");
     let event = office.house.wait_for_event(&id, "deferred", "x@far.test");
     assert!(event["reply"].as_str().unwrap().contains("expired or revoked"), "{event}");
     let asked = office.providers.count(refreshed);
     office.house.wait_for_event(
-        &office.send(&server, &["y@far.test"], "revoked too"),
+        &Office::send(&server, &["y@far.test"], "revoked too"),
         "deferred",
         "y@far.test",
     );
@@ -221,11 +219,11 @@ fn a_token_is_renewed_when_it_is_over_and_a_grant_that_is_over_holds_the_mail() 
 fn too_many_in_the_middle_of_a_run_means_wait() {
     let office = Office::new(false, &usual(), "");
     let server = office.house.start();
-    office.send(&server, &["x@far.test"], "before");
+    Office::send(&server, &["x@far.test"], "before");
     office.providers.message("before");
     let busy = json!({ "rules": [[".", "454 Throttling failure: Maximum sending rate exceeded."]] });
     office.providers.behave(&with(&busy));
-    let id = office.send(&server, &["x@far.test"], "throttled");
+    let id = Office::send(&server, &["x@far.test"], "throttled");
     office.house.wait_for_event(&id, "deferred", "x@far.test");
     let daily = json!({ "rules": [["MAIL", "550 5.4.5 Daily user sending limit exceeded."]] });
     office.providers.behave(&with(&daily));
@@ -249,12 +247,12 @@ fn a_budget_that_is_used_up_keeps_the_rest_also_over_a_crash() {
     let office = Office::new(false, &usual(), "recipients_per_day_max = 3\n");
     let server = office.house.start();
     for subject in ["one", "two"] {
-        office.send(&server, &["x@far.test"], subject);
+        Office::send(&server, &["x@far.test"], subject);
         office.providers.message(subject);
     }
     eventually("two of three", SOON, || office.status().1.contains("gmail: 2 of 3 today").then_some(()));
     // Of three recipients one has room.
-    office.send(&server, &["a@far.test", "b@far.test", "c@far.test"], "three more");
+    Office::send(&server, &["a@far.test", "b@far.test", "c@far.test"], "three more");
     let got = office.providers.message("three more");
     assert_eq!(got["recipients"].as_array().unwrap().len(), 1);
     eventually("the rest to wait", SOON, || {
@@ -280,7 +278,7 @@ fn a_budget_that_is_used_up_keeps_the_rest_also_over_a_crash() {
     });
     server.kill();
     let server = office.house.start();
-    let id = office.send(&server, &["d@far.test"], "after the crash");
+    let id = Office::send(&server, &["d@far.test"], "after the crash");
     let event = office.house.wait_for_event(&id, "deferred", "d@far.test");
     assert!(event["reply"].as_str().unwrap().contains("is used up"), "{event}");
     office.nothing_bounced();
@@ -290,7 +288,7 @@ fn a_budget_that_is_used_up_keeps_the_rest_also_over_a_crash() {
 fn a_sender_that_is_not_the_accounts_own_is_told() {
     let office = Office::new(false, &with(&json!({ "senders": ["me@relay.test"] })), "");
     let server = office.house.start();
-    let id = office.send(&server, &["x@far.test"], "not owned");
+    let id = Office::send(&server, &["x@far.test"], "not owned");
     let event = office.house.wait_for_event(&id, "bounced", "x@far.test");
     assert!(event["reply"].as_str().unwrap().contains("5.7.60"), "{event}");
     let (code, text) =
@@ -313,7 +311,7 @@ fn a_password_that_is_refused_is_told_at_once_and_holds_the_mail() {
         checked.err
     );
     let server = office.house.start();
-    let id = office.send(&server, &["x@far.test"], "refused");
+    let id = Office::send(&server, &["x@far.test"], "refused");
     let event = office.house.wait_for_event(&id, "deferred", "x@far.test");
     assert!(event["reply"].as_str().unwrap().contains("535"), "{event}");
     eventually("status to tell it", SOON, || (office.status().0 == 1).then_some(()));

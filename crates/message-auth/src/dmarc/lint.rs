@@ -114,7 +114,7 @@ fn addresses(list: &str) -> Vec<Flaw> {
         let address = uri.split_once(':').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("mailto"));
         // An old record may bound the size of a report (RFC 7489 §6.2).
         let address = address.and_then(|(_, rest)| rest.split('!').next());
-        !address.is_some_and(|address| mail::Address::parse(address).is_ok())
+        address.is_none_or(|address| mail::Address::parse(address).is_err())
     };
     let uris = list.split(',').map(|uri| uri.trim_matches(is_white));
     uris.filter(bad).map(|uri| Flaw::ReportsTo(shown(uri))).collect()

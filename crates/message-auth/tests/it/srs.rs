@@ -25,7 +25,7 @@ fn rewritten(sender: &str) -> Rewritten {
 fn whole(sender: &str) -> Address {
     match rewritten(sender) {
         Rewritten::Whole(address) => address,
-        kept => panic!("{kept:?}"),
+        kept @ Rewritten::Kept { .. } => panic!("{kept:?}"),
     }
 }
 
@@ -159,7 +159,7 @@ fn an_old_secret_is_believed_and_makes_nothing() {
     let sender = "anna@example.org".parse().unwrap();
     let made = |keys: &ReturnKeys| match keys.rewrite(&sender, &via, on(DAY)).unwrap() {
         Rewritten::Whole(address) => address,
-        kept => panic!("{kept:?}"),
+        kept @ Rewritten::Kept { .. } => panic!("{kept:?}"),
     };
     assert!(both.restore(&made(&old), on(DAY)).unwrap().is_ok());
     assert_eq!(made(&both), made(&new));

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What can only change with a restart: it was opened, bound or counted when the server started. The reference lists the same.
-const NEEDS_RESTART: [&str; 38] = [
+const NEEDS_RESTART: [&str; 39] = [
     "hostname",
     "public_addresses",
     "data_dir",

@@ -56,13 +56,13 @@ fn text(name: String, purpose: Purpose, need: Need) -> WantedRecord {
 
 /// Where all mail of the domain leaves from here nobody else may send it. Through a relay it is the relay's hosts that send.
 fn spf(config: &Config, domain: &DomainName) -> WantedRecord {
-    let (said, why) = if config.deliver.relay.is_none() {
-        ("v=spf1 mx -all", "only this host sends mail of the domain (SPF)")
-    } else {
+    let (said, why) = if config.deliver.is_relayed() {
         (
             "v=spf1 mx ~all",
             "this host sends mail of the domain (SPF); mail leaves through a relay: add the include: that it documents before ~all",
         )
+    } else {
+        ("v=spf1 mx -all", "only this host sends mail of the domain (SPF)")
     };
     WantedRecord {
         data: vec![Data::Txt(said.to_owned())],

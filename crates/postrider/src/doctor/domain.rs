@@ -54,7 +54,7 @@ pub(crate) async fn check(against: Against<'_>, domain: &DomainName) -> Vec<Find
             now: against.now,
         };
         let text = text_of(&wanted, Purpose::Spf).unwrap_or_else(|| "v=spf1 mx -all".to_owned());
-        let relayed = config.deliver.relay.is_some();
+        let relayed = config.deliver.is_relayed();
         spf::judge(&spf::gather(asking, authority, &sender, text, relayed).await)
     });
     let keys = facts.dkim.iter().filter(|key| key.domain == *domain);

@@ -68,7 +68,7 @@ pub(crate) async fn check_network(against: Against<'_>, report: &mut Report) {
 
 async fn network(against: Against<'_>) -> Vec<Finding> {
     let Against { asking, config, facts, .. } = against;
-    let relayed = config.deliver.relay.is_some();
+    let relayed = config.deliver.is_relayed();
     let resolver = within("resolver", async {
         resolver::judge(&resolver::gather(asking, &config.resolver.servers, &config.hostname).await)
     });

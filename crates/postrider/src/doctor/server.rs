@@ -194,6 +194,7 @@ mod tests {
             listeners: Vec::new(),
             queue: totals,
             certificate: None,
+            relays: Vec::new(),
             maildrop: api::Maildrop::default(),
         };
         Facts {

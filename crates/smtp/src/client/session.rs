@@ -20,6 +20,7 @@ const INPUT_OCTETS_MAX: usize = 256 * 1024;
 pub(super) const UNASKED: &str = "a reply that nobody asked for";
 
 /// A session from connect to close.
+#[expect(clippy::struct_excessive_bools, reason = "each is told by itself")]
 #[derive(Debug)]
 pub struct Session {
     pub(super) protocol: Protocol,
