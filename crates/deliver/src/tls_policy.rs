@@ -165,22 +165,22 @@ impl Demand {
     /// # Errors
     /// It is not who it has to be: nothing may be sent.
     pub(crate) fn judge(&self, shown: &Shown, now: Timestamp) -> Result<Verdict, Unproven> {
-        let certified = |roots: &Option<Roots>, names: &[Box<str>]| {
-            shown.is_certified(roots.as_ref().ok_or(Unproven::NoRoots)?, names, now)
+        let certified = |roots: Option<&Roots>, names: &[Box<str>]| {
+            shown.is_certified(roots.ok_or(Unproven::NoRoots)?, names, now)
         };
         let proven = match self {
             Self::Clear | Self::Opportunistic | Self::Must | Self::DaneUnusable | Self::Forbidden { .. } => {
                 return Ok(Verdict::Anybody);
             }
             Self::StsTesting { host, roots, listed } => {
-                return Ok(match certified(roots, std::slice::from_ref(host)) {
+                return Ok(match certified(roots.as_ref(), std::slice::from_ref(host)) {
                     Ok(()) if *listed => Verdict::Proven,
                     Ok(()) => Verdict::Doubtful("it is not a host of the domain by its policy".to_owned()),
                     Err(unproven) => Verdict::Doubtful(unproven.to_string()),
                 });
             }
-            Self::Sts { host, roots } => certified(roots, std::slice::from_ref(host)),
-            Self::Verify { names, roots } => certified(roots, names),
+            Self::Sts { host, roots } => certified(roots.as_ref(), std::slice::from_ref(host)),
+            Self::Verify { names, roots } => certified(roots.as_ref(), names),
             Self::Fingerprint(known) => shown.is_one_of(known),
             Self::Dane(dane) => shown.is_in(&dane.records, &dane.names, now),
         };

@@ -117,8 +117,8 @@ fn one(section: &Section<'_>, dir: &Path, taken: &mut Vec<(Pattern, Span)>) -> O
     if let (Some(value), Some(mode)) = (section.get("ca_file"), mode.filter(|mode| *mode != Mode::Verify)) {
         section.wrong(value.span, useless("ca_file", mode, Mode::Verify));
     }
-    let is_some = |value: &toml_span::Value<'_>| value.as_array().is_none_or(|list| !list.is_empty());
-    if mode == Some(Mode::Fingerprint) && !section.get("fingerprints").is_some_and(is_some) {
+    let is_empty = |value: &toml_span::Value<'_>| value.as_array().is_some_and(Vec::is_empty);
+    if mode == Some(Mode::Fingerprint) && section.get("fingerprints").is_none_or(is_empty) {
         let hint =
             "openssl x509 -noout -fingerprint -sha256 -in FILE prints one: fingerprints = [\"sha256:…\"]";
         section.missing("fingerprints", hint);
