@@ -171,6 +171,8 @@ const RUNTIME: &[&str] = &[
     "sim",
     "e2e",
     "bench",
+    // It checks whole messages, with their deadlines.
+    "fuzz",
 ];
 
 /// Who may use what of the crates that would break a layer.
