@@ -68,7 +68,7 @@ fn checked(script: &[u8], content: &[u8], size: u8, choice: u8) -> Result<Checke
 /// What is to be left, field by field: what stands before them and behind them is kept.
 fn without_forged(content: &[u8]) -> Vec<u8> {
     let section = HeaderSection::read(content);
-    let begin = section.octets().as_ptr() as usize - content.as_ptr() as usize;
+    let begin = section.octets().as_ptr().addr() - content.as_ptr().addr();
     let mut kept = content[..begin].to_vec();
     let fields = section.fields().filter(|field| !is_ours(field, ID));
     fields.for_each(|field| kept.extend_from_slice(field.octets()));

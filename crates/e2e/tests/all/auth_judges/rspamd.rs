@@ -9,7 +9,7 @@ use message_auth::{
 
 use super::{
     arc::{sealed, status},
-    dkim::{CHANGES, MESSAGES, now, outcomes, published, signers, with_changes},
+    dkim::{MESSAGES, now, outcomes, published, signers, with_changes},
     spf,
 };
 
@@ -75,13 +75,10 @@ fn white_alone(message: &[u8]) -> bool {
 fn together(message: &[u8], dns: &testkit::dns::FakeDns) -> &'static str {
     let outcomes = outcomes(message, dns);
     let any = |result| outcomes.iter().any(|found| found.result == result);
-    match () {
-        () if any(DkimResult::Pass) => "pass",
-        () if outcomes.is_empty() => "none",
-        () if any(DkimResult::TempError) => "temperror",
-        () if any(DkimResult::Fail) => "fail",
-        () => "permerror",
-    }
+    let words =
+        [(DkimResult::Pass, "pass"), (DkimResult::TempError, "temperror"), (DkimResult::Fail, "fail")];
+    let word = words.into_iter().find(|(result, _)| any(*result)).map(|(_, word)| word);
+    word.unwrap_or(if outcomes.is_empty() { "none" } else { "permerror" })
 }
 
 #[test]
@@ -110,7 +107,6 @@ fn what_we_sign_passes_at_rspamd_and_what_is_changed_behind_us_fails_at_both() {
         "{passed} of {}",
         all.len()
     );
-    assert!(CHANGES.len() > 10);
 }
 
 /// The keys of example.org as lines of a zone.
