@@ -30,7 +30,7 @@ use announce::Audience;
 pub(crate) use explain::{
     data_dir as data_dir_failure, listen as listen_failure, maildir as maildir_failure,
 };
-pub(crate) use own::addresses;
+pub(crate) use own::lasting_addresses;
 
 /// `postrider serve`.
 pub(crate) fn serve(file: &Path, json: bool) -> Result<(), Failure> {

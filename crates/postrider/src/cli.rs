@@ -10,6 +10,7 @@ mod lists;
 mod mailbox;
 mod people;
 mod queue;
+mod quickstart;
 mod relay;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -34,6 +35,7 @@ pub(crate) use people::{
 pub(crate) use queue::{
     QueueBounce, QueueChange, QueueCommand, QueueDestroy, QueueList, QueueShow, QueueStats, Selecting,
 };
+pub(crate) use quickstart::Quickstart;
 pub(crate) use relay::{RelayCheck, RelayCommand, RelayList, RelayLogin, RelayTest};
 
 /// A mail server: takes mail over SMTP, keeps it safe, delivers it, and says what became of it.
@@ -66,6 +68,11 @@ pub(crate) enum Command {
     /// POP3 (2110, 2995) show to whoever logs in, with any user and password. DNS is never asked and no other host is ever spoken to, so a test
     /// cannot send mail to the world by accident. Stop it with Ctrl-C; the mail stays.
     Dev(Dev),
+    /// Make a server for the domain of an address: configuration, keys, first account, and the DNS records to publish
+    ///
+    /// Run it as root (or name places of your own), publish the records that it prints on standard output, start the server, and ask `postrider doctor` whether
+    /// all is well. It asks nobody outside, and writes over no file: where there is a configuration already, it prints the records again and changes nothing.
+    Quickstart(Box<Quickstart>),
     /// Run the server that a configuration file describes
     ///
     /// Stays in the foreground and logs to standard error, as a service manager wants it. SIGTERM or SIGINT stops it gracefully: no new
@@ -435,6 +442,9 @@ mod tests {
             "postrider list add a@b --title T --post owners --owner c@b --member d@b --member e@f",
             "postrider list member add a@b d@e f@g --dir d",
             "postrider list change a@b --title T --add-owner c@b",
+            "postrider quickstart you@example.org",
+            "postrider quickstart you@example.org --hostname mx.example.org --address 192.0.2.1 --address 2001:db8::1 --yes --dnssec",
+            "postrider quickstart you@example.org --acme-directory https://ca.test/dir --acme-ca ca.pem --password-file - --json",
             "postrider dns records",
             "postrider dns records example.org --relative --config a.toml --json",
             "postrider store migrate --dry-run --dir d",
@@ -476,6 +486,9 @@ mod tests {
             "postrider list add a@b --post nobody",
             "postrider list member remove a@b",
             "postrider dev --listen 2525",
+            "postrider quickstart",
+            "postrider quickstart you@example.org --address mail.example.org",
+            "postrider quickstart you@example.org --acme-ca ca.pem",
             "postrider mailbox quota a@b",
             "postrider mailbox quota a@b --octets much",
             "postrider mailbox quota a@b --messages 1GiB",

@@ -11,7 +11,7 @@ pub(crate) mod events;
 pub(crate) mod ldap;
 pub(crate) mod lists;
 pub(crate) mod mailbox;
-mod password;
+pub(crate) mod password;
 pub(crate) mod people;
 mod progress;
 pub(crate) mod queue;

@@ -59,7 +59,7 @@ pub(crate) use secret::words;
 pub(crate) use service::{Access, Service};
 pub(crate) use show::effective;
 pub(crate) use tls_policy::TlsPolicies;
-pub(crate) use value::{duration, size};
+pub(crate) use value::{duration, hostname, public_address, size};
 use walk::{Findings, Section};
 
 /// Where `serve` looks if nobody says otherwise.

@@ -19,6 +19,7 @@ mod mailfiles;
 pub mod parts;
 mod place;
 mod process;
+mod quickstart;
 mod relay_tokens;
 mod remote;
 mod schemas;
@@ -52,6 +53,7 @@ pub fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Failure> {
     match &cli.command {
         Command::Dev(dev) => app::dev(dev, cli.json),
+        Command::Quickstart(wanted) => quickstart::run(wanted, cli.json),
         Command::Serve(file) => app::serve(&file.config, cli.json),
         Command::Config(command) => commands::config::run(command, cli.json),
         Command::Dns(command) => commands::dns::run(command, cli.json),

@@ -5,12 +5,24 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
+/// The kernel's flags of an address that is temporary (RFC 8981), not checked to be unique yet or found not to be, or deprecated.
+const PASSING: u8 = 0x01 | 0x08 | 0x20 | 0x40;
+
 /// All addresses of all interfaces, loopback included.
-pub(crate) fn addresses() -> Vec<IpAddr> {
+pub(super) fn addresses() -> Vec<IpAddr> {
+    of_interfaces(|_| true)
+}
+
+/// The same without those of IPv6 that come and go, which no record of the DNS should name.
+pub(crate) fn lasting_addresses() -> Vec<IpAddr> {
+    of_interfaces(|flags| flags & PASSING == 0)
+}
+
+fn of_interfaces(wanted: impl Fn(u8) -> bool) -> Vec<IpAddr> {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let v4 = v4(&read("/proc/net/fib_trie"));
     let mut all: Vec<IpAddr> = v4.into_iter().map(IpAddr::V4).collect();
-    all.extend(v6(&read("/proc/net/if_inet6")).into_iter().map(IpAddr::V6));
+    all.extend(v6(&read("/proc/net/if_inet6"), wanted).into_iter().map(IpAddr::V6));
     all.sort_unstable();
     all.dedup();
     all
@@ -29,11 +41,13 @@ fn v4(trie: &str) -> Vec<Ipv4Addr> {
     found
 }
 
-/// `00000000000000000000000000000001 01 80 10 80 lo`: the address in hexadecimal digits comes first.
-fn v6(list: &str) -> Vec<Ipv6Addr> {
+/// `00000000000000000000000000000001 01 80 10 80 lo`: the address in hexadecimal digits comes first, its flags are the fifth.
+fn v6(list: &str, wanted: impl Fn(u8) -> bool) -> Vec<Ipv6Addr> {
     let address = |line: &str| {
-        let digits = line.split_whitespace().next().filter(|digits| digits.len() == 32)?;
-        u128::from_str_radix(digits, 16).ok().map(Ipv6Addr::from_bits)
+        let mut words = line.split_whitespace();
+        let digits = words.next().filter(|digits| digits.len() == 32)?;
+        let flags = words.nth(3).and_then(|flags| u8::from_str_radix(flags, 16).ok()).unwrap_or_default();
+        u128::from_str_radix(digits, 16).ok().map(Ipv6Addr::from_bits).filter(|_| wanted(flags))
     };
     list.lines().filter_map(address).collect()
 }
@@ -52,8 +66,15 @@ mod tests {
     }
 
     #[test]
+    fn temporary_and_deprecated_addresses_are_told_from_lasting_ones() {
+        let list = "20010db8000000000000000000000007 02 40 00 80 eth0\n20010db8000000000000000000000008 02 40 00 01 eth0\n\
+                    20010db8000000000000000000000009 02 40 00 20 eth0\n";
+        assert_eq!(v6(list, |flags| flags & PASSING == 0), ["2001:db8::7".parse::<Ipv6Addr>().unwrap()]);
+    }
+
+    #[test]
     fn ipv6_addresses_are_read_from_their_digits() {
         let list = "00000000000000000000000000000001 01 80 10 80       lo\n20010db8000000000000000000000007 02 40 00 80 eth0\nzz\n";
-        assert_eq!(v6(list), [Ipv6Addr::LOCALHOST, "2001:db8::7".parse::<Ipv6Addr>().unwrap()]);
+        assert_eq!(v6(list, |_| true), [Ipv6Addr::LOCALHOST, "2001:db8::7".parse::<Ipv6Addr>().unwrap()]);
     }
 }

@@ -16,13 +16,13 @@ const OCTETS_MAX: u64 = 4096;
 
 /// One of the two, or neither.
 #[derive(Debug, Default)]
-pub(super) struct Given {
-    pub(super) password: Option<Secret>,
-    pub(super) hash: Option<Secret>,
+pub(crate) struct Given {
+    pub(crate) password: Option<Secret>,
+    pub(crate) hash: Option<Secret>,
 }
 
 /// Reads it from where the command line says, else asks on a terminal, else takes the line of standard input.
-pub(super) fn read(source: &PasswordSource, login: &str) -> Result<Given, Failure> {
+pub(crate) fn read(source: &PasswordSource, login: &str) -> Result<Given, Failure> {
     let what = if source.hash { "hash" } else { "password" };
     let text = match source.password_file.as_deref() {
         Some(path) if path != Path::new("-") => text_of(path, what)?,
@@ -107,6 +107,18 @@ fn ask(login: &str, what: &str, twice: bool) -> Result<String, Failure> {
         return Err(Failure::usage("the two differ").hint("nothing was changed; try again"));
     }
     Ok(first)
+}
+
+/// Asks somebody at a terminal for a new password. None: they would rather have one made.
+pub(crate) fn offer(login: &str) -> Result<Option<String>, Failure> {
+    let first = prompt(&format!("password for {} (empty: one is made): ", clean(login)))?;
+    if first.is_empty() {
+        return Ok(None);
+    }
+    if prompt("the same again: ")? != first {
+        return Err(Failure::usage("the two differ").hint("nothing was written; try again"));
+    }
+    Ok(Some(first))
 }
 
 fn prompt(text: &str) -> Result<String, Failure> {

@@ -113,9 +113,9 @@ fn default_bind(service: Service, tls: Tls) -> Vec<SocketAddr> {
     let everywhere = |port| vec![(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()];
     match service {
         Service::Mail(Mail::Lmtp) => vec![(Ipv4Addr::LOCALHOST, 24).into(), (Ipv6Addr::LOCALHOST, 24).into()],
-        Service::Mail(Mail::Submission) => everywhere(587),
-        Service::Mail(Mail::Smtp | Mail::Sendmail | Mail::Dev) => everywhere(25),
         // RFC 8314 §3.2, §3.3.
+        Service::Mail(Mail::Submission) => everywhere(if tls == Tls::Implicit { 465 } else { 587 }),
+        Service::Mail(Mail::Smtp | Mail::Sendmail | Mail::Dev) => everywhere(25),
         Service::Mailboxes(Access::Imap) => everywhere(if tls == Tls::Implicit { 993 } else { 143 }),
         Service::Mailboxes(Access::Pop3) => everywhere(if tls == Tls::Implicit { 995 } else { 110 }),
         // RFC 9110 §4.2.

@@ -19,7 +19,8 @@ struct Places {
 
 /// Reads all of it, and tells what `directory` thinks of it.
 ///
-/// Without any account there is one for `postmaster` at our own name: somebody must get that mail (RFC 5321 §4.5.1).
+/// Without any account, and without a word who is postmaster, there is one for `postmaster` at our own name: somebody must get that mail
+/// (RFC 5321 §4.5.1).
 pub(super) fn read(
     root: &Section<'_>,
     dir: &Path,
@@ -49,19 +50,28 @@ pub(super) fn read(
         && hostname.is_some()
         && places.complete(&config)
     {
-        for error in &errors {
+        for error in errors.iter().filter(|error| !may_be_stored(error)) {
             root.findings.add(places.problem(error));
         }
     }
     config
 }
 
+/// Who is named as postmaster may be in the store: that is seen when the server starts.
+fn may_be_stored(error: &DirectoryError) -> bool {
+    error.entry == Entry::Postmaster && matches!(error.problem, Mistake::UnknownTarget(_))
+}
+
+/// An account of that name, or where the file names somebody else as postmaster the domain alone.
 fn add_postmaster(config: &mut Config, hostname: &str) {
     if !config.domains.iter().any(|domain| domain.name.eq_ignore_ascii_case(hostname)) {
         config.domains.push(DomainConfig { name: hostname.to_owned(), ..DomainConfig::default() });
     }
     let login = format!("postmaster@{hostname}");
     config.implied = Some(login.clone());
+    if config.postmaster.is_some() {
+        return;
+    }
     config.accounts.push(AccountConfig { login, ..AccountConfig::default() });
 }
 

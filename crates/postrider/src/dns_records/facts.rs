@@ -65,8 +65,8 @@ fn addresses(config: &Config) -> Vec<IpAddr> {
 }
 
 /// The addresses of the interfaces of this machine that anybody on the Internet could reach.
-fn of_this_machine() -> Vec<IpAddr> {
-    app::addresses().into_iter().filter(|address| deliver::is_public(*address)).collect()
+pub(crate) fn of_this_machine() -> Vec<IpAddr> {
+    app::lasting_addresses().into_iter().filter(|address| deliver::is_public(*address)).collect()
 }
 
 fn dkim(config: &Config) -> Result<Vec<DkimRecord>, String> {
