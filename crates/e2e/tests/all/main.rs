@@ -36,6 +36,7 @@ mod oauth;
 mod peers;
 mod pop3;
 mod queue;
+mod quickstart;
 mod refusals;
 mod relays;
 mod reload;
