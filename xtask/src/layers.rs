@@ -77,6 +77,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     layer("net", &["mail", "dns", "limits"]),
     layer("dns-update", &["disk"]),
     layer("acme", &["mail", "disk", "dns-update", "net"]),
+    // Keys for signatures: asks the DNS what is published, and changes it where it may.
+    layer("dkim-keys", &["mail", "message-auth", "dns", "disk", "dns-update", "net"]),
     layer("oauth", &["mail", "net"]),
     // Asks directories elsewhere who exists; `directory` has the trait by which it is asked in turn.
     layer("ldap", &["mail", "sasl", "directory", "net"]),
@@ -159,6 +161,7 @@ const RUNTIME: &[&str] = &[
     "net",
     "dns-update",
     "acme",
+    "dkim-keys",
     "oauth",
     "ldap",
     "receive",

@@ -40,6 +40,9 @@ pub struct Status {
     /// Relays that mail for other places goes through.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relays: Vec<Relay>,
+    /// Domains whose mail cannot be signed as it should be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsigned: Vec<Unsigned>,
 }
 
 /// How a relay fares.
@@ -64,6 +67,17 @@ pub struct Relay {
     /// It has failed for so long, or so surely, that the postmaster was told.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alarmed: bool,
+}
+
+/// A domain whose mail cannot be signed as it should be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsigned {
+    /// The domain.
+    pub domain: String,
+    /// Why.
+    pub why: String,
+    /// Whether its mail waits; else it goes without.
+    pub held: bool,
 }
 
 /// The maildrop in figures.
@@ -409,6 +423,69 @@ pub struct Reloaded {
 pub struct Trace {
     /// The events.
     pub events: Vec<events::Event>,
+}
+
+/// `GET /v1/signing`: the keys that mail is signed with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signing {
+    /// Each domain that has keys, or is to have some.
+    pub domains: Vec<SigningDomain>,
+}
+
+/// The keys of a domain.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SigningDomain {
+    /// The domain.
+    pub domain: String,
+    /// Whether the server makes and keeps its keys.
+    pub kept: bool,
+    /// Why its mail cannot be signed as it should be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// Whether its mail waits for that.
+    #[serde(default)]
+    pub held: bool,
+    /// The keys, the oldest first.
+    pub keys: Vec<SigningKey>,
+}
+
+/// A key that signs, signed, or is to sign.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SigningKey {
+    /// Under which name it is published.
+    pub selector: String,
+    /// `rsa` or `ed25519`; none if it cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// `made`, `published`, `signing`, `retired`, `removing`; or `by hand`.
+    pub state: String,
+    /// Since when; none for those that somebody else keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// The name of its record.
+    pub name: String,
+    /// The text of its record; none if the key cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Whether it signs now.
+    pub signs: bool,
+    /// What the DNS has: `right`, `missing`, `unknown`, or what is wrong.
+    pub record: String,
+    /// Why the key is of no use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
+    /// What comes next.
+    pub next: String,
+    /// Whether somebody has to do that: put the record into the DNS, or take it out.
+    pub to_do: bool,
+}
+
+/// What `POST /v1/signing/rotate` takes; its answer is what `GET /v1/signing` says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rotate {
+    /// The domain.
+    pub domain: String,
 }
 
 /// `GET /v1/bans`: who cannot log in now for having failed too often.

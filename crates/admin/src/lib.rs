@@ -21,12 +21,13 @@ mod query;
 mod queue;
 mod routes;
 mod select;
+mod signing;
 mod socket;
 mod stats;
 mod trace;
 
 pub use filter::EventFilter;
 pub use problem::Problem;
-pub use routes::{Control, Server, router};
+pub use routes::{Control, Rotate, Server, router};
 pub use socket::{SocketError, bind, serve};
 pub use trace::trace;

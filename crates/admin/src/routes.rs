@@ -19,7 +19,7 @@ use spool::Spool;
 use crate::{
     Problem, api, bans, convert, follow, lists, mailboxes, people,
     query::{self, Params, TraceParams},
-    queue, stats,
+    queue, signing, stats,
     trace::trace,
 };
 
@@ -52,11 +52,18 @@ pub struct Control {
     pub certificate: Arc<dyn Fn() -> Option<api::Certificate> + Send + Sync>,
     /// How relays fare.
     pub relays: Arc<dyn Fn() -> Vec<api::Relay> + Send + Sync>,
+    /// How the keys fare that mail is signed with.
+    pub signing: Arc<dyn Fn() -> api::Signing + Send + Sync>,
+    /// Asks for new keys of a domain, or says why there will be none.
+    pub rotate: Arc<Rotate>,
     /// What lies in the maildrop.
     pub maildrop: Arc<dyn Fn() -> api::Maildrop + Send + Sync>,
     /// Facts about the server that do not change while it runs.
     pub server: Arc<Server>,
 }
+
+/// Asks for new keys of a domain, or says why there will be none.
+pub type Rotate = dyn Fn(&str) -> Result<(), String> + Send + Sync;
 
 /// Facts about the running server.
 #[derive(Debug, Clone)]
@@ -92,6 +99,8 @@ pub fn router(control: Control) -> Router {
         .route("/v1/events", get(follow::events))
         .route("/v1/bans", get(bans::list))
         .route("/v1/bans/lift", post(bans::lift))
+        .route("/v1/signing", get(signing::list))
+        .route("/v1/signing/rotate", post(signing::rotate))
         .route("/v1/reload", post(reload))
         .merge(people::router())
         .merge(lists::router())
@@ -121,6 +130,7 @@ async fn status(Shared(control): Shared<Control>) -> Json<api::Status> {
         certificate: (control.certificate)(),
         maildrop: (control.maildrop)(),
         relays: (control.relays)(),
+        unsigned: signing::unsigned((control.signing)()),
     })
 }
 

@@ -97,6 +97,22 @@ impl Fixture {
                 }]
             }),
             relays: Arc::new(Vec::new),
+            signing: Arc::new(|| {
+                let domain = |name: &str, trouble: Option<&str>| api::SigningDomain {
+                    domain: name.to_owned(),
+                    kept: true,
+                    trouble: trouble.map(str::to_owned),
+                    held: trouble.is_some(),
+                    keys: vec![api::SigningKey { selector: "r1".to_owned(), ..Default::default() }],
+                };
+                api::Signing {
+                    domains: vec![domain("a.example", None), domain("b.example", Some("there is no record"))],
+                }
+            }),
+            rotate: Arc::new(|domain| match domain {
+                "a.example" => Ok(()),
+                other => Err(format!("keys of {other} are not made here")),
+            }),
             maildrop: Arc::new(|| api::Maildrop { waiting: 2, aside: 1 }),
             certificate: Arc::new(|| {
                 let names = vec!["mx.example.org".to_owned()];
@@ -704,4 +720,19 @@ async fn people_come_and_go_by_the_api() {
     assert_eq!(fixture.ask(Method::DELETE, "/v1/accounts/anna%40example.org").await.status, StatusCode::OK);
     assert_eq!(fixture.problem(Method::GET, "/v1/accounts/anna%40example.org").await.0, 404);
     fixture.stop().await;
+}
+
+#[tokio::test]
+async fn keys_for_signatures_are_shown_and_new_ones_asked_for() {
+    let api = Fixture::new();
+    let all: api::Signing = api.get("/v1/signing").await;
+    assert_eq!((all.domains.len(), all.domains[1].held), (2, true));
+    let status: api::Status = api.get("/v1/status").await;
+    let why = "there is no record".to_owned();
+    assert_eq!(status.unsigned, [api::Unsigned { domain: "b.example".into(), why, held: true }]);
+    let ask = |domain: &str| serde_json::json!({ "domain": domain }).to_string();
+    let told: api::Signing = api.send(Method::POST, "/v1/signing/rotate", &ask("a.example")).await.document();
+    assert_eq!(told, all);
+    let answer = api.send(Method::POST, "/v1/signing/rotate", &ask("c.example")).await;
+    assert_eq!(answer.status, 404);
 }

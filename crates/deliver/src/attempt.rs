@@ -10,7 +10,7 @@ use spool::{ContentReader, SpoolError, Work};
 use crate::{
     content::{Content, Form, Offers, Outgoing},
     dial::Tour,
-    next_hop::NextHop,
+    next_hop::{Chosen, NextHop},
     open::Open,
     relay_book::Reserved,
     replies, sealing,
@@ -74,11 +74,12 @@ impl Attempt {
 
     /// The message in a form that [`Attempt::form`] gave, signed if it is for us to sign it.
     pub(crate) async fn outgoing(&mut self, shared: &Shared, form: Form) -> Result<Outgoing, Unsigned> {
+        let leaves = self.hop.chosen != Chosen::AsStore;
         let (envelope, content) = (&self.envelope, &mut self.content);
         let head = if sealing::is_passed_on(envelope) {
             sealing::fields(shared, envelope, content, form).await?
         } else {
-            signatures(shared, envelope, content, form).await?
+            signatures(shared, envelope, content, form, leaves).await?
         };
         let head = if self.is_junk() { Some(with_junk_fields(head.as_deref())) } else { head };
         Ok(self.content.outgoing(shared, form).await?.headed(head))

@@ -90,7 +90,7 @@ pub use relay::{Account, NoToken, Proof, Relay, RelayLimits, RelayTokens, Sender
 pub use relay_book::RelayStatus;
 pub use report::{DSN_LISTENER, POSTMASTER_LISTENER};
 pub use schedule::{Relays, Sites};
-pub use signing::Signers;
+pub use signing::{DomainSigners, OnTrouble, Signers};
 pub use site::{LaneStatus, Refusal, SiteStatus, Suspension};
 pub use smtp::Protocol;
 pub use static_route::{Destination, Hosts, NamedHost, Pattern, StaticRoute};

@@ -1,10 +1,21 @@
 //! What delivery holds to and what may change while it runs. Whoever begins something takes it as it is then.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use directory::Directory;
+use spool::Selection;
+use tokio::time::sleep;
 
-use crate::{Config, Own, retry::RetryPolicy, route::Rules, shared::Shared, signing::Signers, sts::Policies};
+use crate::{
+    Config, Own, replies::held_words, retry::RetryPolicy, route::Rules, shared::Shared, signing::Signers,
+    sts::Policies,
+};
+
+/// As long as an attempt takes that finds out that a message has to wait.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// The settings that may change.
 pub(crate) struct Live {
@@ -19,9 +30,14 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    fn new(config: &Config, directory: Arc<Directory>, own: Own, sts: Option<Arc<Policies>>) -> Arc<Self> {
+    fn new(
+        config: &Config,
+        directory: Arc<Directory>,
+        own: Own,
+        sts: Option<Arc<Policies>>,
+        signers: Signers,
+    ) -> Arc<Self> {
         let (retry, rules) = (RetryPolicy::new(config), Arc::new(Rules::new(config, own, sts)));
-        let signers = config.signers.clone();
         Arc::new(Self { directory, retry, rules, signers })
     }
 }
@@ -41,7 +57,8 @@ impl Lives {
         own: Own,
         sts: Option<Arc<Policies>>,
     ) -> Self {
-        Self { current: RwLock::new(Live::new(config, directory, own.clone(), sts.clone())), own, sts }
+        let live = Live::new(config, directory, own.clone(), sts.clone(), config.signers.clone());
+        Self { current: RwLock::new(live), own, sts }
     }
 
     pub(crate) fn current(&self) -> Arc<Live> {
@@ -49,8 +66,8 @@ impl Lives {
     }
 
     fn change(&self, config: &Config, directory: Arc<Directory>) {
-        let live = Live::new(config, directory, self.own.clone(), self.sts.clone());
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = live;
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Live::new(config, directory, self.own.clone(), self.sts.clone(), current.signers.clone());
     }
 
     fn change_directory(&self, directory: Arc<Directory>) {
@@ -61,6 +78,18 @@ impl Lives {
     }
 }
 
+impl Lives {
+    /// Gives those who signed before.
+    fn change_signers(&self, signers: Signers) -> Signers {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let Live { directory, retry, rules, signers: before } = current.as_ref();
+        let (directory, retry, rules, before) =
+            (Arc::clone(directory), retry.clone(), Arc::clone(rules), before.clone());
+        *current = Arc::new(Live { directory, retry, rules, signers });
+        before
+    }
+}
+
 /// Changes the settings of delivery while it runs.
 #[derive(Clone)]
 pub struct Settings {
@@ -68,7 +97,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Takes up another directory, and of the settings routes, relay, what is asked of TLS, keys for signatures, retry intervals, lifetimes and the time of delay notices; the others
+    /// Takes up another directory, and of the settings routes, relays, what is asked of TLS, retry intervals, lifetimes and the time of delay notices; the others
     /// must be those that delivery was made with. What begins from now on holds to them; attempts under way end as they began.
     pub fn change(&self, config: &Config, directory: Arc<Directory>) {
         let relays_changed = self.shared.live().rules.relays != config.relays;
@@ -85,5 +114,37 @@ impl Settings {
     pub fn change_directory(&self, directory: Arc<Directory>) {
         self.shared.lives.change_directory(directory);
         self.shared.poke.notify_one();
+    }
+
+    /// Others sign from now on. What waited for that is due.
+    pub fn change_signers(&self, signers: &Signers) {
+        let before = self.shared.lives.change_signers(signers.clone());
+        // Also those that were made a moment ago by keys that may be the trouble.
+        self.shared.signatures.forget();
+        let reasons: Vec<String> = before.released_by(signers).iter().map(held_words).collect();
+        if !reasons.is_empty() {
+            let shared = Arc::clone(&self.shared);
+            self.shared.spawn(async move { release(&shared, reasons).await });
+        }
+    }
+}
+
+/// Makes mail due that waited with these words.
+async fn release(shared: &Shared, reasons: Vec<String>) {
+    // Once more a little later: an attempt under way may have begun before.
+    for pause in [Duration::ZERO, AGAIN] {
+        if shared.unless_stopped(sleep(pause)).await.is_none() {
+            return;
+        }
+        let selection = Selection { reasons: reasons.clone(), ..Selection::default() };
+        match shared.parts.spool.retry(selection, shared.now()).await {
+            Ok(changed) => {
+                tracing::debug!(station = "deliver", ?changed, "mail that waited to be signed is due");
+            }
+            Err(error) => {
+                tracing::warn!(station = "deliver", %error, "mail that can be signed again waits a little longer");
+            }
+        }
+        shared.poke.notify_one();
     }
 }

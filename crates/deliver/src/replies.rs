@@ -17,6 +17,16 @@ pub(crate) fn unsignable() -> Reply {
     Reply::fixed(451, (4, 7, 0), "the message cannot be signed")
 }
 
+/// Our own keys, or what publishes them, are not as they should be.
+pub(crate) fn held(domain: &impl Display, why: &str) -> Reply {
+    Reply::new(451, EnhancedStatus::new(4, 7, 0), format!("{}: {why}", held_words(domain)))
+}
+
+/// How such a reply begins.
+pub(crate) fn held_words(domain: &impl Display) -> String {
+    format!("held: mail of {domain} cannot be signed")
+}
+
 /// A fault of ours (RFC 3463 §3.4).
 pub(crate) fn broke_off() -> Reply {
     Reply::fixed(451, (4, 3, 0), "the delivery broke off by an internal fault")

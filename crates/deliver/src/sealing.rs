@@ -44,7 +44,8 @@ pub(crate) async fn fields(
     }
     let (header, body) = digest(shared, content, form).await?;
     let plan = Plan::new(&shared.config.hostname, envelope, &HeaderSection::read(&header));
-    // The dearest step of sending: not on a thread that serves sockets.
+    // The dearest step of sending: not on a thread that serves sockets, and on as many others as there are cores.
+    let _turn = shared.signing.acquire().await;
     let made = spawn_blocking(move || plan.carry_out(&signers, &header, &body, now)).await;
     let fields: Arc<[u8]> = made.map_err(|_| Unsigned::NoKey)??.into();
     // Nothing is an answer too: the content is not read again for it.
@@ -115,7 +116,7 @@ impl Plan {
 }
 
 /// One seal is enough, and RSA is what all can check (RFC 8617 §4.1.3 knows no other algorithm by itself).
-fn sealer(signers: &[Signer]) -> Option<&Signer> {
+fn sealer(signers: &[Arc<Signer>]) -> Option<&Arc<Signer>> {
     let rsa = signers.iter().find(|signer| signer.key.algorithm() == Algorithm::RsaSha256);
     rsa.or(signers.first())
 }

@@ -10,7 +10,7 @@ use mail::{Domain, Envelope, Reply, Timestamp};
 use net::Complaint;
 use spool::{Disposition, Finished, Loaded, RecipientOutcome, SpoolError, Work};
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, Semaphore, watch},
     task::JoinSet,
 };
 
@@ -26,7 +26,7 @@ use crate::{
     relay_book::Book,
     replies,
     retry::is_too_late,
-    signing::Signatures,
+    signing::{self, Signatures},
     site::{Cleared, Job, Limits, Site, SiteKey, SiteStatus, Suspension, forgotten_by},
     strangers::Strangers,
     sts::Policies,
@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) book: Book,
     /// Signatures that were made.
     pub(crate) signatures: Signatures,
+    /// Who may sign now.
+    pub(crate) signing: Semaphore,
     /// Connections that could not be opened for want of something here.
     pub(crate) no_sockets: Complaint,
     /// What sites have learned is to be written down.
@@ -83,6 +85,7 @@ impl Shared {
             strangers: Strangers::new(connections.saturating_add(waiting)),
             book: Book::default(),
             signatures: Signatures::default(),
+            signing: signing::permits(),
             no_sockets: Complaint::default(),
             changes: Arc::default(),
             sites: Mutex::default(),

@@ -4,21 +4,26 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     fmt,
+    num::NonZero,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use mail::{Envelope, QueueId, Timestamp};
+use mail::{Envelope, QueueId, Reply, Timestamp};
 use message::{HeaderSection, convert::Target};
 use message_auth::{
     DomainName, author,
     dkim::{BodyHash, KeyError, SignedBody, Signer},
 };
 use spool::SpoolError;
-use tokio::task::{coop::consume_budget, spawn_blocking};
+use tokio::{
+    sync::Semaphore,
+    task::{coop::consume_budget, spawn_blocking},
+};
 
 use crate::{
     content::{Content, Form},
+    replies,
     report::{DSN_LISTENER, POSTMASTER_LISTENER},
     shared::Shared,
 };
@@ -32,31 +37,72 @@ const KEPT_MAX: usize = 4096;
 /// Octets of a header section that are held to be signed.
 const HEADER_OCTETS_MAX: usize = 1024 * 1024;
 
-/// Who signs, by domain. Clones are the same keys.
+/// A message that cannot be signed waits so long, unless its domain's keys are right before that.
+pub(crate) const HELD: Duration = Duration::from_mins(5);
+
+/// Who signs, by domain, as it is now. Clones are the same.
 #[derive(Clone, Default)]
-pub struct Signers(Arc<BTreeMap<DomainName, Vec<Signer>>>);
+pub struct Signers {
+    domains: Arc<BTreeMap<DomainName, DomainSigners>>,
+    on_trouble: OnTrouble,
+}
+
+/// Who signs for a domain.
+#[derive(Debug, Clone)]
+pub struct DomainSigners {
+    /// The domain.
+    pub domain: DomainName,
+    /// All that sign, each by another key.
+    pub signers: Vec<Arc<Signer>>,
+    /// Why mail would go unsigned, or without a signature that everybody can check; none: all is well.
+    pub trouble: Option<String>,
+}
+
+/// What becomes of mail of a domain whose keys are in trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnTrouble {
+    /// It waits until all is well again.
+    #[default]
+    Hold,
+    /// It is signed by what there is, or goes unsigned.
+    SendUnsigned,
+}
 
 impl Signers {
     /// A domain signs with all keys that it has here.
-    pub fn new(signers: impl IntoIterator<Item = (DomainName, Signer)>) -> Self {
-        let mut domains: BTreeMap<DomainName, Vec<Signer>> = BTreeMap::new();
-        for (domain, signer) in signers {
-            domains.entry(domain).or_default().push(signer);
-        }
-        Self(Arc::new(domains))
+    pub fn new(domains: impl IntoIterator<Item = DomainSigners>, on_trouble: OnTrouble) -> Self {
+        let domains = domains.into_iter().map(|domain| (domain.domain.clone(), domain)).collect();
+        Self { domains: Arc::new(domains), on_trouble }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.domains.is_empty()
     }
 
     /// Those of a domain.
-    pub(crate) fn of(&self, domain: &DomainName) -> &[Signer] {
-        self.0.get(domain).map(Vec::as_slice).unwrap_or_default()
+    pub(crate) fn of(&self, domain: &DomainName) -> &[Arc<Signer>] {
+        self.domains.get(domain).map(|domain| domain.signers.as_slice()).unwrap_or_default()
+    }
+
+    /// Why mail of a domain has to wait, if it has to.
+    fn trouble(&self, domain: &DomainName) -> Option<&str> {
+        let held = self.domains.get(domain).filter(|_| self.on_trouble == OnTrouble::Hold);
+        held.and_then(|domain| domain.trouble.as_deref())
+    }
+
+    /// The domains whose mail waits.
+    fn held(&self) -> impl Iterator<Item = &DomainName> {
+        self.domains.keys().filter(|domain| self.trouble(domain).is_some())
+    }
+
+    /// The domains whose mail waited by these and waits no more.
+    pub(crate) fn released_by(&self, later: &Self) -> Vec<DomainName> {
+        self.held().filter(|domain| later.trouble(domain).is_none()).cloned().collect()
     }
 
     fn names(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.values().flatten().map(|signer| (&*signer.domain, &*signer.selector))
+        let signers = self.domains.values().flat_map(|domain| &domain.signers);
+        signers.map(|signer| (&*signer.domain, &*signer.selector))
     }
 }
 
@@ -70,7 +116,7 @@ impl fmt::Debug for Signers {
 /// By whose keys they are: a key is never changed under its name.
 impl PartialEq for Signers {
     fn eq(&self, other: &Self) -> bool {
-        self.names().eq(other.names())
+        self.on_trouble == other.on_trouble && self.names().eq(other.names())
     }
 }
 
@@ -96,6 +142,11 @@ impl Signatures {
         kept.fields.get(&of).filter(|(_, made)| now < made.after(KEPT)).map(|(field, _)| Arc::clone(field))
     }
 
+    /// Other keys sign from now on.
+    pub(crate) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Kept::default();
+    }
+
     pub(crate) fn keep(&self, of: Signed, fields: &Arc<[u8]>, now: Timestamp) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.fields.insert(of, (Arc::clone(fields), now)).is_none() {
@@ -116,6 +167,8 @@ pub(crate) enum Unsigned {
     Unreadable(SpoolError),
     /// The key does not sign, or nothing does for now.
     NoKey,
+    /// The keys of its domain are in trouble.
+    Held(Reply),
 }
 
 impl From<SpoolError> for Unsigned {
@@ -131,14 +184,16 @@ impl From<KeyError> for Unsigned {
 }
 
 /// The signatures to be put before a message that goes out in this form; none if its domain has no key here, or its sender may be anybody.
+/// `leaves`: it does not go to a mail store of ours, where nobody asks for them.
 pub(crate) async fn signatures(
     shared: &Shared,
     envelope: &Envelope,
     content: &mut Content,
     form: Form,
+    leaves: bool,
 ) -> Result<Option<Arc<[u8]>>, Unsigned> {
     let signers = shared.live().signers.clone();
-    if signers.0.is_empty() || !has_known_sender(envelope) {
+    if signers.is_empty() || !has_known_sender(envelope) {
         return Ok(None);
     }
     let (of, now) = ((envelope.id, form.target), shared.now());
@@ -146,18 +201,55 @@ pub(crate) async fn signatures(
         return Ok(Some(fields));
     }
     let (header, body) = digest(shared, content, form).await?;
-    let section = HeaderSection::read(&header);
-    let Ok(domain) = author(&section) else { return Ok(None) };
-    let signed =
-        signers.0.contains_key(&domain) && !is_sent_again(&section) && may_speak_for(envelope, &domain);
-    if !signed {
+    let Some(domain) = signing_domain(&signers, envelope, &HeaderSection::read(&header)) else {
+        return Ok(None);
+    };
+    if let Some(why) = signers.trouble(&domain).filter(|_| leaves) {
+        return Err(Unsigned::Held(replies::held(&domain, why)));
+    }
+    if signers.of(&domain).is_empty() {
         return Ok(None);
     }
-    // The dearest step of sending: not on a thread that serves sockets.
+    // The dearest step of sending: not on a thread that serves sockets, and on as many others as there are cores.
+    let _turn = shared.signing.acquire().await;
     let made = spawn_blocking(move || sign(&signers, &domain, &header, &body, now)).await;
     let fields: Arc<[u8]> = made.map_err(|_| Unsigned::NoKey)??.into();
     shared.signatures.keep(of, &fields, now);
     Ok(Some(fields))
+}
+
+/// Why a message has to wait before any host is asked to take it, as a reply: the keys of its domain are in trouble. None: it may go.
+pub(crate) async fn held(
+    shared: &Shared,
+    envelope: &Envelope,
+    content: &mut Content,
+) -> Result<Option<Reply>, SpoolError> {
+    let signers = shared.live().signers.clone();
+    if signers.held().next().is_none() || !has_known_sender(envelope) {
+        return Ok(None);
+    }
+    let mut outgoing = content.outgoing(shared, Form::default()).await?;
+    let mut header = Vec::new();
+    while let Some(piece) = outgoing.next().await? {
+        header.extend_from_slice(&piece);
+        if HeaderSection::read(&header).is_complete() || header.len() > HEADER_OCTETS_MAX {
+            break;
+        }
+        consume_budget().await;
+    }
+    let domain = signing_domain(&signers, envelope, &HeaderSection::read(&header));
+    Ok(domain.and_then(|domain| signers.trouble(&domain).map(|why| replies::held(&domain, why))))
+}
+
+/// The domain whose signature a message is to have, if it is one of ours.
+fn signing_domain(signers: &Signers, envelope: &Envelope, section: &HeaderSection<'_>) -> Option<DomainName> {
+    let domain = author(section).ok().filter(|domain| signers.domains.contains_key(domain))?;
+    (!is_sent_again(section) && may_speak_for(envelope, &domain)).then_some(domain)
+}
+
+/// Permits to sign at a time: what computes more than the machine has cores for makes all wait longer.
+pub(crate) fn permits() -> Semaphore {
+    Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get))
 }
 
 /// The listener of mail by programs of this machine.
@@ -224,7 +316,7 @@ pub(crate) fn sign(
     let section = HeaderSection::read(header);
     let (made, expires) = (now.as_millis() / 1000, now.after(LIFETIME).as_millis() / 1000);
     let mut fields = Vec::new();
-    for signer in signers.0.get(domain).into_iter().flatten() {
+    for signer in signers.of(domain) {
         fields.extend(signer.sign(&section, body, made, expires)?);
     }
     Ok(fields)
@@ -252,6 +344,41 @@ mod tests {
             }
             assert_eq!(may_speak_for(&envelope, &author), may, "{listener} {sender}");
         }
+    }
+
+    #[test]
+    fn what_is_kept_goes_long_before_the_signature_ends() {
+        assert!(KEPT * 2 <= LIFETIME);
+        let (kept, at) = (Signatures::default(), Timestamp::from_millis(1_795_000_000_000));
+        let (of, fields) = ((QueueId::from_bytes([1; 16]), None), Arc::from(&b"DKIM-Signature: x"[..]));
+        kept.keep(of, &fields, at);
+        let almost = at.after(KEPT).before(Duration::from_millis(1));
+        assert!(kept.get(of, almost).is_some() && kept.get(of, at.after(KEPT)).is_none());
+        kept.forget();
+        assert!(kept.get(of, at).is_none());
+    }
+
+    #[test]
+    fn a_domain_in_trouble_is_held_unless_told_otherwise() {
+        let of = |trouble: Option<&str>| DomainSigners {
+            domain: DomainName::parse("example.org").unwrap(),
+            signers: Vec::new(),
+            trouble: trouble.map(str::to_owned),
+        };
+        let domain = of(None).domain;
+        let (bad, good) = (
+            Signers::new([of(Some("no record"))], OnTrouble::Hold),
+            Signers::new([of(None)], OnTrouble::Hold),
+        );
+        let told = Signers::new([of(Some("no record"))], OnTrouble::SendUnsigned);
+        assert_eq!((bad.trouble(&domain), good.trouble(&domain)), (Some("no record"), None));
+        assert_eq!(told.trouble(&domain), None);
+        for later in [&good, &told, &Signers::default()] {
+            assert_eq!(bad.released_by(later), std::slice::from_ref(&domain));
+        }
+        assert!(bad.released_by(&bad).is_empty() && good.released_by(&bad).is_empty());
+        let reply = replies::held(&domain, "no record").to_string();
+        assert!(reply.contains(&replies::held_words(&domain)), "{reply}");
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::{
     reply_table::{self, Action, What},
     retry::jittered,
     shared::Shared,
-    signing::Unsigned,
+    signing::{self, Unsigned},
     site::{Cleared, Job, Next, Site, Suspension},
     store::Expansion,
     strangers::Stranger,
@@ -141,7 +141,9 @@ impl Worker<'_> {
             None => (Arc::clone(&envelope), work),
         };
         let mut attempt = Attempt::new(self.site, work, told, Arc::clone(&hop), content);
-        self.deliver(&mut attempt).await;
+        if attempt.hop.chosen == Chosen::AsStore || !is_held(self.shared, &mut attempt).await {
+            self.deliver(&mut attempt).await;
+        }
         let Attempt { work, mut open, .. } = attempt;
         if let Some(trouble) = open.account.take() {
             self.rest(&trouble, &mut open, &hop, true);
@@ -201,7 +203,8 @@ impl Worker<'_> {
                 self.connection = Some(connection);
                 return match unsigned {
                     Unsigned::Unreadable(error) => unreadable(attempt, &error, None),
-                    Unsigned::NoKey => unsignable(attempt),
+                    Unsigned::NoKey => self.unsignable(attempt, &replies::unsignable()),
+                    Unsigned::Held(reply) => self.unsignable(attempt, &reply),
                 };
             }
         };
@@ -418,9 +421,30 @@ impl Worker<'_> {
         self.shared.spawn(async move { shared.turn_away(cleared, &site, &suspension, asked).await });
     }
 
+    /// mail-rules 17: it waits rather than to go without the signature that others look for.
+    fn unsignable(&self, attempt: &mut Attempt, reply: &Reply) {
+        tracing::error!(queue_id = %attempt.work.id, station = STATION, %reply, "a message cannot be signed");
+        attempt.open.stuck(reply, self.shared.now().after(signing::HELD));
+    }
+
     fn start(&self, lanes: &[Arc<str>]) {
         for lane in lanes {
             start(self.shared, self.site, lane);
+        }
+    }
+}
+
+/// Whether a message waits because the keys of its domain are in trouble: no host is asked to take it then.
+async fn is_held(shared: &Shared, attempt: &mut Attempt) -> bool {
+    match signing::held(shared, &attempt.envelope, &mut attempt.content).await {
+        Ok(None) => false,
+        Ok(Some(reply)) => {
+            attempt.open.stuck(&reply, shared.now().after(signing::HELD));
+            true
+        }
+        Err(error) => {
+            unreadable(attempt, &error, None);
+            true
         }
     }
 }
@@ -444,12 +468,6 @@ pub(crate) fn start(shared: &Arc<Shared>, site: &Arc<Site>, lane: &Arc<str>) {
 fn unreadable(attempt: &mut Attempt, error: &SpoolError, endpoint: Option<&Arc<Endpoint>>) {
     tracing::error!(queue_id = %attempt.work.id, station = STATION, %error, "the content of a message cannot be read");
     attempt.open.all(Fate::Deferred, &replies::unreadable(), false, endpoint);
-}
-
-/// mail-rules 17: it waits rather than to go without the signature that others look for.
-fn unsignable(attempt: &mut Attempt) {
-    tracing::error!(queue_id = %attempt.work.id, station = STATION, "a message cannot be signed");
-    attempt.open.all(Fate::Deferred, &replies::unsignable(), false, None);
 }
 
 /// The peer gave up a connection that we kept, before it answered anything: says nothing of the message.

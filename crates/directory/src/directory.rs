@@ -67,6 +67,11 @@ impl Directory {
         self.catch_everything.is_some() || self.index.rules(domain).is_some()
     }
 
+    /// The domains that are declared, in no order.
+    pub fn domains(&self) -> impl Iterator<Item = &Domain> {
+        self.index.domains()
+    }
+
     /// What an address stands for. In order: the address itself, the address without its detail, `postmaster`, the
     /// domain's catch-all.
     pub fn resolve(&self, address: &Address) -> Resolution {

@@ -119,6 +119,11 @@ impl Index {
         self.key(a) == self.key(b)
     }
 
+    /// All domains, in no order.
+    pub(crate) fn domains(&self) -> impl Iterator<Item = &Domain> {
+        self.domains.keys()
+    }
+
     /// Whether two domains are spellings of the same.
     pub(crate) fn is_same_domain(&self, a: &Domain, b: &Domain) -> bool {
         self.canonical_domain(a) == self.canonical_domain(b)

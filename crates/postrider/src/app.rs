@@ -19,6 +19,7 @@ mod pages;
 mod part;
 mod reload;
 mod run;
+mod signing;
 mod tokens;
 mod upkeep;
 mod usage;

@@ -19,8 +19,8 @@ use std::path::Path;
 const STORE: &str = "store.db";
 /// The database of mailboxes.
 pub(crate) const MAILBOXES: &str = "mailboxes.db";
-/// What is copied of a data directory beside them, if it is there: certificates that we obtained, and what was learned.
-const MORE: [&str; 4] = ["acme", "tls", "sites.jsonl", "usage.txt"];
+/// What is copied of a data directory beside them, if it is there: certificates that we obtained, keys for signatures, and what was learned.
+const MORE: [&str; 5] = ["acme", "dkim", "tls", "sites.jsonl", "usage.txt"];
 
 /// The schemas of a database.
 fn schemas(name: &str) -> &'static [store::Schema] {

@@ -4,6 +4,7 @@ mod acme;
 mod certificates;
 mod clients;
 mod dkim;
+mod dns_update;
 mod doctor;
 mod ldap;
 mod limits;
@@ -22,6 +23,7 @@ mod secret;
 mod sections;
 mod service;
 mod show;
+mod signing;
 mod tls_policy;
 mod value;
 mod walk;
@@ -58,6 +60,7 @@ pub(crate) use return_path::ReturnPath;
 pub(crate) use secret::words;
 pub(crate) use service::{Access, Service};
 pub(crate) use show::effective;
+pub(crate) use signing::{Signing, dir as keys_dir};
 pub(crate) use tls_policy::TlsPolicies;
 pub(crate) use value::{duration, hostname, public_address, size};
 use walk::{Findings, Section};
@@ -98,7 +101,7 @@ pub(crate) struct Config {
     pub login: LoginLimits,
     /// Whose tokens let somebody in.
     pub oauth: Vec<OAuth>,
-    /// By which keys mail is signed.
+    /// By which keys mail is signed that somebody else makes and keeps.
     pub dkim: Vec<Dkim>,
     /// What is asked of the hosts that mail goes to.
     pub tls_policies: TlsPolicies,
@@ -106,6 +109,8 @@ pub(crate) struct Config {
     pub return_path: ReturnPath,
     /// What senders are told about TLS to our hosts.
     pub mta_sts: Option<web::mta_sts::Policy>,
+    /// Keys that we make and keep ourselves, and what was read of the others.
+    pub signing: Signing,
     /// How mail leaves, and when it is tried again and given up.
     pub deliver: deliver::Config,
     /// Who takes mail for other places.
@@ -246,8 +251,18 @@ pub(crate) enum LoadError {
     Wrong(Report),
 }
 
-/// Reads and checks a file, and the certificates that it names.
+/// Reads and checks a file, and the certificates that it names. A key for signatures that is of no use is a warning: mail of its domain waits
+/// for it, and all else goes its way.
 pub(crate) fn load(path: &Path) -> Result<Config, LoadError> {
+    load_as(path, Severity::Warning)
+}
+
+/// As [`load`], for who asks whether there are mistakes: every one is an error.
+pub(crate) fn check(path: &Path) -> Result<Config, LoadError> {
+    load_as(path, Severity::Error)
+}
+
+fn load_as(path: &Path, of_keys: Severity) -> Result<Config, LoadError> {
     let source =
         read(path, FILE_OCTETS_MAX).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
     // A secret may stand in a file of its own beside this one.
@@ -261,8 +276,8 @@ pub(crate) fn load(path: &Path) -> Result<Config, LoadError> {
         config.identities = identities;
         problems.extend(found);
         let (signers, found) = dkim::open(&config.dkim);
-        config.deliver.signers = signers;
-        problems.extend(found);
+        config.signing.by_hand = signers;
+        problems.extend(found.into_iter().map(|problem| Problem { severity: of_keys, ..problem }));
         problems.extend(config.tls_policies.open(&mut config.deliver));
         let data_dir = config.data_dir.clone();
         problems.extend(config.relays.iter_mut().filter_map(|relay| relay.open(&data_dir)));

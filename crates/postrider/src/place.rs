@@ -11,7 +11,16 @@ use crate::{
 
 /// Loads a configuration, or tells all that is wrong with it.
 pub(crate) fn load(path: &Path) -> Result<Config, Failure> {
-    config::load(path).map_err(|error| match error {
+    config::load(path).map_err(explained)
+}
+
+/// As [`load`], for who asks whether there are mistakes.
+pub(crate) fn check(path: &Path) -> Result<Config, Failure> {
+    config::check(path).map_err(explained)
+}
+
+fn explained(error: LoadError) -> Failure {
+    match error {
         LoadError::Wrong(report) => Failure::report(report.render(terminal::colours_on_stderr()), true),
         LoadError::Read { path, source } => {
             let failure =
@@ -23,7 +32,7 @@ pub(crate) fn load(path: &Path) -> Result<Config, Failure> {
                 failure
             }
         }
-    })
+    }
 }
 
 /// Where `dev` keeps its state unless told otherwise: in the state directory of the user, by the XDG Base Directory rules.

@@ -1,10 +1,16 @@
 //! Messages and recipients as memory keeps them. A million of them may wait, so each octet counts.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
 
 use mail::{QueueId, Timestamp};
 
 use crate::payload::Control;
+
+/// Who is due so long after the message came was put off.
+const PUT_OFF_MIN: Duration = Duration::from_secs(30);
 
 /// Where a record begins (or a run of content records) and how many octets it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -216,10 +222,13 @@ impl Message {
         self.recipients.iter().any(|entry| entry.is_held() && entry.is_owed())
     }
 
-    /// Whether it is as it came: nothing was tried or ordered.
+    /// Whether it is as it came: nothing was tried, ordered or put off.
     pub(crate) fn is_untouched(&self) -> bool {
-        let is_untouched =
-            |entry: &Entry| entry.attempts == 0 && entry.control.is_none() && !entry.delay_told;
+        // What could not be tried has a reply that says why.
+        let put_off = |entry: &Entry| !self.waits_for_release && entry.due > self.received.after(PUT_OFF_MIN);
+        let is_untouched = |entry: &Entry| {
+            entry.attempts == 0 && entry.control.is_none() && !entry.delay_told && !put_off(entry)
+        };
         self.recipients.iter().all(is_untouched)
     }
 

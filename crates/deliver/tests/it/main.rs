@@ -18,6 +18,7 @@ mod remote;
 mod reports;
 mod routes;
 mod schedule;
+mod signing;
 mod sites;
 mod support;
 mod tls;

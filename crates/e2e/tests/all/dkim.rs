@@ -34,7 +34,7 @@ impl Signing {
             format!("[[dkim]]\ndomain = \"here.test\"\nselector = \"{selector}\"\nkey = \"{selector}.pem\"\n")
         });
         let house = House::new(&format!(
-            "[receive]\ntrusted_networks = [\"127.0.0.1/32\"]\n[deliver]\nprivate_addresses = \"allow\"\n\
+            "[receive]\ntrusted_networks = [\"127.0.0.1/32\"]\n[signing]\nwatch = \"off\"\n[deliver]\nprivate_addresses = \"allow\"\n\
              [[route]]\ndomains = \"away.test\"\nto = \"smtp:{}\"\n{}",
             sink.address(),
             keys.concat()

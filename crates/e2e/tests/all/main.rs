@@ -16,6 +16,7 @@ mod damage;
 mod dev;
 mod disk;
 mod dkim;
+mod dkim_keys;
 mod dns;
 mod doctor;
 mod fates;

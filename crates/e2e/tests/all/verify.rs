@@ -148,7 +148,7 @@ fn a_large_message_that_is_whole_is_told_good() {
 fn mail_of_a_second_postrider_is_its_authors() {
     let checking = Checking::new();
     let sender = House::new(&format!(
-        "[deliver]\nprivate_addresses = \"allow\"\n[[route]]\ndomains = \"there.test\"\nto = \"smtp:{}\"\n{AWAY}",
+        "[signing]\nwatch = \"off\"\n[deliver]\nprivate_addresses = \"allow\"\n[[route]]\ndomains = \"there.test\"\nto = \"smtp:{}\"\n{AWAY}",
         checking.server.smtp()
     ));
     fs::copy(checking.keys.path().join("r1.pem"), sender.path().join("r1.pem")).unwrap();

@@ -25,7 +25,9 @@ use super::{
     door::{self, Door},
     explain, former,
     listening::Listening,
-    own, tokens,
+    own,
+    signing::Signing,
+    tokens,
 };
 use crate::{
     backup,
@@ -63,6 +65,9 @@ pub(super) struct Built {
     pub doors: Vec<Door>,
     /// What keeps the certificate that we obtain ourselves, and where it answers challenges.
     pub acme: Option<(Keeper, Vec<Bound>)>,
+    /// What keeps the keys that mail is signed with, until it runs.
+    pub keys: Option<dkim_keys::Keeper>,
+    pub signing: Signing,
     pub own: Own,
     pub directory: Arc<Directory>,
     pub people: Arc<People>,
@@ -87,6 +92,7 @@ pub(super) struct Built {
 ///
 /// `sockets`: those that are bound already.
 pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) -> Result<Built, Failure> {
+    let mut config = config;
     let (disk, clock, random): (Arc<dyn Disk>, Arc<dyn Clock>, Arc<dyn Random>) =
         (Arc::new(OsDisk), Arc::new(SystemClock), Arc::new(OsRandom));
     let lock = claim(disk.as_ref(), &config.data_dir)?;
@@ -135,6 +141,7 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
     };
     let acme = config.acme.as_ref().map(|acme| keeper(acme, &config.resolver, opened, parts)).transpose()?;
     own.sockets = doors.iter().map(Door::address).collect();
+    let (keys, signing) = signing(&mut config, &directory, (&disk, &clock, &random, &resolver));
     Ok(Built {
         config,
         facts,
@@ -146,6 +153,8 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
         connector,
         doors,
         acme,
+        keys: Some(keys),
+        signing,
         own,
         directory,
         people,
@@ -161,6 +170,21 @@ pub(super) fn build(config: Config, flavour: Flavour, sockets: Option<Sockets>) 
         clock,
         random,
         _lock: lock,
+    })
+}
+
+/// What keys are kept with.
+type Machine<'a> = (&'a Arc<dyn Disk>, &'a Arc<dyn Clock>, &'a Arc<dyn Random>, &'a Arc<dyn Resolve>);
+
+/// Reads the keys that mail is signed with, and tells delivery who signs.
+fn signing(config: &mut Config, directory: &Directory, machine: Machine<'_>) -> (dkim_keys::Keeper, Signing) {
+    let (disk, clock, random, resolver) = machine;
+    Signing::open(config, directory, |domains| dkim_keys::Parts {
+        disk: Arc::clone(disk),
+        clock: Arc::clone(clock),
+        random: Arc::clone(random),
+        resolver: Arc::clone(resolver),
+        domains,
     })
 }
 

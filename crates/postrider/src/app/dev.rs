@@ -11,7 +11,7 @@ use receive::Service as Mail;
 use crate::cli;
 use crate::config::{
     Access, Bounds, ClientCertificates, Config, Doctor, Listener, Log, LogFormat, LogLevel, Process, Report,
-    ReturnPath, Sendmail, Service, Tls, TlsPolicies,
+    ReturnPath, Sendmail, Service, Signing, Tls, TlsPolicies,
 };
 
 /// A name that never leads anywhere else (RFC 6761 §6.3) and is fully qualified.
@@ -42,6 +42,7 @@ pub(super) fn config(dir: &Path, wanted: &cli::Dev) -> Config {
         dkim: Vec::new(),
         tls_policies: TlsPolicies::default(),
         mta_sts: None,
+        signing: Signing::default(),
         identities: Vec::new(),
         clients: None,
         resolver: net::resolver::Config::default(),

@@ -12,7 +12,7 @@ use net::{Certificates, ClientAuthorities};
 use receive::Receiver;
 use serde_json::Value;
 
-use super::{build, explain, mailboxes::Mailboxes, pages::Pages, tokens};
+use super::{build, explain, mailboxes::Mailboxes, pages::Pages, signing::Signing, tokens};
 use crate::{
     config::{self, Config, LoadError, ReturnPath},
     process,
@@ -68,6 +68,7 @@ const ACME: &str = "tls.acme";
 const OAUTH: &str = "oauth";
 const TLS_POLICY: &str = "tls.policy";
 const RELAY: &str = "relay";
+const UPDATE: &str = "dns.update";
 
 /// Takes up configurations.
 pub(super) struct Reloader {
@@ -95,6 +96,8 @@ pub(super) struct Running {
     pub(super) clients: Option<ClientAuthorities>,
     /// The certificate that we obtain ourselves.
     pub(super) acme: Option<acme::Watch>,
+    /// Who signs.
+    pub(super) signing: Signing,
 }
 
 /// Why the old configuration stays in force.
@@ -164,18 +167,8 @@ impl Reloader {
         for warning in merged.warnings.lines() {
             tracing::warn!("{warning}");
         }
-        let Running {
-            people,
-            receiver,
-            mailboxes,
-            pages,
-            logins,
-            return_paths,
-            delivery,
-            certificates,
-            clients,
-            acme,
-        } = &self.parts;
+        let Running { people, receiver, mailboxes, pages, logins, return_paths, delivery, .. } = &self.parts;
+        let Running { certificates, clients, acme, signing, .. } = &self.parts;
         // The one that is there is given back, and none is made.
         let own =
             people.return_secret(&[]).map_err(|error| Refused::of(explain::people(&error).text(false)))?;
@@ -207,6 +200,7 @@ impl Reloader {
             pages.change(&merged);
             pages.change_directory(directory);
             delivery.change(&merged.deliver, Arc::clone(directory));
+            signing.change(&merged, directory, delivery);
         });
         redeclared.map_err(|error| Refused::of(explain::people(&error).text(false)))?;
         // A program that sends more than we take is better told so at once.
@@ -225,7 +219,6 @@ fn merged(running: &Config, wanted: Config) -> Config {
     let deliver::Config {
         routes,
         relays,
-        signers,
         tls,
         tls_rules,
         roots,
@@ -251,7 +244,6 @@ fn merged(running: &Config, wanted: Config) -> Config {
         deliver: deliver::Config {
             routes,
             relays,
-            signers,
             tls,
             tls_rules,
             roots,
@@ -269,6 +261,7 @@ fn merged(running: &Config, wanted: Config) -> Config {
         relays: wanted.relays,
         mta_sts: wanted.mta_sts,
         doctor: wanted.doctor,
+        signing: wanted.signing,
         certificates,
         identities,
         directory: directory::Config { external: running.directory.external.clone(), ..wanted.directory },
@@ -292,6 +285,8 @@ fn differences(running: &Config, wanted: &Config) -> Vec<String> {
     let oauth = running.oauth != wanted.oauth;
     // Passwords, and whom to believe.
     let relays = running.deliver.relays != wanted.deliver.relays;
+    // Its secret is not shown either.
+    let update = running.signing.update != wanted.signing.update;
     let (before, after) = (running, wanted);
     let (running, wanted) = (config::effective(running).json(), config::effective(wanted).json());
     let none = serde_json::Map::new();
@@ -308,6 +303,7 @@ fn differences(running: &Config, wanted: &Config) -> Vec<String> {
     let secrets = before.return_path.secrets != after.return_path.secrets;
     found.extend(secrets.then(|| "return_path.secret".to_owned()));
     found.extend(relays.then(|| RELAY.to_owned()));
+    found.extend(update.then(|| UPDATE.to_owned()));
     let files = |config: &Config| -> [Option<PathBuf>; 2] {
         let mut files = config.clients.iter().flat_map(config::Clients::files).map(Path::to_owned);
         [files.next(), files.next()]
@@ -383,6 +379,8 @@ servers = ["127.0.0.53:53"]
 cache_entries_max = 32769
 dnssec = "off"
 trust_anchors = ["example.org. DNSKEY 257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxILfDLUT0rAK9iUzy1L53eKGQ=="]
+[dns.update]
+server = "192.0.2.53"
 [receive]
 message_size_max = "51MiB"
 recipients_max = 1001
@@ -438,6 +436,15 @@ issuer = "https://id.example.org"
 audience = "mail"
 scopes = ["smtp"]
 jwks_url = "https://id.example.org/keys"
+[signing]
+keep = "all"
+keys = ["rsa"]
+rotate = "90d"
+publish_wait = "2h"
+retire_wait = "9d"
+watch = "off"
+interval = "20m"
+on_trouble = "send-unsigned"
 [queue]
 recipients_max = 5000001
 retry = ["2m"]

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use acme::Keeper;
 use admin::{Control, Server, api};
 use deliver::{
-    BlockingThreads, Deliverer, LaneStatus, RelayStatus, Relays, SiteStatus, Sites, SocketConnect,
+    BlockingThreads, Deliverer, LaneStatus, RelayStatus, Relays, Settings, SiteStatus, Sites, SocketConnect,
 };
 use directory::{Noticed, People};
 use disk::Clock;
@@ -71,12 +71,10 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     let parts = changing(&built, &receiver, mailboxes.as_ref(), &pages, &deliverer, watch.clone());
     let reloader = Arc::new(Reloader::new(file, running, own, parts));
     publish(&built, &receiver, &pages, &deliverer);
-    let (notices, noticed) = mpsc::channel(NOTICED_MAX);
-    built.authenticator.notify(notices);
-    let (people, clock) = (Arc::clone(&built.people), Arc::clone(&built.clock));
-    let mut heeding = Part::start("directory", STOP_MAX, |shutdown| heed(people, noticed, clock, shutdown));
+    let mut heeding = heeding(&built);
     let elsewhere = Arc::clone(&built.ldap);
     let mut asking = Part::start("ldap", CONTROL_STOP_MAX, |shutdown| asking(elsewhere, shutdown));
+    let mut signing = signing(&mut built, deliverer.settings());
     let mut delivery = Part::start("deliver", STOP_MAX, |shutdown| delivery(deliverer, shutdown));
     let counts = Arc::new(Counts::default());
     let watched = Watched { sites, relays, acme: watch, maildrop: Arc::clone(&counts) };
@@ -107,6 +105,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
         failure = control.ended() => Err(failure),
         failure = delivery.ended() => Err(failure),
         failure = certifying.ended() => Err(failure),
+        failure = signing.ended() => Err(failure),
         failure = heeding.ended() => Err(failure),
         failure = asking.ended() => Err(failure),
         failure = keeping.ended() => Err(failure),
@@ -126,6 +125,7 @@ async fn serve(mut built: Built, file: Option<PathBuf>, audience: Audience) -> R
     maildrop.stop().await;
     counting.stop().await;
     control.stop().await;
+    signing.stop().await;
     delivery.stop().await;
     keeping.stop().await;
     asking.stop().await;
@@ -154,13 +154,16 @@ fn changing(
         certificates: built.certificates.clone(),
         clients: built.clients.clone(),
         acme,
+        signing: built.signing.clone(),
     }
 }
 
 /// Who exists changes for all who ask at the same time.
 fn publish(built: &Built, receiver: &Receiver, pages: &Pages, deliverer: &Deliverer) {
     let (receiver, pages, delivery) = (receiver.clone(), pages.clone(), deliverer.settings());
+    let signing = built.signing.clone();
     built.people.publish_to(Box::new(move |directory| {
+        signing.change_directory(directory);
         pages.change_directory(directory);
         receiver.change_directory(Arc::clone(directory));
         delivery.change_directory(Arc::clone(directory));
@@ -174,6 +177,13 @@ async fn asking(keeper: Arc<ldap::Keeper>, shutdown: Shutdown) -> Result<(), Str
 }
 
 /// Keeps what logins show.
+fn heeding(built: &Built) -> Part {
+    let (notices, noticed) = mpsc::channel(NOTICED_MAX);
+    built.authenticator.notify(notices);
+    let (people, clock) = (Arc::clone(&built.people), Arc::clone(&built.clock));
+    Part::start("directory", STOP_MAX, |shutdown| heed(people, noticed, clock, shutdown))
+}
+
 async fn heed(
     people: Arc<People>,
     mut noticed: mpsc::Receiver<Noticed>,
@@ -287,6 +297,18 @@ async fn certifying(keeper: Option<(Keeper, Vec<Bound>)>, mut shutdown: Shutdown
     Ok(())
 }
 
+/// Keeps the keys that mail is signed with.
+fn signing(built: &mut Built, delivery: Settings) -> Part {
+    let (keys, signing) = (built.keys.take(), built.signing.clone());
+    Part::start("dkim", CONTROL_STOP_MAX, |mut shutdown| async move {
+        if let Some(keeper) = keys {
+            return signing.keep(keeper, delivery, shutdown).await;
+        }
+        shutdown.requested().await;
+        Ok(())
+    })
+}
+
 fn deliverer(built: &Built) -> Deliverer {
     let parts = deliver::Parts {
         spool: built.spool.clone(),
@@ -370,6 +392,7 @@ fn control(
     mut shutdown: Shutdown,
 ) -> impl Future<Output = Result<(), String>> + Send + 'static {
     let clock = Arc::clone(&built.clock);
+    let (signing, rotating) = (built.signing.clone(), built.signing.clone());
     let router = admin::router(Control {
         spool: built.spool.clone(),
         people: Arc::clone(&built.people),
@@ -387,6 +410,8 @@ fn control(
         }),
         relays: Arc::new(move || relays.status().iter().map(relay).collect()),
         certificate: Arc::new(move || acme.as_ref().map(|watch| certificate(watch.status()))),
+        signing: Arc::new(move || signing.status()),
+        rotate: Arc::new(move |domain| rotating.rotate(domain)),
         maildrop: Arc::new(move || {
             let (waiting, aside) = maildrop.get();
             api::Maildrop { waiting, aside }

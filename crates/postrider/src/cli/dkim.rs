@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::ConfigFile;
+use super::{ConfigFile, Place};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DkimCommand {
@@ -15,8 +15,29 @@ pub(crate) enum DkimCommand {
     Generate(DkimGenerate),
     /// Print the records of all keys of a configuration file, as a zone file has them
     ///
-    /// Works without a running server.
+    /// Those of [[dkim]], and of the keys that the server has made for the domains of `signing.keep`. Works without a running server.
     Records(ConfigFile),
+    /// Show how the keys fare: which sign, what the DNS has of them, and what you have to do now
+    Status(DkimStatus),
+    /// Have new keys made for a domain whose keys the server keeps, before it is time
+    ///
+    /// They sign once their records are in the DNS and known; until then those that sign now go on.
+    Rotate(DkimRotate),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DkimStatus {
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DkimRotate {
+    /// The domain
+    #[arg(value_name = "DOMAIN")]
+    pub domain: String,
+    #[command(flatten)]
+    pub place: Place,
 }
 
 #[derive(Debug, Args)]

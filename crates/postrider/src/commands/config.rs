@@ -42,7 +42,7 @@ fn reload(place: &Place, json: bool) -> Result<(), Failure> {
 }
 
 fn check(file: &Path) -> Result<(), Failure> {
-    let config = place::load(file)?;
+    let config = place::check(file)?;
     if !config.warnings.problems.is_empty() {
         terminal::print(&format!("{}\n", config.warnings.render(terminal::colours_on_stdout())))?;
     }
@@ -83,12 +83,12 @@ fn summary(file: &Path, config: &Config) -> String {
 
 /// The same for programs: on standard output, with the exit code that the text form has.
 fn check_json(file: &Path) -> Result<(), Failure> {
-    let report = match config::load(file) {
+    let report = match config::check(file) {
         Ok(Config { warnings, .. }) => {
             return terminal::print_json(&json!({ "file": file, "problems": problems(&warnings) }));
         }
         Err(LoadError::Wrong(report)) => report,
-        Err(LoadError::Read { .. }) => return place::load(file).map(drop),
+        Err(LoadError::Read { .. }) => return place::check(file).map(drop),
     };
     terminal::print_json(&json!({ "file": file, "problems": problems(&report) }))?;
     let errors = report.problems.iter().filter(|problem| problem.severity == Severity::Error).count();

@@ -1,14 +1,18 @@
 //! `postrider dkim`: makes keys, and tells what publishes them.
 
+mod status;
+
 use std::{
     fmt::Write as _,
     fs::OpenOptions,
     io::Write as _,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use disk::{Clock, SystemClock};
+use disk::{Clock, OsDisk, SystemClock};
+use dkim_keys::kept_records;
 use message_auth::{
     DomainName,
     dkim::{Algorithm, SigningKey},
@@ -29,23 +33,38 @@ const STRING_OCTETS_MAX: usize = 255;
 pub(crate) fn run(command: &DkimCommand, json: bool) -> Result<(), Failure> {
     match command {
         DkimCommand::Generate(wanted) => generate(wanted, json),
-        DkimCommand::Records(file) => {
-            let config = place::load(&file.config)?;
-            if config.dkim.is_empty() {
-                let failure = Failure::usage("there is no [[dkim]] in the configuration file");
-                return Err(failure.hint("`postrider dkim generate DOMAIN` makes a key"));
-            }
-            let records: Result<Vec<_>, _> = config.dkim.iter().map(config::Dkim::record).collect();
-            let records = records.map_err(Failure::new)?;
-            if json {
-                let values: Vec<_> =
-                    records.iter().map(|(name, text)| json!({ "name": name, "txt": text })).collect();
-                return terminal::print_json(&values);
-            }
-            let lines: String = records.iter().map(|(name, text)| zone_line(name, text)).collect();
-            terminal::print(lines.trim_end())
-        }
+        DkimCommand::Records(file) => records(&file.config, json),
+        DkimCommand::Status(wanted) => status::status(&wanted.place, json),
+        DkimCommand::Rotate(wanted) => status::rotate(&wanted.domain, &wanted.place, json),
     }
+}
+
+fn records(file: &Path, json: bool) -> Result<(), Failure> {
+    let config = place::load(file)?;
+    let kept = config::Signing::domains(&config);
+    if config.dkim.is_empty() && kept.is_empty() {
+        let failure =
+            Failure::usage("there is neither [[dkim]] nor `signing.keep` in the configuration file");
+        return Err(failure.hint(
+            "let the server make keys: [signing] keep = \"all\"; or `postrider dkim generate DOMAIN`",
+        ));
+    }
+    let given: Result<Vec<_>, _> = config.dkim.iter().map(config::Dkim::record).collect();
+    let mut records = given.map_err(Failure::new)?;
+    for domain in kept {
+        let made = kept_records(&config::keys_dir(&config.data_dir), Arc::new(OsDisk), &domain);
+        records.extend(made.map_err(|error| Failure::new(error.to_string()))?);
+    }
+    if json {
+        let values: Vec<_> =
+            records.iter().map(|(name, text)| json!({ "name": name, "txt": text })).collect();
+        return terminal::print_json(&values);
+    }
+    if records.is_empty() {
+        return terminal::print("there are no keys yet: the server makes them when it starts");
+    }
+    let lines: String = records.iter().map(|(name, text)| zone_line(name, text)).collect();
+    terminal::print(lines.trim_end())
 }
 
 fn generate(wanted: &DkimGenerate, json: bool) -> Result<(), Failure> {

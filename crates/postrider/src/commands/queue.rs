@@ -5,6 +5,7 @@ mod progress;
 mod stats;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -20,6 +21,9 @@ use crate::{
     place,
     terminal::{self, clean, count, size_text, time},
 };
+
+/// How the reply begins that says why a message waits for something here, and not for a host.
+const HELD: &str = "held: ";
 
 /// Messages of one request; the server gives no more.
 const PAGE: u32 = 1000;
@@ -79,12 +83,29 @@ async fn list(socket: &Path, wanted: &QueueList, json: bool) -> Result<(), Failu
         }
     }
     terminal::print(&terminal::table_text(&table))?;
+    for (why, messages) in held(&page) {
+        terminal::print(&format!("{}: {}", count(messages, "message"), clean(why)))?;
+    }
     let more = page.next_cursor.is_some();
     terminal::print(&format!(
         "{}{}",
         count(page.messages.len() as u64, "message"),
         if more { ", and more: see --limit" } else { "" }
     ))
+}
+
+/// Why messages wait for something here, and how many do for each reason.
+fn held(page: &Page) -> BTreeMap<&str, u64> {
+    let mut all = BTreeMap::new();
+    for message in &page.messages {
+        let replies = message.recipients.iter().filter_map(|recipient| recipient.last_reply.as_deref());
+        let reasons: BTreeSet<&str> =
+            replies.filter_map(|reply| reply.find(HELD).and_then(|at| reply.get(at..))).collect();
+        for reason in reasons {
+            *all.entry(reason).or_default() += 1;
+        }
+    }
+    all
 }
 
 async fn pages(socket: &Path, wanted: &QueueList) -> Result<Page, Failure> {

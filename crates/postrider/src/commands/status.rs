@@ -1,6 +1,6 @@
 //! `postrider status`: how the server is, for people and for programs that watch it.
 
-use admin::api::{self, Certificate, Listener, Relay};
+use admin::api::{self, Certificate, Listener, Relay, Unsigned};
 
 use crate::{
     cli::Status,
@@ -23,8 +23,18 @@ pub(crate) fn run(wanted: &Status, json: bool) -> Result<(), Failure> {
 }
 
 fn text(status: &api::Status) -> String {
-    let api::Status { version, pid, hostname, started_at, listeners, queue, certificate, maildrop, relays } =
-        status;
+    let api::Status {
+        version,
+        pid,
+        hostname,
+        started_at,
+        listeners,
+        queue,
+        certificate,
+        maildrop,
+        relays,
+        unsigned,
+    } = status;
     let mut lines = vec![
         format!("server       {} {version}, process {pid}, since {}", clean(hostname), time(started_at)),
         format!(
@@ -46,6 +56,10 @@ fn text(status: &api::Status) -> String {
     }));
     lines.extend(certificate.iter().flat_map(about));
     lines.extend(relays.iter().flat_map(about_relay));
+    lines.extend(unsigned.iter().map(|Unsigned { domain, why, held }| {
+        let mail = if *held { "waits" } else { "goes without a good signature" };
+        format!("signatures   mail of {} {mail}: {}", clean(domain), clean(why))
+    }));
     lines.join("\n")
 }
 
@@ -91,6 +105,10 @@ fn trouble(status: &api::Status) -> Option<Failure> {
         let failure = Failure::new(format!("the relay {} takes no mail", clean(&relay.name)));
         return Some(failure.hint(format!("postrider relay check {}", clean(&relay.name))));
     }
+    if let Some(Unsigned { domain, .. }) = status.unsigned.first() {
+        let failure = Failure::new(format!("mail of {} cannot be signed as it should be", clean(domain)));
+        return Some(failure.hint("`postrider dkim status` says what to do"));
+    }
     let certificate = status.certificate.as_ref()?;
     let alarm = certificate.alarm.as_deref().filter(|alarm| *alarm != "warning")?;
     let failure = Failure::new(format!("there is no new certificate ({alarm})"));
@@ -118,6 +136,7 @@ mod tests {
             certificate,
             maildrop: api::Maildrop::default(),
             relays: Vec::new(),
+            unsigned: Vec::new(),
         }
     }
 
@@ -155,6 +174,16 @@ mod tests {
         assert!(
             text(&status).ends_with("no mail since 2026-11-30 08:00:00\n             it says 535 5.7.8 No")
         );
+        assert!(trouble(&status).is_some());
+    }
+
+    #[test]
+    fn a_domain_without_signatures_is_shown_and_is_a_failure() {
+        let mut status = status(None);
+        assert!(trouble(&status).is_none());
+        status.unsigned =
+            vec![Unsigned { domain: "example.org".into(), why: "there is no record".into(), held: true }];
+        assert!(text(&status).ends_with("\nsignatures   mail of example.org waits: there is no record"));
         assert!(trouble(&status).is_some());
     }
 

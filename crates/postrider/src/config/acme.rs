@@ -52,6 +52,8 @@ pub(super) struct Surroundings<'a> {
     pub data_dir: &'a Path,
     pub hostname: Option<&'a str>,
     pub listeners: &'a [Listener],
+    /// `[dns.update]`.
+    pub update: Option<&'a dkim_keys::Update>,
 }
 
 /// None: there is no such section, or something is wrong with it, which has been reported.
@@ -231,21 +233,22 @@ fn method(section: &Section<'_>, around: &Surroundings<'_>) -> Option<Method> {
         None if section.get("challenge").is_some() => None,
         None | Some("http-01") => Some(Method::Http),
         Some("tls-alpn-01") => Some(Method::Tls),
-        Some(_) => {
-            if section.get("dns_server").is_none() {
+        Some(_) if section.get("dns_server").is_none() => {
+            if around.update.is_none() {
                 section.missing(
                     "dns_server",
-                    "name the primary DNS server of the names: dns_server = \"192.0.2.53\"",
+                    "name the primary DNS server of the names here or in [dns.update]: dns_server = \"192.0.2.53\"",
                 );
             }
-            update.map(Method::Dns)
+            around.update.map(|update| Method::Dns(update.server.clone()))
         }
+        Some(_) => update.map(Method::Dns),
     }
 }
 
 fn dns_update(section: &Section<'_>, dir: &Path) -> Option<dns_update::Config> {
     let server = section.parsed("dns_server", value::dns_server);
-    let zone = section.parsed("dns_zone", |text| name(text.strip_suffix('.').unwrap_or(text)));
+    let zone = section.parsed("dns_zone", zone);
     let key_name = section.parsed("dns_key_name", key_name);
     let key = secret(
         section,
@@ -261,8 +264,13 @@ fn dns_update(section: &Section<'_>, dir: &Path) -> Option<dns_update::Config> {
     Some(dns_update::Config { server: server?, zone, key, resolvers: Vec::new(), wait })
 }
 
+/// The name of a zone.
+pub(super) fn zone(text: &str) -> Result<String, Wrong> {
+    name(text.strip_suffix('.').unwrap_or(text))
+}
+
 /// The name of a key is a domain name, of which one label is enough.
-fn key_name(text: &str) -> Result<String, Wrong> {
+pub(super) fn key_name(text: &str) -> Result<String, Wrong> {
     let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -284,7 +292,7 @@ fn external_account(section: &Section<'_>, dir: &Path) -> Option<ExternalAccount
 }
 
 /// A secret that stands for octets.
-fn secret(
+pub(super) fn secret(
     section: &Section<'_>,
     key: &'static str,
     dir: &Path,
@@ -301,7 +309,7 @@ fn secret(
 }
 
 /// One of two keys alone means nothing.
-fn together(section: &Section<'_>, one: &'static str, other: &'static str) {
+pub(super) fn together(section: &Section<'_>, one: &'static str, other: &'static str) {
     for (there, missing) in [(one, other), (other, one)] {
         if section.get(there).is_some() && section.get(missing).is_none() {
             section.missing(missing, &format!("`{there}` and `{missing}` belong together"));

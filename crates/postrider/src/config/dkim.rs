@@ -4,9 +4,10 @@
 use std::{
     ops::Range,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use deliver::Signers;
+use dkim_keys::ByHand;
 use message_auth::{
     DomainName,
     dkim::{Signer, SigningKey},
@@ -93,16 +94,18 @@ pub(crate) fn selector(text: &str) -> Result<Box<str>, Wrong> {
         .hint("it is a label of a name: letters, digits and hyphens"))
 }
 
-/// Reads the keys. One that is of no use is a problem: mail of its domain would go unsigned.
-pub(super) fn open(all: &[Dkim]) -> (Signers, Vec<Problem>) {
-    let (mut signers, mut problems) = (Vec::new(), Vec::new());
+/// Reads the keys. One that is of no use is a problem: mail of its domain would go unsigned. It is for the caller to say how bad that is.
+pub(super) fn open(all: &[Dkim]) -> (Vec<ByHand>, Vec<Problem>) {
+    let (mut keys, mut problems) = (Vec::new(), Vec::new());
     for dkim in all {
-        match dkim.open() {
-            Ok(signer) => signers.push((dkim.domain.clone(), signer)),
-            Err(problem) => problems.push(problem),
-        }
+        let signer = dkim.open().map(Arc::new).map_err(|problem| {
+            let why = problem.message.clone();
+            problems.push(problem);
+            why
+        });
+        keys.push(ByHand { domain: dkim.domain.clone(), selector: dkim.selector.clone(), signer });
     }
-    (Signers::new(signers), problems)
+    (keys, problems)
 }
 
 impl Dkim {

@@ -7,16 +7,17 @@ use std::{
 
 use deliver::PrivateAddresses;
 use directory::Directory;
+use dkim_keys::Update;
 use net::{Network, Networks, resolver::TrustAnchor};
 use toml_span::Span;
 
 use super::{
     Acme, Bounds, Config, DATA_DIR, Ldap, Listener, Log, LogFormat, LogLevel, Process, Report, Sendmail,
-    acme, certificates, clients, dkim, doctor, ldap, limits, listeners, mta_sts,
+    acme, certificates, clients, dkim, dns_update, doctor, ldap, limits, listeners, mta_sts,
     next_hop::{Keeper, keeper},
     oauth, people, return_path,
     routes::{self, Surroundings},
-    rules,
+    rules, signing,
     tls_policy::{self, TlsPolicies},
     value::{self, Wrong},
     walk::Section,
@@ -39,8 +40,9 @@ fn obtained(
     data_dir: &Path,
     hostname: Option<&str>,
     listeners: &[Listener],
+    update: Option<&Update>,
 ) -> Option<Acme> {
-    let acme = acme::read(&tls, &acme::Surroundings { dir, data_dir, hostname, listeners });
+    let acme = acme::read(&tls, &acme::Surroundings { dir, data_dir, hostname, listeners, update });
     tls.finish();
     acme
 }
@@ -50,7 +52,8 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     let hostname = hostname(&root);
     let public_addresses = root.parsed_list("public_addresses", value::public_address).unwrap_or_default();
     let data_dir = root.parsed("data_dir", |text| path(text, dir)).unwrap_or_else(|| DATA_DIR.into());
-    let (resolver, mut bounds) = (resolver(root.section("dns")), Bounds::default());
+    let (resolver, dns_update) = resolver(root.section("dns"), dir);
+    let mut bounds = Bounds::default();
     let mut receive = receive(root.section("receive"), hostname.as_deref(), &mut bounds);
     receive.named_limits = limits::named(&root, &receive);
     receive.quotas = quotas(root.section("quota"));
@@ -69,7 +72,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         mailboxes: keepers.iter().all(|(keeper, _)| matches!(keeper, Keeper::Mailstore)),
     };
     let listeners = listeners::read(&root, &around);
-    let acme = obtained(tls, dir, &data_dir, hostname.as_deref(), &listeners);
+    let acme = obtained(tls, dir, &data_dir, hostname.as_deref(), &listeners, dns_update.as_ref());
     let ldap = ldap::read(&root, dir);
     let directory = people::read(&root, dir, hostname.as_deref(), external(&ldap));
     receive.rules = rules::read(
@@ -93,6 +96,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     let (dkim, process) = (dkim::read(&root, dir), process(root.section("process")));
     let (return_path, mta_sts) =
         (return_path::read(root.section("return_path"), dir), mta_sts::read(&root, hostname.as_deref()));
+    let signing = signing::read(root.section("signing"), dns_update);
     let (log, doctor) = (log(root.section("log")), doctor::read(root.section("doctor")));
     let sendmail = sendmail(root.section("sendmail"), &directory, hostname.as_deref());
     let secret_files = root.findings.secret_files();
@@ -114,6 +118,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         tls_policies,
         return_path,
         mta_sts,
+        signing,
         deliver,
         relays,
         local_by_default,
@@ -171,7 +176,7 @@ fn prefix(number: Option<u32>) -> Option<u8> {
     number.and_then(|number| u8::try_from(number).ok())
 }
 
-fn resolver(section: Section<'_>) -> net::resolver::Config {
+fn resolver(section: Section<'_>, dir: &Path) -> (net::resolver::Config, Option<Update>) {
     let mut config = net::resolver::Config::default();
     let servers = section.parsed_list("servers", value::dns_server).unwrap_or_default();
     config.servers = servers.into_iter().map(|(server, _)| server).collect();
@@ -179,8 +184,9 @@ fn resolver(section: Section<'_>) -> net::resolver::Config {
     let anchors = section.parsed_list("trust_anchors", trust_anchor).unwrap_or_default();
     config.trust_anchors = anchors.into_iter().map(|(anchor, _)| anchor).collect();
     set(&mut config.cache_entries_max, section.integer("cache_entries_max", 100..=10_000_000).map(u64::from));
+    let update = dns_update::read(&section, &config.servers, dir);
     section.finish();
-    config
+    (config, update)
 }
 
 fn trust_anchor(text: &str) -> Result<TrustAnchor, Wrong> {

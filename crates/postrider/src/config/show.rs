@@ -6,8 +6,8 @@ use deliver::{LocalDelivery, PrivateAddresses};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Bounds, Config, Files, LogFormat, LogLevel, Process, acme, clients, dkim, doctor, ldap, limits, mta_sts,
-    oauth, relays, return_path, rules, tls_policy,
+    Bounds, Config, Files, LogFormat, LogLevel, Process, acme, clients, dkim, dns_update, doctor, ldap,
+    limits, mta_sts, oauth, relays, return_path, rules, signing, tls_policy,
     value::{show_duration, show_size},
 };
 
@@ -55,6 +55,8 @@ pub(crate) fn effective(config: &Config) -> Shown {
     sections.extend(config.acme.as_ref().map(|acme| (Heading::One("tls.acme"), acme::show(acme))));
     sections.extend(config.mta_sts.as_ref().map(|policy| (Heading::One("mta_sts"), mta_sts::show(policy))));
     sections.push((Heading::One("dns"), dns(&config.resolver)));
+    let update = config.signing.update.as_ref();
+    sections.extend(update.map(|update| (Heading::One("dns.update"), dns_update::show(update))));
     sections.push((Heading::One("receive"), receive(&config.receive, &config.bounds)));
     let named = config.receive.named_limits.iter();
     sections.extend(named.map(|named| (Heading::Many("limit"), limits::show_named(named))));
@@ -64,6 +66,7 @@ pub(crate) fn effective(config: &Config) -> Shown {
     sections.push((Heading::One("login"), limits::show_logins(&config.login)));
     sections.extend(config.oauth.iter().map(|oauth| (Heading::Many("oauth"), oauth::show(oauth))));
     sections.extend(config.dkim.iter().map(|dkim| (Heading::Many("dkim"), dkim::show(dkim))));
+    sections.push((Heading::One("signing"), signing::show(&config.signing)));
     sections.push((Heading::One("return_path"), return_path::show(&config.return_path)));
     sections.push((Heading::One("queue"), queue(&config.deliver, &config.bounds)));
     let mut values = deliver(&config.deliver);

@@ -906,7 +906,7 @@ fn what_is_shown_is_read_as_the_same() {
         // All but secrets, of which only a comment tells.
         let other = "password = \"pr-abcdef-0123456789abcdefghjkmnpq\"";
         let mut again = shown.replace("# password is set, and not shown", other);
-        for key in ["dns_key", "eab_key", "client_secret"] {
+        for key in ["dns_key", "eab_key", "client_secret", "key"] {
             again = again.replace(&format!("# {key} is set, and not shown"), &format!("{key} = \"AAAA\""));
         }
         assert_eq!(effective(&good(&again)).toml(), shown);
@@ -939,6 +939,38 @@ fn mistakes_about_identity_providers() {
         ],
         SMALL,
     ));
+}
+
+#[test]
+fn keys_for_signatures_that_are_kept() {
+    snapshot(&reports(
+        &[
+            ("no domain", "[signing]\nkeep = [\"example\"]\n"),
+            ("another word", "[signing]\nkeep = \"some\"\n"),
+            ("no kind", "[signing]\nkeys = []\n"),
+            ("another kind", "[signing]\nkeys = [\"dsa\"]\n"),
+            ("no time", "[signing]\nrotate = \"sometimes\"\n"),
+            ("no time at all", "[signing]\nrotate = \"0s\"\n"),
+            ("too often", "[signing]\ninterval = \"0s\"\n"),
+            ("neither", "[signing]\non_trouble = \"drop\"\n"),
+            ("nobody to tell", "[dns.update]\nzone = \"example.org\"\n"),
+            ("half a key", "[dns.update]\nserver = \"192.0.2.53\"\nkey_name = \"keys\"\n"),
+        ],
+        SMALL,
+    ));
+}
+
+#[test]
+fn challenges_are_put_where_all_updates_go() {
+    let update = "[dns.update]\nserver = \"192.0.2.53\"\nzone = \"example.org\"\nkey_name = \"k\"\nkey = \"c2VjcmV0\"\n";
+    let acme = "[tls.acme]\nagree_to_terms = true\nchallenge = \"dns-01\"\n";
+    let config = good(&format!("{SMALL}{update}{acme}"));
+    let acme::Method::Dns(found) = config.acme.unwrap().settings.method else { panic!("another method") };
+    assert_eq!(
+        (found.server.to_string().as_str(), found.zone.as_deref()),
+        ("192.0.2.53:53", Some("example.org"))
+    );
+    assert_eq!(found, config.signing.update.unwrap().server);
 }
 
 // --- the reference ---
@@ -978,6 +1010,7 @@ fn every_key_is_documented_and_every_documented_key_exists() {
         "listener",
         "mta_sts",
         "dns",
+        "dns.update",
         "receive",
         "limit",
         "verify",
@@ -986,6 +1019,7 @@ fn every_key_is_documented_and_every_documented_key_exists() {
         "login",
         "oauth",
         "dkim",
+        "signing",
         "return_path",
         "queue",
         "deliver",

@@ -171,6 +171,11 @@ impl World {
         self.settings.as_ref().unwrap().change(&self.config, Arc::clone(&self.parts.directory));
     }
 
+    /// Has others sign while it delivers.
+    pub(crate) fn sign_by(&self, signers: &deliver::Signers) {
+        self.settings.as_ref().unwrap().change_signers(signers);
+    }
+
     /// Stops delivery and waits for it.
     pub(crate) async fn stop(&mut self) {
         self.switch.take().unwrap().press();
