@@ -206,7 +206,7 @@ impl Keeper {
         for _ in 0..LOCKED_MAX {
             match self.disk.lock(&self.dir) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    sleep(Duration::from_millis(500)).await
+                    sleep(Duration::from_millis(500)).await;
                 }
                 locked => {
                     return locked

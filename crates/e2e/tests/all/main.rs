@@ -20,6 +20,7 @@ mod dkim_keys;
 mod dns;
 mod doctor;
 mod fates;
+mod forwarding;
 mod haproxy;
 mod harness;
 mod imap;

@@ -1,6 +1,7 @@
 //! `quickstart` followed literally, twice, in a small Internet of network namespaces: what it prints goes into Knot as it is, certificates come from
 //! Pebble, and the two servers believe each other's mail.
 
+use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -92,7 +93,7 @@ fn quickstart(machine: &Machine, folder: &Path, domain: &'static str, pebble: &P
     assert_eq!(made.code, 0, "{}", made.err);
     let is_password = |line: &&str| line.split('-').count() == 4 && line.len() == 23;
     let password = made.err.lines().map(str::trim).find(is_password);
-    let password = password.unwrap_or_else(|| panic!("a password: {}", made.err)).to_owned();
+    let password = password.expect(&made.err).to_owned();
     // Nobody else may read its keys.
     for key in fs::read_dir(folder.join(domain).join("dkim")).unwrap() {
         assert_eq!(key.unwrap().metadata().unwrap().permissions().mode() & 0o007, 0);
@@ -217,10 +218,10 @@ fn knot(world: &Machine, folder: &Path, made: &[&Made]) -> Process {
         let name = format!("{}.", made.domain);
         zones.push((name.clone(), zone_file(folder, &name, &made.zone)));
     }
-    let entries: String = zones
-        .iter()
-        .map(|(name, file)| format!("  - domain: \"{name}\"\n    file: \"{}\"\n", file.display()))
-        .collect();
+    let mut entries = String::new();
+    for (name, file) in &zones {
+        let _ = writeln!(entries, "  - domain: \"{name}\"\n    file: \"{}\"", file.display());
+    }
     let path = folder.display();
     let config = format!(
         "server:\n    rundir: \"{path}\"\n    listen: {WORLD}@53\n    udp-workers: 1\n    tcp-workers: 1\n    background-workers: 1\n    user: root\n\

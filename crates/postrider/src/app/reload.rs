@@ -346,7 +346,7 @@ fn refused(file: &Path, error: &LoadError) -> Refused {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, os::unix::fs::PermissionsExt as _};
 
     use super::*;
 
@@ -410,6 +410,16 @@ proxy_networks = ["192.0.2.5"]
 etrn_networks = ["192.0.2.4"]
 [verify]
 checks = "off"
+spf_fail = "hold"
+dkim_fail = "hold"
+iprev_fail = "hold"
+no_author = "hold"
+dmarc_none = "hold"
+dmarc_quarantine = "hold"
+dmarc_reject = "hold"
+dmarc_forged = "hold"
+trusted_sealers = ["example.net"]
+defer_max = "59m"
 [quota]
 messages_per_hour_max = 1
 recipients_per_hour_max = 2
@@ -492,6 +502,9 @@ trusted_users = ["www-data"]
 [log]
 format = "json"
 level = "debug"
+[doctor]
+blocklists = ["lists.example"]
+name_server_port = 5353
 "#;
 
     fn load(text: &str) -> Config {
@@ -502,6 +515,8 @@ level = "debug"
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("postrider.toml");
         fs::write(&file, text).unwrap();
+        // A secret stands in some.
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         let authority = rcgen::generate_simple_self_signed(vec!["ca.example".to_owned()]).unwrap();
         fs::write(dir.path().join("clients.pem"), authority.cert.pem()).unwrap();
         config::load(&file).unwrap()

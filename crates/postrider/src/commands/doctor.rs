@@ -101,7 +101,7 @@ async fn check_domains(scene: &Arc<Scene>, domains: Vec<DomainName>, report: &mu
         for domain in some.iter().cloned() {
             let scene = Arc::clone(scene);
             tasks.spawn(async move {
-                let findings = doctor::check_domain(scene.against(), &domain).await;
+                let findings = Box::pin(doctor::check_domain(scene.against(), &domain)).await;
                 (domain, findings)
             });
         }

@@ -51,9 +51,12 @@ pub(super) struct Judge<'a> {
     pub(super) root: &'a Section<'a>,
     pub(super) around: &'a Surroundings<'a>,
     taken: Vec<(Pattern, Span)>,
-    /// Relays that others fall back to: whose, which, and where it says so.
-    pub(super) fallbacks: RefCell<Vec<(Box<str>, Box<str>, Span)>>,
+    /// Relays that others fall back to.
+    pub(super) fallbacks: RefCell<Vec<Fallback>>,
 }
+
+/// Whose relay, which one it falls back to, and where it says so.
+pub(super) type Fallback = (Box<str>, Box<str>, Span);
 
 impl Judge<'_> {
     fn route(&mut self, section: Section<'_>) -> Option<StaticRoute> {

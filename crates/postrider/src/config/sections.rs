@@ -75,15 +75,7 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
     let acme = obtained(tls, dir, &data_dir, hostname.as_deref(), &listeners, dns_update.as_ref());
     let ldap = ldap::read(&root, dir);
     let directory = people::read(&root, dir, hostname.as_deref(), external(&ldap));
-    receive.rules = rules::read(
-        &root,
-        &rules::Surroundings {
-            receive: &receive,
-            listeners: &listeners,
-            domains: &directory.domains,
-            directory: Directory::new(directory.clone()).ok().as_ref(),
-        },
-    );
+    receive.rules = ruled(&root, &receive, &listeners, &directory);
     let around = Surroundings {
         hostname: hostname.as_deref(),
         listeners: &listeners,
@@ -132,6 +124,18 @@ pub(super) fn read(root: Section<'_>, dir: &Path) -> Option<Config> {
         doctor,
         warnings: Report::default(),
     })
+}
+
+/// `[[rule]]`: what it means depends on who comes in where, and on who exists.
+fn ruled(
+    root: &Section<'_>,
+    receive: &receive::Config,
+    listeners: &[Listener],
+    directory: &directory::Config,
+) -> Vec<receive::Rule> {
+    let known = Directory::new(directory.clone()).ok();
+    let domains = &directory.domains;
+    rules::read(root, &rules::Surroundings { receive, listeners, domains, directory: known.as_ref() })
 }
 
 fn hostname(root: &Section<'_>) -> Option<String> {

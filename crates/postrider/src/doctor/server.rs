@@ -195,6 +195,7 @@ mod tests {
             queue: totals,
             certificate: None,
             relays: Vec::new(),
+            unsigned: Vec::new(),
             maildrop: api::Maildrop::default(),
         };
         Facts {

@@ -95,14 +95,13 @@ fn why_a_recipient_waits_is_known_without_an_attempt() {
     let (spool, now) = (machine.spool.clone(), world.clock.now());
     let domain = spool.checkout(now).unwrap();
     assert_eq!(spool.take(&domain, now, 10), [Work { id, priority: 0, recipients: vec![0] }]);
-    let until = now.after(std::time::Duration::from_mins(5));
+    let until = now.after(Duration::from_mins(5));
     let mut outcome = RecipientOutcome::new(0, Disposition::Deferred { until });
     (outcome.attempted, outcome.reply) = (false, Some(mail::Reply::plain(451, "held: no record")));
     spool.finish(Finished { id, outcomes: vec![outcome], events: vec![], reports: vec![] });
     machine.committer.turn();
     let selection = Selection { reasons: vec!["HELD: no".to_owned()], ..Selection::default() };
     assert_eq!(machine.run(spool.retry(selection, now)).unwrap().messages, 1);
-    assert_eq!(spool.next_due(), Some(now));
     let other = Selection { reasons: vec!["other".to_owned()], ..Selection::default() };
     assert_eq!(machine.run(spool.retry(other, now)).unwrap().messages, 0);
 }
