@@ -157,7 +157,7 @@ fn asked(address: SocketAddr, head: &str, body: &[u8]) -> Option<String> {
     Some(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// The checks alone, nothing kept between two messages, and no client that is of the house.
+/// The checks alone, nothing kept between two messages, and no client that is of the house: not even this machine.
 fn configuration(folder: &str, address: SocketAddr, dns: SocketAddr) -> String {
     let plugin = |name: &str| format!("path = \"/usr/share/rspamd/plugins/{name}.lua\"; ");
     let plugins = ["dmarc", "arc", "spf"].map(plugin).concat();
@@ -171,9 +171,9 @@ fn configuration(folder: &str, address: SocketAddr, dns: SocketAddr) -> String {
          worker \"normal\" {{ bind_socket = \"{address}\"; count = 1; task_timeout = 40s; }}\n\
          modules {{ {plugins} }}\n\
          lang_detection {{ languages = \"{folder}\"; }}\n\
-         spf {{ spf_cache_size = 0; }}\n\
-         dkim {{ dkim_cache_size = 0; trusted_only = false; skip_multi = false; }}\n\
-         dmarc {{ actions = {{}} }}\n\
-         arc {{ sign_local = false; sign_authenticated = false; sign_inbound = false; }}\n"
+         spf {{ spf_cache_size = 0; check_local = true; }}\n\
+         dkim {{ dkim_cache_size = 0; trusted_only = false; skip_multi = false; check_local = true; }}\n\
+         dmarc {{ actions = {{}}; check_local = true; }}\n\
+         arc {{ check_local = true; sign_local = false; sign_authenticated = false; sign_inbound = false; }}\n"
     )
 }

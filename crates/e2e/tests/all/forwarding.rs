@@ -2,7 +2,10 @@
 
 use std::{fmt::Write as _, fs, net::SocketAddr, path::Path, process::Command, time::Duration};
 
-use e2e::{Client, House, Knot, Loopback, Mail, Postrider, Zone, binary, eventually, queue_id, said};
+use e2e::{
+    Client, Envelope, House, Judged, Knot, Loopback, Mail, Postrider, Rspamd, Zone, binary, eventually,
+    queue_id, said,
+};
 
 const SOON: Duration = Duration::from_mins(1);
 /// Where mail of away.test comes from.
@@ -34,8 +37,8 @@ struct World {
     keys: House,
     /// The records of keys, by name.
     records: Vec<(String, String)>,
-    _knot: Knot,
-    _net: Loopback,
+    knot: Knot,
+    net: Loopback,
 }
 
 /// A key, and the record that publishes it.
@@ -129,7 +132,7 @@ impl World {
         }
         let running = vec![there.start(), here.start()];
         let records = names.iter().map(|name| format!("r1._domainkey.{name}")).zip(published).collect();
-        Self { here, there, _running: running, at, keys, records, _knot: knot, _net: net }
+        Self { here, there, _running: running, at, keys, records, knot, net }
     }
 
     /// As a client at another address.
@@ -166,19 +169,24 @@ impl World {
         self.there.maildir(address).wait_for(words, SOON)
     }
 
-    /// What dkimpy says of the chain of a message, as bert's server got it: without the fields that it has put before it.
+    /// What dkimpy says of the chain of a message, as bert's server got it.
     fn chain(&self, mail: &Mail) -> String {
         let keys = self.keys.path().join("keys.json");
         let records: serde_json::Map<_, _> =
             self.records.iter().map(|(name, record)| (name.clone(), record.clone().into())).collect();
         fs::write(&keys, serde_json::Value::from(records).to_string()).unwrap();
-        let text = mail.text().replace("\r\n", "\n");
-        let begin = text.find("ARC-Seal: ").expect("a seal");
-        let came = text.split_at(begin).1.replace('\n', "\r\n");
-        let told = said(Command::new("/usr/bin/python3").args(["-c", CHAIN]).arg(&keys), came.as_bytes());
+        let mut python = Command::new("/usr/bin/python3");
+        let told = said(python.args(["-c", CHAIN]).arg(&keys), as_it_came(mail).as_bytes());
         assert_eq!(told.code, 0, "{}", told.err);
         told.out
     }
+}
+
+/// A message as bert's server got it: without the fields that it has put before it.
+fn as_it_came(mail: &Mail) -> String {
+    let text = mail.text().replace("\r\n", "\n");
+    let begin = text.find("ARC-Seal: ").expect("a seal");
+    text.split_at(begin).1.replace('\n', "\r\n")
 }
 
 #[test]
@@ -225,6 +233,30 @@ fn mail_that_is_sent_on_is_believed_and_reports_come_back() {
     client.expect("MAIL FROM:<eve@away.test>", 250);
     assert_eq!(client.expect(&format!("RCPT TO:<{back}>"), 550), text);
     world.here.wait_for_empty_queue(SOON);
+}
+
+#[test]
+fn rspamd_believes_mail_that_is_sent_on_and_what_is_changed_behind_us_not() {
+    let world = World::new("");
+    let rspamd = Rspamd::start(&world.net, world.knot.address());
+    world.send("zoe@away.test", "sales@here.test", &world.signed("to rspamd"), SENDER);
+    let mail = world.filed("bert@there.test", "Subject: to rspamd");
+    let (path, came) = (mail.field("Return-Path").unwrap(), as_it_came(&mail));
+    assert!(path.starts_with("<SRS0="), "{path}");
+    let judge = |message: &str, client: &str, from: &str| {
+        let envelope = Envelope { client: client.parse().unwrap(), hello: "mx.here.test", from };
+        rspamd.judge(message.as_bytes(), envelope)
+    };
+    let words = |judged: &Judged| [judged.spf, judged.dkim, judged.dmarc, judged.arc];
+    let ours = path.trim_matches(['<', '>']);
+    let judged = judge(&came, "127.0.0.1", ours);
+    assert_eq!(words(&judged), ["pass", "pass", "pass", "pass"], "{judged:?}\n{came}");
+    // In the name of whoever wrote it, SPF would have failed.
+    let judged = judge(&came, "127.0.0.1", "zoe@away.test");
+    assert_eq!(words(&judged), ["fail", "pass", "pass", "pass"], "{judged:?}");
+    // Nobody else may use our path; and it is the author's signature alone that makes it his.
+    let judged = judge(&came.replace("Hello.", "Hullo."), "192.0.2.99", ours);
+    assert_eq!(words(&judged), ["fail", "fail", "fail", "fail"], "{judged:?}");
 }
 
 #[test]
