@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Fairness(FairnessOptions),
     /// Measure what TLS costs: sessions and handshakes, accepting and relaying
     Tls(TlsOptions),
+    /// Measure what it costs to sign mail and to check it, beside Postfix and its milters
+    Auth(AuthOptions),
     /// Measure logins, and what a flood of wrong ones does to others
     Logins(LoginsOptions),
     /// Measure mailboxes beside Dovecot: what clients read and append, what is delivered, and sessions that wait
@@ -394,6 +396,24 @@ pub(crate) struct FairnessOptions {
     #[arg(long, value_parser = rate)]
     pub(crate) rate: Option<f64>,
     /// How often all of it is measured; the middle counts
+    #[arg(long, default_value = "3", value_parser = at_least_one)]
+    pub(crate) rounds: u64,
+    /// Leave Postfix out
+    #[arg(long)]
+    pub(crate) no_peer: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuthOptions {
+    /// Sessions of the source
+    #[arg(long, default_value = "20", value_parser = at_least_one)]
+    pub(crate) sessions: u64,
+    /// Messages of a round
+    #[arg(long, default_value = "4000", value_parser = at_least_one)]
+    pub(crate) messages: u64,
+    /// Rounds; the median of them counts
     #[arg(long, default_value = "3", value_parser = at_least_one)]
     pub(crate) rounds: u64,
     /// Leave Postfix out

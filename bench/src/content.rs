@@ -38,6 +38,11 @@ impl Content {
         Some(Self { octets, number_at })
     }
 
+    /// The same content below one more field.
+    pub(crate) fn below(&self, field: &str) -> Self {
+        Self { octets: [field.as_bytes(), &self.octets].concat(), number_at: self.number_at + field.len() }
+    }
+
     /// Writes `number` into the Message-ID: every message is another one.
     pub(crate) fn set_number(&mut self, mut number: u64) {
         let digits = self.octets.iter_mut().skip(self.number_at).take(NUMBER_DIGITS);

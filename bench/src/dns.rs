@@ -11,6 +11,7 @@ use std::time::Duration;
 const TYPE_A: u16 = 1;
 const TYPE_SOA: u16 = 6;
 const TYPE_MX: u16 = 15;
+const TYPE_TXT: u16 = 16;
 const CLASS_IN: u16 = 1;
 const TTL_SECONDS: u32 = 3600;
 /// The owner of an answer: a pointer to the question's name (RFC 1035 §4.1.4).
@@ -28,6 +29,13 @@ pub(crate) struct Dns {
 impl Dns {
     /// Listens on a loopback UDP port that the kernel chooses.
     pub(crate) fn start() -> io::Result<Self> {
+        Self::with(&[])
+    }
+
+    /// The same, with these names and their texts.
+    pub(crate) fn with(texts: &[(String, String)]) -> io::Result<Self> {
+        let texts: Vec<(Vec<u8>, Vec<u8>)> =
+            texts.iter().map(|(name, text)| (wire_name(name), strings(text))).collect();
         let socket = UdpSocket::bind("127.0.0.1:0")?;
         socket.set_read_timeout(Some(Duration::from_millis(100)))?;
         let address = socket.local_addr()?;
@@ -37,7 +45,9 @@ impl Dns {
             let mut query = [0; 1500];
             while !stopped.load(Ordering::Relaxed) {
                 let Ok((length, client)) = socket.recv_from(&mut query) else { continue };
-                if let Some(answer) = query.get(..length).and_then(answer) {
+                if let Some(answer) =
+                    query.get(..length).and_then(|query| text(query, &texts).or_else(|| answer(query)))
+                {
                     drop(socket.send_to(&answer, client));
                 }
             }
@@ -53,6 +63,33 @@ impl Drop for Dns {
             drop(thread.join());
         }
     }
+}
+
+/// Answers a query for a text that is there.
+fn text(query: &[u8], texts: &[(Vec<u8>, Vec<u8>)]) -> Option<Vec<u8>> {
+    let (header, rest) = query.split_at_checked(HEADER_OCTETS)?;
+    let name_octets = name_length(rest)?;
+    let question = rest.get(..name_octets + 4)?;
+    let kind = u16::from_be_bytes(question.get(name_octets..name_octets + 2)?.try_into().ok()?);
+    let name = question.get(..name_octets)?.to_ascii_lowercase();
+    let (_, strings) = texts.iter().find(|(known, _)| kind == TYPE_TXT && *known == name)?;
+    let mut out = header.get(..2)?.to_vec();
+    out.extend_from_slice(&[0x84 | (header.get(2)? & 0x01), 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+    out.extend_from_slice(question);
+    out.extend_from_slice(&NAME_OF_QUESTION);
+    out.extend_from_slice(&record(TYPE_TXT, strings));
+    Some(out)
+}
+
+fn wire_name(name: &str) -> Vec<u8> {
+    let label = |label: &str| [&[u8::try_from(label.len()).unwrap_or(0)][..], label.as_bytes()].concat();
+    name.split('.').map(label).chain([vec![0]]).collect::<Vec<_>>().concat()
+}
+
+/// A text as strings of 255 octets at most (RFC 1035 §3.3.14).
+fn strings(text: &str) -> Vec<u8> {
+    let string = |octets: &[u8]| [&[u8::try_from(octets.len()).unwrap_or(0)][..], octets].concat();
+    text.as_bytes().chunks(255).map(string).collect::<Vec<_>>().concat()
 }
 
 /// Answers one query (RFC 1035 §4.1); `None` for what is not a query with one question.

@@ -14,6 +14,7 @@ macro_rules! say {
 }
 
 mod args;
+mod auth;
 mod beside;
 mod clock;
 mod compare;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         Command::Compare(options) => compare::command(&options),
         Command::Fairness(options) => fairness::command(&options),
         Command::Tls(options) => tls::command(&options),
+        Command::Auth(options) => auth::command(&options),
         Command::Logins(options) => logins::command(&options),
         Command::Mailbox(options) => mailbox::command(&options),
         Command::Queue(options) => queue::command(&options),

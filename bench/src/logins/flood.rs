@@ -68,7 +68,7 @@ fn plan(client: &Client<'_>) -> Result<Plan, Failure> {
     let (_, login) = client.first_line(Mechanism::Plain, 0)?;
     Ok(Plan {
         server: client.server,
-        entry: Entry { tls: Some(client.dialer.clone()), login: Some(login.into()) },
+        entry: Entry { tls: Some(client.dialer.clone()), login: Some(login.into()), signature: None },
         sessions: SESSIONS,
         messages: 0,
         size: SIZE,

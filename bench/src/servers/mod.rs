@@ -43,12 +43,16 @@ pub(crate) struct Candidate {
     pub(crate) name: String,
     /// The program of Postrider; the others are where their packages put them.
     program: PathBuf,
+    /// What its configuration has beside.
+    more: String,
+    /// Whether whoever comes from this machine may send anywhere.
+    trusts: bool,
 }
 
 impl Candidate {
     /// Postrider as this program, under this name.
     pub(crate) fn postrider(name: &str, program: PathBuf) -> Self {
-        Self { kind: Kind::Postrider, name: name.to_owned(), program }
+        Self { kind: Kind::Postrider, name: name.to_owned(), program, more: String::new(), trusts: true }
     }
 
     /// Another server.
@@ -59,7 +63,12 @@ impl Candidate {
             Kind::Exim => "Exim",
             Kind::Postrider => "Postrider",
         };
-        Self { kind, name: name.to_owned(), program: PathBuf::new() }
+        Self { kind, name: name.to_owned(), program: PathBuf::new(), more: String::new(), trusts: true }
+    }
+
+    /// With more in its configuration; `trusts`: whether whoever comes from this machine may send anywhere.
+    pub(crate) fn with(self, more: String, trusts: bool) -> Self {
+        Self { more, trusts, ..self }
     }
 }
 
@@ -129,9 +138,9 @@ impl Server {
     /// Starts a server and waits for its greeting.
     pub(crate) fn start(who: &Candidate, setting: &Setting<'_>) -> Result<Self, Failure> {
         match who.kind {
-            Kind::Postfix | Kind::PostfixHold | Kind::PostfixReuse => postfix::start(setting, who.kind),
+            Kind::Postfix | Kind::PostfixHold | Kind::PostfixReuse => postfix::start(setting, who),
             Kind::Exim => exim::start(setting),
-            Kind::Postrider => postrider::start(setting, &who.program),
+            Kind::Postrider => postrider::start(setting, who),
         }
     }
 

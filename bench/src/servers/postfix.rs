@@ -1,6 +1,6 @@
 //! Postfix with a configuration, queue and data directory of its own, set up to be as fast as it can be and stay safe.
 
-use super::{Kind, LOCAL_DOMAIN, Server, Setting, free_port};
+use super::{Candidate, Kind, LOCAL_DOMAIN, Server, Setting, free_port};
 use crate::fairness::{DOMAINS, TROUBLE};
 use crate::group::Group;
 use crate::guard::spawn;
@@ -16,7 +16,7 @@ use std::process::Command;
 /// Who owns the Maildirs: virtual(8) delivers as the recipient's user, never as root.
 const NOBODY: u32 = 65534;
 
-pub(super) fn start(setting: &Setting<'_>, kind: Kind) -> Result<Server, Failure> {
+pub(super) fn start(setting: &Setting<'_>, who: &Candidate) -> Result<Server, Failure> {
     if !rustix::process::geteuid().is_root() {
         return Err("Postfix starts only as root; use --peer none to measure Postrider alone".into());
     }
@@ -27,7 +27,7 @@ pub(super) fn start(setting: &Setting<'_>, kind: Kind) -> Result<Server, Failure
     }
     peers::give(&data, peers::postfix::USER)?;
     let address = free_port()?;
-    fs::write(conf.join("main.cf"), main_cf(setting, kind, &queue, &data))?;
+    fs::write(conf.join("main.cf"), main_cf(setting, who.kind, &queue, &data) + &who.more)?;
     fs::write(conf.join("master.cf"), peers::postfix::master_cf(address))?;
     fs::write(conf.join("mailboxes"), mailboxes(setting))?;
     fs::write(conf.join("transport"), transport(setting))?;

@@ -1,6 +1,6 @@
 //! Postrider: the release build of this checkout, with a configuration and data directory of its own.
 
-use super::{LOCAL_DOMAIN, Server, Setting, free_port};
+use super::{Candidate, LOCAL_DOMAIN, Server, Setting, free_port};
 use crate::group::Group;
 use crate::guard::spawn;
 use crate::scenario::Work;
@@ -13,29 +13,30 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-pub(super) fn start(setting: &Setting<'_>, program: &Path) -> Result<Server, Failure> {
+pub(super) fn start(setting: &Setting<'_>, who: &Candidate) -> Result<Server, Failure> {
     let data = setting.dir.join("data");
     fs::create_dir_all(&data)?;
     let address = free_port()?;
     let config = setting.dir.join("postrider.toml");
-    fs::write(&config, toml(setting, &data, address))?;
+    fs::write(&config, toml(setting, who.trusts, &data, address) + &who.more)?;
     let maildirs = make_maildirs(setting, &data)?;
     let log = setting.dir.join("postrider.log");
     let group = Group::create();
     let arguments = ["serve".as_ref(), "--config".as_ref(), config.as_os_str()];
-    let child = spawn(program, &arguments, &log, group.as_ref())?;
+    let child = spawn(&who.program, &arguments, &log, group.as_ref())?;
     let mut server = Server { address, maildirs, child, group, log };
     server.wait_for_greeting(setting.access)?;
     if let Some(login) = setting.access.login {
-        add_account(program, &config, login)?;
+        add_account(&who.program, &config, login)?;
     }
     Ok(server)
 }
 
-fn toml(setting: &Setting<'_>, data: &Path, address: SocketAddr) -> String {
+fn toml(setting: &Setting<'_>, trusts: bool, data: &Path, address: SocketAddr) -> String {
     // The limits are for strangers; all load comes from one address and in few long sessions here.
     let sessions = setting.sessions + 100;
-    let trusted = if setting.access.login.is_some() { "" } else { "trusted_networks = [\"127.0.0.0/8\"]\n" };
+    let trusted =
+        if setting.access.login.is_some() || !trusts { "" } else { "trusted_networks = [\"127.0.0.0/8\"]\n" };
     let listener = listener(setting, address);
     let mut text = format!(
         "hostname = \"postrider.bench.test\"\n\
@@ -132,8 +133,12 @@ mod tests {
 
     #[test]
     fn the_configuration_leads_to_the_sink_and_names_the_mailboxes() {
-        let text =
-            toml(&Setting::example(Work::Local), Path::new("/dir/data"), "127.0.0.1:4000".parse().unwrap());
+        let text = toml(
+            &Setting::example(Work::Local),
+            true,
+            Path::new("/dir/data"),
+            "127.0.0.1:4000".parse().unwrap(),
+        );
         assert!(text.contains("bind = [\"127.0.0.1:4000\"]\n") && text.contains("\nport = 4025\n"));
         assert!(text.contains("servers = [\"127.0.0.1:4053\"]\n"));
         assert!(text.contains("service = \"smtp\"") && text.contains("tls = \"none\""));
@@ -147,7 +152,7 @@ mod tests {
         let mut setting = Setting::example(Work::Relay);
         setting.access =
             Access { tls: Some((Tls::Implicit, &keys)), login: Some(("a@source.test", "secret")) };
-        let text = toml(&setting, Path::new("/dir/data"), "127.0.0.1:4000".parse().unwrap());
+        let text = toml(&setting, true, Path::new("/dir/data"), "127.0.0.1:4000".parse().unwrap());
         assert!(text.contains("service = \"submission\"") && text.contains("tls = \"implicit\""));
         assert!(text.contains("[[tls.certificate]]") && text.contains("name = \"source.test\""));
         assert!(!text.contains("trusted_networks") && !text.contains("secret"));

@@ -2,7 +2,7 @@
 
 use super::replies::Reply;
 use super::session::{Session, Stage, UnderWay};
-use super::{Amount, FAILURES_MAX, GRACE, Load, Plan, Report};
+use super::{Amount, Entry, FAILURES_MAX, GRACE, Load, Plan, Report};
 use crate::Failure;
 use crate::clock::{monotonic_ns, thread_cpu_ns};
 use crate::content::Content;
@@ -60,7 +60,7 @@ pub(super) struct Engine {
 impl Engine {
     pub(super) fn new(plan: Plan) -> io::Result<Self> {
         Ok(Self {
-            content: content(plan.size)?,
+            content: content(plan.size, &plan.entry)?,
             plan,
             poller: Poller::new()?,
             slots: Vec::new(),
@@ -132,7 +132,7 @@ impl Engine {
     pub(super) fn round(&mut self, amount: Amount, load: Load, limit: Duration) -> io::Result<Report> {
         if amount.size != self.plan.size {
             self.plan.size = amount.size;
-            self.content = content(amount.size)?;
+            self.content = content(amount.size, &self.plan.entry)?;
         }
         let (cpu, started) = (thread_cpu_ns(), monotonic_ns());
         self.report = Report { started_ns: started, ended_ns: started, ..Report::default() };
@@ -445,10 +445,14 @@ impl Engine {
     }
 }
 
-fn content(size: usize) -> io::Result<Content> {
+fn content(size: usize, entry: &Entry) -> io::Result<Content> {
     let too_small =
         || io::Error::new(io::ErrorKind::InvalidInput, "the size is below that of a header section");
-    Content::new(size).ok_or_else(too_small)
+    let content = Content::new(size).ok_or_else(too_small)?;
+    Ok(match &entry.signature {
+        Some(field) => content.below(field),
+        None => content,
+    })
 }
 
 /// When message `number` is due, from the start.

@@ -35,12 +35,14 @@ pub(crate) struct Entry {
     pub(crate) tls: Option<Dialer>,
     /// The line that logs in, its CRLF included.
     pub(crate) login: Option<Arc<str>>,
+    /// A field that stands before the content of each message, its CRLF included.
+    pub(crate) signature: Option<Arc<str>>,
 }
 
 impl Entry {
     /// Under TLS, if at all, and without a login.
     pub(crate) fn by(tls: Option<Dialer>) -> Self {
-        Self { tls, login: None }
+        Self { tls, login: None, signature: None }
     }
 }
 
