@@ -358,10 +358,8 @@ fn data(kind: &str, value: &str) -> Vec<u8> {
 
 /// `"a" "b"`, or words without quotes.
 fn strings(value: &str) -> Vec<u8> {
-    let texts: Vec<&str> = match value.strip_prefix('"').and_then(|value| value.strip_suffix('"')) {
-        Some(inner) => inner.split("\" \"").collect(),
-        None => vec![value],
-    };
+    let quoted = value.starts_with('"');
+    let texts: Vec<&str> = if quoted { value.split('"').skip(1).step_by(2).collect() } else { vec![value] };
     let mut out = Vec::new();
     for text in texts {
         if text.is_empty() {

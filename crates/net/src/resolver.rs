@@ -26,6 +26,7 @@ use self::{dnssec::Validation, failure::Failure};
 
 mod dnssec;
 mod failure;
+mod keeping;
 mod records;
 #[cfg(test)]
 mod responder;
@@ -50,7 +51,7 @@ pub struct Config {
     pub ttl_max: Duration,
     /// That there is no answer is not kept longer than this (RFC 2308 §5 advises one to three hours).
     pub negative_ttl_max: Duration,
-    /// How many answers are kept.
+    /// How many answers are kept. None of more than 4 KiB is.
     pub cache_entries_max: u64,
     /// Whether the case of letters in questions is random and answers must repeat it (draft-vixie-dnsext-dns0x20).
     /// Answers that do not are asked for again by TCP.
@@ -162,10 +163,13 @@ impl Resolver {
         name: Name,
         kind: RecordType,
     ) -> Result<Lookup, DnsError> {
-        match timeout(self.deadline, client.lookup(name, kind)).await {
-            Ok(Ok(lookup)) => Ok(lookup),
-            Ok(Err(error)) => Err(self.judge(client, &error).await),
-            Err(_) => Err(DnsError::temporary(format!("{kind} timeout"))),
+        let Ok(answer) = timeout(self.deadline, client.lookup(name.clone(), kind)).await else {
+            return Err(DnsError::temporary(format!("{kind} timeout")));
+        };
+        keeping::forget_if_large(client, &name, kind, &answer);
+        match answer {
+            Ok(lookup) => Ok(lookup),
+            Err(error) => Err(self.judge(client, &error).await),
         }
     }
 

@@ -18,6 +18,7 @@ mod disk;
 mod dkim;
 mod dkim_keys;
 mod dns;
+mod dns_hostile;
 mod doctor;
 mod fates;
 mod forwarding;

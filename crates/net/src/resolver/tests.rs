@@ -54,11 +54,23 @@ fn zone(name: &str, kind: u16) -> Say {
         ("xn--bcher-kva.test", MX) => records(vec![Rr::Mx(10, "mx1.example.test")]),
         ("many.test", MX) => records((0..150).map(|n| Rr::Mx(n, "mx1.example.test")).collect()),
         ("text.test", 16) => records(vec![Rr::Txt(vec!["v=spf1 ", "-all"]), Rr::Txt(vec!["other"])]),
+        ("big.test", 16) => Say::OnlyByTcp(texts(14)),
+        ("huge.test", 16) => Say::OnlyByTcp(texts(17)),
+        ("also-huge.test", 16) => records(vec![Rr::Cname("huge.test")]),
         ("1.2.0.192.in-addr.arpa", 12) => records(vec![Rr::Ptr("MX1.example.test")]),
         ("example.test" | "v4.test" | "text.test" | "a-broken.test" | "target.test", _) => NODATA,
         _ => NXDOMAIN,
     }
 }
+
+/// Texts of a quarter of a KiB.
+fn texts(count: usize) -> Vec<Rr> {
+    let letters = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q"];
+    letters.into_iter().cycle().take(count).map(|letter| Rr::Txt(vec![letter, LONG, LONG])).collect()
+}
+
+/// 127 octets.
+const LONG: &str = "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456";
 
 async fn resolver() -> (Responder, Resolver) {
     let responder = Responder::start(zone).await;
@@ -177,6 +189,23 @@ async fn answers_and_refusals_are_kept() {
     resolver.forget();
     resolver.mx("example.test").await.unwrap();
     assert_eq!(responder.asked().iter().filter(|question| question.contains("example.test")).count(), 2);
+}
+
+#[tokio::test]
+async fn large_answers_are_not_kept_under_any_of_their_names() {
+    let (responder, resolver) = resolver().await;
+    for _ in 0..3 {
+        assert_eq!(resolver.txt("big.test").await.unwrap().records.len(), 14);
+        assert_eq!(resolver.txt("huge.test").await.unwrap().records.len(), 17);
+    }
+    let times = |question: &str| responder.asked().iter().filter(|asked| *asked == question).count();
+    assert_eq!((times("tcp big.test 16"), times("tcp huge.test 16")), (1, 3));
+    for _ in 0..2 {
+        assert_eq!(resolver.txt("also-huge.test").await.unwrap().records.len(), 17);
+    }
+    assert_eq!(times("udp also-huge.test 16"), 2);
+    resolver.txt("huge.test").await.unwrap();
+    assert_eq!(times("tcp huge.test 16"), 6);
 }
 
 #[tokio::test]
