@@ -174,12 +174,16 @@ impl Reception {
         }
         let facts = &checked.found.facts;
         let member_unsure = !checked.unproven.is_empty() && facts.is_unsure_of_sender();
-        let missing = unanswered(verify, facts).or_else(|| member_unsure.then_some(MEMBER_UNSURE));
-        if let Some(reply) = missing
+        let unanswered = unanswered(verify, facts);
+        let is_lenient = unanswered.is_some();
+        if let Some(reply) = unanswered.or_else(|| member_unsure.then_some(MEMBER_UNSURE))
             && self.may_put_off(facts, incoming, transaction)
         {
             tracing::info!(station = STATION, client = %self.shown(), %reply, "put off");
             return Err(reply);
+        }
+        if is_lenient {
+            checked.judgement = checked.judgement.lenient();
         }
         let all_unproven = !checked.unproven.is_empty()
             && transaction.addressed.iter().all(|to| checked.unproven.contains(&to.address));

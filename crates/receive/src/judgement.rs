@@ -32,13 +32,19 @@ impl Judgement {
         Self { measure, reply: Some(reply), overridden: None }
     }
 
+    /// What becomes of it where a foreign DNS might yet have spoken for it: it goes on after its time (mail-rules 5), and is not refused.
+    pub(crate) fn lenient(self) -> Self {
+        let measure = if self.measure == Measure::Reject { Measure::Junk } else { self.measure };
+        Self { measure, ..self }
+    }
+
     /// Why, in words.
     pub(crate) fn reason(&self) -> Option<&str> {
         self.reply.as_ref().map(Reply::text)
     }
 }
 
-/// Judges. What the DNS did not answer counts for nothing.
+/// Judges. What the DNS did not answer counts for nothing; where the judgement hangs on it, see [`unanswered`] and [`Judgement::lenient`].
 pub(crate) fn judge(verify: &Verify, facts: &Facts) -> Judgement {
     let author = of_author(verify, facts);
     // RFC 7372 §3.2, §3.3: the codes of what failed.
@@ -111,7 +117,9 @@ impl Missing {
         }
         if let Some(found) = facts.dmarc.as_mut() {
             if self.has(Question::Dmarc) {
-                found.result = dmarc::DmarcResult::None;
+                // Without a record nothing may be asked for at all.
+                let known = found.record.is_some();
+                found.result = if known { dmarc::DmarcResult::Pass } else { dmarc::DmarcResult::None };
             } else if speaks_for_author && found.result == dmarc::DmarcResult::Fail {
                 found.result = dmarc::DmarcResult::Pass;
             }
@@ -134,7 +142,9 @@ impl Missing {
             facts.sender.passed() == Some(author) || facts.signers().any(|signer| signer == *author)
         });
         if let Some(found) = facts.dmarc.as_mut().filter(|_| self.has(Question::Dmarc)) {
-            found.policy = dmarc::Policy::Reject;
+            if found.record.is_none() {
+                found.policy = dmarc::Policy::Reject;
+            }
             found.result = if is_sure { dmarc::DmarcResult::Pass } else { dmarc::DmarcResult::Fail };
         }
         facts
@@ -144,7 +154,7 @@ impl Missing {
     fn reply(&self, facts: &Facts) -> Reply {
         let (detail, what, name) = if self.has(Question::Spf) {
             (24, "SPF of", facts.sender.counts().map(|(domain, _)| domain.to_string()))
-        } else if self.has(Question::Dmarc) {
+        } else if self.has(Question::Dmarc) && !self.has(Question::Dkim) {
             (26, "the DMARC policy of", facts.author.as_ref().ok().map(ToString::to_string))
         } else if self.has(Question::Dkim) {
             let unsure = facts.signatures.iter().find(|found| found.result == dkim::DkimResult::TempError);
@@ -213,9 +223,13 @@ fn of_author(verify: &Verify, facts: &Facts) -> Judgement {
             );
         }
     };
-    let Some(found) = facts.dmarc.as_ref().filter(|found| found.result == dmarc::DmarcResult::Fail) else {
-        return Judgement::ACCEPTED;
+    // An answer that does not come speaks for nobody: or whoever keeps one back for an hour could be anybody.
+    let speaks_against = |found: &&dmarc::Verdict| match found.result {
+        dmarc::DmarcResult::Fail => true,
+        dmarc::DmarcResult::TempError => found.record.is_some(),
+        dmarc::DmarcResult::None | dmarc::DmarcResult::Pass => false,
     };
+    let Some(found) = facts.dmarc.as_ref().filter(speaks_against) else { return Judgement::ACCEPTED };
     if vouched_for(verify, facts, author) {
         return Judgement { overridden: Some("trusted_forwarder"), ..Judgement::ACCEPTED };
     }
@@ -234,8 +248,9 @@ fn of_author(verify: &Verify, facts: &Facts) -> Judgement {
     } else {
         "no DKIM signature of it passes"
     };
-    let text =
-        format!("DMARC fails for {} (p={}): {spf}, {signed}", shown(author.as_str()), found.policy.name());
+    let verb = if found.result == dmarc::DmarcResult::Fail { "fails" } else { "cannot be judged" };
+    let (author, policy) = (shown(author.as_str()), found.policy.name());
+    let text = format!("DMARC {verb} for {author} (p={policy}): {spf}, {signed}");
     let judged = Judgement::new(measure, (5, 7, 26), text);
     let by_list = measure < verify.dmarc_forged && found.policy == dmarc::Policy::Reject && facts.from_list;
     Judgement { overridden: by_list.then_some("mailing_list"), ..judged }

@@ -232,3 +232,25 @@ fn no_reply_is_too_long_for_a_line_or_holds_more_than_a_domain() {
         assert!(text.len() < 500 && !text.contains(['<', '>']), "{text}");
     }
 }
+
+#[test]
+fn what_a_silent_dns_left_open_is_put_off_and_in_the_end_junk_and_not_refused() {
+    let record = dmarc::Record::parse(b"v=DMARC1; p=reject").map(|record| (name("bank.example"), record));
+    let found = dmarc::Verdict { record, ..verdict(DmarcResult::TempError, Policy::Reject) };
+    let open = Facts {
+        sender: by_path("bank.example", SpfResult::Fail),
+        signatures: signed("news.bank.example", dkim::DkimResult::TempError),
+        dmarc: Some(found.clone()),
+        ..facts()
+    };
+    let verify = Verify::default();
+    let reply = unanswered(&verify, &open).unwrap().to_string();
+    assert!(reply.starts_with("451 4.7.20 The DNS does not answer for the DKIM key of"), "{reply}");
+    let judged = judge(&verify, &open).lenient();
+    assert_eq!(judged.measure, Measure::Junk);
+    assert!(judged.reason().unwrap().starts_with("DMARC cannot be judged for bank.example"), "{judged:?}");
+    // Where nothing would follow it is not put off.
+    let found = dmarc::Verdict { policy: Policy::None, ..found };
+    let harmless = Facts { sender: by_path("bank.example", SpfResult::None), dmarc: Some(found), ..open };
+    assert_eq!((unanswered(&verify, &harmless), measure(&harmless)), (None, Measure::Accept));
+}

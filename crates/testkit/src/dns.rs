@@ -24,6 +24,7 @@ const TTL: Duration = Duration::from_mins(5);
 /// example.org     TXT   "v=spf1 -all"
 /// _25._tcp.mx.example.org TLSA 3 1 1 0123...
 /// mx.example.org  INSECURE
+/// mx.example.org  SLOW
 /// 192.0.2.1       PTR   mx.example.org
 /// broken.example  SERVFAIL
 /// silent.example  MX    TIMEOUT
@@ -31,7 +32,8 @@ const TTL: Duration = Duration::from_mins(5);
 /// ```
 ///
 /// A name that no line tells of does not exist, unless one below it does. `TIMEOUT` is the failure that comes after
-/// a timeout, without the wait; `HANG` never answers.
+/// a timeout, without the wait; `HANG` never answers. A name that is `SLOW` answers like others, but not at the first poll: as over a network, and too
+/// late for who has no time left.
 #[derive(Debug, Default)]
 pub struct FakeDns {
     state: Mutex<State>,
@@ -44,6 +46,7 @@ struct State {
     secure: bool,
     /// Names for which nothing vouches, whatever the others are.
     insecure: BTreeSet<String>,
+    slow: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +105,10 @@ impl FakeDns {
                 state.insecure.insert(name);
                 continue;
             }
+            if line.kind.as_deref() == Some("SLOW") {
+                state.slow.insert(name);
+                continue;
+            }
             state.zones.entry(name).or_default().push(line);
         }
     }
@@ -131,12 +138,15 @@ impl FakeDns {
         kinds: &'static [&'static str],
         parse: impl Fn(&str, &str) -> T,
     ) -> Result<Answer<Vec<T>>, DnsError> {
-        let (outcome, security) = {
+        let (outcome, security, slow) = {
             let mut state = self.state();
             let name = dns::normalise(name);
             state.queries.push(format!("{name} {}", kinds.first().copied().unwrap_or_default()));
-            (state.look_up(&name, kinds), state.security(&name))
+            (state.look_up(&name, kinds), state.security(&name), state.slow.contains(&name))
         };
+        if slow {
+            tokio::task::yield_now().await;
+        }
         let found = match outcome {
             Outcome::Hang => std::future::pending().await,
             Outcome::Done(result) => result?,
@@ -312,7 +322,9 @@ fn check(line: &Line) {
         (Some("A"), Says::Record(value)) => assert!(parse_address(value).is_ipv4(), "no A: {value}"),
         (Some("AAAA"), Says::Record(value)) => assert!(parse_address(value).is_ipv6(), "no AAAA: {value}"),
         (Some("TLSA"), Says::Record(value)) => drop(parse_tlsa(value)),
-        (Some("INSECURE"), Says::Record(value)) => assert!(value.is_empty(), "a word too many: {value}"),
+        (Some("INSECURE" | "SLOW"), Says::Record(value)) => {
+            assert!(value.is_empty(), "a word too many: {value}");
+        }
         (Some("CNAME" | "TXT" | "PTR"), Says::Record(value)) => assert!(!value.is_empty(), "no value"),
         (None | Some("MX" | "A" | "AAAA" | "TXT" | "PTR" | "TLSA"), Says::Fails(_)) => {}
         (kind, _) => assert!(kind.is_none(), "no record of this type in a script: {line:?}"),

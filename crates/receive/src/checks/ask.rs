@@ -7,7 +7,7 @@ use message_auth::{DomainName, NoAuthor, arc, dkim, dmarc, results::Finding, spf
 
 use super::{
     Begun, Bringer,
-    facts::{Facts, Sender, signers},
+    facts::{Facts, Sender, signers, unsure_signers},
     patient::Patient,
 };
 use crate::rules::ResultWord;
@@ -16,7 +16,7 @@ use crate::rules::ResultWord;
 const NAMES_MAX: usize = 5;
 const TOO_LONG: &str = "header section is too long";
 
-/// Asks all of it side by side, but DMARC last. The findings are in the order in which they are told.
+/// Asks all of it side by side, but last whether DMARC takes for the author's what was found. The findings are in the order in which they are told.
 pub(super) async fn ask(
     begun: Begun,
     bringer: &Bringer<'_>,
@@ -25,10 +25,12 @@ pub(super) async fn ask(
     resolver: &Patient,
 ) -> (Facts, Vec<Finding>) {
     let Begun { author, from_list, signed } = begun;
-    let ((sender, mut findings), reverse, signed) = tokio::join!(
+    // The policy beside all others: whoever lets us wait for keys of his own must not use up the time to ask for it.
+    let ((sender, mut findings), reverse, signed, policy) = tokio::join!(
         sender(bringer, hostname, now, resolver),
         reverse(bringer.client, resolver),
         signatures(signed, resolver),
+        policy(author.as_ref().ok(), resolver),
     );
     let (reverse, name) = reverse;
     let is_read = signed.is_some();
@@ -45,7 +47,7 @@ pub(super) async fn ask(
         reverse,
     };
     if is_read {
-        findings.push(of_author(&mut facts, resolver).await);
+        findings.push(of_author(&mut facts, policy, resolver).await);
         findings.extend(facts.arc.as_ref().map(Finding::of_arc));
         findings.push(name);
         if facts.signatures.is_empty() {
@@ -155,18 +157,34 @@ async fn signatures(
     Some((signatures, Some(chain).filter(|chain| chain.status != arc::ChainStatus::None)))
 }
 
-/// Whether the message is its author's (RFC 9989).
-async fn of_author(facts: &mut Facts, resolver: &Patient) -> Finding {
+/// What the author's domain asks for where nothing speaks for the author.
+async fn policy(author: Option<&DomainName>, resolver: &Patient) -> Option<dmarc::Verdict> {
+    Some(dmarc::check(dmarc::Evidence { author: author?, spf: None, dkim: &[] }, resolver).await)
+}
+
+/// Whether the message is its author's (RFC 9989). Where that cannot be said for want of an answer about who sent or signed it, what the author's domain
+/// asks for stands by it if it is known.
+async fn of_author(facts: &mut Facts, policy: Option<dmarc::Verdict>, resolver: &Patient) -> Finding {
     let author = match &facts.author {
         Ok(author) => author,
         Err(why @ (NoAuthor::None | NoAuthor::Ambiguous)) => return Finding::of_dmarc(Err(*why), None),
     };
-    let mut signers: Vec<DomainName> = signers(&facts.signatures).collect();
-    // Only the first few are looked at.
-    signers.sort_by_key(|signer| signer != author);
-    signers.dedup();
+    let by_closeness = |mut signers: Vec<DomainName>| {
+        // Only the first few are looked at.
+        signers.sort_by_key(|signer| signer != author);
+        signers.dedup();
+        signers
+    };
+    let signers = by_closeness(signers(&facts.signatures).collect());
+    let open = by_closeness(unsure_signers(&facts.signatures).collect());
     let evidence = dmarc::Evidence { author, spf: facts.sender.passed(), dkim: &signers };
-    let verdict = dmarc::check(evidence, resolver).await;
+    let open = dmarc::Evidence { author, spf: facts.sender.open(), dkim: &open };
+    let mut verdict = dmarc::check_unsure(evidence, open, resolver).await;
+    if verdict.result == dmarc::DmarcResult::TempError
+        && let Some(policy) = policy.filter(|policy| policy.result == dmarc::DmarcResult::Fail)
+    {
+        verdict = dmarc::Verdict { result: verdict.result, problem: verdict.problem, ..policy };
+    }
     let finding = Finding::of_dmarc(Ok(author), Some(&verdict));
     facts.aligned = verdict.dkim_aligned.iter().filter_map(|number| signers.get(*number).cloned()).collect();
     facts.dmarc = Some(verdict);

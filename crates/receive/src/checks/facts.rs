@@ -60,6 +60,11 @@ impl Sender {
         self.counts().filter(|(_, result)| *result == SpfResult::Pass).map(|(domain, _)| domain)
     }
 
+    /// The domain of which the DNS did not say whether the client may send for it.
+    pub(crate) fn open(&self) -> Option<&DomainName> {
+        self.counts().filter(|(_, result)| *result == SpfResult::TempError).map(|(domain, _)| domain)
+    }
+
     /// The domain of the reverse-path says that this client may not send for it. Of the client's own name that is not known to whom reports go.
     pub(crate) fn is_forged(&self) -> bool {
         !self.null && self.result() == SpfResult::Fail
@@ -139,6 +144,12 @@ impl Facts {
 pub(super) fn signers(signatures: &[dkim::Outcome]) -> impl Iterator<Item = DomainName> {
     let passed = signatures.iter().filter(|found| dkim_word(found) == ResultWord::Pass);
     passed.filter_map(|found| DomainName::parse(&found.domain))
+}
+
+/// The domains whose keys the DNS did not give.
+pub(super) fn unsure_signers(signatures: &[dkim::Outcome]) -> impl Iterator<Item = DomainName> {
+    let unsure = signatures.iter().filter(|found| found.result == dkim::DkimResult::TempError);
+    unsure.filter_map(|found| DomainName::parse(&found.domain))
 }
 
 fn dkim_word(found: &dkim::Outcome) -> ResultWord {

@@ -267,5 +267,7 @@ dialogues! {
         verify_spares_postmaster_and_abuse
         verify_rules_make_exceptions
         verify_puts_off_only_what_depends_on_the_answer
+        verify_refuses_nothing_for_a_silent_dns
+        verify_asks_for_the_policy_beside_slow_keys
         verify_members_of_a_list_are_no_word_of_strangers;
 }
