@@ -89,16 +89,22 @@ fn demands_signature(
         && paths.sign(address, now).is_some()
 }
 
-/// Puts recipients on hold that lead elsewhere where the message was judged to be unwanted, or its sender is forged: whoever gets it takes us for who
-/// sends such mail. Somebody can release it, and then it goes. The event that tells it.
+/// Puts recipients on hold that lead elsewhere where the message was judged to be unwanted, or its sender is forged, and mailing lists where it is unwanted,
+/// also if it is a rule alone that says so: whoever gets it takes us for who sends such mail. Somebody can release it, and then it goes. The event that
+/// tells it.
 pub(crate) fn hold_back(directory: &Directory, envelope: &mut Envelope) -> Option<Event> {
-    if !directory.leads_elsewhere() {
+    if !directory.leads_elsewhere() && directory.lists().next().is_none() {
         return None;
     }
     let (mut recipients, may_bounce) = (Vec::new(), envelope.may_bounce);
     let unheld = envelope.recipients.iter_mut().filter(|recipient| !recipient.held);
     for recipient in unheld.filter(|recipient| recipient.junk || !may_bounce) {
-        if let Resolution::Forwarded(_) = directory.resolve(&recipient.forward_path) {
+        let goes_on = match directory.resolve(&recipient.forward_path) {
+            Resolution::Forwarded(_) => true,
+            Resolution::List(_) => recipient.junk,
+            _ => false,
+        };
+        if goes_on {
             recipient.held = true;
             recipient.last_reply = Some(held());
             recipients.push(recipient.forward_path.to_string());

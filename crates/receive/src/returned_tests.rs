@@ -1,6 +1,6 @@
 //! What comes to reverse-paths of ours, and what waits instead of leaving.
 
-use directory::{AccountConfig, AliasConfig, Config, DomainConfig};
+use directory::{AccountConfig, AliasConfig, Config, DomainConfig, ListConfig};
 use mail::{Domain, QueueId, Recipient};
 
 use super::*;
@@ -22,6 +22,13 @@ fn directory() -> Directory {
         aliases: vec![AliasConfig {
             address: "sales@example.org".into(),
             to: vec!["anna@example.org".into(), "eve@other.example".into()],
+        }],
+        lists: vec![ListConfig {
+            address: "talk@example.org".into(),
+            members: vec!["anna@example.org".into()],
+            owners: vec!["anna@example.org".into()],
+            post: Some("anyone".into()),
+            title: None,
         }],
         ..Config::default()
     })
@@ -121,4 +128,15 @@ fn what_is_unwanted_waits_where_it_would_leave() {
     assert_eq!(of(false, true), (vec![false, false, false], None));
     assert_eq!(of(true, true), (vec![false, true, true], Some(leaving.clone())));
     assert_eq!(of(false, false), (vec![false, true, true], Some(leaving)));
+}
+
+#[test]
+fn what_a_rule_calls_junk_is_not_sent_on_to_a_list() {
+    let directory = directory();
+    for (junk, held) in [(true, true), (false, false)] {
+        let to = Recipient { junk, ..Recipient::new("talk@example.org".parse().unwrap(), NOW) };
+        let mut envelope = Envelope::new(QueueId::from_bytes([0; 16]), NOW, "lmtp", vec![to]);
+        assert_eq!(hold_back(&directory, &mut envelope).is_some(), held);
+        assert_eq!(envelope.recipients[0].held, held);
+    }
 }
