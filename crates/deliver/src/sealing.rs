@@ -46,10 +46,11 @@ pub(crate) async fn fields(
     let plan = Plan::new(&shared.config.hostname, envelope, &HeaderSection::read(&header));
     // The dearest step of sending: not on a thread that serves sockets, and on as many others as there are cores.
     let _turn = shared.signing.acquire().await;
+    let by = signers.clone();
     let made = spawn_blocking(move || plan.carry_out(&signers, &header, &body, now)).await;
     let fields: Arc<[u8]> = made.map_err(|_| Unsigned::NoKey)??.into();
     // Nothing is an answer too: the content is not read again for it.
-    shared.signatures.keep(of, &fields, now);
+    shared.signatures.keep(of, &fields, now, &by, || shared.live().signers.clone());
     Ok((!fields.is_empty()).then_some(fields))
 }
 

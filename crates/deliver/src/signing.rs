@@ -75,6 +75,11 @@ impl Signers {
         Self { domains: Arc::new(domains), on_trouble }
     }
 
+    /// Whether they are these very ones: those that were handed over at another time may hold other keys under the same names.
+    fn are(&self, others: &Self) -> bool {
+        Arc::ptr_eq(&self.domains, &others.domains)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.domains.is_empty()
     }
@@ -147,8 +152,20 @@ impl Signatures {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Kept::default();
     }
 
-    pub(crate) fn keep(&self, of: Signed, fields: &Arc<[u8]>, now: Timestamp) {
+    /// Keeps what `by` have signed, unless it is others by now who sign (`current`): their change has made all be forgotten that those before them
+    /// signed, and this is not to come after it.
+    pub(crate) fn keep(
+        &self,
+        of: Signed,
+        fields: &Arc<[u8]>,
+        now: Timestamp,
+        by: &Signers,
+        current: impl FnOnce() -> Signers,
+    ) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !by.are(&current()) {
+            return;
+        }
         if kept.fields.insert(of, (Arc::clone(fields), now)).is_none() {
             kept.order.push_back(of);
         }
@@ -212,9 +229,10 @@ pub(crate) async fn signatures(
     }
     // The dearest step of sending: not on a thread that serves sockets, and on as many others as there are cores.
     let _turn = shared.signing.acquire().await;
+    let by = signers.clone();
     let made = spawn_blocking(move || sign(&signers, &domain, &header, &body, now)).await;
     let fields: Arc<[u8]> = made.map_err(|_| Unsigned::NoKey)??.into();
-    shared.signatures.keep(of, &fields, now);
+    shared.signatures.keep(of, &fields, now, &by, || shared.live().signers.clone());
     Ok(Some(fields))
 }
 
@@ -351,11 +369,26 @@ mod tests {
         assert!(KEPT * 2 <= LIFETIME);
         let (kept, at) = (Signatures::default(), Timestamp::from_millis(1_795_000_000_000));
         let (of, fields) = ((QueueId::from_bytes([1; 16]), None), Arc::from(&b"DKIM-Signature: x"[..]));
-        kept.keep(of, &fields, at);
+        let signers = Signers::default();
+        kept.keep(of, &fields, at, &signers, || signers.clone());
         let almost = at.after(KEPT).before(Duration::from_millis(1));
         assert!(kept.get(of, almost).is_some() && kept.get(of, at.after(KEPT)).is_none());
         kept.forget();
         assert!(kept.get(of, at).is_none());
+    }
+
+    #[test]
+    fn what_was_signed_by_keys_that_were_changed_meanwhile_is_not_kept() {
+        let (kept, at) = (Signatures::default(), Timestamp::from_millis(1_795_000_000_000));
+        let (of, fields) = ((QueueId::from_bytes([1; 16]), None), Arc::from(&b"DKIM-Signature: x"[..]));
+        let signers = || Signers::new([], OnTrouble::Hold);
+        let (before, later) = (signers(), signers());
+        // They were changed while it was being signed, and what was kept is forgotten.
+        kept.forget();
+        kept.keep(of, &fields, at, &before, || later.clone());
+        assert!(kept.get(of, at).is_none());
+        kept.keep(of, &fields, at, &later, || later.clone());
+        assert!(kept.get(of, at).is_some());
     }
 
     #[test]
