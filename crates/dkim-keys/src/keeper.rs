@@ -262,9 +262,11 @@ impl Keeper {
         let now = self.now();
         let Some(ring) = self.rings.get(domain) else { return };
         let names = ring.names();
-        let selector = plan::selector(algorithm, now, |name| names.iter().any(|taken| taken == name));
-        let (store, of, name) = (self.store.clone(), domain.clone(), selector.clone());
+        let (store, of) = (self.store.clone(), domain.clone());
         let made = spawn_blocking(move || -> Result<(Signer, String), String> {
+            // Nothing is written over: the record of a key that was never written down may be in the DNS all the same.
+            let is_taken = |name: &str| names.iter().any(|taken| taken == name) || store.has_key(&of, name);
+            let name = plan::selector(algorithm, now, is_taken);
             let failed = |error: message_auth::dkim::KeyError| error.to_string();
             let key = SigningKey::generate(algorithm).map_err(|_| "the machine gives no key".to_owned())?;
             let record = key.record().map_err(failed)?;
@@ -276,6 +278,7 @@ impl Keeper {
         let Some(ring) = self.rings.get_mut(domain) else { return };
         match (made, &mut ring.plan) {
             (Ok((signer, record)), Some(plan)) => {
+                let selector = signer.selector.to_string();
                 plan.made(selector.clone(), algorithm, record, now);
                 ring.signers.insert(selector.clone(), Arc::new(signer));
                 let kind = plan::kind(algorithm);

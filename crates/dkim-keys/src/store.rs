@@ -99,6 +99,11 @@ impl Store {
         Ok(key.map(|key| Signer { domain: domain.as_str().into(), selector: selector.into(), key }))
     }
 
+    /// Whether there is a file for a key of this name, or it cannot be said that there is none.
+    pub(crate) fn has_key(&self, domain: &DomainName, selector: &str) -> bool {
+        !matches!(self.read(&self.key_file(domain, selector)), Ok(None))
+    }
+
     /// Keeps a private key, before anything says that it is there.
     pub(crate) fn keep_key(&self, domain: &DomainName, selector: &str, pem: &str) -> Result<(), StoreError> {
         let dir = self.dir_of(domain);

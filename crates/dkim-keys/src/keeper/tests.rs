@@ -257,3 +257,17 @@ async fn a_key_that_is_lost_is_replaced() {
     world.obey(&keeper);
     assert_eq!(selectors(&world.round(&mut keeper).await), ["e20261118-2"]);
 }
+
+#[tokio::test]
+async fn a_key_that_nothing_tells_of_any_more_is_not_written_over() {
+    let world = World::new();
+    world.round(&mut world.keeper()).await;
+    let dir = world.dir.path().join("dkim/example.org");
+    let key = std::fs::read(dir.join("e20261118.pem")).unwrap();
+    // As if how far it was could not be written before the server was killed. Its record may be there.
+    std::fs::write(dir.join("keys.json"), "{\"keys\":[]}").unwrap();
+    let mut keeper = world.keeper();
+    world.round(&mut keeper).await;
+    assert_eq!(states(&keeper), ["e20261118-2 made"]);
+    assert_eq!(std::fs::read(dir.join("e20261118.pem")).unwrap(), key);
+}

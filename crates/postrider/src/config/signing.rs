@@ -115,13 +115,18 @@ pub(super) fn read(section: Section<'_>, update: Option<Update>) -> Signing {
             signing.algorithms.retain(|algorithm| all.contains(algorithm));
         }
     }
-    if let Some(rotate) = section.parsed("rotate", rotate) {
+    let asked_to_rotate = section.parsed("rotate", rotate);
+    if let Some(rotate) = asked_to_rotate {
         signing.rotate = rotate;
     }
     set(&mut signing.publish_wait, section.duration("publish_wait", Duration::ZERO..=DAY * 30));
     set(&mut signing.retire_wait, section.duration("retire_wait", Duration::ZERO..=YEAR));
     set(&mut signing.interval, section.duration("interval", SECOND..=DAY));
     signing.watch = section.choice("watch", &WATCH).unwrap_or(signing.watch);
+    if !signing.watch && signing.update.is_none() && asked_to_rotate.is_none() {
+        // Nobody would see whether the next key's record is there before it signs.
+        signing.rotate = None;
+    }
     signing.on_trouble = section.choice("on_trouble", &ON_TROUBLE).unwrap_or(signing.on_trouble);
     section.finish();
     signing

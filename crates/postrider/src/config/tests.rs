@@ -10,7 +10,7 @@ use std::{
 use proptest::prelude::*;
 use toml_span::Value;
 
-use super::{Config, LoadError, Report, effective, load, parse};
+use super::{Config, LoadError, Report, Signing, effective, load, parse};
 
 const REFERENCE: &str = include_str!("../../../../docs/reference/configuration.md");
 const FIRST_SERVER: &str = include_str!("../../../../docs/guides/first-server.md");
@@ -958,6 +958,16 @@ fn keys_for_signatures_that_are_kept() {
         ],
         SMALL,
     ));
+}
+
+#[test]
+fn no_key_follows_another_by_itself_where_nobody_looks_for_its_record() {
+    let off = "[signing]\nkeep = \"all\"\nwatch = \"off\"\n";
+    let update = "[dns.update]\nserver = \"192.0.2.53\"\n";
+    let rotates = |text: &str| Signing::keys(&good(&format!("{SMALL}{text}"))).rotate.is_some();
+    assert!(rotates("[signing]\nkeep = \"all\"\n"));
+    assert!(!rotates(off));
+    assert!(rotates(&format!("{off}{update}")) && rotates(&format!("{off}rotate = \"90d\"\n")));
 }
 
 #[test]
