@@ -19,8 +19,10 @@ use std::path::Path;
 const STORE: &str = "store.db";
 /// The database of mailboxes.
 pub(crate) const MAILBOXES: &str = "mailboxes.db";
-/// What is copied of a data directory beside them, if it is there: certificates that we obtained, keys for signatures, and what was learned.
-const MORE: [&str; 5] = ["acme", "dkim", "tls", "sites.jsonl", "usage.txt"];
+/// What is copied of a data directory beside them, if it is there: certificates that we obtained, keys for signatures, tokens for accounts at relays, and
+/// what was learned: of hosts, of how much a relay has taken today, and of the policies of domains, without which their mail could be read on its way.
+const MORE: [&str; 8] =
+    ["acme", "dkim", "tls", "relays", "sites.jsonl", "relays.jsonl", "mta-sts.jsonl", "usage.txt"];
 
 /// The schemas of a database.
 fn schemas(name: &str) -> &'static [store::Schema] {

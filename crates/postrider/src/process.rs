@@ -58,6 +58,8 @@ pub(crate) fn written_by_operator(config: &Config, file: &Path) -> Vec<PathBuf> 
     let secrets = config.secret_files.iter().map(PathBuf::as_path);
     let authority = config.acme.as_ref().and_then(config::Acme::ca_file);
     let providers = config.oauth.iter().filter_map(config::OAuth::ca_file);
+    let relays = config.relays.iter().filter_map(config::RelaySettings::ca_file);
+    let directories = config.ldap.iter().filter_map(config::Ldap::ca_file);
     let clients = config.clients.iter().flat_map(config::Clients::files);
     let files = [file]
         .into_iter()
@@ -66,6 +68,8 @@ pub(crate) fn written_by_operator(config: &Config, file: &Path) -> Vec<PathBuf> 
         .chain(authority)
         .chain(providers)
         .chain(clients)
+        .chain(relays)
+        .chain(directories)
         .chain(config.tls_policies.files());
     let mut all: Vec<PathBuf> = Vec::new();
     for path in files {

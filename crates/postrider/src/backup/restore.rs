@@ -229,6 +229,25 @@ mod tests {
     }
 
     #[test]
+    fn what_others_gave_us_and_what_was_learned_of_them_comes_back() {
+        let parent = tempfile::tempdir().unwrap();
+        let [server, other, backup] = ["server", "other", "backup"].map(|name| parent.path().join(name));
+        fs::create_dir(&server).unwrap();
+        Mailstore::open(&server.join(MAILBOXES)).unwrap().0.close();
+        fs::create_dir(server.join("relays")).unwrap();
+        let learned =
+            ["sites.jsonl", "relays.jsonl", "mta-sts.jsonl", "usage.txt", "relays/tokens of an account"];
+        for name in learned {
+            fs::write(server.join(name), name).unwrap();
+        }
+        create(&Sources { data_dir: server, configuration: Vec::new() }, &backup, |_, _| ()).unwrap();
+        restore(&backup, &other, |_, _| ()).unwrap();
+        for name in learned {
+            assert_eq!(fs::read_to_string(other.join(name)).ok().as_deref(), Some(name));
+        }
+    }
+
+    #[test]
     fn an_index_of_other_mailboxes_is_not_taken_for_that_of_those_restored() {
         let parent = tempfile::tempdir().unwrap();
         let [server, other, backup] = ["server", "other", "backup"].map(|name| parent.path().join(name));

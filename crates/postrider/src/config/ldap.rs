@@ -101,6 +101,11 @@ fn one(section: Section<'_>, dir: &Path, served: &mut Vec<Domain>) -> Option<Lda
 }
 
 impl Ldap {
+    /// The file of the authorities that are believed, if it is not those of the system.
+    pub(crate) fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_ref().map(|(file, _)| file.as_path())
+    }
+
     /// Reads who is believed to be the authority of the server's certificate.
     pub(super) fn open(&mut self) -> Option<Problem> {
         let (file, span) = self.ca_file.as_ref()?;

@@ -99,6 +99,11 @@ impl RelaySettings {
         &self.relay
     }
 
+    /// The file of the authorities that are believed, if it is not those of the system.
+    pub(crate) fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
+    }
+
     /// Who keeps the tokens for the account, if it has some.
     pub(crate) fn keeper(&self) -> Option<Arc<Keeper>> {
         self.keeper.clone()

@@ -971,6 +971,17 @@ fn no_key_follows_another_by_itself_where_nobody_looks_for_its_record() {
 }
 
 #[test]
+fn files_of_authorities_are_among_those_that_a_reload_reads_and_a_backup_has() {
+    let relay = "[relay]\nhost = \"smtp.example.net\"\nca_file = \"relay.pem\"\n";
+    let ldap = "[[ldap]]\nurl = \"ldaps://ldap.example.org\"\nbase = \"dc=example\"\ndomains = [\"example.org\"]\nca_file = \"ldap.pem\"\n";
+    let config = good(&format!("{SMALL}{relay}{ldap}"));
+    let files = crate::process::written_by_operator(&config, Path::new("/etc/postrider/postrider.toml"));
+    for file in ["postrider.toml", "relay.pem", "ldap.pem"] {
+        assert!(files.contains(&Path::new("/etc/postrider").join(file)), "{file}: {files:?}");
+    }
+}
+
+#[test]
 fn challenges_are_put_where_all_updates_go() {
     let update = "[dns.update]\nserver = \"192.0.2.53\"\nzone = \"example.org\"\nkey_name = \"k\"\nkey = \"c2VjcmV0\"\n";
     let acme = "[tls.acme]\nagree_to_terms = true\nchallenge = \"dns-01\"\n";
