@@ -240,7 +240,7 @@ impl std::fmt::Debug for Keeper {
 
 /// What root writes for a server that is somebody else has to be readable for that one: the owner of the directory above.
 fn as_the_server(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{MetadataExt, chown};
+    use std::os::unix::fs::{MetadataExt, lchown};
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
@@ -249,7 +249,8 @@ fn as_the_server(dir: &Path) -> io::Result<()> {
     let (user, group) = (Some(owner.uid()), Some(owner.gid()));
     let parent = dir.parent().map(Path::to_owned);
     for path in parent.into_iter().chain([dir.to_owned(), dir.join(FILE)]) {
-        chown(path, user, group)?;
+        // The server's user may have put a link there to what is not its own.
+        lchown(path, user, group)?;
     }
     Ok(())
 }

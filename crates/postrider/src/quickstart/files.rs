@@ -3,7 +3,7 @@
 use std::{
     fs::{self, DirBuilder, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, chown},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, chown, lchown},
     path::{Path, PathBuf},
 };
 
@@ -105,8 +105,9 @@ fn give_group(plan: &Plan, path: &Path) -> io::Result<()> {
 /// Gives the server's user what is in its data directory.
 pub(super) fn hand_over(plan: &Plan) -> Result<(), Failure> {
     let Some(owner) = &plan.owner else { return Ok(()) };
+    // What the server's user has put there may be a link to what is not its own.
     let give = |path: &Path| {
-        let given = chown(path, Some(owner.uid.as_raw()), Some(owner.gid.as_raw()));
+        let given = lchown(path, Some(owner.uid.as_raw()), Some(owner.gid.as_raw()));
         given.map_err(|error| failed("hand over", path, &error))
     };
     let below = |dir: &Path| -> Vec<PathBuf> {

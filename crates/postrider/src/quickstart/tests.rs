@@ -110,3 +110,15 @@ fn all_is_made_once_and_found_again() {
     let other = run(&here(&words.replace("you@example.org", "you@example.net")), false).err().unwrap();
     assert!(other.text(false).contains("example.net is not in it"), "{}", other.text(false));
 }
+
+#[test]
+fn a_link_of_the_servers_user_gives_it_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut plan = plan::plan(&here("you@example.org")).unwrap();
+    plan.data_dir = dir.path().join("state");
+    plan.owner = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap();
+    std::fs::create_dir(&plan.data_dir).unwrap();
+    // Whoever follows it finds nothing to give.
+    std::os::unix::fs::symlink("nowhere", plan.data_dir.join("link")).unwrap();
+    assert!(files::hand_over(&plan).is_ok());
+}
