@@ -34,7 +34,7 @@ impl Told {
 }
 
 /// What stands between semicolons, without comments and quoted strings (RFC 5322 §3.2.2, §3.2.4).
-fn outside(text: &str) -> Vec<String> {
+pub(crate) fn outside(text: &str) -> Vec<String> {
     let (mut statements, mut depth, mut quoted) = (vec![String::new()], 0_usize, false);
     let mut characters = text.chars();
     while let Some(character) = characters.next() {

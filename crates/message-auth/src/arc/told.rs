@@ -1,11 +1,11 @@
 //! What an ARC-Authentication-Results says (RFC 8617 §4.1.1, RFC 8601 §2.2).
 
-use crate::author::DomainName;
+use crate::{author::DomainName, told::outside};
 
 /// Whether it says that DMARC had passed for this author. Of results that say so for somebody else, or for nobody, nothing follows.
 pub(super) fn dmarc_passed(results: &str, author: &DomainName) -> bool {
     // The first are the instance and who says so.
-    parts(&results.to_ascii_lowercase()).iter().skip(2).any(|part| {
+    outside(&results.to_ascii_lowercase()).iter().skip(2).any(|part| {
         // White space may stand on both sides of an equals sign.
         let words =
             part.split_whitespace().collect::<Vec<_>>().join(" ").replace(" =", "=").replace("= ", "=");
@@ -17,24 +17,6 @@ pub(super) fn dmarc_passed(results: &str, author: &DomainName) -> bool {
                 from.as_ref() == Some(author)
             })
     })
-}
-
-/// What stands between semicolons, without comments and without what is quoted: strangers may have written that.
-fn parts(text: &str) -> Vec<String> {
-    let (mut parts, mut depth, mut quoted) = (vec![String::new()], 0_usize, false);
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => drop(characters.next()),
-            '"' if depth == 0 => quoted = !quoted,
-            '(' if !quoted => depth += 1,
-            ')' if !quoted => depth = depth.saturating_sub(1),
-            ';' if !quoted && depth == 0 => parts.push(String::new()),
-            _ if quoted || depth > 0 => {}
-            _ => parts.last_mut().into_iter().for_each(|part| part.push(character)),
-        }
-    }
-    parts
 }
 
 #[cfg(test)]
