@@ -102,10 +102,14 @@ impl Choice {
 
 impl Shared {
     /// Moves what is due in a domain to the relays that it is for, and gives the domain back; or lets it wait where there is no room.
+    ///
+    /// What becomes due meanwhile is for another look at its route, and so is all that is left once somebody has asked for a retry since `asked` was
+    /// looked at: no rest that was seen before that may put it off.
     pub(crate) async fn divide(self: &Arc<Self>, domain: &Domain, choice: &Choice, asked: u64) {
         let _checked_out = OnPanic(|| self.release(std::slice::from_ref(domain)));
-        while !self.is_halted() {
-            let works = self.parts.spool.take(domain, self.now(), TAKE_MAX);
+        let begun = self.now();
+        while !self.is_halted() && self.parts.spool.retries() == asked {
+            let works = self.parts.spool.take(domain, begun, TAKE_MAX);
             if works.is_empty() {
                 break;
             }

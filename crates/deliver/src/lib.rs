@@ -35,6 +35,7 @@ mod mailbox;
 mod maildir;
 mod named;
 mod next_hop;
+mod no_login;
 mod on_panic;
 mod open;
 mod ordered;

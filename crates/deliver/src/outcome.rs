@@ -231,9 +231,11 @@ impl Circumstances<'_> {
             Fate::Deferred => {
                 let expires_at = self.expires_at(recipient);
                 // mail-rules 12: never expires without one more attempt. The vain attempt that put the site to rest
-                // was made for all who wait for it, but only those whose time was over by then had their last one.
+                // was made for all who wait for it, but only those whose time was over by then had their last one. Where there is
+                // somewhere else to try, that was not the last one either.
                 let attempted_at = finding.rested.map_or(self.now, |rest| rest.failed_at);
-                let is_over = attempted_at >= expires_at && !finding.stuck && !finding.paused;
+                let is_over =
+                    attempted_at >= expires_at && !finding.stuck && !finding.paused && !finding.at_once;
                 let attempt = recipient.attempts + u32::from(finding.was_tried());
                 match self.retry.next_attempt(attempt.max(1), self.now, expires_at, random) {
                     _ if is_over => Disposition::Expired,

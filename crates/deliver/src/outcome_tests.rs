@@ -76,6 +76,12 @@ fn a_message_at_a_site_at_rest_expires_only_if_the_vain_attempt_came_after_its_t
 }
 
 #[test]
+fn nothing_expires_before_it_was_tried_where_it_falls_back_to() {
+    let elsewhere = Finding { at_once: true, not_before: Some(at(EXPIRES + 600)), ..finding(Fate::Deferred) };
+    assert_eq!(judge(&elsewhere, 3, EXPIRES + 10).outcome.disposition, deferred(EXPIRES + 10));
+}
+
+#[test]
 fn a_rest_that_begins_with_this_attempt_outranks_the_retry_list() {
     let later = Finding { not_before: Some(at(2500)), ..finding(Fate::Deferred) };
     assert_eq!(judge(&later, 0, 2000).outcome.disposition, deferred(2500));

@@ -20,6 +20,9 @@ const ALARM_AFTER: Duration = Duration::from_mins(5);
 /// Messages that a relay refuses one after the other before that is more than bad addresses.
 const REFUSED_MIN: u32 = 10;
 
+/// How long to wait for room that is taken by messages which are being sent, and which may yet come to nothing.
+const UNSETTLED: Duration = Duration::from_mins(1);
+
 /// How a relay failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failing {
@@ -64,6 +67,8 @@ pub(crate) struct Alarm {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Page {
     pub(crate) window: Window,
+    /// Recipients in the window that are being sent to: not known yet to have cost anything. Not written down.
+    pub(crate) unsettled: u32,
     pub(crate) taken_at: Option<Timestamp>,
     pub(crate) failing_since: Option<Timestamp>,
     pub(crate) reply: Option<Reply>,
@@ -110,12 +115,18 @@ impl Book {
         &self.0.changes
     }
 
-    /// How many recipients there is room for, or when there is for one.
+    /// How many recipients there is room for, or when there is for one, as far as is known: what is being sent may yet leave some.
     pub(crate) fn room(&self, relay: &Relay, now: Timestamp) -> Result<u32, Timestamp> {
         let Some(most) = relay.limits.recipients_per_day else { return Ok(u32::MAX) };
-        self.at(&relay.name, |page| match most.saturating_sub(page.window.used(now)) {
-            0 => Err(page.window.room_at(now, most)),
-            room => Ok(room),
+        self.at(&relay.name, |page| {
+            let used = page.window.used(now);
+            match most.saturating_sub(used) {
+                0 if used.saturating_sub(page.unsettled) < most => {
+                    Err(page.window.room_at(now, most).min(now.after(UNSETTLED)))
+                }
+                0 => Err(page.window.room_at(now, most)),
+                room => Ok(room),
+            }
         })
     }
 
@@ -123,7 +134,11 @@ impl Book {
     pub(crate) fn reserve(&self, relay: &Relay, now: Timestamp, recipients: usize) -> Option<Reserved> {
         let recipients = u32::try_from(recipients).unwrap_or(u32::MAX);
         let most = relay.limits.recipients_per_day.unwrap_or(u32::MAX);
-        let taken = self.at(&relay.name, |page| page.window.take(now, recipients, most))?;
+        let taken = self.at(&relay.name, |page| {
+            let taken = page.window.take(now, recipients, most)?;
+            page.unsettled = page.unsettled.saturating_add(taken.recipients);
+            Some(taken)
+        })?;
         self.0.changes.soon();
         Some(Reserved { book: self.clone(), relay: relay.name.clone(), taken, spent: 0 })
     }
@@ -211,8 +226,11 @@ impl Reserved {
 impl Drop for Reserved {
     fn drop(&mut self) {
         let back = self.taken.recipients - self.spent;
+        self.book.at(&self.relay, |page| {
+            page.unsettled = page.unsettled.saturating_sub(self.taken.recipients);
+            page.window.give_back(&self.taken, back);
+        });
         if back > 0 {
-            self.book.at(&self.relay, |page| page.window.give_back(&self.taken, back));
             self.book.0.changes.soon();
         }
     }
@@ -248,6 +266,19 @@ mod tests {
         assert!(book.room(&relay, at(1)).unwrap_err() > at(24 * 60));
         let status = book.status(&[Arc::new(relay)], at(1));
         assert_eq!((status[0].used, status[0].per_day, status[0].room_at.is_some()), (10, Some(10), true));
+    }
+
+    #[test]
+    fn what_is_only_being_sent_lets_nobody_wait_for_a_day() {
+        let (book, relay) = (Book::default(), relay(Some(10)));
+        let (one, other) = (book.reserve(&relay, at(0), 6).unwrap(), book.reserve(&relay, at(0), 4).unwrap());
+        assert_eq!(book.room(&relay, at(0)), Err(at(1)), "it may come to nothing");
+        drop(other);
+        assert_eq!(book.room(&relay, at(0)), Ok(4));
+        book.reserve(&relay, at(0), 4).unwrap().spend(4);
+        assert_eq!(book.room(&relay, at(0)), Err(at(1)));
+        one.spend(6);
+        assert!(book.room(&relay, at(0)).unwrap_err() > at(24 * 60), "now it is known");
     }
 
     #[test]

@@ -384,6 +384,9 @@ type Numbered<'a> = (u32, &'a Address);
 fn alike<'a>(envelope: &Envelope, recipients: Vec<Numbered<'a>>) -> (Vec<Numbered<'a>>, Vec<Numbered<'a>>) {
     let junk = |number: u32| recipient(envelope, number).is_some_and(|recipient| recipient.junk);
     let first = recipients.first().is_some_and(|(number, _)| junk(*number));
+    if recipients.iter().all(|(number, _)| junk(*number) == first) {
+        return (recipients, Vec::new());
+    }
     recipients.into_iter().partition(|(number, _)| junk(*number) == first)
 }
 

@@ -6,7 +6,7 @@ mod document;
 use mail::{Reply, ReplyClass};
 use smtp::client::{Failure, FailureKind, Phase};
 
-use crate::{next_hop::Chosen, too_much};
+use crate::{next_hop::Chosen, no_login, too_much};
 
 /// Whom it concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub(crate) enum What {
     Silence,
     /// A host without what the session was to have.
     Unfit,
+    /// A refusal that says that our login is missed, under whatever code.
+    NoLogin,
     /// A refusal that says that we send too much.
     TooMuch,
     /// Anything.
@@ -87,7 +89,7 @@ use Action::{Bounce, Defer, Deliver, NextHost};
 use Phase::{Auth, DataBlock, DataFinal, DataInit, Greeting, Hello, Mail, Quit, Rcpt, StartTls};
 use ReplyClass::{Completion, Permanent, Transient};
 use Scope::{Account, Connection, Message, Recipient};
-use What::{Any, Class, Closed, Code, Garbled, Silence, TooMuch, Unfit};
+use What::{Any, Class, Closed, Code, Garbled, NoLogin, Silence, TooMuch, Unfit};
 
 /// What comes before the table at hosts that we chose ourselves, the relay above all: what they refuse for us is no
 /// judgement of the message.
@@ -101,6 +103,8 @@ pub(crate) const CHOSEN: &[Row] = &[
         "it does not take our login"),
     row(&[], Code(538), Account, Defer, false,
         "it wants a login and TLS before it"),
+    row(&[], NoLogin, Account, Defer, false,
+        "it says so under another code"),
     row(&[], TooMuch, Account, Defer, true,
         "it has enough of us for now: all mail waits, and none bounces for it"),
 ];
@@ -169,8 +173,14 @@ pub(crate) const TABLE: &[Row] = &[
 /// The row that holds for a reply of a next hop.
 pub(crate) fn decide_at(chosen: Chosen, phase: Phase, reply: &Reply) -> &'static Row {
     let code = Code(reply.code());
-    let ours = |row: &&Row| row.holds(phase, code) || row.what == TooMuch && too_much::says_so(reply);
-    let chosen = CHOSEN.iter().find(ours).filter(|_| chosen != Chosen::ByDns);
+    let ours = |row: &&Row| match row.what {
+        NoLogin => no_login::says_so(phase, reply),
+        TooMuch => too_much::says_so(reply),
+        _ => row.holds(phase, code),
+    };
+    // Most replies are of a good end, and most hosts are found by the DNS: neither is looked into.
+    let may_be_ours = chosen != Chosen::ByDns && reply.code() >= 400;
+    let chosen = may_be_ours.then(|| CHOSEN.iter().find(ours)).flatten();
     chosen.unwrap_or_else(|| decide(phase, code))
 }
 
@@ -291,6 +301,7 @@ mod tests {
             (534, (5, 7, 9), "Another mechanism"),
             (535, (5, 7, 8), "Bad login"),
             (538, (5, 7, 11), "Encryption first"),
+            (550, (5, 1, 0), "Authentication required"),
             (550, (5, 4, 5), "Daily sending quota exceeded"),
         ];
         assert_eq!(ours.len(), CHOSEN.len(), "a row without its case");

@@ -45,6 +45,8 @@ pub(crate) const HELD: Duration = Duration::from_mins(5);
 pub struct Signers {
     domains: Arc<BTreeMap<DomainName, DomainSigners>>,
     on_trouble: OnTrouble,
+    /// Whether the mail of any domain waits: asked for each message, and there may be many domains.
+    holds: bool,
 }
 
 /// Who signs for a domain.
@@ -72,7 +74,10 @@ impl Signers {
     /// A domain signs with all keys that it has here.
     pub fn new(domains: impl IntoIterator<Item = DomainSigners>, on_trouble: OnTrouble) -> Self {
         let domains = domains.into_iter().map(|domain| (domain.domain.clone(), domain)).collect();
-        Self { domains: Arc::new(domains), on_trouble }
+        let mut signers = Self { domains: Arc::new(domains), on_trouble, holds: false };
+        let holds = signers.held().next().is_some();
+        signers.holds = holds;
+        signers
     }
 
     /// Whether they are these very ones: those that were handed over at another time may hold other keys under the same names.
@@ -243,7 +248,7 @@ pub(crate) async fn held(
     content: &mut Content,
 ) -> Result<Option<Reply>, SpoolError> {
     let signers = shared.live().signers.clone();
-    if signers.held().next().is_none() || !has_known_sender(envelope) {
+    if !signers.holds || !has_known_sender(envelope) {
         return Ok(None);
     }
     let mut outgoing = content.outgoing(shared, Form::default()).await?;

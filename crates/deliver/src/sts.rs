@@ -29,6 +29,9 @@ const AGAIN: Duration = Duration::from_mins(5);
 const REFRESH: Duration = Duration::from_hours(24);
 /// Policies that are kept. Beyond, those go that end first.
 const KNOWN_MAX: usize = 20_000;
+/// What they may take in memory and in the file, about. Beyond, the largest go: a policy that is honest has some hundred octets, and nobody who
+/// publishes large ones is to crowd it out.
+const KNOWN_OCTETS_MAX: usize = 16 << 20;
 /// Between two writes of the file.
 const WRITE_PAUSE: Duration = Duration::from_secs(1);
 const FILE_OCTETS_MAX: usize = 64 << 20;
@@ -67,6 +70,8 @@ pub(crate) struct Policies {
 #[derive(Default)]
 struct State {
     known: HashMap<Box<str>, Known>,
+    /// About what they take.
+    octets: usize,
     /// When a policy could not be fetched last.
     failed: HashMap<Box<str>, Timestamp>,
     /// Something is not in the file yet, and whether somebody writes.
@@ -194,12 +199,7 @@ impl Policies {
     fn keep(self: &Arc<Self>, domain: &str, known: Known) {
         let mut state = self.state();
         state.failed.remove(domain);
-        state.known.insert(domain.into(), known);
-        if state.known.len() > KNOWN_MAX {
-            let first = state.known.iter().min_by_key(|(_, known)| known.fetched.after(known.policy.max_age));
-            let first = first.map(|(domain, _)| domain.clone());
-            first.and_then(|first| state.known.remove(&first));
-        }
+        state.insert(domain.into(), known);
         state.unwritten = true;
         if !std::mem::replace(&mut state.writing, true) {
             let this = Arc::clone(self);
@@ -244,15 +244,43 @@ impl Policies {
             None => return,
         };
         match known {
-            Ok(known) => self.state().known.extend(known),
+            Ok(known) => {
+                let mut state = self.state();
+                known.into_iter().for_each(|(domain, known)| state.insert(domain, known));
+            }
             Err(why) => tracing::warn!(station = "deliver/mta-sts", path = %self.path.display(), why,
                 "policies of domains that earlier runs have fetched cannot be read; they are fetched anew"),
         }
     }
 }
 
+impl State {
+    fn insert(&mut self, domain: Box<str>, known: Known) {
+        self.octets += known.octets();
+        if let Some(before) = self.known.insert(domain, known) {
+            self.octets = self.octets.saturating_sub(before.octets());
+        }
+        while self.octets > KNOWN_OCTETS_MAX || self.known.len() > KNOWN_MAX {
+            let known = self.known.iter();
+            let gone = if self.octets > KNOWN_OCTETS_MAX {
+                known.max_by_key(|(_, known)| known.octets())
+            } else {
+                known.min_by_key(|(_, known)| known.fetched.after(known.policy.max_age))
+            };
+            let Some(domain) = gone.map(|(domain, _)| domain.clone()) else { break };
+            if let Some(gone) = self.known.remove(&domain) {
+                self.octets = self.octets.saturating_sub(gone.octets());
+            }
+        }
+    }
+}
+
 impl Known {
-    /// One that was fetched in the future was so by a clock that was wrong.
+    /// About what it takes, in memory and in the file.
+    fn octets(&self) -> usize {
+        512 + self.policy.mx.iter().map(|mx| mx.len() + 32).sum::<usize>()
+    }
+
     fn holds(&self, now: Timestamp) -> bool {
         now < self.fetched.after(self.policy.max_age)
     }

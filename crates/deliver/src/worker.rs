@@ -248,6 +248,8 @@ impl Worker<'_> {
     async fn ready(&mut self, attempt: &mut Attempt) -> Option<Connection> {
         loop {
             let Attempt { envelope, hop, tour, open, reserved, .. } = attempt;
+            // A host that turned out to be of no use has cost nothing.
+            *reserved = None;
             let mut most = self.shared.config.recipients_per_transaction;
             if let Some(relay) = hop.terms.relay() {
                 most = most.min(relay.limits.recipients_per_message.unwrap_or(most));

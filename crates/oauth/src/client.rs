@@ -83,6 +83,11 @@ impl std::fmt::Display for TokensError {
     }
 }
 
+/// Nobody waits longer for somebody who types a code in, whatever the server says.
+const DEVICE_LIFE_MAX: Duration = Duration::from_hours(1);
+/// Asked more seldom than that, nobody would see that it is done.
+const INTERVAL_MAX: Duration = Duration::from_mins(1);
+
 /// A request that waits for somebody with a browser.
 #[derive(Clone)]
 pub struct Authorization {
@@ -189,8 +194,10 @@ impl Client {
             // `verification_url` is what Google says.
             url: text("verification_uri").or_else(|| text("verification_url")).ok_or_else(missing)?,
             url_complete: text("verification_uri_complete"),
-            interval: seconds("interval").unwrap_or(INTERVAL_USUAL).max(Duration::from_secs(1)),
-            life: seconds("expires_in").unwrap_or(Duration::from_mins(15)),
+            interval: seconds("interval")
+                .unwrap_or(INTERVAL_USUAL)
+                .clamp(Duration::from_secs(1), INTERVAL_MAX),
+            life: seconds("expires_in").unwrap_or(Duration::from_mins(15)).min(DEVICE_LIFE_MAX),
             code: text("device_code").ok_or_else(missing)?,
         })
     }
@@ -361,6 +368,14 @@ mod tests {
         let tokens = client.poll(&device, NOW).await.unwrap();
         assert_eq!((tokens.refresh, tokens.expires_at), (None, NOW.after(Duration::from_mins(1))));
         assert!(server.asked.lock().unwrap()[3].1.ends_with("device_code&device_code=d"));
+    }
+
+    #[tokio::test]
+    async fn no_server_makes_anybody_wait_for_ages() {
+        let code = r#"{"device_code":"d","user_code":"A","verification_uri":"https://id.example/go","expires_in":18446744073709551615,"interval":18446744073709551615}"#;
+        let (client, _) = client(&[(200, code)]);
+        let device = client.device_code().await.unwrap();
+        assert_eq!((device.life, device.interval), (DEVICE_LIFE_MAX, INTERVAL_MAX));
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex as StdMutex, PoisonError},
+    sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -61,6 +61,8 @@ pub(crate) struct Keeper {
     renewing: Mutex<()>,
     /// A token that the relay did not take.
     refused: StdMutex<Option<Box<str>>>,
+    /// Tokens that could not be written, and the token in the file that they stand for: those in the file may be worth nothing any more.
+    unwritten: StdMutex<Option<(String, Kept)>>,
 }
 
 impl Keeper {
@@ -82,6 +84,7 @@ impl Keeper {
             clock,
             renewing: Mutex::new(()),
             refused: StdMutex::default(),
+            unwritten: StdMutex::default(),
         }
     }
 
@@ -90,8 +93,11 @@ impl Keeper {
         &self.client
     }
 
-    /// Keeps what a login gave.
+    /// Keeps what a login gave. Whoever renews the tokens before it is waited for, so as not to be overwritten by that.
     pub(crate) async fn keep(&self, tokens: &Tokens) -> io::Result<()> {
+        let (disk, dir) = (Arc::clone(&self.disk), self.dir.clone());
+        spawn_blocking(move || disk.create_dir_all(&dir)).await.map_err(io::Error::other)??;
+        let _lock = self.lock().await.map_err(|error| io::Error::other(error.to_string()))?;
         let kept = self.kept(tokens, None);
         self.write(kept).await
     }
@@ -141,7 +147,14 @@ impl Keeper {
         if kept.login != *self.login || kept.client_id != *self.client.id {
             return Err(nobody());
         }
-        Ok(kept)
+        match &*self.unwritten() {
+            Some((before, newer)) if *before == kept.access => Ok(newer.clone()),
+            _ => Ok(kept),
+        }
+    }
+
+    fn unwritten(&self) -> MutexGuard<'_, Option<(String, Kept)>> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The token that is kept, if it is good for a while; whether it is good at all.
@@ -181,9 +194,15 @@ impl Keeper {
         match self.client.refresh(refresh, self.clock.now()).await {
             Ok(tokens) => {
                 let new = self.kept(&tokens, Some(&kept));
-                if let Err(error) = self.write(new).await {
+                if let Err(error) = self.write(new.clone()).await {
                     // A refresh token that was used may be worth nothing any more, so this is told loudly.
-                    tracing::error!(station = "deliver/relay", relay = &*self.relay, %error, "new tokens cannot be written");
+                    tracing::error!(station = "deliver/relay", relay = &*self.relay, %error,
+                        "new tokens cannot be written: they are held in memory, and a restart would need a new login");
+                    let mut unwritten = self.unwritten();
+                    let in_file = unwritten.take().map_or(kept.access, |(in_file, _)| in_file);
+                    *unwritten = Some((in_file, new));
+                } else {
+                    *self.unwritten() = None;
                 }
                 Ok(Password::new(tokens.access))
             }
@@ -238,7 +257,8 @@ impl std::fmt::Debug for Keeper {
     }
 }
 
-/// What root writes for a server that is somebody else has to be readable for that one: the owner of the directory above.
+/// What root writes for a server that is somebody else has to be readable for that one: the owner of the directory above. That one may have put a
+/// link in a place of these: it is the link then that is given away, and not what it leads to.
 fn as_the_server(dir: &Path) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, lchown};
     if !rustix::process::geteuid().is_root() {
@@ -421,6 +441,42 @@ mod tests {
         assert!(matches!(keeper.token().await, Err(NoToken::Unavailable(_))));
         world.server.down.store(false, Ordering::SeqCst);
         assert_eq!(token(&keeper).await, "new3");
+    }
+
+    #[tokio::test]
+    async fn tokens_that_cannot_be_written_are_of_use_all_the_same() {
+        let world = World::new();
+        let keeper = world.logged_in().await;
+        let file = tokens_dir(world.dir.path(), "gmail").join(FILE);
+        let text = std::fs::read(&file).unwrap();
+        // In the way of what is written first.
+        let obstacle = file.with_file_name(format!("{FILE}.new"));
+        std::fs::create_dir(&obstacle).unwrap();
+        world.later(70);
+        assert_eq!(token(&keeper).await, "new1");
+        assert_eq!(std::fs::read(&file).unwrap(), text);
+        assert_eq!((token(&keeper).await, world.server.asked.load(Ordering::SeqCst)), ("new1".to_owned(), 1));
+        world.later(70);
+        std::fs::remove_dir(&obstacle).unwrap();
+        assert_eq!(token(&keeper).await, "new2");
+        assert_eq!(token(&world.keeper()).await, "new2");
+    }
+
+    #[tokio::test]
+    async fn a_login_waits_for_a_renewal_under_way() {
+        let world = World::new();
+        let keeper = world.logged_in().await;
+        let renewing = OsDisk.lock(&tokens_dir(world.dir.path(), "gmail")).unwrap();
+        let expires_at = Timestamp::from_millis(NOW + 3_600_000);
+        let by_login = Tokens { access: "login".into(), refresh: Some("l".into()), expires_at };
+        let mut login = std::pin::pin!(keeper.keep(&by_login));
+        assert!(tokio::time::timeout(Duration::from_millis(300), &mut login).await.is_err());
+        // What the renewal writes last is overwritten by the login, and not the other way round.
+        let renewed = Tokens { access: "renewed".into(), refresh: None, expires_at };
+        keeper.write(keeper.kept(&renewed, None)).await.unwrap();
+        drop(renewing);
+        login.await.unwrap();
+        assert_eq!(token(&keeper).await, "login");
     }
 
     #[tokio::test]

@@ -80,6 +80,7 @@ const CHOSEN_SHOWN: &[(&str, &[&str])] = &[
     (BAD_PEERS, &["relay_534"]),
     (BAD_PEERS, &["relay_535"]),
     (BAD_PEERS, &["relay_538"]),
+    (BAD_PEERS, &["relay_550_that_wants_a_login"]),
     (BAD_PEERS, &["relay_that_has_too_much", "relay_that_has_too_much_at_the_dot"]),
 ];
 
@@ -106,7 +107,7 @@ fn document() -> String {
     rows(&mut text, TABLE, SHOWN);
     text.push_str(
         "\n## At hosts that you chose\n\nThe relay, and hosts that a route names, know us. What they have against us is no judgement of the message, so \
-         these rows come\nbefore the table there. \"Too much\" is a reply that says so in words (\"too many messages\", \"rate limit\") or by its status (X.4.5).\n\n",
+         these rows come\nbefore the table there. \"No login\" is a 5yz reply that says in words that a login is missed, or by its status (5.7.8, 5.7.9, 5.7.11,\n5.7.13). \"Too much\" is a reply that says so in words (\"too many messages\", \"rate limit\") or by its status (X.4.5).\n\n",
     );
     rows(&mut text, CHOSEN, CHOSEN_SHOWN);
     text
@@ -164,6 +165,7 @@ fn comes(what: What) -> String {
         What::Closed => "the end of the connection".into(),
         What::Silence => "nothing in time".into(),
         What::Unfit => "no login that could be used".into(),
+        What::NoLogin => "\"no login\"".into(),
         What::TooMuch => "\"too much\"".into(),
         What::Any => "anything else".into(),
     }

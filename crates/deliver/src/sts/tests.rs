@@ -121,6 +121,25 @@ fn policies(
     })
 }
 
+#[test]
+fn large_policies_crowd_no_other_out() {
+    let known = |mx: Vec<String>| {
+        let policy = Policy { mode: Mode::Enforce, mx, max_age: Duration::from_hours(24 * 365) };
+        Known { id: "1".to_owned(), policy, fetched: Timestamp::from_millis(1_800_000_000_000) }
+    };
+    let mut state = State::default();
+    state.insert(DOMAIN.into(), known(vec!["mx.example.org".to_owned()]));
+    for number in 0..1500 {
+        state.insert(format!("{number}.example").into(), known(vec!["x".repeat(60); 1000]));
+    }
+    assert!(state.known.contains_key(DOMAIN) && state.known.len() > 100);
+    // A file that is larger would not be read again.
+    let file = file::encode(&state.known);
+    assert!(file.len() <= FILE_OCTETS_MAX, "{}", file.len());
+    let octets: usize = state.known.values().map(Known::octets).sum();
+    assert_eq!(octets, state.octets);
+}
+
 #[tokio::test]
 async fn a_policy_is_fetched_once_for_each_id() {
     let domain = Domain::new();

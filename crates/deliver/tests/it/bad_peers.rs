@@ -217,6 +217,7 @@ bad_relays! {
     relay_534: ["MAIL" => Say("534 5.7.9 Another mechanism")];
     relay_535: ["MAIL" => Say("535 5.7.8 Bad login")];
     relay_538: ["RCPT" => Say("538 5.7.11 Encryption first")];
+    relay_550_that_wants_a_login: ["MAIL" => Say("550 5.1.0 Authentication required")];
     relay_that_has_too_much: ["RCPT" => Say("550 5.4.5 Daily sending quota exceeded")];
     relay_that_has_too_much_at_the_dot: ["." => Say("554 5.7.0 Too many messages from you")];
     relay_that_does_not_greet_us: ["CONNECT" => Say("554 5.7.1 No")];

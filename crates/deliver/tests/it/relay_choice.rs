@@ -86,6 +86,49 @@ async fn what_one_does_not_take_now_goes_to_the_next_at_once() {
     }
 }
 
+/// Who asks for a retry while a rest is told to what waits must not have all of that looked at again and again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_while_a_relay_rests_again_leaves_nothing_in_a_circle() {
+    let mut one = relay("one", ONE);
+    one.senders = vec![SenderPattern::Domain(domain("here.test"))];
+    let mut world = World::with(with(vec![one]));
+    let one = world.peer(ONE);
+    one.obey(vec![("CONNECT", Close)]);
+    let all: Vec<String> = (0..150).map(|number| format!("{number}@example.org")).collect();
+    for address in &all {
+        world.send(OTTO, &[address], TEXT).await;
+    }
+    for _ in 0..30 {
+        world.event(|event| event.kind == Deferred).await;
+        world.spool.retry_all(world.clock.now());
+    }
+    one.obey(Vec::new());
+    world.spool.retry_all(world.clock.now());
+    let mut left = all.len();
+    while left > 0 {
+        match world.event(|event| [Delivered, Deferred].contains(&event.kind)).await.kind {
+            Delivered => left -= 1,
+            // A connection that was closed before.
+            _ => {
+                world.spool.retry_all(world.clock.now());
+            }
+        }
+    }
+}
+
+/// A host that turns out to be of no use has cost nothing of the budget.
+#[tokio::test]
+async fn the_last_room_of_a_budget_is_not_lost_to_a_host_that_is_of_no_use() {
+    let hosts = [ONE, TWO].map(|address| NamedHost::Address(address.parse().unwrap(), None)).to_vec();
+    let hosts = Hosts { protocol: Protocol::Smtp, hosts };
+    let mut world = World::with(with(vec![Relay { hosts, ..limited(1) }]));
+    let (one, two) = (world.peer(ONE), world.peer(TWO));
+    one.obey(vec![("EHLO", Say("250-peer.example\r\n250 SIZE 10"))]);
+    world.send(OTTO, &[ANNA], TEXT).await;
+    assert_eq!(world.fate(ANNA).await.kind, Delivered);
+    assert_eq!((one.got().len(), two.got().len()), (0, 1));
+}
+
 fn limited(per_day: u32) -> Relay {
     let limits = RelayLimits { recipients_per_day: Some(per_day), recipients_per_message: None };
     Relay { limits, ..relay("one", ONE) }

@@ -171,8 +171,8 @@ impl Validation {
     fn age(&self) -> (Option<Duration>, Server) {
         let state = self.state();
         let does = match state.validating {
+            _ if state.silent => Server::Silent,
             Some(_) => Server::HandsOn,
-            None if state.silent => Server::Silent,
             None => Server::Strips,
         };
         (state.asked.map(|asked| asked.elapsed()), does)
@@ -220,7 +220,16 @@ impl Validation {
         }
         let none = good.is_empty();
         let had = state.validating.is_some();
-        if none && (had || state.asked.is_none()) {
+        let silent = none && strips.is_empty();
+        // Who says nothing for a moment does not say that nothing is signed: it is asked as before, and mail waits until it answers.
+        let kept = silent && had;
+        if kept && !state.silent {
+            tracing::warn!(
+                station = "dns",
+                "no name server answers; hosts that DNSSEC may vouch for get no mail meanwhile"
+            );
+        }
+        if none && !kept && (had || state.asked.is_none()) {
             tracing::warn!(
                 station = "dns",
                 silent = strip(Server::Silent).len(),
@@ -230,12 +239,12 @@ impl Validation {
             tracing::info!(station = "dns", servers = good.len(), "DNSSEC is validated");
         }
         let same = had && state.told == strips;
-        state.silent = none && strips.is_empty();
+        state.silent = silent;
         state.told = strips;
         state.asked = Some(Instant::now());
-        if none {
+        if none && !kept {
             state.validating = None;
-        } else if !same {
+        } else if !none && !same {
             state.validating = made_of(good, &self.config, Some(&self.anchors)).ok();
         }
     }
@@ -305,4 +314,36 @@ pub(super) fn vouched(asked: &str, answers: &[hickory_resolver::proto::rr::Recor
         names.push(text(&first));
     }
     Some(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UdpSocket;
+
+    use super::*;
+
+    /// A server that never says anything, and who asks it.
+    async fn silence() -> (UdpSocket, Arc<Validation>) {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let servers = vec![super::super::name_server(&socket.local_addr().unwrap())];
+        let config =
+            Config { timeout: Duration::from_millis(20), retries: 0, dnssec: true, ..Config::default() };
+        (socket, Arc::new(Validation::new(&config, servers, &[])))
+    }
+
+    #[tokio::test]
+    async fn servers_that_fall_silent_are_not_taken_for_such_as_strip_signatures() {
+        let (_socket, validation) = silence().await;
+        let name = absolute("example.org").unwrap();
+        assert!(validation.validating(&name).await.is_none(), "it was never seen to hand signatures on");
+        let resolver =
+            made_of(validation.servers.clone(), &validation.config, Some(&validation.anchors)).unwrap();
+        {
+            let mut state = validation.state();
+            (state.validating, state.silent) = (Some(resolver), false);
+        }
+        let before = validation.state().asked;
+        validation.probe_unless_done(before).await;
+        assert!(validation.state().silent && validation.validating(&name).await.is_some());
+    }
 }
