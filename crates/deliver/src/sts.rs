@@ -246,7 +246,9 @@ impl Policies {
         match known {
             Ok(known) => {
                 let mut state = self.state();
-                known.into_iter().for_each(|(domain, known)| state.insert(domain, known));
+                for (domain, known) in known {
+                    state.insert(domain, known);
+                }
             }
             Err(why) => tracing::warn!(station = "deliver/mta-sts", path = %self.path.display(), why,
                 "policies of domains that earlier runs have fetched cannot be read; they are fetched anew"),

@@ -89,22 +89,16 @@ fn demands_signature(
         && paths.sign(address, now).is_some()
 }
 
-/// Puts recipients on hold that lead elsewhere where the message was judged to be unwanted, or its sender is forged, and mailing lists where it is unwanted,
-/// also if it is a rule alone that says so: whoever gets it takes us for who sends such mail. Somebody can release it, and then it goes. The event that
-/// tells it.
+/// Puts recipients on hold that lead elsewhere, and mailing lists, where the message was judged to be unwanted, also if it is a rule alone that says so:
+/// whoever gets it takes us for who sends such mail. Somebody can release it, and then it goes. The event that tells it.
 pub(crate) fn hold_back(directory: &Directory, envelope: &mut Envelope) -> Option<Event> {
     if !directory.leads_elsewhere() && directory.lists().next().is_none() {
         return None;
     }
-    let (mut recipients, may_bounce) = (Vec::new(), envelope.may_bounce);
-    let unheld = envelope.recipients.iter_mut().filter(|recipient| !recipient.held);
-    for recipient in unheld.filter(|recipient| recipient.junk || !may_bounce) {
-        let goes_on = match directory.resolve(&recipient.forward_path) {
-            Resolution::Forwarded(_) => true,
-            Resolution::List(_) => recipient.junk,
-            _ => false,
-        };
-        if goes_on {
+    let mut recipients = Vec::new();
+    for recipient in envelope.recipients.iter_mut().filter(|recipient| recipient.junk && !recipient.held) {
+        let to = directory.resolve(&recipient.forward_path);
+        if let Resolution::Forwarded(_) | Resolution::List(_) = to {
             recipient.held = true;
             recipient.last_reply = Some(held());
             recipients.push(recipient.forward_path.to_string());
@@ -122,7 +116,7 @@ pub(crate) fn hold_back(directory: &Directory, envelope: &mut Envelope) -> Optio
     })
 }
 
-const HELD: &str = "not sent on: it is junk, or its sender is forged";
+const HELD: &str = "not sent on: it is junk";
 
 /// Stands as last reply, so that `queue show` tells it and `--reason` finds it.
 fn held() -> Reply {

@@ -115,19 +115,19 @@ fn where_reverse_paths_are_signed_forged_reports_are_told_from_real_ones() {
 #[test]
 fn what_is_unwanted_waits_where_it_would_leave() {
     let directory = directory();
-    let of = |junk: bool, may_bounce: bool| {
+    let of = |junk: bool| {
         let recipient = |to: &str| Recipient { junk, ..Recipient::new(to.parse().unwrap(), NOW) };
         let to = ["anna@example.org", "sales@example.org", "who@caught.example"].map(recipient);
         let mut envelope = Envelope::new(QueueId::from_bytes([0; 16]), NOW, "smtp", to.into());
-        envelope.may_bounce = may_bounce;
+        // By the SPF of its sender's domain somebody else sent it, who may well be one that passes its mail on.
+        envelope.may_bounce = false;
         let event = hold_back(&directory, &mut envelope);
         let held: Vec<bool> = envelope.recipients.iter().map(|recipient| recipient.held).collect();
         (held, event.map(|event| event.recipients))
     };
     let leaving = vec!["sales@example.org".to_owned(), "who@caught.example".to_owned()];
-    assert_eq!(of(false, true), (vec![false, false, false], None));
-    assert_eq!(of(true, true), (vec![false, true, true], Some(leaving.clone())));
-    assert_eq!(of(false, false), (vec![false, true, true], Some(leaving)));
+    assert_eq!(of(false), (vec![false, false, false], None));
+    assert_eq!(of(true), (vec![false, true, true], Some(leaving)));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Several relays, chosen by who sends and who gets the mail; budgets, and what happens when one takes none.
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
+use disk::Clock as _;
 use std::{sync::Arc, time::Duration};
 
 use deliver::{Config, Hosts, NamedHost, Pattern, Protocol, Relay, RelayLimits, SenderPattern};

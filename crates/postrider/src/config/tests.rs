@@ -601,7 +601,7 @@ fn the_relay() {
                 "login of two lines",
                 "[relay]\nhost = \"smtp.example.net\"\nlogin = \"a\\nb\"\npassword = \"x\"\n",
             ),
-            ("whom to believe in clear", "[relay]\nhost = \"smtp.example.net\"\nca_file = \"ca.pem\"\n"),
+            ("whom to believe in clear", "[relay]\nhost = \"smtp.example.net\"\ntls = \"implicit\"\nca_file = \"ca.pem\"\n"),
             ("tls wrong", "[relay]\nhost = \"smtp.example.net\"\ntls = \"ssl\"\n"),
             (
                 "two ways",
@@ -972,7 +972,7 @@ fn no_key_follows_another_by_itself_where_nobody_looks_for_its_record() {
 
 #[test]
 fn files_of_authorities_are_among_those_that_a_reload_reads_and_a_backup_has() {
-    let relay = "[relay]\nhost = \"smtp.example.net\"\nca_file = \"relay.pem\"\n";
+    let relay = "[relay]\nhost = \"smtp.example.net\"\ntls = \"implicit\"\nca_file = \"relay.pem\"\n";
     let ldap = "[[ldap]]\nurl = \"ldaps://ldap.example.org\"\nbase = \"dc=example\"\ndomains = [\"example.org\"]\nca_file = \"ldap.pem\"\n";
     let config = good(&format!("{SMALL}{relay}{ldap}"));
     let files = crate::process::written_by_operator(&config, Path::new("/etc/postrider/postrider.toml"));
