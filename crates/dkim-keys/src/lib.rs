@@ -9,6 +9,7 @@
 
 mod config;
 mod keeper;
+mod kept;
 mod look;
 mod plan;
 mod ring;
@@ -17,6 +18,7 @@ mod store;
 
 pub use config::{ByHand, Config, Keep, Update};
 pub use keeper::{Keeper, Parts};
+pub use kept::{KeptKey, MakeError, Role, kept_keys, make_first};
 pub use ring::DomainKeys;
 pub use status::{KeyStatus, RotateError, Status, Watch};
-pub use store::{StoreError, kept_records};
+pub use store::StoreError;

@@ -14,10 +14,7 @@ use message_auth::{
     dkim::{Signer, SigningKey},
 };
 
-use crate::{
-    plan::{Key, Plan, Seen, State},
-    ring,
-};
+use crate::plan::{Key, Plan, Seen, State};
 
 /// More is none of ours.
 const FILE_OCTETS_MAX: usize = 1 << 20;
@@ -126,7 +123,7 @@ impl Store {
         self.dir.join(domain.as_str())
     }
 
-    fn key_file(&self, domain: &DomainName, selector: &str) -> PathBuf {
+    pub(crate) fn key_file(&self, domain: &DomainName, selector: &str) -> PathBuf {
         self.dir_of(domain).join(format!("{selector}{PEM}"))
     }
 
@@ -142,20 +139,6 @@ impl Store {
         replace_whole(self.disk.as_ref(), path, octets)
             .map_err(|source| StoreError { path: path.to_owned(), source })
     }
-}
-
-/// Name and text of the records of all keys that are kept for a domain and whose records have to be in the DNS now. Needs no running server.
-///
-/// # Errors
-/// The directory cannot be read.
-pub fn kept_records(
-    dir: &Path,
-    disk: Arc<dyn Disk>,
-    domain: &DomainName,
-) -> Result<Vec<(String, String)>, StoreError> {
-    let plan = Store::new(dir, disk).plan(domain, Timestamp::default())?;
-    let there = plan.keys.into_iter().filter(|key| key.state != State::Removing);
-    Ok(there.map(|key| (ring::name(&key.selector, domain), key.record)).collect())
 }
 
 #[cfg(test)]
@@ -200,8 +183,6 @@ mod tests {
             assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         }
         assert_eq!(std::fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o700);
-        let records = kept_records(&dir.path().join("dkim"), Arc::new(OsDisk), &domain()).unwrap();
-        assert_eq!(records, [("e1._domainkey.example.org".to_owned(), plan.keys[0].record.clone())]);
         store.remove_key(&domain(), "e1").unwrap();
         store.remove_key(&domain(), "e1").unwrap();
         assert!(store.signer(&domain(), "e1").unwrap().unwrap_err().contains("no such file"));

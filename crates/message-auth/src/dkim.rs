@@ -15,6 +15,6 @@ pub(crate) use verify::{Claim, is_body};
 
 pub use key::BadKey;
 pub use published::PublishedKey;
-pub use sign::{BodyHash, KeyError, SignedBody, Signer, SigningKey, WrongRecord};
+pub use sign::{BodyHash, KeyError, SignedBody, Signer, SigningKey, WrongRecord, is_published};
 pub use signature::{Algorithm, Unusable};
 pub use verify::{DkimResult, Outcome, Reason, SIGNATURES_MAX, Verifier};

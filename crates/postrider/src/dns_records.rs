@@ -13,7 +13,7 @@ use message_auth::DomainName;
 use crate::config::{Config, Listener, Service, Tls};
 
 pub(crate) use data::{Data, RecordType};
-pub(crate) use facts::{Facts, of_this_machine};
+pub(crate) use facts::{DkimRecord, Facts, of_this_machine};
 pub(crate) use zone::{Names, lines};
 
 /// One set of records: all that a name should have of a type.

@@ -8,7 +8,6 @@ mod config_file;
 mod files;
 mod plan;
 
-use message_auth::{DomainName, dkim::Algorithm};
 use serde_json::json;
 
 use crate::{
@@ -34,13 +33,13 @@ pub(crate) fn run(wanted: &Quickstart, json: bool) -> Result<(), Failure> {
     let password = account::password(&plan, wanted)?;
     let mut written = Vec::new();
     files::directories(&plan)?;
-    for key in &plan.keys {
-        written.extend(files::dkim_key(&plan, key)?);
-    }
+    let claim = account::claim(&plan)?;
+    written.extend(files::dkim_keys(&plan, &config)?);
     if plan.dnssec {
         written.extend(files::tls_key(&plan)?);
     }
     let made = account::make(&plan, &config, password)?;
+    drop(claim);
     files::hand_over(&plan)?;
     files::config(&plan, &text)?;
     written.push(plan.config.clone());
@@ -103,8 +102,9 @@ fn tell_account(plan: &Plan, made: &Made) {
 }
 
 fn records(plan: &Plan, config: &Config) -> Result<(Facts, Vec<Zone>), Failure> {
-    let facts = Facts::of(config).map_err(Failure::new)?;
-    let zones = dns::zones(config, &facts, std::slice::from_ref(&plan.domain));
+    let domains = std::slice::from_ref(&plan.domain);
+    let facts = Facts::of(config, domains).map_err(Failure::new)?;
+    let zones = dns::zones(config, &facts, domains);
     Ok((facts, zones))
 }
 
@@ -165,13 +165,6 @@ fn tell_json(
         "notes": plan.notes,
         "next": next(plan),
     }))
-}
-
-/// A key that mail is to be signed with.
-pub(super) struct Key {
-    algorithm: Algorithm,
-    selector: String,
-    domain: DomainName,
 }
 
 #[cfg(test)]

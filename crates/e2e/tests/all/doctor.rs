@@ -239,7 +239,9 @@ fn each_break_is_told_in_its_words() {
     for (broken, level, words) in cases {
         let scene = Scene::new(broken);
         let (code, findings) = scene.doctor();
-        let bad = bad(&findings);
+        let mut bad = bad(&findings);
+        // What waits for a key is told too once the server has looked.
+        bad.retain(|one| !one.contains("mail of here.test waits"));
         // Without a mail host SPF by `mx` lets nobody send.
         let further = usize::from(broken.without == "@ MX" && broken.with.is_empty());
         assert_eq!(bad.len(), 1 + further, "{broken:?}: {bad:#?}");
@@ -288,6 +290,13 @@ fn what_is_missing_is_put_into_the_dns_and_nothing_else_is_touched() {
     );
     assert!(ask("_dmarc.here.test").trim().is_empty(), "a dry run changes nothing");
 
+    // A server for all updates comes before that for certificates.
+    let update = format!(
+        "[dns.update]\nserver = \"{}\"\nkey_name = \"{}\"\nkey = {{ file = \"dns.key\" }}\n",
+        scene.knot.address(),
+        KEY.name
+    );
+    fs::write(scene.house.config(), format!("{config}{update}")).unwrap();
     let done = scene.run(&["dns", "publish", "--replace"]);
     assert_eq!(done.code, 0, "{}{}", done.out, done.err);
     let texts = ask("here.test");

@@ -75,6 +75,8 @@ struct Made {
     config: PathBuf,
     /// What it printed on standard output.
     zone: String,
+    /// The words of the command that it named for looking whether all is well.
+    look: Vec<String>,
     password: String,
 }
 
@@ -95,10 +97,12 @@ fn quickstart(machine: &Machine, folder: &Path, domain: &'static str, pebble: &P
     let password = made.err.lines().map(str::trim).find(is_password);
     let password = password.expect(&made.err).to_owned();
     // Nobody else may read its keys.
-    for key in fs::read_dir(folder.join(domain).join("dkim")).unwrap() {
+    for key in fs::read_dir(data.join("dkim").join(domain)).unwrap() {
         assert_eq!(key.unwrap().metadata().unwrap().permissions().mode() & 0o007, 0);
     }
-    Made { domain, config, zone: made.out, password }
+    let look = made.err.lines().find_map(|line| line.strip_prefix("3. See whether all is well: "));
+    let look = look.expect(&made.err).split(' ').map(str::to_owned).collect();
+    Made { domain, config, zone: made.out, look, password }
 }
 
 impl Made {
@@ -106,6 +110,22 @@ impl Made {
         let mut command = machine.command(binary());
         command.arg("serve").arg("--config").arg(&self.config);
         Process::start(self.domain, command, &folder.join(format!("{}.log", self.domain)))
+    }
+
+    /// What `doctor` says, as it was told to be asked, and what the DNS alone is said to be like. The machine trusts the authority of this world.
+    fn is_healthy(&self, machine: &Machine, root: &Path) {
+        let (program, words) = self.look.split_first().unwrap();
+        assert_eq!(program, "postrider");
+        let config = self.config.to_str().unwrap();
+        let dns: Vec<String> = ["dns", "check", "--config", config].map(str::to_owned).to_vec();
+        for words in [words, &dns] {
+            let mut command = machine.command(binary());
+            let told = said(command.args(words).env("SSL_CERT_FILE", root), b"");
+            assert_eq!(told.code, 0, "{words:?}: {}{}", told.out, told.err);
+            let last = told.out.trim_end().lines().last().unwrap_or_default();
+            assert!(last.starts_with("healthy: "), "{words:?}: {}", told.out);
+            assert!(told.out.contains(&format!("domain {}", self.domain)), "{words:?}: {}", told.out);
+        }
     }
 
     /// A mail as a client sends it, by a login.
@@ -296,6 +316,8 @@ fn quickstart_followed_literally_ends_in_servers_that_believe_each_other() {
         let got = world.must(&["curl", "--silent", "--fail", "--cacert", root.to_str().unwrap(), url]);
         assert!(got.contains(word), "{url}: {got}");
     }
+    here.is_healthy(&new, &root);
+    there.is_healthy(&world, &root);
     // The same command again shows the same records, and changes nothing.
     let before = fs::read_to_string(&here.config).unwrap();
     let again = said(

@@ -201,28 +201,13 @@ impl SigningKey {
         Ok(format!("v=DKIM1; k={kind}; h=sha256; s=email; p={public}"))
     }
 
-    /// Whether signatures of ours will be found good by who asks the DNS and gets these texts: a key record of some name. Other texts there
-    /// do no harm, for receivers pass them over; of several key records each has to fit, for a receiver takes any.
+    /// Whether signatures of ours will be found good by who asks the DNS and gets these texts: see [`is_published`].
     ///
     /// # Errors
     /// See [`WrongRecord`].
     pub fn is_published_by(&self, texts: &[Vec<u8>]) -> Result<(), WrongRecord> {
-        let own = self.record().ok().and_then(|record| PublicKey::parse(record.as_bytes()).ok());
-        let own = own.ok_or(WrongRecord::OtherKey)?;
-        let (mut found, mut malformed) = (false, false);
-        for text in texts {
-            match PublicKey::parse(text) {
-                Ok(key) if (key.kind, &key.octets) == (own.kind, &own.octets) => found = true,
-                Ok(_) => return Err(WrongRecord::OtherKey),
-                Err(BadKey::Malformed) => malformed = true,
-                Err(bad) => return Err(WrongRecord::Bad(bad)),
-            }
-        }
-        match (found, malformed) {
-            (true, _) => Ok(()),
-            (false, true) => Err(WrongRecord::Bad(BadKey::Malformed)),
-            (false, false) => Err(WrongRecord::Missing),
-        }
+        let own = self.record().map_err(|_| WrongRecord::OtherKey)?;
+        is_published(own.as_bytes(), texts)
     }
 
     pub(crate) fn sign(&self, header: &[u8]) -> Result<Vec<u8>, KeyError> {
@@ -239,6 +224,29 @@ impl SigningKey {
                 Ok(key.try_sign(digest.as_ref()).map_err(|_| KeyError)?.as_ref().to_vec())
             }
         }
+    }
+}
+
+/// Whether signatures by the key of a record will be found good by who asks the DNS and gets these texts: all that stand at its name. Other
+/// texts there do no harm, for receivers pass them over; of several key records each has to fit, for a receiver takes any (RFC 6376 §3.6.2.2).
+///
+/// # Errors
+/// See [`WrongRecord`].
+pub fn is_published(record: &[u8], texts: &[impl AsRef<[u8]>]) -> Result<(), WrongRecord> {
+    let own = PublicKey::parse(record).map_err(|_| WrongRecord::OtherKey)?;
+    let (mut found, mut malformed) = (false, false);
+    for text in texts {
+        match PublicKey::parse(text.as_ref()) {
+            Ok(key) if (key.kind, &key.octets) == (own.kind, &own.octets) => found = true,
+            Ok(_) => return Err(WrongRecord::OtherKey),
+            Err(BadKey::Malformed) => malformed = true,
+            Err(bad) => return Err(WrongRecord::Bad(bad)),
+        }
+    }
+    match (found, malformed) {
+        (true, _) => Ok(()),
+        (false, true) => Err(WrongRecord::Bad(BadKey::Malformed)),
+        (false, false) => Err(WrongRecord::Missing),
     }
 }
 

@@ -18,8 +18,8 @@ pub(crate) enum DnsCommand {
     Check(DnsCheck),
     /// Put the records that are missing into the DNS, where a server takes our updates (RFC 2136)
     ///
-    /// By the server and the key of [tls.acme] with challenge = "dns-01". What is there and says something else is told and stays, unless --replace is
-    /// given; records of other purposes are never touched.
+    /// By the server and the key of [dns.update], else of [tls.acme] with challenge = "dns-01". What is there and says something else is told and
+    /// stays, unless --replace is given; records of other purposes are never touched.
     Publish(DnsPublish),
 }
 

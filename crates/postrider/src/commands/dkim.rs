@@ -12,7 +12,7 @@ use std::{
 };
 
 use disk::{Clock, OsDisk, SystemClock};
-use dkim_keys::kept_records;
+use dkim_keys::{Role, kept_keys};
 use message_auth::{
     DomainName,
     dkim::{Algorithm, SigningKey},
@@ -52,8 +52,10 @@ fn records(file: &Path, json: bool) -> Result<(), Failure> {
     let given: Result<Vec<_>, _> = config.dkim.iter().map(config::Dkim::record).collect();
     let mut records = given.map_err(Failure::new)?;
     for domain in kept {
-        let made = kept_records(&config::keys_dir(&config.data_dir), Arc::new(OsDisk), &domain);
-        records.extend(made.map_err(|error| Failure::new(error.to_string()))?);
+        let made = kept_keys(&config::keys_dir(&config.data_dir), Arc::new(OsDisk), &domain);
+        let made = made.map_err(|error| Failure::new(error.to_string()))?;
+        let needed = made.into_iter().filter(|key| key.role != Role::Over);
+        records.extend(needed.map(|key| (key.name, key.text)));
     }
     if json {
         let values: Vec<_> =

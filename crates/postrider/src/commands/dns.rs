@@ -24,8 +24,9 @@ pub(crate) fn run(command: &DnsCommand, json: bool) -> Result<(), Failure> {
 
 fn records(wanted: &DnsRecords, json: bool) -> Result<(), Failure> {
     let config = place::load(&wanted.file.config)?;
-    let facts = Facts::of(&config).map_err(Failure::new)?;
-    let zones = zones(&config, &facts, &domains(wanted, &config)?);
+    let domains = domains(wanted, &config)?;
+    let facts = Facts::of(&config, &domains).map_err(Failure::new)?;
+    let zones = zones(&config, &facts, &domains);
     if json {
         let all: Vec<Value> = zones.iter().flat_map(|zone| &zone.records).map(as_json).collect();
         return terminal::print_json(&all);

@@ -31,17 +31,20 @@ struct Done {
 pub(crate) fn run(wanted: &DnsPublish, json: bool) -> Result<(), Failure> {
     let config = place::load(&wanted.file.config)?;
     let update = settings(&config)?;
-    let facts = Facts::of(&config).map_err(Failure::new)?;
     let named = named(&wanted.domain)?;
     let domains = if named.is_empty() { dns_records::domains(&config) } else { named };
+    let facts = Facts::of(&config, &domains).map_err(Failure::new)?;
     let records: Vec<WantedRecord> =
         zones(&config, &facts, &domains).into_iter().flat_map(|zone| zone.records).collect();
     let done = super::run(async { publish(&update, records, wanted).await })?;
     show(&done, wanted.dry_run, json)
 }
 
-/// Where updates go. So far they are allowed for certificates (`[tls.acme]`, `challenge = "dns-01"`).
+/// Where updates go: as `[dns.update]` says, else as they are allowed for certificates (`[tls.acme]`, `challenge = "dns-01"`).
 fn settings(config: &Config) -> Result<dns_update::Config, Failure> {
+    if let Some(update) = &config.signing.update {
+        return Ok(update.server.clone());
+    }
     let method = config.acme.as_ref().map(|acme| &acme.settings.method);
     match method {
         Some(Method::Dns(update)) => {
@@ -49,7 +52,7 @@ fn settings(config: &Config) -> Result<dns_update::Config, Failure> {
             Ok(dns_update::Config { resolvers, ..update.clone() })
         }
         _ => Err(Failure::usage("no DNS server is named that takes updates").hint(
-            "name it in [tls.acme]: challenge = \"dns-01\", dns_server and a key; or publish by hand what `postrider dns records` prints",
+            "name it in [dns.update]: server, key_name and key; or publish by hand what `postrider dns records` prints",
         )),
     }
 }

@@ -1,6 +1,6 @@
 //! `postrider doctor` and `postrider dns check`: look at all of it, and say what to change.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use disk::{Clock, SystemClock};
 use message_auth::DomainName;
@@ -29,8 +29,8 @@ struct Scene {
 }
 
 impl Scene {
-    fn of(config: Config) -> Result<Self, Failure> {
-        let facts = Facts::of(&config).map_err(Failure::new)?;
+    fn of(config: Config, domains: &[DomainName]) -> Result<Self, Failure> {
+        let facts = Facts::of(&config, domains).map_err(Failure::new)?;
         let asking = Asking::new(&config.resolver, config.doctor.name_server_port)
             .map_err(|error| Failure::new(&error).hint(error.hint()))?;
         Ok(Self { asking, config, facts, now: SystemClock.now() })
@@ -43,12 +43,10 @@ impl Scene {
 
 /// All of it.
 pub(crate) fn run(wanted: &Doctor, json: bool) -> Result<(), Failure> {
-    let scene = Arc::new(Scene::of(place::load(&wanted.file.config)?)?);
-    let named = named(&wanted.domain)?;
+    let (scene, domains) = scene(&wanted.file.config, &wanted.domain)?;
     let report = super::run(async {
         let mut report = Report::default();
         doctor::check_machine(scene.against(), scene.now, wanted.outbound.as_deref(), &mut report).await;
-        let domains = if named.is_empty() { all(&scene.config).await } else { named };
         check_domains(&scene, domains, &mut report).await;
         Ok(report)
     })?;
@@ -57,20 +55,24 @@ pub(crate) fn run(wanted: &Doctor, json: bool) -> Result<(), Failure> {
 
 /// What the DNS has, alone.
 pub(crate) fn check_dns(wanted: &DnsCheck, json: bool) -> Result<(), Failure> {
-    let scene = Arc::new(Scene::of(place::load(&wanted.file.config)?)?);
-    let named = named(&wanted.domain)?;
+    let (scene, domains) = scene(&wanted.file.config, &wanted.domain)?;
     let report = super::run(async {
         let mut report = Report::default();
-        let domains = if named.is_empty() {
+        if wanted.domain.is_empty() {
             doctor::check_network(scene.against(), &mut report).await;
-            all(&scene.config).await
-        } else {
-            named
-        };
+        }
         check_domains(&scene, domains, &mut report).await;
         Ok(report)
     })?;
     show(&report, json)
+}
+
+/// The scene, and the domains that are looked at: those that are named, else all.
+fn scene(file: &Path, names: &[String]) -> Result<(Arc<Scene>, Vec<DomainName>), Failure> {
+    let config = place::load(file)?;
+    let named = named(names)?;
+    let domains = if named.is_empty() { super::run(async { Ok(all(&config).await) })? } else { named };
+    Ok((Arc::new(Scene::of(config, &domains)?), domains))
 }
 
 pub(super) fn named(texts: &[String]) -> Result<Vec<DomainName>, Failure> {

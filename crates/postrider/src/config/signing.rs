@@ -77,6 +77,20 @@ impl Signing {
         }
     }
 
+    /// Whether the keys of a local domain are made and kept by the server.
+    pub(crate) fn keeps(&self, domain: &DomainName) -> bool {
+        match &self.keep {
+            Keep::None => false,
+            Keep::All => true,
+            Keep::Some(domains) => domains.contains(domain),
+        }
+    }
+
+    /// Which kinds of keys sign side by side.
+    pub(crate) fn algorithms(&self) -> &[Algorithm] {
+        &self.algorithms
+    }
+
     /// The domains whose keys are kept, of those that the configuration file names.
     pub(crate) fn domains(config: &Whole) -> Vec<DomainName> {
         match &config.signing.keep {

@@ -4,10 +4,13 @@ use std::fmt::Write as _;
 
 use autoconfig::{Settings, SrvRecord};
 use aws_lc_rs::digest;
+use dkim_keys::Role;
 use mail::Domain;
 use message_auth::DomainName;
 
-use super::{Data, Facts, Need, Purpose, RecordType, WantedRecord, certified, host_name, serves_http};
+use super::{
+    Data, DkimRecord, Facts, Need, Purpose, RecordType, WantedRecord, certified, host_name, serves_http,
+};
 use crate::{
     client_settings,
     config::{Config, Tls},
@@ -27,11 +30,8 @@ pub(crate) fn records(config: &Config, facts: &Facts, domain: &DomainName) -> Ve
         },
         spf(config, domain),
     ];
-    records.extend(facts.dkim.iter().filter(|key| key.domain == *domain).map(|key| WantedRecord {
-        data: vec![Data::Txt(key.text.clone())],
-        why: "a key by which receivers verify that mail is the domain's (DKIM)".to_owned(),
-        ..text(key.name.clone(), Purpose::Dkim, Need::Needed)
-    }));
+    let needed = |key: &&DkimRecord| key.domain == *domain && key.kept != Some(Role::Over);
+    records.extend(facts.dkim.iter().filter(needed).map(key));
     records.push(WantedRecord {
         data: vec![Data::Txt(format!("v=DMARC1; p=quarantine; rua=mailto:postmaster@{domain}"))],
         why:
@@ -48,6 +48,21 @@ pub(crate) fn records(config: &Config, facts: &Facts, domain: &DomainName) -> Ve
     records.extend(client_settings(config, domain, &host));
     records.extend(services(config, domain, &host));
     records
+}
+
+fn key(key: &DkimRecord) -> WantedRecord {
+    let why = match key.kept {
+        None | Some(Role::Current) => "a key by which receivers verify that mail is the domain's (DKIM)",
+        Some(Role::Next) => "the key that mail is signed with next, some time after it is seen here (DKIM)",
+        Some(Role::Retired | Role::Over) => {
+            "a key that signs no more: it stays for the mail that is on its way (DKIM)"
+        }
+    };
+    WantedRecord {
+        data: vec![Data::Txt(key.text.clone())],
+        why: why.to_owned(),
+        ..text(key.name.clone(), Purpose::Dkim, Need::Needed)
+    }
 }
 
 fn text(name: String, purpose: Purpose, need: Need) -> WantedRecord {

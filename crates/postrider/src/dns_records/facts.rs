@@ -1,14 +1,18 @@
 //! What is known beside the configuration: addresses, and keys.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use disk::OsDisk;
+use dkim_keys::{Role, kept_keys};
 use message_auth::DomainName;
 use receive::Service as Mail;
 
 use crate::{
     app,
-    config::{Config, Service},
+    config::{self, Config, Service},
 };
 
 /// The name and the text of a record with a key for signatures.
@@ -20,6 +24,8 @@ pub(crate) struct DkimRecord {
     pub name: String,
     /// What it says.
     pub text: String,
+    /// What the key is there for, of one that the server keeps itself; none: somebody else keeps it, and mail is signed by it.
+    pub kept: Option<Role>,
 }
 
 /// What records are made of, beside the configuration.
@@ -27,19 +33,20 @@ pub(crate) struct DkimRecord {
 pub(crate) struct Facts {
     /// By which addresses others reach this host, and from which it sends.
     pub addresses: Vec<IpAddr>,
-    /// The keys that mail is signed with, and those that are about to be.
+    /// The keys that mail is signed with, those that are about to be, and those whose records are still needed or are to go.
     pub dkim: Vec<DkimRecord>,
     /// SHA-256 of the public keys that the host shows under TLS and keeps when it renews its certificate, and of those to come.
     pub tls_keys: Vec<[u8; 32]>,
 }
 
 impl Facts {
-    /// Finds out. Reads keys and asks the kernel for addresses; asks nobody outside.
+    /// Finds out, as far as it concerns the host and these domains. Reads keys and asks the kernel for addresses; asks nobody outside.
     ///
     /// # Errors
     /// In words: a key cannot be used.
-    pub(crate) fn of(config: &Config) -> Result<Self, String> {
-        Ok(Self { addresses: addresses(config), dkim: dkim(config)?, tls_keys: tls_keys(config)? })
+    pub(crate) fn of(config: &Config, domains: &[DomainName]) -> Result<Self, String> {
+        let dkim = dkim(config, domains)?;
+        Ok(Self { addresses: addresses(config), dkim, tls_keys: tls_keys(config)? })
     }
 }
 
@@ -69,12 +76,27 @@ pub(crate) fn of_this_machine() -> Vec<IpAddr> {
     app::lasting_addresses().into_iter().filter(|address| deliver::is_public(*address)).collect()
 }
 
-fn dkim(config: &Config) -> Result<Vec<DkimRecord>, String> {
-    let one = |dkim: &crate::config::Dkim| {
-        let (name, text) = dkim.record()?;
-        Ok(DkimRecord { domain: dkim.domain.clone(), name, text })
-    };
-    config.dkim.iter().map(one).collect()
+/// Those of the configuration file, and those that the server keeps itself.
+fn dkim(config: &Config, domains: &[DomainName]) -> Result<Vec<DkimRecord>, String> {
+    let mut all = Vec::new();
+    for domain in domains {
+        for dkim in config.dkim.iter().filter(|dkim| dkim.domain == *domain) {
+            let (name, text) = dkim.record()?;
+            all.push(DkimRecord { domain: domain.clone(), name, text, kept: None });
+        }
+        if !config.signing.keeps(domain) {
+            continue;
+        }
+        let kept = kept_keys(&config::keys_dir(&config.data_dir), Arc::new(OsDisk), domain);
+        let kept = kept.map_err(|error| error.to_string())?;
+        all.extend(kept.into_iter().map(|key| DkimRecord {
+            domain: domain.clone(),
+            name: key.name,
+            text: key.text,
+            kept: Some(key.role),
+        }));
+    }
+    Ok(all)
 }
 
 /// Where an authority's certificates are for one key: that key, that of the certificate that is shown still, and the one that is to follow.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{facts::DkimRecord, *};
+use super::*;
 
 const WHOLE: &str = "hostname = \"Mail.example.org\"\n\
     [[listener]]\nservice = \"smtp\"\nbind = [\"0.0.0.0:25\"]\n\
@@ -26,6 +26,7 @@ fn facts() -> Facts {
             name: "r1._domainkey.example.org".to_owned(),
             text: format!("v=DKIM1; k=rsa; p={}", "A".repeat(300)),
             domain,
+            kept: None,
         }],
         tls_keys: vec![[1; 32]],
     }
@@ -133,7 +134,7 @@ fn an_implied_postmaster_makes_no_domain() {
 #[test]
 fn addresses_are_those_that_are_named_or_where_mail_is_taken() {
     let addresses = |text: &str| -> Vec<String> {
-        let facts = Facts::of(&config(&format!("hostname = \"mail.example.org\"\n{text}"))).unwrap();
+        let facts = Facts::of(&config(&format!("hostname = \"mail.example.org\"\n{text}")), &[]).unwrap();
         facts.addresses.iter().map(ToString::to_string).collect()
     };
     let smtp = "[[listener]]\nservice = \"smtp\"\nbind = [\"192.0.2.7:25\", \"127.0.0.1:25\", \"[2001:db8::7]:25\"]\n";

@@ -82,7 +82,7 @@ fn dnssec(facts: &Facts<'_>) -> Option<Finding> {
                 .todo("have whoever runs the zone sign it anew, or take the DS record out of the zone above"),
         ),
         (Security::Insecure, Some(true)) => Some(
-            Finding::advice("dnssec", format!("the zone of {domain} is not signed"))
+            Finding::advice("dnssec", format!("the zone of {domain} is not signed, as far as our resolver shows"))
                 .todo("have whoever runs the zone sign it (DNSSEC): then nobody can forge its records, and DANE works"),
         ),
         // Nobody can tell; the resolver has a finding of its own.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    dns_records::{self, Data, Facts, Purpose, WantedRecord},
+    dns_records::{self, Data, DkimRecord, Facts, Purpose, WantedRecord},
 };
 
 /// What one check may take. A dozen lookups of a slow resolver are within it.
@@ -58,7 +58,7 @@ pub(crate) async fn check(against: Against<'_>, domain: &DomainName) -> Vec<Find
         spf::judge(&spf::gather(asking, authority, &sender, text, relayed).await)
     });
     let keys = facts.dkim.iter().filter(|key| key.domain == *domain);
-    let keys: Vec<(String, String)> = keys.map(|key| (key.name.clone(), key.text.clone())).collect();
+    let keys: Vec<DkimRecord> = keys.cloned().collect();
     let dkim_found =
         within("dkim", async { dkim::judge(&dkim::gather(asking, authority, domain.as_str(), keys).await) });
     let dmarc_found = within("dmarc", async {
@@ -74,7 +74,7 @@ pub(crate) async fn check(against: Against<'_>, domain: &DomainName) -> Vec<Find
             domain: domain.as_str(),
             authority: found.as_ref().map_err(String::as_str),
             security: soa.resolved.as_ref().ok().map(|answer| answer.security),
-            validates: None,
+            validates: Some(config.resolver.dnssec),
         })
     });
     let (zone, mail, spf, dkim, dmarc, clients) =

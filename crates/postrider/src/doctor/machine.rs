@@ -70,7 +70,7 @@ async fn network(against: Against<'_>) -> Vec<Finding> {
     let Against { asking, config, facts, .. } = against;
     let relayed = config.deliver.is_relayed();
     let resolver = within("resolver", async {
-        resolver::judge(&resolver::gather(asking, &config.resolver.servers, &config.hostname).await)
+        resolver::judge(&resolver::gather(asking, &config.resolver, &config.hostname).await)
     });
     let addresses = within("addresses", async {
         addresses::judge(&addresses::gather(asking, &config.hostname, &facts.addresses, relayed).await)

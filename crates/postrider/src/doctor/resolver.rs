@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use dns::{DnsError, Resolve, Security};
+use dns::{DnsError, Resolve};
+use net::resolver::Config;
 use tokio::time::Instant;
 
 use super::{
@@ -43,30 +44,26 @@ pub(super) struct Facts {
     pub servers: Vec<IpAddr>,
     /// How long an answer took, or why there was none.
     pub answered: Result<Duration, DnsError>,
-    /// Whether it validates; none: not known.
-    pub validates: Option<bool>,
+    /// Whether we validate its answers (`dns.dnssec`).
+    pub validates: bool,
 }
 
 /// Asks for something that is asked for anyway.
-pub(super) async fn gather(asking: &Asking, servers: &[SocketAddr], hostname: &str) -> Facts {
-    let servers = if servers.is_empty() {
+pub(super) async fn gather(asking: &Asking, config: &Config, hostname: &str) -> Facts {
+    let servers = if config.servers.is_empty() {
         of_system(&fs::read_to_string("/etc/resolv.conf").unwrap_or_default())
     } else {
-        servers.iter().map(SocketAddr::ip).collect()
+        config.servers.iter().map(SocketAddr::ip).collect()
     };
     let begun = Instant::now();
     let found = asking.resolver.addresses(hostname).await;
     let took = begun.elapsed();
-    let validates = match &found {
-        Ok(answer) if answer.security == Security::Secure => Some(true),
-        _ => None,
-    };
     let answered = match found {
         // That there is nothing is an answer too.
         Ok(_) | Err(DnsError::NoSuchName | DnsError::NoRecords) => Ok(took),
         Err(error) => Err(error),
     };
-    Facts { servers, answered, validates }
+    Facts { servers, answered, validates: config.dnssec }
 }
 
 /// The servers in a text of `resolv.conf(5)`.
@@ -82,7 +79,7 @@ fn of_system(text: &str) -> Vec<IpAddr> {
 
 /// Judges.
 pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
-    let Facts { servers, answered, .. } = facts;
+    let Facts { servers, answered, validates } = facts;
     let who = if servers.is_empty() { "the resolver".to_owned() } else { addresses(servers) };
     let own = "run one on this machine and name it in the configuration file:\napt install unbound\n[dns]\nservers = [\"127.0.0.1:53\"]";
     let mut findings = Vec::new();
@@ -111,6 +108,13 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
         );
         findings.push(Finding::advice(CHECK, text).todo(own));
     }
+    if !validates {
+        let text = "what the DNS says is not validated (DNSSEC): keys that other hosts publish (DANE) are not looked at, and forged answers are believed";
+        findings.push(
+            Finding::advice(CHECK, text)
+                .todo("have it validated, in the configuration file:\n[dns]\ndnssec = \"on\""),
+        );
+    }
     findings
 }
 
@@ -131,7 +135,7 @@ mod tests {
         let with = |server: &str, answered| Facts {
             servers: vec![server.parse().unwrap()],
             answered,
-            validates: None,
+            validates: true,
         };
         for (facts, level, words) in [
             (
@@ -151,6 +155,11 @@ mod tests {
                 &["through 8.8.8.8, a resolver for everybody"],
             ),
             (with("2620:fe::fe", Ok(Duration::from_millis(12))), Level::Advice, &["2620:fe::fe"]),
+            (
+                Facts { validates: false, ..with("127.0.0.1", Ok(Duration::from_millis(12))) },
+                Level::Advice,
+                &["not validated (DNSSEC)", "dnssec = \"on\""],
+            ),
         ] {
             says(&judge(&facts), level, words);
         }

@@ -100,6 +100,7 @@ fn running(facts: &Facts) -> Vec<Finding> {
     };
     let mut findings = vec![version(status)];
     findings.extend(queue(facts, status));
+    findings.extend(status.unsigned.iter().map(unsigned));
     if status.maildrop.aside > 0 {
         let count = counted(usize::try_from(status.maildrop.aside).unwrap_or(usize::MAX), "file");
         let text = format!("{count} that programs of this machine left as mail cannot be read as mail");
@@ -110,6 +111,14 @@ fn running(facts: &Facts) -> Vec<Finding> {
         );
     }
     findings
+}
+
+/// A domain whose mail cannot be signed as it should be.
+fn unsigned(api::Unsigned { domain, why, held }: &api::Unsigned) -> Finding {
+    let mail = if *held { "waits" } else { "goes without a good signature" };
+    let text = format!("mail of {domain} {mail}: {why}");
+    Finding::error("signatures", text)
+        .todo("do what this says; the server looks again every minute:\npostrider dkim status")
 }
 
 fn version(status: &api::Status) -> Finding {
@@ -255,6 +264,18 @@ mod tests {
         }
         says(&judge(&facts), Level::Warning, &["version 0.0.9", "systemctl restart postrider"]);
         says(&judge(&facts), Level::Warning, &["1 file that programs"]);
+        if let Ok(status) = &mut facts.status {
+            let (domain, why) = ("example.org".to_owned(), "there is no record".to_owned());
+            status.unsigned.push(api::Unsigned { domain, why, held: true });
+        }
+        says(
+            &judge(&facts),
+            Level::Error,
+            &["mail of example.org waits: there is no record", "postrider dkim status"],
+        );
+        if let Ok(status) = &mut facts.status {
+            status.unsigned.clear();
+        }
         facts.damaged = events::parse_time(NOW);
         says(
             &judge(&facts),

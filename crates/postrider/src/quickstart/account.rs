@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use directory::{AliasConfig, NewAccount, NewPassword, People, PeopleError, Secret};
-use disk::{Clock as _, Disk as _, OsDisk, OsRandom, Random as _, SystemClock};
+use disk::{Clock as _, Disk as _, Lock, OsDisk, OsRandom, Random as _, SystemClock};
 use store::Store;
 
 use super::Plan;
@@ -46,14 +46,18 @@ pub(super) fn password(plan: &Plan, wanted: &Quickstart) -> Result<Option<Secret
     Ok(password::offer(&login)?.map(|text| Secret::new(text.as_str())))
 }
 
-/// Makes account and aliases in the database, where commands can change them later. What is there stays as it is.
-pub(super) fn make(plan: &Plan, config: &Config, password: Option<Secret>) -> Result<Made, Failure> {
+/// Keeps others off the data directory, such as a server, as long as the claim lives.
+pub(super) fn claim(plan: &Plan) -> Result<Box<dyn Lock>, Failure> {
     let dir = plan.data_dir.display();
-    let _claim = OsDisk.lock(&plan.data_dir).map_err(|error| match error.kind() {
+    OsDisk.lock(&plan.data_dir).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => Failure::new(format!("a server runs on {dir}"))
             .hint("give this one a data directory of its own: --data-dir DIR"),
         _ => Failure::new(format!("cannot use the data directory {dir}: {}", words(&error))),
-    })?;
+    })
+}
+
+/// Makes account and aliases in the database, where commands can change them later. What is there stays as it is. To be called under a [`claim`].
+pub(super) fn make(plan: &Plan, config: &Config, password: Option<Secret>) -> Result<Made, Failure> {
     let opened = Store::open(&config::store_file(&plan.data_dir), &schemas::ALL);
     let (store, _) = opened.map_err(|error| Failure::new(&error).hint(error.hint()))?;
     let made = fill(plan, config, store.clone(), password);

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, path::Path};
 
 use serde_json::json;
 
-use super::{Key, Plan, files};
+use super::Plan;
 use crate::{
     config::{self, Config, DATA_DIR, Report},
     failure::Failure,
@@ -38,6 +38,10 @@ service = \"http\"
 tls = \"none\"
 ";
 
+const SIGNING: &str = "
+[signing]                           # keys for signatures are made and followed by others; `postrider dkim status` says what to publish
+";
+
 /// The file. Strings and lists of strings are written as JSON has them, which TOML reads.
 pub(super) fn text(plan: &Plan) -> String {
     let Plan { login, domain, host, .. } = plan;
@@ -59,15 +63,8 @@ pub(super) fn text(plan: &Plan) -> String {
         "\n[[domain]]                          # accounts and aliases: `postrider account add`, `postrider alias add`\nname = {}",
         json!(domain.as_str())
     );
-    for key in &plan.keys {
-        let _ = writeln!(
-            text,
-            "\n[[dkim]]\ndomain = {}\nselector = {}\nkey = {}",
-            json!(key.domain.as_str()),
-            json!(key.selector),
-            json!(relative(plan, key))
-        );
-    }
+    text.push_str(SIGNING);
+    let _ = writeln!(text, "keep = {}", json!([domain.as_str()]));
     if let Some(owner) = &plan.owner {
         let _ = writeln!(
             text,
@@ -94,13 +91,6 @@ fn tls(plan: &Plan, text: &mut String) {
     if plan.dnssec {
         text.push_str("reuse_key = \"on\"                    # its TLSA record holds over renewals\n");
     }
-}
-
-/// From the directory of the file.
-fn relative(plan: &Plan, key: &Key) -> String {
-    let file = files::key_file(plan, key);
-    let dir = plan.config.parent().unwrap_or(Path::new("/"));
-    file.strip_prefix(dir).unwrap_or(&file).display().to_string()
 }
 
 /// What the text says, before there is a file of it.

@@ -5,14 +5,18 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, chown, lchown},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use disk::{Disk as _, OsDisk};
-use message_auth::dkim::{KeyError, SigningKey};
+use disk::{Clock as _, Disk as _, OsDisk, SystemClock};
+use dkim_keys::make_first;
 use rcgen::KeyPair;
 
-use super::{Key, Plan};
-use crate::{config::words, failure::Failure};
+use super::Plan;
+use crate::{
+    config::{self, Config, words},
+    failure::Failure,
+};
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
     let failure = Failure::new(format!("cannot {what} {}: {}", path.display(), words(error)));
@@ -23,37 +27,25 @@ fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
     failure
 }
 
-/// Where a key goes.
-pub(super) fn key_file(plan: &Plan, Key { selector, domain, .. }: &Key) -> PathBuf {
-    plan.key_dir().join(format!("{selector}.{domain}.pem"))
-}
-
-/// Makes the directories. Those of the configuration belong to whoever makes them, and the server's group may read there.
+/// Makes the directories. That of the configuration belongs to whoever makes it, and the server's group may read there.
 pub(super) fn directories(plan: &Plan) -> Result<(), Failure> {
-    let key_dir = plan.key_dir();
-    let of_config = key_dir.parent().unwrap_or(&key_dir);
-    for dir in [of_config, key_dir.as_path()] {
-        if !dir.exists() {
-            let made = DirBuilder::new().recursive(true).mode(0o750).create(dir);
-            made.and_then(|()| give_group(plan, dir))
-                .map_err(|error| failed("make the directory", dir, &error))?;
-        }
+    let dir = plan.config.parent().unwrap_or(Path::new("/"));
+    if !dir.exists() {
+        let made = DirBuilder::new().recursive(true).mode(0o750).create(dir);
+        made.and_then(|()| give_group(plan, dir))
+            .map_err(|error| failed("make the directory", dir, &error))?;
     }
     OsDisk
         .create_dir_all(&plan.data_dir)
         .map_err(|error| failed("make the directory", &plan.data_dir, &error))
 }
 
-/// Makes a key for signatures. None: it is there already.
-pub(super) fn dkim_key(plan: &Plan, key: &Key) -> Result<Option<PathBuf>, Failure> {
-    let file = key_file(plan, key);
-    if file.exists() {
-        return Ok(None);
-    }
-    let pem = SigningKey::generate(key.algorithm).and_then(|key| key.to_pem());
-    let pem = pem.map_err(|error: KeyError| Failure::new(error.to_string()))?;
-    create(plan, &file, &pem)?;
-    Ok(Some(file))
+/// Makes the first keys for signatures, where the server will find and keep them: their records can be published before it starts. Hands on
+/// those that were not there already.
+pub(super) fn dkim_keys(plan: &Plan, config: &Config) -> Result<Vec<PathBuf>, Failure> {
+    let (dir, algorithms) = (config::keys_dir(&plan.data_dir), config.signing.algorithms());
+    let made = make_first(&dir, Arc::new(OsDisk), &plan.domain, algorithms, SystemClock.now());
+    made.map_err(|error| Failure::new(error.to_string()))
 }
 
 /// Makes the key that all certificates are to be for. None: it is there already.
@@ -115,8 +107,9 @@ pub(super) fn hand_over(plan: &Plan) -> Result<(), Failure> {
         entries.filter_map(Result::ok).map(|entry| entry.path()).collect()
     };
     // What a server that ran before has made is its user's already, however deep.
-    let acme = plan.data_dir.join("acme");
-    for path in below(&plan.data_dir).into_iter().chain(below(&acme)) {
+    let (acme, keys) = (plan.data_dir.join("acme"), config::keys_dir(&plan.data_dir));
+    let of_domain = keys.join(plan.domain.as_str());
+    for path in [&plan.data_dir, &acme, &keys, &of_domain].into_iter().flat_map(|dir| below(dir)) {
         give(&path)?;
     }
     give(&plan.data_dir)

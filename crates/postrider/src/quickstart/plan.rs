@@ -5,12 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use disk::{Clock, SystemClock};
 use mail::{Address, AddressError, Domain};
-use message_auth::{DomainName, dkim::Algorithm};
+use message_auth::DomainName;
 use nix::unistd::{User, geteuid};
 
-use super::Key;
 use crate::{
     cli::Quickstart,
     config::{self, DATA_DIR},
@@ -41,7 +39,6 @@ pub(super) struct Plan {
     pub(super) data_dir: PathBuf,
     /// As whom the server is to run, if somebody else makes its files.
     pub(super) owner: Option<User>,
-    pub(super) keys: Vec<Key>,
     pub(super) dnssec: bool,
     pub(super) acme_directory: Option<String>,
     pub(super) acme_ca: Option<PathBuf>,
@@ -59,11 +56,6 @@ impl Plan {
         [self.host.clone()].into_iter().chain(others).collect()
     }
 
-    /// Where the keys for signatures go.
-    pub(super) fn key_dir(&self) -> PathBuf {
-        self.config.parent().unwrap_or(Path::new("/")).join("dkim")
-    }
-
     /// How a command is told where the configuration is; nothing where it looks by itself.
     pub(super) fn option(&self) -> String {
         if self.config == Path::new(config::DEFAULT_FILE) {
@@ -79,9 +71,6 @@ pub(super) fn plan(wanted: &Quickstart) -> Result<Plan, Failure> {
     let host = host(wanted.hostname.as_deref(), &domain)?;
     let (addresses, notes) = addresses(wanted)?;
     let owner = owner(wanted.user.as_deref())?;
-    let keys = [(Algorithm::RsaSha256, 'r'), (Algorithm::Ed25519Sha256, 'e')];
-    let keys =
-        keys.map(|(algorithm, letter)| Key { algorithm, selector: month(letter), domain: domain.clone() });
     let acme_directory = wanted.acme_directory.as_deref().map(directory).transpose()?;
     let systemd = Path::new("/run/systemd/system").is_dir();
     Ok(Plan {
@@ -92,7 +81,6 @@ pub(super) fn plan(wanted: &Quickstart) -> Result<Plan, Failure> {
         config: absolute(&wanted.file.config)?,
         data_dir: absolute(&wanted.data_dir)?,
         owner,
-        keys: keys.into_iter().collect(),
         dnssec: wanted.dnssec,
         acme_directory,
         acme_ca: wanted.acme_ca.as_deref().map(absolute).transpose()?,
@@ -199,13 +187,6 @@ fn directory(text: &str) -> Result<String, Failure> {
         Failure::usage(format!("`{}` is no directory of an ACME server", clean(text)))
             .hint("there is letsencrypt, letsencrypt-staging, or a URL that begins with https://")
     })
-}
-
-/// Such as `r202611`.
-fn month(letter: char) -> String {
-    let now = SystemClock.now().to_string();
-    let digits: String = now.chars().filter(char::is_ascii_digit).take(6).collect();
-    format!("{letter}{digits}")
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
