@@ -447,12 +447,11 @@ fn paused(message: Option<&Message>, outcomes: &[crate::RecipientOutcome]) -> Ve
     let paused = |outcome: &crate::RecipientOutcome| {
         let entry = message?.recipients.get(outcome.recipient as usize)?;
         let before = entry.control.as_deref().cloned().unwrap_or_default();
-        (!outcome.paused.is_zero()).then(|| {
-            let paused = before.paused.saturating_add(outcome.paused);
-            (outcome.recipient, Control { paused, ..before })
-        })
+        let paused = before.paused.saturating_add(outcome.paused);
+        Some((outcome.recipient, Control { paused, ..before }))
     };
-    outcomes.iter().filter_map(paused).collect()
+    // Hardly ever: nothing is looked up for it.
+    outcomes.iter().filter(|outcome| !outcome.paused.is_zero()).filter_map(paused).collect()
 }
 
 /// Reads a message's envelope, and opens its content.
