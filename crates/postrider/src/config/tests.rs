@@ -601,10 +601,7 @@ fn the_relay() {
                 "login of two lines",
                 "[relay]\nhost = \"smtp.example.net\"\nlogin = \"a\\nb\"\npassword = \"x\"\n",
             ),
-            (
-                "whom to believe in clear",
-                "[relay]\nhost = \"smtp.example.net\"\ntls = \"implicit\"\nca_file = \"ca.pem\"\n",
-            ),
+            ("whom to believe in clear", "[relay]\nhost = \"smtp.example.net\"\nca_file = \"ca.pem\"\n"),
             ("tls wrong", "[relay]\nhost = \"smtp.example.net\"\ntls = \"ssl\"\n"),
             (
                 "two ways",
